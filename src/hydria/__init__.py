@@ -1,0 +1,1 @@
+"""Load balancing as a service: Octavia's API, light amphorae."""

@@ -1,0 +1,86 @@
+"""The failures that the domain can name; the bottom of the import order.
+
+A `Refusal` is an answer: it carries an HTTP status and a sentence for the person who asked. Each front (Octavia's,
+Neutron's, Keystone's) dresses it in its own fault body. Anything else that is raised is a defect or a broken host.
+"""
+
+
+class HydriaError(Exception):
+    """Anything that Hydria raises on purpose."""
+
+
+class Refusal(HydriaError):
+    """A request that is not granted.
+
+    `status` is the HTTP status; `kind` the fault's name where a dialect shows one (Neutron's `type`).
+    """
+
+    status = 400
+    kind = "BadRequest"
+
+    def __init__(self, message: str, *, kind: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if kind is not None:
+            self.kind = kind
+
+
+class Invalid(Refusal):
+    """The request is not well formed, or asks for something that cannot be (400)."""
+
+
+class Unauthenticated(Refusal):
+    """Nobody, or nobody known, asks (401)."""
+
+    status = 401
+    kind = "Unauthorized"
+
+
+class Forbidden(Refusal):
+    """Somebody asks who may not (403)."""
+
+    status = 403
+    kind = "PolicyNotAuthorized"
+
+
+class NotFound(Refusal):
+    """What is asked for is not there, or not for the one who asks (404)."""
+
+    status = 404
+    kind = "NotFound"
+
+
+class Conflict(Refusal):
+    """It clashes with something that exists (409)."""
+
+    status = 409
+    kind = "Conflict"
+
+
+class TooLarge(Refusal):
+    """The body is larger than the server reads (413)."""
+
+    status = 413
+    kind = "RequestEntityTooLarge"
+
+
+class Unsupported(Refusal):
+    """The provider cannot do what an option asks for (501)."""
+
+    status = 501
+    kind = "ProviderUnsupportedOptionError"
+
+
+class Unavailable(Refusal):
+    """The server cannot answer just now; the same request may succeed later (503)."""
+
+    status = 503
+    kind = "ServiceUnavailable"
+
+
+class SettingsError(HydriaError):
+    """A settings file or environment variable is wrong; the message names the place and the mend."""
+
+
+class HostError(HydriaError):
+    """A host could not be brought to what it should serve; the message is shown to the load balancer's owner."""

@@ -1,0 +1,67 @@
+"""What all resources share: identity, generations, and how a form becomes or changes a resource. Pure."""
+
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Struct, structs
+
+R = TypeVar("R", bound="Resource")
+
+
+class Resource(Struct, frozen=True, kw_only=True):
+    """A stored thing: the row, the part of an instance and the ground of an answer, all at once.
+
+    `created_at` and `updated_at` are UTC, `YYYY-MM-DDTHH:MM:SS`, as Octavia prints them.
+    `created_in`, `changed_in` and `deleted_in` are generations of the load balancer it belongs to; `deleted_in` is
+    set on what is asked to go and not yet gone.
+    """
+
+    id: str
+    project_id: str
+    name: str = ""
+    admin_state_up: bool = True
+    tags: tuple[str, ...] = ()
+    created_at: str
+    updated_at: str | None = None
+    created_in: int = 1
+    changed_in: int = 1
+    deleted_in: int | None = None
+
+
+class Child(Resource, frozen=True, kw_only=True):
+    """A resource below a load balancer."""
+
+    load_balancer_id: str
+
+
+# What is the database's own business and not a client's.
+INTERNAL = frozenset({"created_in", "changed_in", "deleted_in", "load_balancer_id"})
+
+
+def given(form: Struct) -> dict[str, Any]:
+    """Return the attributes that the client gave, null ones included, as they stand in the form."""
+    return {name: value for name in form.__struct_fields__ if (value := getattr(form, name)) is not UNSET}
+
+
+def build(kind: type[R], form: Struct, **rest: Any) -> R:
+    """Make a `kind` of a create form and what the server adds; null and absent attributes take the default."""
+    mine = set(kind.__struct_fields__)
+    values = {name: value for name, value in given(form).items() if value is not None and name in mine}
+    return msgspec.convert({**values, **rest}, kind, from_attributes=True)
+
+
+def change(resource: R, form: Struct, *, now: str, generation: int) -> R:
+    """Return `resource` with an update form's attributes; null puts the default back."""
+    defaults = {field.name: field for field in structs.fields(type(resource))}
+    values: dict[str, Any] = {}
+    for name, value in given(form).items():
+        if name in defaults:
+            values[name] = _default(defaults[name]) if value is None else value
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return structs.replace(resource, **values, updated_at=now, changed_in=generation)
+
+
+def _default(field: structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return None if field.default is msgspec.NODEFAULT else field.default

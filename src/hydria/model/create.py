@@ -1,0 +1,45 @@
+"""The create forms of a tree: Octavia takes a load balancer with everything below it in one call."""
+
+from msgspec import UNSET
+
+from hydria.model.fields import Maybe, ProjectId, Uuid
+from hydria.model.health_monitor import HealthMonitorAlone
+from hydria.model.listener import ListenerAlone
+from hydria.model.load_balancer import LoadBalancerAlone
+from hydria.model.member import MemberCreate
+from hydria.model.pool import PoolAlone
+
+
+class PoolNested(PoolAlone, kw_only=True):
+    """A pool inside a listener or load balancer."""
+
+    healthmonitor: Maybe[HealthMonitorAlone] = UNSET
+    members: Maybe[list[MemberCreate]] = UNSET
+
+
+class PoolCreate(PoolNested, kw_only=True):
+    """The wire form of a new pool."""
+
+    listener_id: Maybe[Uuid] = UNSET
+    loadbalancer_id: Maybe[Uuid] = UNSET
+    project_id: Maybe[ProjectId] = UNSET
+
+
+class ListenerNested(ListenerAlone, kw_only=True):
+    """A listener inside a load balancer."""
+
+    default_pool: Maybe[PoolNested] = UNSET
+
+
+class ListenerCreate(ListenerNested, kw_only=True):
+    """The wire form of a new listener."""
+
+    loadbalancer_id: Uuid
+    project_id: Maybe[ProjectId] = UNSET
+
+
+class LoadBalancerCreate(LoadBalancerAlone, kw_only=True):
+    """The wire form of a new load balancer."""
+
+    listeners: Maybe[list[ListenerNested]] = UNSET
+    pools: Maybe[list[PoolNested]] = UNSET

@@ -1,0 +1,61 @@
+"""The value types of Octavia's attributes, with their bounds; decoding reads the bounds off these.
+
+`extra={"format": …}` names what a plain pattern cannot say; `hydria.http.decode` checks it.
+"""
+
+from typing import Annotated, Literal, TypeVar
+
+from msgspec import Meta, UnsetType
+
+T = TypeVar("T")
+
+# Not given, or given as null: null asks for the default.
+Maybe = T | None | UnsetType
+
+Name = Annotated[str, Meta(max_length=255)]
+Text = Annotated[str, Meta(max_length=255)]
+Tag = Annotated[str, Meta(max_length=255)]
+ProjectId = Annotated[str, Meta(max_length=36)]
+Uuid = Annotated[str, Meta(extra={"format": "uuid"})]
+IpAddress = Annotated[str, Meta(extra={"format": "ipaddress"})]
+Cidr = Annotated[str, Meta(extra={"format": "cidr"})]
+UrlPath = Annotated[str, Meta(extra={"format": "url_path"})]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+ConnectionLimit = Annotated[int, Meta(ge=-1)]
+Milliseconds = Annotated[int, Meta(ge=0, le=2073600000)]
+Weight = Annotated[int, Meta(ge=0, le=256)]
+Seconds = Annotated[int, Meta(ge=0)]
+Retries = Annotated[int, Meta(ge=1, le=10)]
+Ciphers = Annotated[str, Meta(max_length=2048)]
+TlsVersion = Annotated[str, Meta(max_length=32)]
+ExpectedCodes = Annotated[str, Meta(pattern=r"^(\d{3}(\s*,\s*\d{3})*)$|^(\d{3}-\d{3})$")]
+DomainName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=255,
+        pattern=r"^(?=.{1,253}\.?$)(?:(?!-|[^.]+_)[A-Za-z0-9-_]{1,63}(?<!-)(?:\.|$))+$",
+    ),
+]
+CookieName = Annotated[str, Meta(max_length=255, pattern=r"^[^\s,;\\]+$")]
+
+ListenerProtocol = Literal["HTTP", "HTTPS", "PROMETHEUS", "SCTP", "TCP", "TERMINATED_HTTPS", "UDP"]
+PoolProtocol = Literal["HTTP", "HTTPS", "PROXY", "PROXYV2", "SCTP", "TCP", "UDP"]
+Algorithm = Literal["LEAST_CONNECTIONS", "ROUND_ROBIN", "SOURCE_IP", "SOURCE_IP_PORT"]
+ClientAuthentication = Literal["MANDATORY", "NONE", "OPTIONAL"]
+AlpnProtocol = Literal["h2", "http/1.1", "http/1.0"]
+PersistenceType = Literal["APP_COOKIE", "HTTP_COOKIE", "SOURCE_IP"]
+MonitorType = Literal["HTTP", "HTTPS", "PING", "SCTP", "TCP", "TLS-HELLO", "UDP-CONNECT"]
+HttpMethod = Literal["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
+HttpVersion = Literal["1.0", "1.1"]
+
+# Which pool protocols may stand behind a listener (Octavia's VALID_LISTENER_POOL_PROTOCOL_MAP).
+POOL_PROTOCOLS: dict[str, tuple[str, ...]] = {
+    "TCP": ("HTTP", "HTTPS", "PROXY", "PROXYV2", "TCP"),
+    "HTTP": ("HTTP", "PROXY", "PROXYV2"),
+    "HTTPS": ("HTTPS", "PROXY", "PROXYV2", "TCP"),
+    "TERMINATED_HTTPS": ("HTTP", "PROXY", "PROXYV2"),
+    "UDP": ("UDP",),
+    "SCTP": ("SCTP",),
+    "PROMETHEUS": (),
+}

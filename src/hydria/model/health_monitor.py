@@ -1,0 +1,69 @@
+"""A health monitor: how a pool's members are checked. At most one a pool."""
+
+from msgspec import UNSET, Struct
+
+from hydria.model.base import Child
+from hydria.model.fields import (
+    DomainName,
+    ExpectedCodes,
+    HttpMethod,
+    HttpVersion,
+    Maybe,
+    MonitorType,
+    Name,
+    ProjectId,
+    Retries,
+    Seconds,
+    Tag,
+    UrlPath,
+    Uuid,
+)
+
+
+class HealthMonitor(Child, frozen=True, kw_only=True):
+    """The stored monitor; `delay` and `timeout` are seconds, the HTTP attributes None for the other types."""
+
+    pool_id: str
+    type: MonitorType
+    delay: int
+    timeout: int
+    max_retries: int
+    max_retries_down: int = 3
+    http_method: HttpMethod | None = None
+    url_path: str | None = None
+    expected_codes: str | None = None
+    http_version: HttpVersion | None = None
+    domain_name: str | None = None
+
+
+class HealthMonitorUpdate(Struct, kw_only=True):
+    """The wire form of a change."""
+
+    name: Maybe[Name] = UNSET
+    delay: Maybe[Seconds] = UNSET
+    timeout: Maybe[Seconds] = UNSET
+    max_retries_down: Maybe[Retries] = UNSET
+    max_retries: Maybe[Retries] = UNSET
+    http_method: Maybe[HttpMethod] = UNSET
+    url_path: Maybe[UrlPath] = UNSET
+    expected_codes: Maybe[ExpectedCodes] = UNSET
+    admin_state_up: Maybe[bool] = UNSET
+    tags: Maybe[list[Tag]] = UNSET
+    http_version: Maybe[HttpVersion] = UNSET
+    domain_name: Maybe[DomainName] = UNSET
+
+
+class HealthMonitorAlone(HealthMonitorUpdate, kw_only=True):
+    """What a create form says of the monitor itself, wherever the form stands."""
+
+    type: MonitorType
+    delay: Seconds
+    timeout: Seconds
+    max_retries: Retries
+
+
+class HealthMonitorCreate(HealthMonitorAlone, kw_only=True):
+    """The wire form of a new monitor."""
+
+    pool_id: Uuid
+    project_id: Maybe[ProjectId] = UNSET

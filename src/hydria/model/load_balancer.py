@@ -1,0 +1,66 @@
+"""A load balancer: the tree's root, which counts the generations of everything below it."""
+
+from msgspec import UNSET, Struct
+
+from hydria.model.base import Resource
+from hydria.model.fields import IpAddress, Maybe, Name, ProjectId, Tag, Text, Uuid
+
+
+class AdditionalVip(Struct, frozen=True, kw_only=True):
+    """One more address of a load balancer, on another subnet of the VIP's network."""
+
+    subnet_id: Uuid
+    ip_address: IpAddress | None = None
+    port_id: Uuid | None = None
+
+
+class LoadBalancer(Resource, frozen=True, kw_only=True):
+    """The stored load balancer.
+
+    `generation` counts changes to it and to everything below; `observed` is the newest generation that every host
+    serves. `failed` is the generation that a host could not serve, and `reason` says why, for its owner.
+    """
+
+    description: str = ""
+    provider: str = "amphora"
+    flavor_id: str | None = None
+    availability_zone: str | None = None
+    vip_address: str
+    vip_port_id: str
+    vip_subnet_id: str
+    vip_network_id: str
+    vip_qos_policy_id: str | None = None
+    vip_vnic_type: str = "normal"
+    vip_sg_ids: tuple[str, ...] = ()
+    additional_vips: tuple[AdditionalVip, ...] = ()
+    # Whether Hydria made the VIP port, and so removes it.
+    vip_port_owned: bool = True
+    generation: int = 1
+    observed: int = 0
+    failed: int = 0
+    reason: str | None = None
+
+
+class LoadBalancerUpdate(Struct, kw_only=True):
+    """The wire form of a change."""
+
+    name: Maybe[Name] = UNSET
+    description: Maybe[Text] = UNSET
+    vip_qos_policy_id: Maybe[Uuid] = UNSET
+    admin_state_up: Maybe[bool] = UNSET
+    vip_sg_ids: Maybe[list[Uuid]] = UNSET
+    tags: Maybe[list[Tag]] = UNSET
+
+
+class LoadBalancerAlone(LoadBalancerUpdate, kw_only=True):
+    """What a create form says of the load balancer itself, without the tree below it."""
+
+    vip_address: Maybe[IpAddress] = UNSET
+    vip_port_id: Maybe[Uuid] = UNSET
+    vip_subnet_id: Maybe[Uuid] = UNSET
+    vip_network_id: Maybe[Uuid] = UNSET
+    additional_vips: Maybe[list[AdditionalVip]] = UNSET
+    project_id: Maybe[ProjectId] = UNSET
+    provider: Maybe[Name] = UNSET
+    flavor_id: Maybe[Uuid] = UNSET
+    availability_zone: Maybe[Name] = UNSET

@@ -1,0 +1,42 @@
+"""A member: one address and port that does the work."""
+
+from msgspec import UNSET, Struct
+
+from hydria.model.base import Child
+from hydria.model.fields import IpAddress, Maybe, Name, Port, ProjectId, Tag, Uuid, Weight
+
+
+class Member(Child, frozen=True, kw_only=True):
+    """The stored member; weight 0 takes no new connections."""
+
+    pool_id: str
+    address: str
+    protocol_port: int
+    weight: int = 1
+    backup: bool = False
+    subnet_id: str | None = None
+    monitor_address: str | None = None
+    monitor_port: int | None = None
+    vnic_type: str = "normal"
+
+
+class MemberUpdate(Struct, kw_only=True):
+    """The wire form of a change."""
+
+    name: Maybe[Name] = UNSET
+    admin_state_up: Maybe[bool] = UNSET
+    weight: Maybe[Weight] = UNSET
+    backup: Maybe[bool] = UNSET
+    monitor_port: Maybe[Port] = UNSET
+    monitor_address: Maybe[IpAddress] = UNSET
+    tags: Maybe[list[Tag]] = UNSET
+
+
+class MemberCreate(MemberUpdate, kw_only=True):
+    """The wire form of a new member."""
+
+    address: IpAddress
+    protocol_port: Port
+    subnet_id: Maybe[Uuid] = UNSET
+    project_id: Maybe[ProjectId] = UNSET
+    request_sriov: Maybe[bool] = UNSET

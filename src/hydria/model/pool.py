@@ -1,0 +1,69 @@
+"""A pool: members that share work, and how it is shared."""
+
+from msgspec import UNSET, Struct
+
+from hydria.model.base import Child
+from hydria.model.fields import (
+    Algorithm,
+    AlpnProtocol,
+    Ciphers,
+    CookieName,
+    IpAddress,
+    Maybe,
+    Name,
+    PersistenceType,
+    PoolProtocol,
+    Tag,
+    Text,
+    TlsVersion,
+)
+
+
+class SessionPersistence(Struct, frozen=True, kw_only=True):
+    """What keeps a client with one member."""
+
+    type: PersistenceType
+    cookie_name: CookieName | None = None
+    persistence_timeout: int | None = None
+    persistence_granularity: IpAddress | None = None
+
+
+class Pool(Child, frozen=True, kw_only=True):
+    """The stored pool."""
+
+    description: str = ""
+    protocol: PoolProtocol
+    lb_algorithm: Algorithm
+    session_persistence: SessionPersistence | None = None
+    tls_container_ref: str | None = None
+    ca_tls_container_ref: str | None = None
+    crl_container_ref: str | None = None
+    tls_enabled: bool = False
+    tls_ciphers: str | None = None
+    tls_versions: tuple[str, ...] | None = None
+    alpn_protocols: tuple[AlpnProtocol, ...] | None = None
+
+
+class PoolUpdate(Struct, kw_only=True):
+    """The wire form of a change."""
+
+    name: Maybe[Name] = UNSET
+    description: Maybe[Text] = UNSET
+    admin_state_up: Maybe[bool] = UNSET
+    lb_algorithm: Maybe[Algorithm] = UNSET
+    session_persistence: Maybe[SessionPersistence] = UNSET
+    tags: Maybe[list[Tag]] = UNSET
+    tls_container_ref: Maybe[Text] = UNSET
+    ca_tls_container_ref: Maybe[Text] = UNSET
+    crl_container_ref: Maybe[Text] = UNSET
+    tls_enabled: Maybe[bool] = UNSET
+    tls_ciphers: Maybe[Ciphers] = UNSET
+    tls_versions: Maybe[list[TlsVersion]] = UNSET
+    alpn_protocols: Maybe[list[AlpnProtocol]] = UNSET
+
+
+class PoolAlone(PoolUpdate, kw_only=True):
+    """What a create form says of the pool itself, wherever the form stands."""
+
+    protocol: PoolProtocol
+    lb_algorithm: Algorithm

@@ -1,0 +1,141 @@
+"""What the inside needs of the outside, as Protocols. Adapters implement them; tests pass fakes that can fail."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from hydria.model.status import ServerState
+from hydria.spec import Counters, Instance, Interface, Topology
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC, aware."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow."""
+        ...
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """What a host sees of one running amphora: members' states by id, traffic by listener id."""
+
+    servers: Mapping[str, ServerState] = {}
+    counters: Mapping[str, Counters] = {}
+
+
+class Host(Protocol):
+    """One machine's kernel and proxies as a few verbs. Each is idempotent and may be cut off anywhere."""
+
+    async def remembered(self) -> Mapping[str, Instance]:
+        """Return the instances that were served here before a restart, by amphora id, newest first tried."""
+        ...
+
+    async def wire(self, topology: Topology) -> None:
+        """Make networks and routers as told and remove all others. Raises HostError."""
+        ...
+
+    async def serve(self, instance: Instance) -> None:
+        """Make the amphora serve the instance; the last good one goes on when it cannot. Raises HostError."""
+        ...
+
+    async def withdraw(self, amphora_id: str) -> None:
+        """Remove everything of an amphora; nothing there is fine. Raises HostError."""
+        ...
+
+    async def observe(self, amphora_id: str) -> Observation:
+        """Return the states and counters of a served amphora. Raises HostError when it does not run."""
+        ...
+
+    async def changed(self) -> str:
+        """Wait until something happened to an amphora (a member's health, the end of a process); return its id."""
+        ...
+
+
+class Subnet(Struct, frozen=True, kw_only=True):
+    """What a load balancer needs to know of a subnet."""
+
+    id: str
+    network_id: str
+    cidr: str
+    gateway_ip: str | None
+    ip_version: int
+
+
+class Port(Struct, frozen=True, kw_only=True):
+    """What a load balancer needs to know of a port; `fixed_ips` are (subnet id, address)."""
+
+    id: str
+    network_id: str
+    mac: str
+    device_id: str
+    device_owner: str
+    fixed_ips: tuple[tuple[str, str], ...]
+    qos_policy_id: str | None = None
+
+
+class Device(Struct, frozen=True, kw_only=True):
+    """Who uses a port: Neutron's `device_id` and `device_owner`."""
+
+    id: str
+    owner: str
+
+
+class Networking(Protocol):
+    """The network service (Neutron's part), bound to one transaction.
+
+    Look-ups see what `project_id` may see, everything when it is None. Refusals are Neutron's.
+    """
+
+    def subnet(self, subnet_id: str, project_id: str | None) -> Subnet | None:
+        """Return a subnet, or None."""
+        ...
+
+    def network_subnets(self, network_id: str, project_id: str | None) -> tuple[Subnet, ...] | None:
+        """Return a network's subnets, or None when the network is not there."""
+        ...
+
+    def port(self, port_id: str, project_id: str | None) -> Port | None:
+        """Return a port, or None."""
+        ...
+
+    def create_port(self, name: str, project_id: str, subnet: Subnet, address: str | None, device: Device) -> Port:
+        """Allocate a port on a subnet, with this address or any free one. Raises Conflict or Invalid."""
+        ...
+
+    def bind_port(self, port_id: str, device: Device | None) -> None:
+        """Say who uses a port; None frees it."""
+        ...
+
+    def delete_port(self, port_id: str) -> None:
+        """Remove a port and free its addresses; none there is fine."""
+        ...
+
+    def ports_of(self, device_id: str) -> tuple[Port, ...]:
+        """Return the ports that a device uses."""
+        ...
+
+    def interface(self, port_id: str) -> Interface | None:
+        """Return what a host needs to attach a port, or None when the port is gone."""
+        ...
+
+    def refuses_vip(self, network_id: str) -> str | None:
+        """Say why a VIP on this network cannot work and what to do, or return None."""
+        ...
+
+
+class Topologies(Protocol):
+    """Where the networks and routers that a host must have come from, bound to one transaction."""
+
+    def generation(self) -> int:
+        """Return the number of changes so far."""
+        ...
+
+    def topology(self) -> Topology:
+        """Return all of it."""
+        ...

@@ -1,0 +1,133 @@
+"""The contract between the server and a host's agent: what to serve, what is served. Pure data.
+
+The exchange is two HTTP calls of the agent: `poll` (a long poll: what I hold in, what to do out) and `report`.
+"""
+
+from msgspec import Struct
+
+from hydria.model.status import OperatingStatus
+from hydria.model.tree import Tree
+
+
+class Address(Struct, frozen=True, kw_only=True):
+    """One address of an interface with its subnet's prefix length."""
+
+    ip: str
+    prefix: int
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """A route in CIDR notation; a default route is `0.0.0.0/0` or `::/0`."""
+
+    destination: str
+    via: str
+
+
+class Interface(Struct, frozen=True, kw_only=True):
+    """One leg of a namespace in a network: the data of a Neutron port."""
+
+    port_id: str
+    network_id: str
+    mac: str
+    mtu: int = 1500
+    addresses: tuple[Address, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+class Instance(Struct, frozen=True, kw_only=True):
+    """What one amphora must serve; `generation` is the load balancer's. The first interface carries the VIP."""
+
+    amphora_id: str
+    generation: int
+    tree: Tree
+    interfaces: tuple[Interface, ...]
+
+
+class Counters(Struct, frozen=True, kw_only=True):
+    """Traffic of one listener since its amphora began; bytes and counts, `active_connections` is a level."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    active_connections: int = 0
+    total_connections: int = 0
+    request_errors: int = 0
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """What a host says of one amphora.
+
+    `generation` is what it serves now (0: nothing yet), `reason` why it does not serve generation `attempted`.
+    `operating` is by resource id, `counters` by listener id; both are complete, not differences.
+    """
+
+    amphora_id: str
+    generation: int
+    attempted: int = 0
+    reason: str | None = None
+    operating: dict[str, OperatingStatus] = {}
+    counters: dict[str, Counters] = {}
+
+
+class Network(Struct, frozen=True, kw_only=True):
+    """A home-cloud network as the host makes it: a bridge. `uplink` only for the external network."""
+
+    id: str
+    mtu: int = 1500
+    external: bool = False
+    # The machine's own address on the external network, so that its curl reaches floating IPs.
+    host_addresses: tuple[Address, ...] = ()
+
+
+class FloatingIp(Struct, frozen=True, kw_only=True):
+    """An external address that a router translates to a fixed one, both ways."""
+
+    floating_ip: str
+    fixed_ip: str
+
+
+class Router(Struct, frozen=True, kw_only=True):
+    """A home-cloud router: a namespace that forwards between its interfaces."""
+
+    id: str
+    interfaces: tuple[Interface, ...] = ()
+    gateway: Interface | None = None
+    # Sources that leave through the gateway under its own address; empty when SNAT is off.
+    snat_cidrs: tuple[str, ...] = ()
+    floating_ips: tuple[FloatingIp, ...] = ()
+
+
+class Topology(Struct, frozen=True, kw_only=True):
+    """Every network and router that a host must have. `generation` counts changes of any of it."""
+
+    generation: int
+    networks: tuple[Network, ...] = ()
+    routers: tuple[Router, ...] = ()
+
+
+class Holding(Struct, frozen=True, kw_only=True):
+    """What an agent says it has when it polls: generations by amphora id (the newest that it was told, not served)."""
+
+    host: str
+    amphorae: dict[str, int] = {}
+    topology: int = 0
+
+
+class Orders(Struct, frozen=True, kw_only=True):
+    """The answer to a poll: what differs from the holding. An empty one means that the wait ran out."""
+
+    serve: tuple[Instance, ...] = ()
+    withdraw: tuple[str, ...] = ()
+    topology: Topology | None = None
+
+
+class Reports(Struct, frozen=True, kw_only=True):
+    """What an agent sends when something changed: reports, and the amphorae of which nothing is left."""
+
+    host: str
+    reports: tuple[Report, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    # Why the topology could not be made, or None when it could.
+    topology: int = 0
+    topology_reason: str | None = None
+
+
