@@ -3,14 +3,14 @@
 `extra={"format": …}` names what a plain pattern cannot say; `hydria.http.decode` checks it.
 """
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar, Union
 
 from msgspec import Meta, UnsetType
 
 T = TypeVar("T")
 
 # Not given, or given as null: null asks for the default.
-Maybe = T | None | UnsetType
+Maybe: TypeAlias = Union[T, None, UnsetType]  # noqa: UP007 - an alias with a type variable
 
 Name = Annotated[str, Meta(max_length=255)]
 Text = Annotated[str, Meta(max_length=255)]
