@@ -1,0 +1,248 @@
+"""From JSON to forms, as lenient and as strict as Octavia's WSME: a plan for each form, made once.
+
+A plan raises `Defect`; the dialects word it. Booleans may be `"yes"`, `"on"` or `1`, integers may be strings,
+unknown attributes are refused.
+"""
+
+import ipaddress
+import re
+import uuid
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import NODEFAULT, Struct, inspect
+from msgspec import json as msgspec_json
+
+Convert = Callable[[Any], Any]
+
+_TRUE = ("true", "t", "yes", "y", "on", "1")
+_FALSE = ("false", "f", "no", "n", "off", "0")
+
+
+class Defect(Exception):
+    """What is wrong with a body. `problem` is json, body, unknown, missing or invalid; `path` the fields above."""
+
+    def __init__(self, problem: str, *, path: tuple[str, ...] = (), value: Any = None, why: str = "") -> None:
+        super().__init__(problem, path, why)
+        self.problem = problem
+        self.path = path
+        self.value = value
+        self.why = why
+
+
+def decode(raw: bytes, root: str | None, form: type[Struct]) -> Any:
+    """Return `form` from a body `{root: {…}}`, or `{…}` where root is None. Raises Defect."""
+    try:
+        body = msgspec_json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Defect("json", why=str(error)) from None
+    if not isinstance(body, dict):
+        raise Defect("body", why="Request must be a JSON dict")
+    if root is None:
+        return _plan(form)(body)
+    unknown = [key for key in body if key != root]
+    if unknown:
+        raise Defect("unknown", why=", ".join(unknown))
+    if not isinstance(body.get(root), dict):
+        raise Defect("body", path=(root,), value=body.get(root), why=f"Request must have a JSON dict '{root}'")
+    try:
+        return _plan(form)(body[root])
+    except Defect as defect:
+        defect.path = (root, *defect.path)
+        raise
+
+
+@cache
+def _plan(form: type[Struct]) -> Convert:
+    described = inspect.type_info(form)
+    if not isinstance(described, inspect.StructType):
+        raise TypeError(f"{form} is not a struct")
+    fields = {field.encode_name: (field.name, _converter(field.type)) for field in described.fields}
+    mandatory = [field.encode_name for field in described.fields if field.required and _no_default(field)]
+
+    def convert(body: Any) -> Any:
+        if not isinstance(body, dict):
+            raise Defect("invalid", value=body, why=f"Value not a valid dict: {body}")
+        unknown = [key for key in body if key not in fields]
+        if unknown:
+            raise Defect("unknown", why=", ".join(sorted(unknown)))
+        for name in mandatory:
+            if name not in body:
+                raise Defect("missing", path=(name,), why="Mandatory field missing.")
+        values = {}
+        for key, value in body.items():
+            name, converter = fields[key]
+            try:
+                values[name] = converter(value)
+            except Defect as defect:
+                defect.path = (key, *defect.path)
+                raise
+        return form(**values)
+
+    return convert
+
+
+def _no_default(field: inspect.Field) -> bool:
+    return field.default is NODEFAULT and field.default_factory is NODEFAULT
+
+
+def _converter(kind: inspect.Type) -> Convert:
+    if isinstance(kind, inspect.UnionType):
+        return _optional(kind)
+    if isinstance(kind, inspect.Metadata):
+        inner, check = _converter(kind.type), _FORMATS[(kind.extra or {})["format"]]
+        return lambda value: check(inner(value))
+    if isinstance(kind, inspect.StructType):
+        return _plan(kind.cls)
+    if isinstance(kind, inspect.ListType | inspect.VarTupleType):
+        return _list(_converter(kind.item_type))
+    if isinstance(kind, inspect.DictType):
+        return _dict(_converter(kind.value_type))
+    if isinstance(kind, inspect.LiteralType):
+        return _literal(kind.values)
+    return _scalar(kind)
+
+
+def _scalar(kind: inspect.Type) -> Convert:
+    if isinstance(kind, inspect.StrType):
+        return _text(kind)
+    if isinstance(kind, inspect.IntType):
+        return _integer(kind)
+    if isinstance(kind, inspect.BoolType):
+        return _boolean
+    if isinstance(kind, inspect.AnyType):
+        return lambda value: value
+    raise TypeError(f"no form may have a field of {kind}")
+
+
+def _optional(kind: inspect.UnionType) -> Convert:
+    inner = [_converter(each) for each in kind.types if not isinstance(each, inspect.NoneType)]
+    if len(inner) != 1:
+        raise TypeError(f"no form may have a field of {kind}")
+    convert = inner[0]
+    return lambda value: None if value is None else convert(value)
+
+
+def _invalid(value: Any, why: str) -> Defect:
+    return Defect("invalid", value=value, why=why)
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, int):
+        return bool(value)
+    text = value.strip().lower() if isinstance(value, str) else None
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise _invalid(value, f"Value not an unambiguous boolean: {value}")
+
+
+def _integer(kind: inspect.IntType) -> Convert:
+    def convert(value: Any) -> int:
+        try:
+            number = int(value)
+        except (TypeError, ValueError, OverflowError):
+            raise _invalid(value, f"invalid literal for int() with base 10: {value!r}") from None
+        if kind.ge is not None and number < kind.ge:
+            raise _invalid(number, f"Value should be greater or equal to {kind.ge}")
+        if kind.le is not None and number > kind.le:
+            raise _invalid(number, f"Value should be lower or equal to {kind.le}")
+        # What a database's integer cannot hold is nobody's value.
+        if not -(2**63) <= number < 2**63:
+            raise _invalid(number, "Value is out of range")
+        return number
+
+    return convert
+
+
+def _text(kind: inspect.StrType) -> Convert:
+    pattern = re.compile(kind.pattern) if kind.pattern else None
+
+    def convert(value: Any) -> str:
+        if not isinstance(value, str):
+            raise _invalid(value, f"Wrong type. Expected '<class 'str'>', got '{type(value)}'")
+        if kind.min_length is not None and len(value) < kind.min_length:
+            raise _invalid(value, f"Value should have a minimum character requirement of {kind.min_length}")
+        if kind.max_length is not None and len(value) > kind.max_length:
+            raise _invalid(value, f"Value should have a maximum character requirement of {kind.max_length}")
+        if pattern is not None and not pattern.search(value):
+            raise _invalid(value, f"Value should match the pattern {pattern.pattern}")
+        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+            raise _invalid(value.replace("\0", "\\0"), "Value has characters that cannot be stored")
+        return value
+
+    return convert
+
+
+def _literal(values: tuple[Any, ...]) -> Convert:
+    def convert(value: Any) -> Any:
+        if value in values:
+            return value
+        raise _invalid(value, f"Value should be one of: {', '.join(map(str, values))}")
+
+    return convert
+
+
+def _list(convert_item: Convert) -> Convert:
+    def convert(value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise _invalid(value, f"Value not a valid list: {value}")
+        return [convert_item(item) for item in value]
+
+    return convert
+
+
+def _dict(convert_value: Convert) -> Convert:
+    def convert(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _invalid(value, f"Value not a valid dict: {value}")
+        return {key: convert_value(item) for key, item in value.items()}
+
+    return convert
+
+
+def _uuid(value: str) -> str:
+    try:
+        uuid.UUID(value)
+    except ValueError:
+        raise _invalid(value, "Value should be UUID format") from None
+    return value
+
+
+def _ip_address(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise _invalid(value, "Value should be IPv4 or IPv6 format") from None
+    return value
+
+
+def _cidr(value: str) -> str:
+    try:
+        return ipaddress.ip_network(value, strict=False).with_prefixlen
+    except ValueError:
+        raise _invalid(value, "Value should be IPv4 or IPv6 CIDR format") from None
+
+
+def _url_path(value: str) -> str:
+    if not re.fullmatch(r"/[^\s\x00-\x1f\x7f#]*", value) or re.search(r"%(?![0-9a-fA-F]{2})", value):
+        raise _invalid(value, "Value must be a valid URL Path string")
+    return value
+
+
+def _mac(value: str) -> str:
+    if not re.fullmatch(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", value):
+        raise _invalid(value, f"'{value}' is not a valid MAC address")
+    return value.lower()
+
+
+_FORMATS: dict[str, Callable[[str], str]] = {
+    "uuid": _uuid,
+    "ipaddress": _ip_address,
+    "cidr": _cidr,
+    "url_path": _url_path,
+    "mac": _mac,
+}

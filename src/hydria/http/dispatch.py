@@ -1,0 +1,127 @@
+"""The dispatcher: one place through which every request of every front goes."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hydria.errors import NotFound, Refusal, TooLarge, Unauthenticated
+from hydria.http.operation import Authorisation, Call, Caller, Dialect, Mount, Operation, Query, Reply
+from hydria.ports import Clock
+from hydria.store import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+_json = msgspec.json.Encoder()
+
+# Reads a token's owner; None is nobody.
+Authenticate = Callable[[Transaction, str], Caller | None]
+
+
+class Dispatcher:
+    """Turns operations into routes: decode, authenticate, transact, encode."""
+
+    def __init__(  # noqa: PLR0913 - composition
+        self,
+        database: Database,
+        *,
+        authenticate: Authenticate,
+        authorisation: Authorisation,
+        clock: Clock,
+        max_body: int,
+        public_url: str | None = None,
+    ) -> None:
+        """`max_body` is in bytes; `public_url` is the outside's name for this server, None to take the request's."""
+        self._database = database
+        self._authenticate = authenticate
+        self._authorisation = authorisation
+        self._clock = clock
+        self._max_body = max_body
+        self._public_url = public_url
+
+    def routes(self, mount: Mount) -> list[Route]:
+        """Return the routes of a mount, one for each path, and answers for methods that a path does not have."""
+        by_path: dict[str, dict[str, Operation]] = {}
+        for operation in mount.operations:
+            by_path.setdefault(operation.path, {})[operation.method] = operation
+        # A path without names must win over one with names: ports/{id} must not take ports/search.
+        ordered = sorted(by_path.items(), key=lambda item: item[0].count("{"))
+        return [
+            Route(prefix + path, self._endpoint(mount.dialect, operations), methods=list(operations))
+            for prefix in mount.prefixes
+            for path, operations in ordered
+        ]
+
+    def _endpoint(self, dialect: Dialect, operations: dict[str, Operation]) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> Response:
+            request_id = f"req-{uuid.uuid4()}"
+            operation = operations.get(request.method) or operations["GET"]
+            try:
+                reply = await self._answer(request, operation, dialect)
+                status, body, headers = reply.status or operation.status, reply.body, dict(reply.headers)
+            except Refusal as refusal:
+                status = refusal.status
+                body, headers = dialect.fault(refusal)
+            except ClientDisconnect:
+                raise
+            except Exception:
+                log.exception("request_failed", method=request.method, path=request.url.path, request_id=request_id)
+                status, body, headers = 500, dialect.failure(request_id), {}
+            headers["x-openstack-request-id"] = request_id
+            content = b"" if body is None else _json.encode(body)
+            return Response(content, status, headers, "application/json" if content else None)
+
+        return endpoint
+
+    async def _answer(self, request: Request, operation: Operation, dialect: Dialect) -> Reply:
+        raw = await self._body(request)
+        token = request.headers.get("x-auth-token")
+
+        def work(transaction: Transaction) -> Any:
+            caller = self._authenticate(transaction, token) if token else None
+            if caller is None and not operation.open:
+                raise Unauthenticated("The request you have made requires authentication.")
+            call = Call(
+                operation,
+                transaction=transaction,
+                path=request.path_params,
+                query=Query(parse_qsl(request.url.query, keep_blank_values=True)),
+                headers=request.headers,
+                form=dialect.decode(raw, operation) if operation.form is not None else None,
+                caller=caller,
+                now=self._clock.now(),
+                base_url=self._public_url or str(request.base_url).rstrip("/"),
+                authorisation=self._authorisation,
+            )
+            return operation.work(call)
+
+        transact = self._database.transact if operation.writing else self._database.read
+        # An embedded database answers faster than a thread is woken.
+        result = transact(work) if self._database.embedded else await run_in_threadpool(transact, work)
+        return result if isinstance(result, Reply) else Reply(body=result)
+
+    async def _body(self, request: Request) -> bytes:
+        chunks, size = [], 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > self._max_body:
+                raise TooLarge(f"Request is too large: at most {self._max_body} bytes are read.")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+def nothing_here(dialect: Dialect) -> Callable[[Request], Any]:
+    """Return an endpoint that answers 404 in a dialect."""
+
+    async def endpoint(request: Request) -> Response:
+        body, headers = dialect.fault(NotFound("The resource could not be found."))
+        return Response(_json.encode(body), 404, headers, "application/json")
+
+    return endpoint

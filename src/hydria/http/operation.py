@@ -1,0 +1,164 @@
+"""What an API is made of: a list of operations, and the call that each of them answers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from hydria.errors import Forbidden, Refusal
+from hydria.store import Transaction
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who asks, as the identity service says. Names are for logs and answers, ids decide."""
+
+    user_id: str
+    project_id: str | None = None
+    roles: frozenset[str] = frozenset()
+    user_name: str = ""
+    project_name: str = ""
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller has the role `admin`."""
+        return "admin" in self.roles
+
+
+class Query:
+    """The query string: every key may be given several times."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self.pairs = tuple(pairs)
+
+    def all(self, key: str) -> list[str]:
+        """Return all values of a key, in order."""
+        return [value for name, value in self.pairs if name == key]
+
+    def last(self, key: str) -> str | None:
+        """Return the last value of a key, or None."""
+        values = self.all(key)
+        return values[-1] if values else None
+
+    def keys(self) -> list[str]:
+        """Return the keys, each once, in order."""
+        return list(dict.fromkeys(name for name, _ in self.pairs))
+
+
+class Authorisation(Protocol):
+    """Who may do what."""
+
+    def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
+        """Say whether a caller may do what a rule names to something of a project."""
+        ...
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """An answer with headers or a status of its own; `body` None sends none."""
+
+    body: Any = None
+    status: int | None = None
+    headers: dict[str, str] = {}
+
+
+class Call:
+    """One request inside its transaction: all that a handler may look at."""
+
+    def __init__(  # noqa: PLR0913 - the one place where the parts of a request meet
+        self,
+        operation: "Operation",
+        *,
+        transaction: Transaction,
+        path: Mapping[str, str],
+        query: Query,
+        headers: Mapping[str, str],
+        form: Any,
+        caller: Caller | None,
+        now: datetime,
+        base_url: str,
+        authorisation: Authorisation,
+    ) -> None:
+        self.operation = operation
+        self.transaction = transaction
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.form = form
+        self.time = now
+        self.base_url = base_url
+        self._caller = caller
+        self._authorisation = authorisation
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks. Operations that are open to all look at `maybe_caller`."""
+        if self._caller is None:
+            raise RuntimeError(f"{self.operation.path} is open to all but asks who calls")
+        return self._caller
+
+    @property
+    def maybe_caller(self) -> Caller | None:
+        """Who asks, if anybody known does."""
+        return self._caller
+
+    @property
+    def now(self) -> str:
+        """The time as Octavia writes it: UTC, seconds, without a zone."""
+        return self.time.strftime("%Y-%m-%dT%H:%M:%S")
+
+    def may(self, rule: str, project_id: str | None) -> bool:
+        """Say whether the caller may do what a rule names to something of a project."""
+        return self._authorisation.allows(rule, self.caller, project_id)
+
+    def authorise(self, project_id: str | None) -> None:
+        """Refuse (403) unless the operation's rule allows it to the caller."""
+        if not self.may(self.operation.rule, project_id):
+            raise Forbidden("Policy does not allow this request to be performed.")
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """One thing that an API does.
+
+    `path` has `{names}`; `form` is the struct that the body's `root` is decoded to; `rule` the policy rule that the
+    work asks for with `call.authorise`; `open` lets callers in without a token. GET and HEAD run in a transaction
+    that only reads, unless `writes`.
+    """
+
+    method: str
+    path: str
+    work: Callable[[Call], Any]
+    form: type[Struct] | None = None
+    root: str | None = None
+    status: int = 200
+    rule: str = ""
+    open: bool = False
+    writes: bool | None = None
+
+    @property
+    def writing(self) -> bool:
+        """Whether the work may change the database."""
+        return self.method not in ("GET", "HEAD") if self.writes is None else self.writes
+
+
+class Dialect(Protocol):
+    """How one front speaks: how it reads bodies and words refusals."""
+
+    def decode(self, raw: bytes, operation: Operation) -> Any:
+        """Return the operation's form. Raises a Refusal."""
+        ...
+
+    def fault(self, refusal: Refusal) -> tuple[Any, dict[str, str]]:
+        """Return a refusal's body and headers."""
+        ...
+
+    def failure(self, request_id: str) -> Any:
+        """Return the body for a defect of ours (500)."""
+        ...
+
+
+class Mount(Struct, frozen=True, kw_only=True):
+    """Operations below some prefixes, in one dialect."""
+
+    prefixes: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    dialect: Any  # Dialect; msgspec cannot check a Protocol

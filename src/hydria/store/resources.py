@@ -1,0 +1,93 @@
+"""The tables of Octavia's resources, of hosts' reports, and the few statements that several parts need."""
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, case, or_
+
+from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource, Tree
+from hydria.spec import Counters
+from hydria.store.database import Transaction
+from hydria.store.tables import columns, register
+
+
+class Amphora(Struct, frozen=True, kw_only=True):
+    """One instance of a load balancer on one host; `served` is the generation that the host last confirmed.
+
+    `attempted` and `reason` say what the host last failed at; `leaving` that it must be removed from its host.
+    """
+
+    id: str
+    load_balancer_id: str
+    host: str
+    created_at: str
+    updated_at: str | None = None
+    served: int = 0
+    attempted: int = 0
+    reason: str | None = None
+    leaving: bool = False
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """The operating status of one resource as its host last reported it."""
+
+    id: str
+    load_balancer_id: str
+    operating_status: str
+
+
+class Traffic(Struct, frozen=True, kw_only=True):
+    """The counters of one listener on one amphora as last reported."""
+
+    amphora_id: str
+    listener_id: str
+    load_balancer_id: str
+    counters: Counters
+
+
+CHILDREN = (Listener, Pool, Member, HealthMonitor)
+
+register(LoadBalancer, "load_balancers", index=(("project_id",), ("vip_port_id",)))
+register(Listener, "listeners", index=(("load_balancer_id",), ("project_id",), ("default_pool_id",)))
+register(Pool, "pools", index=(("load_balancer_id",), ("project_id",)))
+register(Member, "members", index=(("load_balancer_id",), ("pool_id",)))
+register(HealthMonitor, "health_monitors", index=(("load_balancer_id",), ("pool_id",), ("project_id",)))
+register(Amphora, "amphorae", index=(("load_balancer_id",), ("host",)))
+register(Health, "health", index=(("load_balancer_id",),))
+register(Traffic, "traffic", key=("amphora_id", "listener_id"), index=(("load_balancer_id",),))
+
+
+def tree(transaction: Transaction, load_balancer: LoadBalancer) -> Tree:
+    """Load everything below a load balancer that is not asked to go."""
+    of = {}
+    for kind in CHILDREN:
+        c = columns(kind)
+        of[kind] = tuple(
+            transaction.find(
+                kind, c.load_balancer_id == load_balancer.id, c.deleted_in.is_(None), order_by=(c.created_at, c.id)
+            )
+        )
+    return Tree(
+        load_balancer=load_balancer,
+        listeners=of[Listener],  # type: ignore[arg-type]
+        pools=of[Pool],  # type: ignore[arg-type]
+        members=of[Member],  # type: ignore[arg-type]
+        health_monitors=of[HealthMonitor],  # type: ignore[arg-type]
+    )
+
+
+def provisioning_status_sql(kind: type[Resource]) -> ColumnElement[str]:
+    """Say `hydria.model.status.provisioning_status` in SQL; a child's statement joins its load balancer."""
+    lb, c = columns(LoadBalancer), columns(kind)
+    root = kind is LoadBalancer
+    settled = lb.deleted_in.is_(None)
+    if root:
+        settled &= lb.observed >= lb.generation
+    else:
+        settled &= (lb.observed >= c.changed_in) & or_(c.deleted_in.is_(None), lb.observed >= c.deleted_in)
+    failing = lb.reason.is_not(None) & (lb.failed >= lb.generation)
+    return case(
+        (failing if root else failing & ~settled, "ERROR"),
+        (c.deleted_in.is_not(None) | lb.deleted_in.is_not(None), "PENDING_DELETE"),
+        (settled, "ACTIVE"),
+        (lb.observed < c.created_in, "PENDING_CREATE"),
+        else_="PENDING_UPDATE",
+    )

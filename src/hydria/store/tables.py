@@ -1,0 +1,98 @@
+"""Tables are read off structs: one column for each field, so that a new field is named once.
+
+Scalars are columns of their own type; everything else (lists, maps, structs) is JSON text.
+"""
+
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.elements import KeyedColumnElement
+
+S = TypeVar("S", bound=Struct)
+
+metadata = MetaData()
+
+_SCALARS: dict[Any, type[Text | Integer | Boolean | Float]] = {str: Text, int: Integer, bool: Boolean, float: Float}
+
+
+class Rows(Generic[S]):
+    """One kind of struct, its table and the way between the two."""
+
+    def __init__(self, kind: type[S], table: Table, packed: Mapping[str, Any]) -> None:
+        self.kind = kind
+        self.table = table
+        self._names = kind.__struct_fields__
+        self._packed = packed
+        self._decoders = {name: msgspec.json.Decoder(hint) for name, hint in packed.items()}
+
+    def dump(self, item: S) -> dict[str, Any]:
+        """Return the row of a struct."""
+        row = {name: getattr(item, name) for name in self._names}
+        for name in self._packed:
+            row[name] = msgspec.json.encode(row[name]).decode()
+        return row
+
+    def load(self, row: Mapping[str, Any]) -> S:
+        """Return the struct of a row; columns that are not the struct's are passed over."""
+        values = {name: row[name] for name in self._names}
+        for name, decoder in self._decoders.items():
+            values[name] = decoder.decode(values[name])
+        return self.kind(**values)
+
+
+_registered: dict[type[Struct], Rows[Any]] = {}
+
+
+def register(
+    kind: type[S],
+    name: str,
+    *,
+    key: tuple[str, ...] = ("id",),
+    unique: tuple[tuple[str, ...], ...] = (),
+    index: tuple[tuple[str, ...], ...] = (),
+) -> Rows[S]:
+    """Make the table of a kind of struct; `unique` and `index` are groups of column names."""
+    packed: dict[str, Any] = {}
+    table_columns: list[Column[Any]] = []
+    for field, hint in get_type_hints(kind, include_extras=True).items():
+        bare, nullable = _bare(hint)
+        scalar = _SCALARS.get(bare)
+        if scalar is None:
+            packed[field] = hint
+        is_key = field in key
+        table_columns.append(
+            Column(field, scalar or Text, primary_key=is_key, nullable=nullable and not is_key and scalar is not None)
+        )
+    constraints = [UniqueConstraint(*group, name=f"uq_{name}_{'_'.join(group)}") for group in unique]
+    indexes = [Index(f"ix_{name}_{'_'.join(group)}", *group) for group in index]
+    rows = Rows(kind, Table(name, metadata, *table_columns, *constraints, *indexes), packed)
+    _registered[kind] = rows
+    return rows
+
+
+def rows_of(kind: type[S]) -> Rows[S]:
+    """Return the registered rows of a kind of struct."""
+    return _registered[kind]
+
+
+def columns(kind: type[Struct]) -> ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]:
+    """Return the columns of a kind of struct, for conditions: `columns(Pool).load_balancer_id == id`."""
+    return _registered[kind].table.c
+
+
+def _bare(hint: Any) -> tuple[Any, bool]:
+    """Strip a type hint of its bounds: the type that is stored, and whether it may be None."""
+    if get_origin(hint) is Annotated:
+        return _bare(get_args(hint)[0])
+    if get_origin(hint) is Literal:
+        return str, False
+    if get_origin(hint) in (Union, UnionType):
+        kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+        if len(kinds) == 1:
+            return _bare(kinds[0])[0], True
+    return hint, False
