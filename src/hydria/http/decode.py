@@ -100,12 +100,12 @@ def _converter(kind: inspect.Type) -> Convert:
         return _list(_converter(kind.item_type))
     if isinstance(kind, inspect.DictType):
         return _dict(_converter(kind.value_type))
-    if isinstance(kind, inspect.LiteralType):
-        return _literal(kind.values)
     return _scalar(kind)
 
 
 def _scalar(kind: inspect.Type) -> Convert:
+    if isinstance(kind, inspect.LiteralType):
+        return _literal(kind.values)
     if isinstance(kind, inspect.StrType):
         return _text(kind)
     if isinstance(kind, inspect.IntType):

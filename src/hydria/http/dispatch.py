@@ -28,7 +28,7 @@ Authenticate = Callable[[Transaction, str], Caller | None]
 class Dispatcher:
     """Turns operations into routes: decode, authenticate, transact, encode."""
 
-    def __init__(  # noqa: PLR0913 - composition
+    def __init__(
         self,
         database: Database,
         *,

@@ -122,7 +122,7 @@ class Database:
     @contextmanager
     def _begin(self, *, writing: bool) -> Iterator[Transaction]:
         with self.engine.connect() as connection:
-            connection = connection.execution_options(hydria_writing=writing)
+            connection.execution_options(hydria_writing=writing)
             with connection.begin():
                 yield Transaction(connection)
 

@@ -78,7 +78,7 @@ def provisioning_status_sql(kind: type[Resource]) -> ColumnElement[str]:
     """Say `hydria.model.status.provisioning_status` in SQL; a child's statement joins its load balancer."""
     lb, c = columns(LoadBalancer), columns(kind)
     root = kind is LoadBalancer
-    settled = lb.deleted_in.is_(None)
+    settled: ColumnElement[bool] = lb.deleted_in.is_(None)
     if root:
         settled &= lb.observed >= lb.generation
     else:

@@ -17,7 +17,7 @@ S = TypeVar("S", bound=Struct)
 
 metadata = MetaData()
 
-_SCALARS: dict[Any, type[Text | Integer | Boolean | Float]] = {str: Text, int: Integer, bool: Boolean, float: Float}
+_SCALARS: dict[Any, type[Any]] = {str: Text, int: Integer, bool: Boolean, float: Float}
 
 
 class Rows(Generic[S]):
