@@ -7,7 +7,7 @@ unknown attributes are refused.
 import ipaddress
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,8 @@ from msgspec import NODEFAULT, Struct, inspect
 from msgspec import json as msgspec_json
 
 Convert = Callable[[Any], Any]
+
+NO_ALIASES: Mapping[str, str] = {}
 
 _TRUE = ("true", "t", "yes", "y", "on", "1")
 _FALSE = ("false", "f", "no", "n", "off", "0")
@@ -32,8 +34,11 @@ class Defect(Exception):
         self.why = why
 
 
-def decode(raw: bytes, root: str | None, form: type[Struct]) -> Any:
-    """Return `form` from a body `{root: {…}}`, or `{…}` where root is None. Raises Defect."""
+def decode(raw: bytes, root: str | None, form: type[Struct], aliases: Mapping[str, str] = NO_ALIASES) -> Any:
+    """Return `form` from a body `{root: {…}}`, or `{…}` where root is None. Raises Defect.
+
+    `aliases` are old names of attributes at the top; the new name wins where both are given.
+    """
     try:
         body = msgspec_json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -47,8 +52,12 @@ def decode(raw: bytes, root: str | None, form: type[Struct]) -> Any:
         raise Defect("unknown", why=", ".join(unknown))
     if not isinstance(body.get(root), dict):
         raise Defect("body", path=(root,), value=body.get(root), why=f"Request must have a JSON dict '{root}'")
+    inner = body[root]
+    for old, new in aliases.items():
+        if old in inner and new in form.__struct_fields__:
+            inner.setdefault(new, inner.pop(old))
     try:
-        return _plan(form)(body[root])
+        return _plan(form)(inner)
     except Defect as defect:
         defect.path = (root, *defect.path)
         raise

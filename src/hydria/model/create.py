@@ -2,27 +2,30 @@
 
 from msgspec import UNSET
 
-from hydria.model.fields import Maybe, ProjectId, Uuid
+from hydria.model.fields import Maybe, PoolProtocol, ProjectId, Uuid
 from hydria.model.health_monitor import HealthMonitorAlone
 from hydria.model.listener import ListenerAlone
 from hydria.model.load_balancer import LoadBalancerAlone
 from hydria.model.member import MemberCreate
-from hydria.model.pool import PoolAlone
+from hydria.model.pool import PoolAlone, PoolUpdate
 
 
-class PoolNested(PoolAlone, kw_only=True):
-    """A pool inside a listener or load balancer."""
+class PoolNested(PoolUpdate, kw_only=True):
+    """A pool inside a listener or load balancer: whole, or only the name of one that stands beside it."""
 
+    protocol: Maybe[PoolProtocol] = UNSET
     healthmonitor: Maybe[HealthMonitorAlone] = UNSET
     members: Maybe[list[MemberCreate]] = UNSET
 
 
-class PoolCreate(PoolNested, kw_only=True):
+class PoolCreate(PoolAlone, kw_only=True):
     """The wire form of a new pool."""
 
     listener_id: Maybe[Uuid] = UNSET
     loadbalancer_id: Maybe[Uuid] = UNSET
     project_id: Maybe[ProjectId] = UNSET
+    healthmonitor: Maybe[HealthMonitorAlone] = UNSET
+    members: Maybe[list[MemberCreate]] = UNSET
 
 
 class ListenerNested(ListenerAlone, kw_only=True):

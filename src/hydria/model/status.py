@@ -4,7 +4,9 @@
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
+
+from msgspec import Struct
 
 from hydria.model.base import Resource
 from hydria.model.load_balancer import LoadBalancer
@@ -19,22 +21,37 @@ OperatingStatus = Literal["ONLINE", "OFFLINE", "DEGRADED", "ERROR", "DRAINING", 
 ServerState = Literal["up", "down", "unchecked", "unknown"]
 
 
-def provisioning_status(resource: Resource, load_balancer: LoadBalancer) -> ProvisioningStatus:
-    """Derive a resource's provisioning status; `load_balancer` is the resource itself or the one above it.
+class Progress(Struct, frozen=True, kw_only=True):
+    """How far a load balancer has come: what of it decides statuses (see `LoadBalancer`)."""
+
+    generation: int
+    observed: int
+    failed: int
+    reason: str | None
+    deleted_in: int | None
+
+    @classmethod
+    def of(cls, load_balancer: LoadBalancer) -> Self:
+        """Return the progress of a load balancer."""
+        return cls(**{name: getattr(load_balancer, name) for name in cls.__struct_fields__})
+
+
+def provisioning_status(resource: Resource, progress: Progress) -> ProvisioningStatus:
+    """Derive a resource's provisioning status; `progress` is that of the load balancer that it is or belongs to.
 
     A failure counts until a newer change is asked for: then the change is pending again, and is tried.
     """
     root = isinstance(resource, LoadBalancer)
-    changed = load_balancer.generation if root else max(resource.changed_in, resource.deleted_in or 0)
-    settled = load_balancer.observed >= changed and load_balancer.deleted_in is None
-    failing = load_balancer.reason is not None and load_balancer.failed >= load_balancer.generation
+    changed = progress.generation if root else max(resource.changed_in, resource.deleted_in or 0)
+    settled = progress.observed >= changed and progress.deleted_in is None
+    failing = progress.reason is not None and progress.failed >= progress.generation
     if failing and (root or not settled):
         return "ERROR"
-    if resource.deleted_in is not None or load_balancer.deleted_in is not None:
+    if resource.deleted_in is not None or progress.deleted_in is not None:
         return "PENDING_DELETE"
     if settled:
         return "ACTIVE"
-    return "PENDING_CREATE" if load_balancer.observed < resource.created_in else "PENDING_UPDATE"
+    return "PENDING_CREATE" if progress.observed < resource.created_in else "PENDING_UPDATE"
 
 
 def operating_statuses(tree: Tree, servers: Mapping[str, ServerState]) -> dict[str, OperatingStatus]:

@@ -1,0 +1,46 @@
+"""Octavia's way of speaking: WSME's wording of bad bodies, and the fault body."""
+
+from typing import Any
+
+from hydria.errors import Invalid, Refusal, Unauthenticated
+from hydria.http.decode import Defect, decode
+from hydria.http.operation import Operation
+
+
+class OctaviaDialect:
+    """Decodes as Octavia does and dresses refusals as its faults."""
+
+    def decode(self, raw: bytes, operation: Operation) -> Any:
+        """Return the operation's form. Raises Invalid."""
+        assert operation.form is not None  # noqa: S101 - the dispatcher asks only then
+        try:
+            return decode(raw, operation.root, operation.form, aliases={"tenant_id": "project_id"})
+        except Defect as defect:
+            raise Invalid(_sentence(defect, operation.root or "")) from None
+
+    def fault(self, refusal: Refusal) -> tuple[Any, dict[str, str]]:
+        """Return Octavia's fault; a 401 is the token middleware's, not Octavia's own."""
+        if isinstance(refusal, Unauthenticated):
+            error = {"code": 401, "title": "Unauthorized", "message": refusal.message}
+            return {"error": error}, {"WWW-Authenticate": "Keystone"}
+        return _fault("Client" if refusal.status < 500 else "Server", refusal.message), {}
+
+    def failure(self, request_id: str) -> Any:
+        """Return the fault for a defect of ours; the log has the rest under the request's id."""
+        return _fault("Server", f"An unknown exception occurred. The server's log has it as {request_id}.")
+
+
+def _fault(code: str, sentence: str) -> dict[str, Any]:
+    return {"faultcode": code, "faultstring": sentence, "debuginfo": None}
+
+
+def _sentence(defect: Defect, root: str) -> str:
+    if defect.problem == "json":
+        return "Request is not in valid JSON format"
+    if defect.problem == "unknown":
+        plural = "s" if ", " in defect.why else ""
+        return f"Unknown attribute{plural} for argument {'.'.join(defect.path) or root}: {defect.why}"
+    if defect.problem == "body":
+        return f"Invalid input for field/attribute {root}. Value: '{defect.value}'. {defect.why}"
+    field = next((part for part in reversed(defect.path)), root)
+    return f"Invalid input for field/attribute {field}. Value: '{defect.value}'. {defect.why}"

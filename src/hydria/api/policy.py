@@ -1,0 +1,70 @@
+"""Octavia's policy by oslo.policy: the same rule names, so that operators' policy files carry over."""
+
+from pathlib import Path
+
+from oslo_config import cfg
+from oslo_policy import policy
+
+from hydria.http.operation import Caller
+
+_BASE = {
+    "context_is_admin": "role:admin",
+    "project-member": "role:member and project_id:%(project_id)s",
+    "project-reader": "role:reader and project_id:%(project_id)s",
+    "service": "role:service",
+    "load-balancer:admin": "is_admin:True or role:admin",
+    "load-balancer:global_observer": "role:admin",
+    "load-balancer:member_and_owner": "rule:project-member",
+    "load-balancer:observer_and_owner": "rule:project-reader",
+    "load-balancer:quota-admin": "role:admin",
+    "load-balancer:owner": "project_id:%(project_id)s",
+    "load-balancer:read": (
+        "rule:load-balancer:observer_and_owner or rule:load-balancer:global_observer or "
+        "rule:load-balancer:member_and_owner or rule:load-balancer:admin"
+    ),
+    "load-balancer:read-global": "rule:load-balancer:global_observer or rule:load-balancer:admin",
+    "load-balancer:write": "rule:load-balancer:member_and_owner or rule:load-balancer:admin",
+}
+
+_READ, _GLOBAL, _WRITE, _ADMIN = (f"rule:load-balancer:{name}" for name in ("read", "read-global", "write", "admin"))
+_RESOURCE = {
+    "get_all": _READ,
+    "get_all-global": _GLOBAL,
+    "get_one": _READ,
+    "post": _WRITE,
+    "put": _WRITE,
+    "delete": _WRITE,
+}
+
+PREFIX = "os_load-balancer_api:"
+
+_RULES: dict[str, dict[str, str]] = {
+    "loadbalancer": {**_RESOURCE, "get_stats": _READ, "get_status": _READ, "put_failover": _ADMIN},
+    "listener": {**_RESOURCE, "get_stats": _READ},
+    "pool": _RESOURCE,
+    "member": {**_RESOURCE, "get_all": f"{_READ} or rule:service"},
+    "healthmonitor": _RESOURCE,
+    "provider": {"get_all": _READ},
+}
+
+
+class OctaviaPolicy:
+    """Decides by Octavia's rules. A policy file (YAML) replaces single rules, as in Octavia."""
+
+    def __init__(self, policy_file: Path | None = None) -> None:
+        conf = cfg.ConfigOpts()
+        conf([], project="hydria", default_config_files=[], default_config_dirs=[])
+        self._enforcer = policy.Enforcer(
+            conf, policy_file=str(policy_file) if policy_file else None, use_conf=policy_file is not None
+        )
+        self._enforcer.suppress_default_change_warnings = True
+        for name, check in _BASE.items():
+            self._enforcer.register_default(policy.RuleDefault(name, check))
+        for resource, actions in _RULES.items():
+            for action, check in actions.items():
+                self._enforcer.register_default(policy.RuleDefault(f"{PREFIX}{resource}:{action}", check))
+
+    def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
+        """Say whether a caller may do what a rule names to something of a project."""
+        credentials = {"roles": list(caller.roles), "project_id": caller.project_id, "user_id": caller.user_id}
+        return bool(self._enforcer.enforce(rule, {"project_id": project_id}, credentials))
