@@ -1,0 +1,27 @@
+"""What an operator may set: frozen values, read once from one TOML file and the environment, then passed down."""
+
+from hydria.settings.keys import DEFAULT_PATH, PATH_VARIABLE, Key, every_key, example
+from hydria.settings.read import load
+from hydria.settings.values import (
+    AgentSettings,
+    ApiSettings,
+    DatabaseSettings,
+    HomeCloudSettings,
+    ServerSettings,
+    Settings,
+)
+
+__all__ = [
+    "DEFAULT_PATH",
+    "PATH_VARIABLE",
+    "AgentSettings",
+    "ApiSettings",
+    "DatabaseSettings",
+    "HomeCloudSettings",
+    "Key",
+    "ServerSettings",
+    "Settings",
+    "every_key",
+    "example",
+    "load",
+]

@@ -1,0 +1,168 @@
+"""The values themselves: every key with its type, its bounds, its default and its description, in this place only."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+
+def _right(words: str) -> dict[str, Any]:
+    """Say in words what a value must look like where its type does not say it."""
+    return {"right": words}
+
+
+_URL = r"^https?://[^\s/]+(/[^\s]*)?$"
+_Url = Annotated[str, Meta(pattern=_URL, extra=_right("an http:// or https:// address"))]
+_Program = Annotated[str, Meta(min_length=1, extra=_right("a program's name on PATH, or its absolute path"))]
+_Account = Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_-]{0,30}$", extra=_right("the name of an account"))]
+
+
+class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The HTTP server: Octavia's API, the home cloud, and what the agents poll."""
+
+    host: Annotated[
+        str,
+        Meta(
+            pattern=r"^[0-9A-Za-z.:_-]+$",
+            extra=_right("an address or a host name without a port"),
+            description="Address to listen on. Anything but loopback lets others reach the API: put TLS before it.",
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port to listen on.")] = 9876
+    public_url: Annotated[
+        _Url | None,
+        Meta(description="Address that the catalogue tells clients, without a path. Unset: http://<host>:<port>."),
+    ] = None
+    max_body_bytes: Annotated[
+        int, Meta(ge=1024, le=64 * 1024 * 1024, description="Largest request body in bytes; a larger one is a 413.")
+    ] = 524288
+    poll_seconds: Annotated[
+        int, Meta(ge=1, le=300, description="How long an agent's poll is held open when there is nothing to do.")
+    ] = 25
+
+
+class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where desired state is kept."""
+
+    url: Annotated[
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^(sqlite|postgresql)(\+[a-z0-9]+)?://",
+                extra=_right("sqlite:////absolute/path or postgresql+psycopg://user@host/name"),
+            ),
+        ]
+        | None,
+        Meta(description="SQLAlchemy URL of the database. Unset: the SQLite file hydria.db in state_dir."),
+    ] = None
+    synchronous: Annotated[
+        Literal["full", "normal"],
+        Meta(description="SQLite only: full survives a power cut, normal is faster and may lose the last changes."),
+    ] = "full"
+
+
+class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How Octavia's API behaves."""
+
+    strict_immutable: Annotated[
+        bool,
+        Meta(description="Refuse a change to a load balancer that is PENDING with 409 as Octavia does, not merge it."),
+    ] = False
+    policy_file: Annotated[
+        Path | None, Meta(description="oslo.policy file whose rules override the defaults. Unset: the defaults.")
+    ] = None
+
+
+class HomeCloudSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The stand-in cloud of a machine without OpenStack."""
+
+    region: Annotated[
+        str,
+        Meta(pattern=r"^[0-9A-Za-z._-]{1,64}$", extra=_right("a name"), description="Region in the service catalogue."),
+    ] = "RegionOne"
+    external_cidr: Annotated[
+        str,
+        Meta(
+            extra=_right("an IPv4 network from /8 to /28 without host bits, such as 203.0.113.0/24"),
+            description="IPv4 network of the external network 'provider'. The machine itself gets its first address,"
+            " floating IPs come from the rest. Read when the database is made.",
+        ),
+    ] = "203.0.113.0/24"
+    token_hours: Annotated[int, Meta(ge=1, le=720, description="How long a token is good for, in hours.")] = 12
+
+
+class AgentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent of one host, and the HAProxy processes that it runs."""
+
+    host: Annotated[
+        Annotated[str, Meta(pattern=r"^[0-9A-Za-z._-]{1,253}$", extra=_right("a host name"))] | None,
+        Meta(description="Name by which the server knows this host. Unset: the machine's host name."),
+    ] = None
+    server_url: Annotated[
+        _Url | None, Meta(description="Address of the server. Unset: the server of these settings, over loopback.")
+    ] = None
+    prefix: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z][a-z0-9]{0,11}$",
+            extra=_right("1 to 12 lower-case letters and digits, a letter first"),
+            description="Beginning of the names of all that we make on the host; what lacks it is never touched.",
+        ),
+    ] = "hydria"
+    haproxy: Annotated[_Program, Meta(description="HAProxy, 2.4 or newer.")] = "haproxy"
+    haproxy_user: Annotated[_Account, Meta(description="Account that HAProxy drops to.")] = "haproxy"
+    haproxy_group: Annotated[_Account, Meta(description="Group that HAProxy drops to.")] = "haproxy"
+    threads: Annotated[int, Meta(ge=1, le=64, description="Threads of each HAProxy.")] = 1
+    max_connections: Annotated[
+        Annotated[int, Meta(ge=1, le=2_000_000)] | None,
+        Meta(description="Connections that one HAProxy takes at once. Unset: what RLIMIT_NOFILE allows."),
+    ] = None
+    memory_mb: Annotated[
+        Annotated[int, Meta(ge=16, le=1_048_576)] | None,
+        Meta(description="Memory limit of one HAProxy in MiB. Unset: none."),
+    ] = None
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set. The defaults run on one machine as they are."""
+
+    state_dir: Annotated[
+        Path,
+        Meta(description="Kept for good: the database, the credentials, what each amphora last served."),
+    ] = Path("/var/lib/hydria")
+    run_dir: Annotated[Path, Meta(description="Gone after a reboot: sockets, pid files, HAProxy's configurations.")] = (
+        Path("/run/hydria")
+    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="The least that is logged.")
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "console", "json"],
+        Meta(description="auto is console on a terminal and json elsewhere."),
+    ] = "auto"
+    server: ServerSettings = ServerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    api: ApiSettings = ApiSettings()
+    homecloud: HomeCloudSettings = HomeCloudSettings()
+    agent: AgentSettings = AgentSettings()
+
+    @property
+    def database_url(self) -> str:
+        """The database's SQLAlchemy URL."""
+        return self.database.url or f"sqlite:///{self.state_dir / 'hydria.db'}"
+
+    @property
+    def loopback_url(self) -> str:
+        """Where a program on this machine reaches the server, without a trailing slash."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.server.host, self.server.host)  # noqa: S104
+        return f"http://[{host}]:{self.server.port}" if ":" in host else f"http://{host}:{self.server.port}"
+
+    @property
+    def public_url(self) -> str:
+        """What clients are told, without a trailing slash."""
+        return (self.server.public_url or self.loopback_url).rstrip("/")
+
+    @property
+    def agent_server_url(self) -> str:
+        """Where the agent reaches the server, without a trailing slash."""
+        return (self.agent.server_url or self.loopback_url).rstrip("/")
