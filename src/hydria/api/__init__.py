@@ -1,1 +1,36 @@
 """Octavia's API v2: one module per resource, each a list of operations over transactions."""
+
+from collections.abc import Callable
+
+from hydria.api import providers, versions
+from hydria.api.access import Changes
+from hydria.api.dialect import OctaviaDialect
+from hydria.api.health_monitors import HealthMonitors
+from hydria.api.listeners import Listeners
+from hydria.api.load_balancers import LoadBalancers
+from hydria.api.members import Members
+from hydria.api.pools import Pools
+from hydria.http.operation import Mount
+from hydria.ports import Networking
+from hydria.store import Transaction
+
+ROOT = "/load-balancer"
+
+
+def mounts(networking_of: Callable[[Transaction], Networking], *, strict_immutable: bool) -> tuple[Mount, ...]:
+    """Return Octavia's mounts; `networking_of` binds the network service to a transaction."""
+    changes = Changes(strict_immutable=strict_immutable)
+    resources = (
+        LoadBalancers(changes, networking_of),
+        Listeners(changes),
+        Pools(changes),
+        Members(changes, networking_of),
+        HealthMonitors(changes),
+    )
+    operations = tuple(operation for resource in resources for operation in resource.operations())
+    prefixes = (f"{ROOT}/v2.0/lbaas", f"{ROOT}/v2/lbaas", f"{ROOT}/v2.0", f"{ROOT}/v2")
+    dialect = OctaviaDialect()
+    return (
+        Mount(prefixes=(ROOT,), operations=versions.operations(), dialect=dialect),
+        Mount(prefixes=prefixes, operations=(*operations, *providers.operations()), dialect=dialect),
+    )

@@ -98,6 +98,7 @@ class Dispatcher:
                 caller=caller,
                 now=self._clock.now(),
                 base_url=self._public_url or str(request.base_url).rstrip("/"),
+                url_path=request.url.path,
                 authorisation=self._authorisation,
             )
             return operation.work(call)

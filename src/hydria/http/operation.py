@@ -40,7 +40,7 @@ class Query:
         values = self.all(key)
         return values[-1] if values else None
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the keys, each once, in order."""
         return list(dict.fromkeys(name for name, _ in self.pairs))
 
@@ -76,6 +76,7 @@ class Call:
         caller: Caller | None,
         now: datetime,
         base_url: str,
+        url_path: str,
         authorisation: Authorisation,
     ) -> None:
         self.operation = operation
@@ -86,6 +87,7 @@ class Call:
         self.form = form
         self.time = now
         self.base_url = base_url
+        self.url = base_url + url_path
         self._caller = caller
         self._authorisation = authorisation
 

@@ -1,0 +1,85 @@
+"""Who may see and change what: every handler comes to its resource through here, and so does every generation."""
+
+from hydria.api.kinds import LOAD_BALANCER, Kind
+from hydria.api.views import Seen, read
+from hydria.errors import Conflict, Forbidden, NotFound
+from hydria.http.operation import Call
+from hydria.model import Child, LoadBalancer
+from hydria.model.status import provisioning_status
+from hydria.store import Transaction, columns
+from hydria.store.tables import rows_of
+
+
+def missing(kind: Kind, key: str) -> NotFound:
+    """Return Octavia's sentence for something that is not there."""
+    return NotFound(f"{kind.title} {key} not found.")
+
+
+def immutable(title: str, key: str) -> Conflict:
+    """Return Octavia's sentence for something that cannot be changed now."""
+    return Conflict(f"{title} {key} is immutable and cannot be updated.")
+
+
+def visible(call: Call, kind: Kind, key: str) -> Seen:
+    """Return a resource that the caller may read. Raises NotFound also for what is another project's."""
+    found = read(call.transaction, kind, key)
+    if found is None or not call.may(kind.rule("get_one"), found.resource.project_id):
+        raise missing(kind, key)
+    return found
+
+
+def permitted(call: Call, kind: Kind, key: str) -> Seen:
+    """Return a resource that the caller may read and do the operation to. Raises NotFound, Forbidden."""
+    found = visible(call, kind, key)
+    call.authorise(found.resource.project_id)
+    return found
+
+
+def parent(call: Call, key: str) -> Seen:
+    """Return the load balancer that something is made below. Raises NotFound, Forbidden."""
+    return permitted(call, LOAD_BALANCER, key)
+
+
+def owned_by(call: Call, wanted: str | None) -> str:
+    """Return the project that a new load balancer belongs to. Raises Forbidden."""
+    project = wanted or call.caller.project_id
+    if project is None:
+        raise Forbidden("Policy does not allow this request to be performed.")
+    call.authorise(project)
+    return project
+
+
+class Changes:
+    """How a load balancer takes a change: one more generation, in the transaction of the change."""
+
+    def __init__(self, *, strict_immutable: bool) -> None:
+        """`strict_immutable` refuses changes to what is pending, as Octavia does; else they are merged."""
+        self._strict = strict_immutable
+
+    def begin(self, transaction: Transaction, seen: Seen) -> LoadBalancer:
+        """Count one more change of the load balancer that `seen` is or belongs to, and return it as it is now.
+
+        Raises Conflict for what is being deleted, and under `strict_immutable` for what is pending.
+        """
+        self._check(seen)
+        rows = rows_of(LoadBalancer)
+        c = columns(LoadBalancer)
+        statement = (
+            rows.table.update()
+            .where(c.id == seen.load_balancer_id)
+            .values(generation=c.generation + 1)
+            .returning(rows.table)
+        )
+        transaction.hint("instances")
+        return rows.load(transaction.execute(statement).mappings().one())  # type: ignore[arg-type]
+
+    def _check(self, seen: Seen) -> None:
+        if seen.progress.deleted_in is not None:
+            raise immutable("Load Balancer", seen.load_balancer_id)
+        if isinstance(seen.resource, Child) and seen.resource.deleted_in is not None:
+            raise immutable(type(seen.resource).__name__, seen.resource.id)
+        if self._strict and seen.progress.observed < seen.progress.generation:
+            if not isinstance(seen.resource, LoadBalancer):
+                raise immutable("Load Balancer", seen.load_balancer_id)
+            state = provisioning_status(seen.resource, seen.progress)
+            raise Conflict(f"Invalid state {state} of loadbalancer resource {seen.resource.id}")

@@ -1,0 +1,56 @@
+"""/healthmonitors: create, read, change, delete."""
+
+from typing import Any
+
+from msgspec import UNSET
+
+from hydria.api.access import parent, visible
+from hydria.api.kinds import HEALTH_MONITOR as KIND
+from hydria.api.kinds import POOL
+from hydria.api.resource import ResourceApi
+from hydria.api.trees import HTTP_DEFAULTS, Planting, check_domain_name, with_http_defaults
+from hydria.errors import Conflict, Invalid
+from hydria.http.operation import Call
+from hydria.model import HealthMonitor, Pool, Resource
+from hydria.model.health_monitor import HealthMonitorCreate, HealthMonitorUpdate
+from hydria.store import columns
+
+
+class HealthMonitors(ResourceApi):
+    """The operations on health monitors."""
+
+    kind = KIND
+    path = "/healthmonitors"
+    create_form = HealthMonitorCreate
+    update_form = HealthMonitorUpdate
+
+    def create(self, call: Call) -> HealthMonitor:
+        """Make a pool's monitor."""
+        form: HealthMonitorCreate = call.form
+        pool = visible(call, POOL, form.pool_id)
+        parent(call, pool.load_balancer_id)
+        load_balancer = self._changes.begin(call.transaction, pool)
+        c = columns(HealthMonitor)
+        if call.transaction.find(HealthMonitor, c.pool_id == form.pool_id, c.deleted_in.is_(None)):
+            raise Conflict("This pool already has a health monitor")
+        assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
+        planting = Planting(call, load_balancer)
+        monitor = planting.health_monitor(form, pool.resource)
+        planting.put_down()
+        return monitor
+
+    def check_update(self, call: Call, resource: Resource, form: Any) -> None:
+        """Refuse attributes that the monitor's type does not have, and to leave out what has no default."""
+        assert isinstance(resource, HealthMonitor)  # noqa: S101 - by the kind
+        for attribute in HTTP_DEFAULTS:
+            if resource.type not in ("HTTP", "HTTPS") and getattr(form, attribute) is not UNSET:
+                raise Invalid(f"{attribute} is not a valid option for health monitors of type {resource.type}")
+        for attribute in ("delay", "max_retries", "timeout"):
+            if getattr(form, attribute) is None:
+                raise Invalid(f"None is not a valid option for {attribute}")
+
+    def changed(self, resource: Resource) -> Resource:
+        """Put HTTP's defaults where an attribute was reset."""
+        assert isinstance(resource, HealthMonitor)  # noqa: S101 - by the kind
+        check_domain_name(resource)
+        return with_http_defaults(resource)

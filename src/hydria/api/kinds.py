@@ -1,0 +1,30 @@
+"""What the API says of each kind of resource: its names on the wire, and its name in policies and sentences."""
+
+from msgspec import Struct
+
+from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource
+
+
+class Kind(Struct, frozen=True, kw_only=True):
+    """One kind of resource. `root` and `plural` wrap bodies, `policy` is in rule names, `title` in sentences."""
+
+    struct: type[Resource]
+    root: str
+    plural: str
+    policy: str
+    title: str
+
+    def rule(self, action: str) -> str:
+        """Return the policy rule of an action."""
+        return f"os_load-balancer_api:{self.policy}:{action}"
+
+
+LOAD_BALANCER = Kind(
+    struct=LoadBalancer, root="loadbalancer", plural="loadbalancers", policy="loadbalancer", title="Load Balancer"
+)
+LISTENER = Kind(struct=Listener, root="listener", plural="listeners", policy="listener", title="Listener")
+POOL = Kind(struct=Pool, root="pool", plural="pools", policy="pool", title="Pool")
+MEMBER = Kind(struct=Member, root="member", plural="members", policy="member", title="Member")
+HEALTH_MONITOR = Kind(
+    struct=HealthMonitor, root="healthmonitor", plural="healthmonitors", policy="healthmonitor", title="Health Monitor"
+)

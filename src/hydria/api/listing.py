@@ -1,0 +1,192 @@
+"""Lists as Octavia gives them: filters on any attribute, tags, sort keys, pages with links, chosen fields."""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from msgspec import json as msgspec_json
+from sqlalchemy import Boolean, ColumnElement, Integer, Select, and_, func, not_, or_
+
+from hydria.api.kinds import LOAD_BALANCER, MEMBER, Kind
+from hydria.api.views import bodies, seen, selection
+from hydria.errors import Forbidden, Invalid
+from hydria.http.operation import Call
+from hydria.model import LoadBalancer
+from hydria.store import columns
+from hydria.store.resources import Health, provisioning_status_sql
+
+_RESERVED = {"fields", "limit", "marker", "page_reverse", "sort", "sort_key", "sort_dir", "project_id", "tenant_id"}
+_TAGS = {"tags", "tags-any", "not-tags", "not-tags-any"}
+
+Column = ColumnElement[Any]
+T = TypeVar("T")
+
+
+def listing(call: Call, kind: Kind, *where: ColumnElement[bool]) -> dict[str, Any]:
+    """Answer a list request: the page of resources that the caller may see, and links to the pages beside it."""
+    known = _known(kind)
+    statement = selection(kind).where(*where, *_scope(call, kind), *_filters(call, known))
+    order = _order(call, known)
+    limit, reverse = _limit(call), call.query.last("page_reverse") in ("true", "True", "1")
+    marker = call.query.last("marker")
+    if marker is not None:
+        statement = statement.where(_after(call, kind, order, marker, reverse))
+    statement = _page(statement, order, limit, reverse)
+    rows = call.transaction.execute(statement).all()
+    found = [seen(kind, row) for row in (reversed(rows) if reverse else rows)]
+    more, found = _cut(found, limit, reverse)
+    shown = [chosen(body, call) for body in bodies(call.transaction, kind, found)]
+    ids = [item.resource.id for item in found]
+    return {kind.plural: shown, f"{kind.plural}_links": _links(call, ids, more, reverse)}
+
+
+def chosen(body: dict[str, Any], call: Call) -> dict[str, Any]:
+    """Return the fields of a body that `fields` asks for, all without it."""
+    wanted = call.query.all("fields")
+    return {name: value for name, value in body.items() if name in wanted} if wanted else body
+
+
+def _known(kind: Kind) -> dict[str, Column]:
+    """Return the columns by the names that clients know them by."""
+    known: dict[str, Column] = dict(columns(kind.struct).items())
+    known["provisioning_status"] = provisioning_status_sql(kind.struct)
+    known["operating_status"] = func.coalesce(columns(Health).operating_status, "OFFLINE")
+    if kind is not LOAD_BALANCER:
+        known["loadbalancer_id"] = columns(LoadBalancer).id
+    return known
+
+
+def _scope(call: Call, kind: Kind) -> list[ColumnElement[bool]]:
+    """Show callers their own project, and those who may see all what they ask for."""
+    wanted = call.query.last("project_id") or call.query.last("tenant_id")
+    c = columns(kind.struct)
+    if kind is MEMBER or call.may(kind.rule("get_all-global"), wanted or call.caller.project_id):
+        return [c.project_id == wanted] if wanted else []
+    project = wanted or call.caller.project_id
+    if not call.may(kind.rule("get_all"), project):
+        raise Forbidden("Policy does not allow this request to be performed.")
+    return [c.project_id == project]
+
+
+def _filters(call: Call, known: dict[str, Column]) -> list[ColumnElement[bool]]:
+    conditions = []
+    for key in call.query.names():
+        values = call.query.all(key)
+        if key in _TAGS:
+            conditions.append(_tagged(known["tags"], key, values))
+        elif key in known and key not in _RESERVED:
+            conditions.append(_any_of(known[key], values))
+    return conditions
+
+
+def _any_of(column: Column, values: Iterable[str]) -> ColumnElement[bool]:
+    return or_(*(_equal(column, value) for value in values))
+
+
+def _equal(column: Column, value: str) -> ColumnElement[bool]:
+    if isinstance(column.type, Boolean):
+        return column.is_(value.strip().lower() in ("true", "t", "yes", "y", "on", "1"))
+    if isinstance(column.type, Integer):
+        try:
+            number = int(value)
+        except ValueError:
+            raise Invalid("One or more arguments are either duplicate or invalid") from None
+        return column == number if -(2**63) <= number < 2**63 else column.is_(None) & column.is_not(None)
+    return column == value
+
+
+def _tagged(column: Column, key: str, values: Iterable[str]) -> ColumnElement[bool]:
+    tags = [tag for value in values for tag in value.split(",") if tag]
+    # Tags are stored as JSON, where a quote inside a tag is escaped: the quoted tag is found only as a whole.
+    has = [column.contains(msgspec_json.encode(tag).decode(), autoescape=True) for tag in tags]
+    if key.endswith("-any"):
+        return not_(or_(*has)) if key.startswith("not-") else or_(*has)
+    return not_(and_(*has)) if key.startswith("not-") else and_(*has)
+
+
+def _order(call: Call, known: dict[str, Column]) -> list[tuple[str, Column, bool]]:
+    """Return (name, column, descending), always ending in the id so that the order is total."""
+    asked: list[tuple[str, str]] = []
+    for value in call.query.all("sort"):
+        for part in value.split(","):
+            key, _, direction = part.partition(":")
+            asked.append((key, direction or "asc"))
+    directions = call.query.all("sort_dir")
+    for index, key in enumerate(call.query.all("sort_key")):
+        asked.append((key, directions[index] if index < len(directions) else "asc"))
+    order = [(key, *_sort_column(key, direction, known)) for key, direction in asked or [("created_at", "asc")]]
+    if all(key != "id" for key, _, _ in order):
+        order.append(("id", known["id"], False))
+    return order
+
+
+def _sort_column(key: str, direction: str, known: dict[str, Column]) -> tuple[Column, bool]:
+    if key not in known:
+        raise Invalid(f"Supplied sort key '{key}' is not valid.")
+    if direction not in ("asc", "desc"):
+        raise Invalid(f"Supplied sort direction '{direction}' is not valid.")
+    column = known[key]
+    # Nulls sort as the empty value, so that a marker can stand on one.
+    empty: Any = 0 if isinstance(column.type, Integer | Boolean) else ""
+    return func.coalesce(column, empty), direction == "desc"
+
+
+def _limit(call: Call) -> int | None:
+    value = call.query.last("limit")
+    if value is None:
+        return None
+    try:
+        limit = int(value)
+    except ValueError:
+        limit = -1
+    if not 0 <= limit < 2**31:
+        raise Invalid(f"Supplied pagination limit '{value}' is not valid.")
+    return limit or None
+
+
+def _after(
+    call: Call, kind: Kind, order: list[tuple[str, Column, bool]], marker: str, reverse: bool
+) -> ColumnElement[bool]:
+    """Say that a row stands behind the marker (before it in reverse) in a lexicographic order."""
+    statement = selection(kind).where(columns(kind.struct).id == marker).with_only_columns(*(c for _, c, _ in order))
+    values = call.transaction.execute(statement).first()
+    if values is None:
+        raise Invalid(f"Supplied pagination marker '{marker}' is not valid.")
+    steps = []
+    for index, (_, column, descending) in enumerate(order):
+        beyond = column < values[index] if descending is not reverse else column > values[index]
+        same = [each == value for (_, each, _), value in zip(order[:index], values, strict=False)]
+        steps.append(and_(*same, beyond))
+    return or_(*steps)
+
+
+def _page(
+    statement: Select[Any], order: list[tuple[str, Column, bool]], limit: int | None, reverse: bool
+) -> Select[Any]:
+    statement = statement.order_by(*(c.desc() if down is not reverse else c.asc() for _, c, down in order))
+    return statement if limit is None else statement.limit(limit + 1)
+
+
+def _cut(found: list[T], limit: int | None, reverse: bool) -> tuple[bool, list[T]]:
+    if limit is None or len(found) <= limit:
+        return False, found
+    return True, found[1:] if reverse else found[:limit]
+
+
+def _links(call: Call, ids: list[str], more: bool, reverse: bool) -> list[dict[str, str]]:
+    """Link to the pages beside this one, as far as there are any."""
+    if not ids:
+        return []
+    marked = call.query.last("marker") is not None
+    links = []
+    if more if not reverse else marked:
+        links.append(_link(call, "next", ids[-1], reverse=False))
+    if marked if not reverse else more:
+        links.append(_link(call, "previous", ids[0], reverse=True))
+    return links
+
+
+def _link(call: Call, rel: str, marker: str, *, reverse: bool) -> dict[str, str]:
+    kept = [(key, value) for key, value in call.query.pairs if key not in ("marker", "page_reverse")]
+    pairs = [*kept, ("marker", marker), *([("page_reverse", "True")] if reverse else [])]
+    return {"rel": rel, "href": f"{call.url}?{urlencode(pairs)}"}

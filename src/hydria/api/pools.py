@@ -1,0 +1,62 @@
+"""/pools: create, read, change, delete."""
+
+from msgspec import structs
+
+from hydria.api.access import parent, visible
+from hydria.api.kinds import LISTENER
+from hydria.api.kinds import POOL as KIND
+from hydria.api.resource import ResourceApi
+from hydria.api.trees import Planting, check_protocols
+from hydria.api.views import Seen
+from hydria.errors import Conflict, Invalid
+from hydria.http.operation import Call
+from hydria.model import HealthMonitor, Listener, Member, Pool, Resource
+from hydria.model.create import PoolCreate
+from hydria.model.pool import PoolUpdate
+from hydria.store import columns
+
+
+class Pools(ResourceApi):
+    """The operations on pools."""
+
+    kind = KIND
+    path = "/pools"
+    create_form = PoolCreate
+    update_form = PoolUpdate
+
+    def create(self, call: Call) -> Pool:
+        """Make a pool on a load balancer or behind a listener."""
+        form: PoolCreate = call.form
+        listener = visible(call, LISTENER, form.listener_id) if form.listener_id else None
+        above = parent(call, _load_balancer_id(form, listener))
+        load_balancer = self._changes.begin(call.transaction, above)
+        planting = Planting(call, load_balancer)
+        pool = planting.pool(form)
+        if listener is not None:
+            in_front = listener.resource
+            assert isinstance(in_front, Listener)  # noqa: S101 - by the kind
+            if in_front.default_pool_id:
+                raise Conflict("This listener already has a default pool")
+            check_protocols(in_front.protocol, form.protocol)
+            call.transaction.update(
+                structs.replace(in_front, default_pool_id=pool.id, changed_in=load_balancer.generation)
+            )
+        planting.put_down()
+        return pool
+
+    def take_along(self, call: Call, resource: Resource, generation: int) -> None:
+        """Let the members and the monitor go too; listeners stand without a pool."""
+        for kind in (Member, HealthMonitor):
+            c = columns(kind)
+            for each in call.transaction.find(kind, c.pool_id == resource.id, c.deleted_in.is_(None)):
+                call.transaction.update(structs.replace(each, deleted_in=generation, updated_at=call.now))
+        for listener in call.transaction.find(Listener, columns(Listener).default_pool_id == resource.id):
+            call.transaction.update(structs.replace(listener, default_pool_id=None, changed_in=generation))
+
+
+def _load_balancer_id(form: PoolCreate, listener: Seen | None) -> str:
+    if form.loadbalancer_id:
+        return form.loadbalancer_id
+    if listener is not None:
+        return listener.load_balancer_id
+    raise Invalid("Validation failure: Must provide at least one of: loadbalancer_id, listener_id")

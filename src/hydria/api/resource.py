@@ -1,0 +1,114 @@
+"""What every resource of the API does alike: list, create, show, change, ask to go."""
+
+from typing import Any, ClassVar
+
+import structlog
+from msgspec import Struct, structs
+
+from hydria.api import support
+from hydria.api.access import Changes, permitted, visible
+from hydria.api.kinds import Kind
+from hydria.api.listing import chosen, listing
+from hydria.api.views import Seen, body, read
+from hydria.http.operation import Call, Operation
+from hydria.model import Resource
+from hydria.model.base import change
+
+log = structlog.get_logger(__name__)
+
+
+class ResourceApi:
+    """The operations on one kind of resource; each kind fills in what is its own.
+
+    `path` is the collection's, below `/lbaas`.
+    """
+
+    kind: ClassVar[Kind]
+    path: ClassVar[str]
+    create_form: ClassVar[type[Struct]]
+    update_form: ClassVar[type[Struct]]
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the operations."""
+        kind, one = self.kind, self.path + "/{id}"
+        return (
+            Operation(method="GET", path=self.path, work=self._list, rule=kind.rule("get_all")),
+            Operation(
+                method="POST",
+                path=self.path,
+                work=self._post,
+                form=self.create_form,
+                root=kind.root,
+                status=201,
+                rule=kind.rule("post"),
+            ),
+            Operation(method="GET", path=one, work=self._show, rule=kind.rule("get_one")),
+            Operation(
+                method="PUT", path=one, work=self._put, form=self.update_form, root=kind.root, rule=kind.rule("put")
+            ),
+            Operation(method="DELETE", path=one, work=self._delete, status=204, rule=kind.rule("delete")),
+        )
+
+    def create(self, call: Call) -> Resource:
+        """Make what the form asks for and return it."""
+        raise NotImplementedError
+
+    def check_update(self, call: Call, resource: Resource, form: Any) -> None:
+        """Refuse a change that cannot be. Raises a Refusal."""
+
+    def changed(self, resource: Resource) -> Resource:
+        """Put right what a change left out."""
+        return resource
+
+    def check_delete(self, call: Call, resource: Resource) -> None:
+        """Refuse to let it go. Raises a Refusal."""
+
+    def take_along(self, call: Call, resource: Resource, generation: int) -> None:
+        """Change what goes or loses something with it."""
+
+    def check_path(self, call: Call, seen: Seen) -> Seen:
+        """Return the resource if it is where the path says. Raises NotFound."""
+        return seen
+
+    def _list(self, call: Call) -> Any:
+        return listing(call, self.kind)
+
+    def _post(self, call: Call) -> Any:
+        resource = self.create(call)
+        log.info("created", kind=self.kind.root, id=resource.id, project=resource.project_id)
+        return self._answer(call, resource.id)
+
+    def _show(self, call: Call) -> Any:
+        seen = self.check_path(call, visible(call, self.kind, call.path["id"]))
+        return {self.kind.root: chosen(body(call.transaction, self.kind, seen), call)}
+
+    def _put(self, call: Call) -> Any:
+        seen = self.check_path(call, permitted(call, self.kind, call.path["id"]))
+        support.check(call.form)
+        self.check_update(call, seen.resource, call.form)
+        load_balancer = self._changes.begin(call.transaction, seen)
+        # Its own row carries the new generation; a child's does not.
+        before = load_balancer if load_balancer.id == seen.resource.id else seen.resource
+        after = self.changed(change(before, call.form, now=call.now, generation=load_balancer.generation))
+        call.transaction.update(after)
+        return self._answer(call, after.id)
+
+    def _delete(self, call: Call) -> None:
+        seen = self.check_path(call, permitted(call, self.kind, call.path["id"]))
+        if seen.resource.deleted_in is not None:
+            return
+        self.check_delete(call, seen.resource)
+        load_balancer = self._changes.begin(call.transaction, seen)
+        before = load_balancer if load_balancer.id == seen.resource.id else seen.resource
+        call.transaction.update(structs.replace(before, deleted_in=load_balancer.generation, updated_at=call.now))
+        self.take_along(call, seen.resource, load_balancer.generation)
+        log.info("deletion_asked", kind=self.kind.root, id=seen.resource.id)
+
+    def _answer(self, call: Call, key: str) -> Any:
+        seen = read(call.transaction, self.kind, key)
+        if seen is None:
+            raise RuntimeError(f"{self.kind.title} {key} is gone from the transaction that wrote it")
+        return {self.kind.root: body(call.transaction, self.kind, seen)}

@@ -1,0 +1,52 @@
+"""The status tree of a load balancer: what `openstack loadbalancer status show` prints.
+
+Beyond Octavia, it says why a load balancer is in ERROR: the stock client prints whatever stands here.
+"""
+
+from typing import Any
+
+from hydria.api.views import Seen
+from hydria.model import HealthMonitor, LoadBalancer, Member, Pool, Resource
+from hydria.model.status import provisioning_status
+from hydria.store import Transaction, columns
+from hydria.store.resources import Health, tree
+
+
+def status_tree(transaction: Transaction, root: Seen) -> dict[str, Any]:
+    """Return the statuses of a load balancer and of everything below it."""
+    load_balancer = root.resource
+    assert isinstance(load_balancer, LoadBalancer)  # noqa: S101 - by the kind
+    whole = tree(transaction, load_balancer)
+    found = transaction.find(Health, columns(Health).load_balancer_id == load_balancer.id)
+    operating = {health.id: health.operating_status for health in found}
+
+    def node(resource: Resource) -> dict[str, Any]:
+        return {
+            "id": resource.id,
+            "name": resource.name,
+            "operating_status": operating.get(resource.id, "OFFLINE"),
+            "provisioning_status": provisioning_status(resource, root.progress),
+        }
+
+    def member(each: Member) -> dict[str, Any]:
+        return {**node(each), "address": each.address, "protocol_port": each.protocol_port}
+
+    def monitor(each: HealthMonitor) -> dict[str, Any]:
+        return {**node(each), "type": each.type}
+
+    def pool(each: Pool) -> dict[str, Any]:
+        shown = {**node(each), "members": [member(one) for one in whole.members_of(each.id)]}
+        checked = whole.monitor_of(each.id)
+        return {**shown, "health_monitor": monitor(checked)} if checked else shown
+
+    listeners = []
+    for listener in whole.listeners:
+        behind = whole.pool(listener.default_pool_id)
+        listeners.append({**node(listener), "pools": [pool(behind)] if behind else []})
+    shown = {**node(load_balancer), "listeners": listeners}
+    alone = [pool(each) for each in whole.pools if not whole.listeners_of(each.id)]
+    if alone:
+        shown["pools"] = alone
+    if shown["provisioning_status"] == "ERROR":
+        shown["provisioning_status_reason"] = load_balancer.reason
+    return {"loadbalancer": shown}

@@ -1,0 +1,48 @@
+"""What the provider `amphora` does, and the refusal of all else: nothing is accepted and then ignored."""
+
+from msgspec import Struct
+
+from hydria.errors import Invalid, Unsupported
+from hydria.model.base import given
+
+PROVIDERS = {
+    "amphora": "A network namespace with its own HAProxy.",
+    "octavia": "Another name of the provider amphora, as in Octavia.",
+}
+
+# Attributes that this version stores no effect for; empty values of them are fine.
+_LATER = frozenset({
+    "additional_vips", "allowed_cidrs", "alpn_protocols", "availability_zone", "ca_tls_container_ref",
+    "client_ca_tls_container_ref", "client_crl_container_ref", "crl_container_ref", "default_tls_container_ref",
+    "flavor_id", "hsts_include_subdomains", "hsts_max_age", "hsts_preload", "insert_headers", "request_sriov",
+    "session_persistence", "sni_container_refs", "tls_ciphers", "tls_container_ref", "tls_enabled", "tls_versions",
+    "vip_qos_policy_id", "vip_sg_ids",
+})  # fmt: skip
+
+_VALUES = {
+    "protocol": frozenset({"HTTP", "HTTPS", "TCP"}),
+    "type": frozenset({"HTTP", "HTTPS", "TCP", "TLS-HELLO"}),
+    "client_authentication": frozenset({"NONE"}),
+}
+
+
+def check(form: Struct) -> None:
+    """Refuse what the provider cannot do. Raises Unsupported, with Octavia's sentence."""
+    for name, value in given(form).items():
+        if name in _LATER and value not in (None, False, [], {}, ""):
+            raise _unsupported(name)
+        if name in _VALUES and value is not None and value not in _VALUES[name]:
+            raise _unsupported(f"{name} {value}")
+
+
+def check_provider(name: str | None) -> str:
+    """Return the provider's name, or the default. Raises Invalid for one that is not there."""
+    if name is None:
+        return "amphora"
+    if name not in PROVIDERS:
+        raise Invalid(f"Provider '{name}' is not enabled.")
+    return name
+
+
+def _unsupported(option: str) -> Unsupported:
+    return Unsupported(f"Provider 'amphora' does not support a requested option: {option}")

@@ -1,0 +1,81 @@
+"""Where a VIP goes: Octavia's rules for subnet, network, port and address in a create form."""
+
+import ipaddress
+
+from msgspec import Struct
+
+from hydria.errors import Conflict, Invalid
+from hydria.model.create import LoadBalancerCreate
+from hydria.ports import Networking, Port, Subnet
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """The subnet of a VIP, the address if one is asked for or given by the port, and the port if it is there."""
+
+    subnet: Subnet
+    address: str | None = None
+    port: Port | None = None
+
+
+def find_place(networking: Networking, form: LoadBalancerCreate, project_id: str | None) -> Place:
+    """Find where the form wants its VIP, in what `project_id` may see. Raises Invalid, Conflict."""
+    address = form.vip_address or None
+    if form.vip_port_id:
+        return _on_port(networking, form, form.vip_port_id, project_id)
+    if form.vip_network_id:
+        return _on_network(networking, form, form.vip_network_id, project_id)
+    if form.vip_subnet_id:
+        return Place(subnet=_subnet(networking, form.vip_subnet_id, project_id), address=address)
+    raise Invalid("Validation failure: VIP must contain one of: vip_port_id, vip_network_id, vip_subnet_id.")
+
+
+def _subnet(networking: Networking, key: str, project_id: str | None) -> Subnet:
+    subnet = networking.subnet(key, project_id)
+    if subnet is None:
+        raise Invalid(f"Subnet {key} not found.")
+    return subnet
+
+
+def _on_port(networking: Networking, form: LoadBalancerCreate, key: str, project_id: str | None) -> Place:
+    port = networking.port(key, project_id)
+    if port is None:
+        raise Invalid(f"Port {key} not found.")
+    if port.device_id:
+        raise Conflict(f"VIP port {key} is already used by another device {port.device_id}.")
+    if form.vip_subnet_id:
+        fixed = [(subnet, ip) for subnet, ip in port.fixed_ips if subnet == form.vip_subnet_id]
+        refusal = "No VIP address found on the specified VIP port within the specified subnet."
+    elif form.vip_address:
+        fixed = [(subnet, ip) for subnet, ip in port.fixed_ips if _same(ip, form.vip_address)]
+        refusal = "Specified VIP address not found on the specified VIP port."
+    else:
+        fixed = list(port.fixed_ips) if len(port.fixed_ips) == 1 else []
+        refusal = "VIP port's subnet could not be determined. Please specify either a VIP subnet or address."
+    if not fixed:
+        raise Invalid(f"Validation failure: {refusal}")
+    subnet_id, address = fixed[0]
+    return Place(subnet=_subnet(networking, subnet_id, project_id), address=address, port=port)
+
+
+def _on_network(networking: Networking, form: LoadBalancerCreate, key: str, project_id: str | None) -> Place:
+    subnets = networking.network_subnets(key, project_id)
+    if subnets is None:
+        raise Invalid(f"Network {key} not found.")
+    if form.vip_subnet_id:
+        subnets = tuple(subnet for subnet in subnets if subnet.id == form.vip_subnet_id)
+        if not subnets:
+            raise Invalid(f"Subnet {form.vip_subnet_id} not found.")
+    if not subnets:
+        raise Invalid("Validation failure: Supplied network does not contain a subnet.")
+    if form.vip_address:
+        address = ipaddress.ip_address(form.vip_address)
+        subnets = tuple(subnet for subnet in subnets if address in ipaddress.ip_network(subnet.cidr))
+        if not subnets:
+            detail = "Supplied network does not contain a subnet for VIP address specified."
+            raise Invalid(f"Validation failure: {detail}")
+    # IPv4 before IPv6, as Octavia chooses.
+    return Place(subnet=min(subnets, key=lambda subnet: subnet.ip_version), address=form.vip_address or None)
+
+
+def _same(one: str, other: str) -> bool:
+    return ipaddress.ip_address(one) == ipaddress.ip_address(other)
