@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from hydria.errors import Forbidden, Refusal
+from hydria.model.base import stamp
 from hydria.store import Transaction
 
 
@@ -106,7 +107,7 @@ class Call:
     @property
     def now(self) -> str:
         """The time as Octavia writes it: UTC, seconds, without a zone."""
-        return self.time.strftime("%Y-%m-%dT%H:%M:%S")
+        return stamp(self.time)
 
     def may(self, rule: str, project_id: str | None) -> bool:
         """Say whether the caller may do what a rule names to something of a project."""

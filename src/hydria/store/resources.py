@@ -26,6 +26,13 @@ class Amphora(Struct, frozen=True, kw_only=True):
     leaving: bool = False
 
 
+class KnownHost(Struct, frozen=True, kw_only=True):
+    """A host whose agent has asked for work; `seen_at` is when it last did (UTC, seconds since the epoch)."""
+
+    name: str
+    seen_at: int
+
+
 class Health(Struct, frozen=True, kw_only=True):
     """The operating status of one resource as its host last reported it."""
 
@@ -51,6 +58,7 @@ register(Pool, "pools", index=(("load_balancer_id",), ("project_id",)))
 register(Member, "members", index=(("load_balancer_id",), ("pool_id",)))
 register(HealthMonitor, "health_monitors", index=(("load_balancer_id",), ("pool_id",), ("project_id",)))
 register(Amphora, "amphorae", index=(("load_balancer_id",), ("host",)))
+register(KnownHost, "hosts", key=("name",))
 register(Health, "health", index=(("load_balancer_id",),))
 register(Traffic, "traffic", key=("amphora_id", "listener_id"), index=(("load_balancer_id",),))
 

@@ -1,0 +1,107 @@
+"""The agents' exchange: they poll for orders and report; the server never calls a host.
+
+The only module on the server's side that knows how an agent is let in.
+"""
+
+import asyncio
+import hmac
+
+import msgspec
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hydria.controller.orders import Quartermaster
+from hydria.controller.reports import Reporter
+from hydria.ports import Clock
+from hydria.spec import Holding, Orders, Reports
+from hydria.store import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+_holding = msgspec.json.Decoder(Holding)
+_reports = msgspec.json.Decoder(Reports)
+_encoder = msgspec.json.Encoder()
+
+# Hints that may mean new orders.
+_TOPICS = frozenset({"instances", "topology"})
+
+
+class Exchange:
+    """`/agent/v1/poll` and `/agent/v1/report`."""
+
+    def __init__(
+        self, database: Database, clock: Clock, quartermaster: Quartermaster, reporter: Reporter, secret: str
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._quartermaster = quartermaster
+        self._reporter = reporter
+        self._secret = secret
+        self._changed = asyncio.Event()
+        self.poll_seconds = 25.0
+        database.subscribe(self._wake)
+
+    def routes(self) -> list[Route]:
+        """Return the two routes."""
+        return [
+            Route("/agent/v1/poll", self._poll, methods=["POST"]),
+            Route("/agent/v1/report", self._report, methods=["POST"]),
+        ]
+
+    def _wake(self, topics: frozenset[str]) -> None:
+        if topics & _TOPICS:
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+    async def _poll(self, request: Request) -> Response:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        try:
+            holding = _holding.decode(await request.body())
+        except msgspec.DecodeError as error:
+            return Response(f"not a holding: {error}", 400)
+        self._database.transact(lambda tx: self._quartermaster.seen(tx, holding.host, self._clock.now()))
+        orders = await self._wait(holding)
+        return Response(_encoder.encode(orders), media_type="application/json")
+
+    async def _wait(self, holding: Holding) -> Orders:
+        """Return orders as soon as there are any, empty ones when the wait runs out."""
+        try:
+            async with asyncio.timeout(self.poll_seconds):
+                while True:
+                    changed = self._changed
+                    if self._database.read(lambda tx: self._quartermaster.outstanding(tx, holding)):
+                        orders = self._database.transact(lambda tx: self._quartermaster.orders(tx, holding))
+                        if orders != Orders():
+                            return orders
+                    await changed.wait()
+        except TimeoutError:
+            return Orders()
+
+    async def _report(self, request: Request) -> Response:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        try:
+            reports = _reports.decode(await request.body())
+        except msgspec.DecodeError as error:
+            return Response(f"not reports: {error}", 400)
+        self._database.transact(lambda tx: self._take(tx, reports))
+        if reports.topology_reason is not None:
+            log.warning("topology_failing", host=reports.host, reason=reports.topology_reason)
+        return Response(status_code=204)
+
+    def _take(self, transaction: Transaction, reports: Reports) -> None:
+        now = self._clock.now()
+        for report in reports.reports:
+            self._reporter.take(transaction, report, now)
+        self._reporter.withdrawn(transaction, reports.withdrawn, now)
+
+    def _refusal(self, request: Request) -> Response | None:
+        given = request.headers.get("authorization", "")
+        if hmac.compare_digest(given.encode(), f"Bearer {self._secret}".encode()):
+            return None
+        return Response("An agent needs the server's secret (agent.secret in its state directory).", 401)
