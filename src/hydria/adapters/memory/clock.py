@@ -1,0 +1,26 @@
+"""A clock that stands still until it is told to move."""
+
+from datetime import UTC, datetime, timedelta
+
+
+class ManualClock:
+    """Implements `hydria.ports.Clock`."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        """`start` is aware."""
+        self._start = start
+        self._passed = 0.0
+
+    def now(self) -> datetime:
+        """Return the time in UTC, aware."""
+        return self._start + timedelta(seconds=self._passed)
+
+    def monotonic(self) -> float:
+        """Return the seconds that passed since the clock was made."""
+        return self._passed
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass. Raises ValueError for a step back."""
+        if seconds < 0:
+            raise ValueError(f"time does not go back: {seconds} s")
+        self._passed += seconds

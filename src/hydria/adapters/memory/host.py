@@ -1,0 +1,106 @@
+"""A host without a kernel: it holds what it is told to serve and says of it what it is told to say."""
+
+import asyncio
+from collections.abc import Mapping
+
+from hydria.adapters.memory.faults import Faults
+from hydria.errors import HostError
+from hydria.model import Member
+from hydria.model.status import ServerState
+from hydria.ports import Observation
+from hydria.spec import Counters, Instance, Topology
+
+
+class MemoryHost:
+    """Implements `hydria.ports.Host`.
+
+    `calls` records (verb, amphora id) in order, the id empty for `wire`. `faults` makes verbs fail: HostError for what
+    the host cannot do, anything else (an `asyncio.CancelledError`, say) for a crash. `instances` is what the host
+    remembers; `running` the amphorae of it that run.
+    """
+
+    def __init__(self) -> None:
+        self.faults = Faults()
+        self.calls: list[tuple[str, str]] = []
+        self.instances: dict[str, Instance] = {}
+        self.running: set[str] = set()
+        self.topology: Topology | None = None
+        self.counters: dict[str, Counters] = {}
+        self._down: set[str] = set()
+        self._events: asyncio.Queue[str] = asyncio.Queue()
+
+    async def remembered(self) -> Mapping[str, Instance]:
+        """Return the instances that were served here, by amphora id."""
+        self.calls.append(("remembered", ""))
+        self.faults.meet("remembered")
+        return dict(self.instances)
+
+    async def wire(self, topology: Topology) -> None:
+        """Take networks and routers as told."""
+        self.calls.append(("wire", ""))
+        self.faults.meet("wire")
+        self.topology = topology
+        self.faults.meet("wire", after=True)
+
+    async def serve(self, instance: Instance) -> None:
+        """Hold the instance; the last one goes on when a fault is set."""
+        self.calls.append(("serve", instance.amphora_id))
+        self.faults.meet("serve")
+        self.instances[instance.amphora_id] = instance
+        self.running.add(instance.amphora_id)
+        self.faults.meet("serve", after=True)
+
+    async def withdraw(self, amphora_id: str) -> None:
+        """Forget an amphora; nothing there is fine."""
+        self.calls.append(("withdraw", amphora_id))
+        self.faults.meet("withdraw")
+        self.instances.pop(amphora_id, None)
+        self.running.discard(amphora_id)
+        self.faults.meet("withdraw", after=True)
+
+    async def observe(self, amphora_id: str) -> Observation:
+        """Return every member as up, down or unchecked, and the counters that were set. Raises HostError."""
+        self.calls.append(("observe", amphora_id))
+        self.faults.meet("observe")
+        if amphora_id not in self.running:
+            raise HostError(f"Amphora {amphora_id} does not run on this host.")
+        tree = self.instances[amphora_id].tree
+        monitored = {monitor.pool_id for monitor in tree.health_monitors if monitor.admin_state_up}
+        return Observation(
+            servers={member.id: self._state(member, monitored) for member in tree.members},
+            counters={each.id: self.counters.get(each.id, Counters()) for each in tree.listeners},
+        )
+
+    async def changed(self) -> str:
+        """Wait for `take_down`, `bring_up` or `kill`; return the amphora that it happened to."""
+        return await self._events.get()
+
+    def take_down(self, *member_ids: str) -> None:
+        """Let members fail their checks."""
+        self._down.update(member_ids)
+        self._tell(member_ids)
+
+    def bring_up(self, *member_ids: str) -> None:
+        """Let members pass their checks again."""
+        self._down.difference_update(member_ids)
+        self._tell(member_ids)
+
+    def kill(self, amphora_id: str) -> None:
+        """End an amphora's processes behind the agent's back."""
+        self.running.discard(amphora_id)
+        self._events.put_nowait(amphora_id)
+
+    def reboot(self) -> None:
+        """Lose all that runs and all wires; what is on disk stays."""
+        self.running.clear()
+        self.topology = None
+
+    def _state(self, member: Member, monitored: set[str]) -> ServerState:
+        if member.pool_id not in monitored:
+            return "unchecked"
+        return "down" if member.id in self._down else "up"
+
+    def _tell(self, member_ids: tuple[str, ...]) -> None:
+        for key, instance in self.instances.items():
+            if any(member.id in member_ids for member in instance.tree.members):
+                self._events.put_nowait(key)

@@ -1,0 +1,164 @@
+"""A network service in plain dicts: networks and subnets put in by hand, ports allocated and freed as Neutron does.
+
+It knows no transactions: what it did stays done when the transaction that asked rolls back.
+"""
+
+import uuid
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from msgspec import Struct, structs
+
+from hydria.adapters.memory.faults import Faults
+from hydria.errors import Conflict, Invalid
+from hydria.ports import Device, Port, Subnet
+from hydria.spec import Address, Interface, Route
+
+
+class _Network(Struct, frozen=True, kw_only=True):
+    id: str
+    project_id: str
+    shared: bool
+    refusal: str | None
+
+
+class MemoryNetworking:
+    """Implements `hydria.ports.Networking`. `faults` makes its verbs raise; `ports` is what is allocated, by id."""
+
+    def __init__(self) -> None:
+        self.faults = Faults()
+        self.ports: dict[str, Port] = {}
+        self._networks: dict[str, _Network] = {}
+        self._subnets: dict[str, Subnet] = {}
+        self._owners: dict[str, str] = {}
+
+    def add_network(
+        self, project_id: str, *, key: str | None = None, shared: bool = False, refusal: str | None = None
+    ) -> str:
+        """Put a network in and return its id; `refusal` is why a VIP on it cannot work."""
+        network = _Network(id=key or str(uuid.uuid4()), project_id=project_id, shared=shared, refusal=refusal)
+        self._networks[network.id] = network
+        return network.id
+
+    def add_subnet(self, network_id: str, cidr: str, *, key: str | None = None) -> Subnet:
+        """Put a subnet in; its first address is the gateway's."""
+        block = ip_network(cidr)
+        subnet = Subnet(
+            id=key or str(uuid.uuid4()),
+            network_id=network_id,
+            cidr=cidr,
+            gateway_ip=str(block[1]),
+            ip_version=block.version,
+        )
+        self._subnets[subnet.id] = subnet
+        return subnet
+
+    def remove_subnet(self, subnet_id: str) -> None:
+        """Take a subnet out, whoever uses it."""
+        del self._subnets[subnet_id]
+
+    def mend(self, network_id: str) -> None:
+        """Let VIPs on a network work."""
+        self._networks[network_id] = structs.replace(self._networks[network_id], refusal=None)
+
+    def subnet(self, subnet_id: str, project_id: str | None) -> Subnet | None:
+        """Return a subnet, or None."""
+        subnet = self._subnets.get(subnet_id)
+        return subnet if subnet is not None and self._sees(project_id, subnet.network_id) else None
+
+    def network_subnets(self, network_id: str, project_id: str | None) -> tuple[Subnet, ...] | None:
+        """Return a network's subnets, or None when the network is not there."""
+        if not self._sees(project_id, network_id):
+            return None
+        return tuple(subnet for subnet in self._subnets.values() if subnet.network_id == network_id)
+
+    def port(self, port_id: str, project_id: str | None) -> Port | None:
+        """Return a port, or None."""
+        return self.ports.get(port_id) if project_id in (None, self._owners.get(port_id)) else None
+
+    def create_port(self, name: str, project_id: str, subnet: Subnet, address: str | None, device: Device) -> Port:
+        """Allocate a port on a subnet. Raises Conflict when the address or all are taken, Invalid outside of it."""
+        self.faults.meet("create_port")
+        fixed = self._free(subnet) if address is None else self._asked(subnet, address)
+        key = str(uuid.uuid4())
+        port = Port(
+            id=key,
+            network_id=subnet.network_id,
+            mac="fa:16:3e:" + ":".join(f"{part:02x}" for part in uuid.UUID(key).bytes[:3]),
+            device_id=device.id,
+            device_owner=device.owner,
+            fixed_ips=((subnet.id, fixed),),
+        )
+        self.ports[key] = port
+        self._owners[key] = project_id
+        self.faults.meet("create_port", after=True)
+        return port
+
+    def bind_port(self, port_id: str, device: Device | None) -> None:
+        """Say who uses a port; None frees it."""
+        self.faults.meet("bind_port")
+        if port_id in self.ports:
+            bound = device or Device(id="", owner="")
+            self.ports[port_id] = structs.replace(self.ports[port_id], device_id=bound.id, device_owner=bound.owner)
+        self.faults.meet("bind_port", after=True)
+
+    def delete_port(self, port_id: str) -> None:
+        """Remove a port; none there is fine."""
+        self.faults.meet("delete_port")
+        self.ports.pop(port_id, None)
+        self._owners.pop(port_id, None)
+        self.faults.meet("delete_port", after=True)
+
+    def ports_of(self, device_id: str) -> tuple[Port, ...]:
+        """Return the ports that a device uses."""
+        return tuple(port for port in self.ports.values() if port.device_id == device_id)
+
+    def interface(self, port_id: str) -> Interface | None:
+        """Return what a host needs to attach a port, or None when the port is gone."""
+        port = self.ports.get(port_id)
+        if port is None:
+            return None
+        legs = [(self._subnets[key], ip) for key, ip in port.fixed_ips if key in self._subnets]
+        return Interface(
+            port_id=port.id,
+            network_id=port.network_id,
+            mac=port.mac,
+            addresses=tuple(Address(ip=ip, prefix=ip_network(subnet.cidr).prefixlen) for subnet, ip in legs),
+            routes=tuple(
+                Route(destination="0.0.0.0/0" if subnet.ip_version == 4 else "::/0", via=subnet.gateway_ip)
+                for subnet, _ in legs
+                if subnet.gateway_ip
+            ),
+        )
+
+    def refuses_vip(self, network_id: str) -> str | None:
+        """Say why a VIP on this network cannot work, or return None."""
+        network = self._networks.get(network_id)
+        return None if network is None else network.refusal
+
+    def _sees(self, project_id: str | None, network_id: str) -> bool:
+        network = self._networks.get(network_id)
+        return network is not None and (network.shared or project_id in (None, network.project_id))
+
+    def _taken(self, subnet: Subnet) -> set[IPv4Address | IPv6Address]:
+        taken = {ip_address(ip) for port in self.ports.values() for key, ip in port.fixed_ips if key == subnet.id}
+        return taken | ({ip_address(subnet.gateway_ip)} if subnet.gateway_ip else set())
+
+    def _asked(self, subnet: Subnet, address: str) -> str:
+        if ip_address(address) not in ip_network(subnet.cidr):
+            raise Invalid(
+                f"IP address {address} is not a valid IP for the specified subnet.", kind="InvalidIpForSubnet"
+            )
+        if ip_address(address) in self._taken(subnet):
+            raise Conflict(
+                f"IP address {address} already allocated in subnet {subnet.id}", kind="IpAddressAlreadyAllocated"
+            )
+        return address
+
+    def _free(self, subnet: Subnet) -> str:
+        taken = self._taken(subnet)
+        free = next((ip for ip in ip_network(subnet.cidr).hosts() if ip not in taken), None)
+        if free is None:
+            raise Conflict(
+                f"No more IP addresses available on network {subnet.network_id}.", kind="IpAddressGenerationFailure"
+            )
+        return str(free)
