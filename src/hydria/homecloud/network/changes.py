@@ -1,0 +1,76 @@
+"""Every write of the network service goes through here, so that what a host must wire is counted in one place."""
+
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec import structs
+from sqlalchemy import update
+
+from hydria.homecloud.network.rows import (
+    ROUTER_GATEWAY,
+    ROUTER_INTERFACE,
+    FloatingIp,
+    Network,
+    Port,
+    Router,
+    Row,
+    Subnet,
+    TopologyCounter,
+)
+from hydria.store import Transaction, columns
+from hydria.store.tables import rows_of
+
+R = TypeVar("R", bound=Row)
+
+_COSMETIC = frozenset({"name", "description", "tags", "updated_at", "revision_number"})
+
+
+def stamp(now: datetime) -> str:
+    """Return a time as Neutron prints it."""
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def add(transaction: Transaction, *rows: Row) -> None:
+    """Store new rows."""
+    transaction.insert(*rows)
+    if any(_wired(row) for row in rows):
+        rewire(transaction)
+
+
+def change(transaction: Transaction, row: R, now: datetime, **values: object) -> R:
+    """Store a row with other values, its revision and time moved on; returns it. Nothing to change is no change."""
+    if all(getattr(row, name) == value for name, value in values.items()):
+        return row
+    changed = structs.replace(row, **values, updated_at=stamp(now), revision_number=row.revision_number + 1)
+    transaction.update(changed)
+    if (_wired(row) or _wired(changed)) and not _COSMETIC.issuperset(values):
+        rewire(transaction)
+    return changed
+
+
+def remove(transaction: Transaction, row: Row) -> None:
+    """Delete a row."""
+    transaction.delete(type(row), columns(type(row)).id == row.id)
+    if _wired(row):
+        rewire(transaction)
+
+
+def rewire(transaction: Transaction) -> None:
+    """Count a change of networks or routers, and wake those who tell the hosts."""
+    table = rows_of(TopologyCounter).table
+    counted = transaction.execute(update(table).values(generation=table.c.generation + 1))
+    if not counted.rowcount:
+        transaction.insert(TopologyCounter())
+    transaction.hint("topology")
+
+
+def _wired(row: Row) -> bool:
+    """Say whether a host makes something of this row. Other ports are wired by who uses them."""
+    match row:
+        case Network() | Subnet() | Router():
+            return True
+        case Port():
+            return row.device_owner in (ROUTER_INTERFACE, ROUTER_GATEWAY)
+        case FloatingIp():
+            return row.router_id is not None
+    return False

@@ -1,0 +1,177 @@
+"""The stored things of the network service: one struct for each table, whose names begin with `network_`."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from hydria.store import register
+
+ROUTER_INTERFACE = "network:router_interface"
+ROUTER_GATEWAY = "network:router_gateway"
+FLOATING_IP = "network:floatingip"
+OCTAVIA = "Octavia"
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """What all have in common. Times are UTC, `YYYY-MM-DDTHH:MM:SSZ`, as Neutron prints them."""
+
+    id: str
+    project_id: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    created_at: str
+    updated_at: str
+    revision_number: int = 1
+
+
+class Network(Row, frozen=True, kw_only=True):
+    """A layer 2 network: a bridge on the host. `is_default` marks the external network that the machine itself joins."""
+
+    name: str = ""
+    admin_state_up: bool = True
+    shared: bool = False
+    external: bool = False
+    is_default: bool = False
+    mtu: int = 1500
+    port_security_enabled: bool = True
+
+
+class Pool(Struct, frozen=True, kw_only=True):
+    """A range of addresses, both ends included."""
+
+    start: str
+    end: str
+
+
+class HostRoute(Struct, frozen=True, kw_only=True):
+    """A route that the hosts of a subnet should have."""
+
+    destination: str
+    nexthop: str
+
+
+class Subnet(Row, frozen=True, kw_only=True):
+    """A range of addresses on a network."""
+
+    network_id: str
+    name: str = ""
+    ip_version: int
+    cidr: str
+    gateway_ip: str | None
+    enable_dhcp: bool = True
+    allocation_pools: tuple[Pool, ...]
+    dns_nameservers: tuple[str, ...] = ()
+    host_routes: tuple[HostRoute, ...] = ()
+    ipv6_ra_mode: str | None = None
+    ipv6_address_mode: str | None = None
+    revision_number: int = 0
+
+
+class AddressPair(Struct, frozen=True, kw_only=True):
+    """An address that a port may use besides its own."""
+
+    ip_address: str
+    mac_address: str
+
+
+class Port(Row, frozen=True, kw_only=True):
+    """A leg in a network. Its addresses are `Address` rows; `device_id` and `device_owner` say who uses it."""
+
+    network_id: str
+    name: str = ""
+    mac_address: str
+    admin_state_up: bool = True
+    device_id: str = ""
+    device_owner: str = ""
+    port_security_enabled: bool = True
+    security_groups: tuple[str, ...] = ()
+    allowed_address_pairs: tuple[AddressPair, ...] = ()
+    binding_host_id: str = ""
+    binding_vnic_type: str = "normal"
+    binding_profile: dict[str, Any] = {}
+
+
+class Address(Struct, frozen=True, kw_only=True):
+    """One address of a port; `position` is its place in the port's `fixed_ips`.
+
+    `key` and `next` are the address and its successor as hexadecimal digits of fixed width, so that a database can
+    sort addresses of both versions and find the lowest free one.
+    """
+
+    subnet_id: str
+    key: str
+    next: str
+    ip_address: str
+    port_id: str
+    position: int = 0
+
+
+class Router(Row, frozen=True, kw_only=True):
+    """A router. Its interfaces and its gateway are ports with its id as `device_id`."""
+
+    name: str = ""
+    admin_state_up: bool = True
+    enable_snat: bool = True
+    gw_port_id: str | None = None
+
+
+class FloatingIp(Row, frozen=True, kw_only=True):
+    """An address of an external network that a router translates to a port's fixed address."""
+
+    floating_network_id: str
+    floating_ip_address: str
+    floating_port_id: str
+    port_id: str | None = None
+    fixed_ip_address: str | None = None
+    router_id: str | None = None
+    revision_number: int = 0
+
+
+class SecurityGroup(Row, frozen=True, kw_only=True):
+    """A named set of rules; every project has one called `default`."""
+
+    name: str = ""
+    stateful: bool = True
+    is_default: bool = False
+
+
+class SecurityGroupRule(Row, frozen=True, kw_only=True):
+    """What a security group lets through."""
+
+    security_group_id: str
+    direction: str
+    ethertype: str = "IPv4"
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+    revision_number: int = 0
+
+
+class TopologyCounter(Struct, frozen=True, kw_only=True):
+    """The single row that counts changes of what a host must wire."""
+
+    id: str = "topology"
+    generation: int = 1
+
+
+register(Network, "network_networks", index=(("project_id",), ("name",)))
+register(Subnet, "network_subnets", index=(("project_id",), ("network_id",), ("name",)))
+register(
+    Port,
+    "network_ports",
+    unique=(("network_id", "mac_address"),),
+    index=(("project_id",), ("device_id",), ("name",)),
+)
+register(Address, "network_addresses", key=("subnet_id", "key"), index=(("port_id",), ("ip_address",)))
+register(Router, "network_routers", index=(("project_id",), ("name",)))
+register(
+    FloatingIp,
+    "network_floating_ips",
+    unique=(("floating_network_id", "floating_ip_address"),),
+    index=(("project_id",), ("port_id",), ("router_id",)),
+)
+register(SecurityGroup, "network_security_groups", index=(("project_id", "is_default"),))
+register(SecurityGroupRule, "network_security_group_rules", index=(("security_group_id",), ("project_id",)))
+register(TopologyCounter, "network_topology")
