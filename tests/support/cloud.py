@@ -1,0 +1,80 @@
+"""A whole server in one process: real database, real API and exchange over ASGI; networks and time in memory."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from starlette.applications import Starlette
+
+from hydria.adapters.memory import ManualClock, MemoryNetworking, MemoryTopologies
+from hydria.api import mounts
+from hydria.api.policy import OctaviaPolicy
+from hydria.controller.exchange import Exchange
+from hydria.controller.loop import Controller
+from hydria.controller.orders import Quartermaster
+from hydria.controller.reconcile import Reconciler
+from hydria.controller.reports import Reporter
+from hydria.http.dispatch import Dispatcher
+from hydria.http.operation import Caller
+from hydria.store import Database, Transaction, metadata
+from support.api import Api
+
+SECRET = "between-server-and-agents"
+MAX_BODY = 64 * 1024
+
+CALLERS = {
+    "alice": Caller(user_id="u-alice", project_id="p-red", roles=frozenset({"member", "reader"})),
+    "bob": Caller(user_id="u-bob", project_id="p-blue", roles=frozenset({"member", "reader"})),
+    "reader": Caller(user_id="u-reader", project_id="p-red", roles=frozenset({"reader"})),
+    "nobody": Caller(user_id="u-nobody", project_id="p-red", roles=frozenset({"guest"})),
+    "admin": Caller(user_id="u-admin", project_id="p-admin", roles=frozenset({"admin", "member", "reader"})),
+}
+
+
+def authenticate(_: Transaction, token: str) -> Caller | None:
+    """Take a user's name for a token."""
+    return CALLERS.get(token)
+
+
+class Cloud:
+    """The server and what it stands on. There is one network of project `p-red` with one IPv4 subnet."""
+
+    def __init__(self, directory: Path, *, strict_immutable: bool = False) -> None:
+        self.url = f"sqlite:///{directory / 'hydria.db'}"
+        self.database = Database(self.url, synchronous="off")
+        metadata.create_all(self.database.engine)
+        self.clock = ManualClock()
+        self.networking = MemoryNetworking()
+        self.topologies = MemoryTopologies()
+        self.network_id = self.networking.add_network("p-red")
+        self.subnet = self.networking.add_subnet(self.network_id, "10.0.0.0/24")
+        self.reconciler = Reconciler(lambda _: self.networking)
+        self.quartermaster = Quartermaster(lambda _: self.networking, lambda _: self.topologies)
+        self.reporter = Reporter(self.reconciler)
+        self.exchange = Exchange(self.database, self.clock, self.quartermaster, self.reporter, SECRET)
+        self.controller = Controller(self.database, self.clock, self.reconciler)
+        dispatcher = Dispatcher(
+            self.database,
+            authenticate=authenticate,
+            authorisation=OctaviaPolicy(),
+            clock=self.clock,
+            max_body=MAX_BODY,
+        )
+        octavia = mounts(lambda _: self.networking, strict_immutable=strict_immutable)
+        routes = [route for mount in octavia for route in dispatcher.routes(mount)]
+        self.app = Starlette(routes=[*routes, *self.exchange.routes()])
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://cloud.test")
+
+    def api(self, user: str | None = "alice") -> Api:
+        """Return the API as a user of `CALLERS` sees it; None comes without a token."""
+        return Api(self.http, user)
+
+
+@asynccontextmanager
+async def running(directory: Path, *, strict_immutable: bool = False) -> AsyncIterator[Cloud]:
+    """Yield a cloud and close it."""
+    cloud = Cloud(directory, strict_immutable=strict_immutable)
+    async with cloud.http:
+        yield cloud
+    cloud.database.close()
