@@ -1,0 +1,1 @@
+"""One Linux machine: namespaces, links, nftables, processes, the HAProxy socket."""

@@ -1,0 +1,222 @@
+"""One amphora's HAProxy: started in its namespace, changed by its socket or by a hitless reload, found after a crash.
+
+A reload starts a second process that takes over the first one's listening sockets; the first ends when its last
+connection does. There is no master process: a failed start is an exit status and a sentence, and memory is halved.
+
+Files in the amphora's directory: `haproxy.cfg` is what runs, `candidate.cfg` what is about to, `changing` is there
+while the two may differ.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+from msgspec import Struct
+
+from hydria.adapters.linux import haproxy_socket
+from hydria.adapters.linux.processes import Process, find, find_all, gone
+from hydria.errors import HostError
+from hydria.render.haproxy import Rendering, Server
+from hydria.render.haproxy_changes import Remove, steps
+
+log = structlog.get_logger(__name__)
+
+# A start that takes longer hangs (seconds).
+_START_PATIENCE = 30.0
+_END_PATIENCE = 10.0
+
+_ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\)\s*:\s*(.*)$")
+
+
+class Program(Struct, frozen=True, kw_only=True):
+    """The HAProxy to run: `path` as execvp finds it, the memory limit in MiB."""
+
+    path: str
+    memory_mb: int | None = None
+
+
+class Haproxy:
+    """The HAProxy of one amphora."""
+
+    def __init__(self, program: Program, directory: Path, namespace_path: str) -> None:
+        self._program = program
+        self._directory = directory
+        self._namespace_path = namespace_path
+        self._socket = str(directory / "haproxy.sock")
+        self._process: Process | None = None
+        # None: something runs of which we do not know what.
+        self._rendering: Rendering | None = None
+        self._leaving: list[Server] = []
+
+    @property
+    def process(self) -> Process | None:
+        """The process that takes new connections, if it runs."""
+        return self._process if self._process is not None and self._process.alive else None
+
+    def adopt(self, rendering: Rendering | None) -> None:
+        """Find the process that runs since before a restart; `rendering` is what it should be running."""
+        self._process = self._recorded()
+        if rendering is None or self._changing.exists():
+            return
+        with contextlib.suppress(OSError):
+            if (self._directory / "haproxy.cfg").read_text() == rendering.text:
+                self._rendering = rendering
+
+    async def converge(self, rendering: Rendering) -> None:
+        """Run this configuration: change nothing, servers, or reload. Raises HostError; then the last one runs on."""
+        if self.process is None:
+            await self._start(rendering)
+            return
+        planned = steps(self._rendering, rendering) if self._rendering is not None else None
+        if planned is None:
+            await self._start(rendering)
+        elif self._rendering != rendering:
+            await self._change(rendering, planned)
+
+    async def statistics(self) -> haproxy_socket.Statistics:
+        """Read states and counters of this process. Raises HostError when it does not run."""
+        if self.process is None:
+            raise HostError("HAProxy does not run.")
+        return await haproxy_socket.statistics(self._socket)
+
+    async def sweep(self) -> bool:
+        """Delete the servers whose last connection has ended; says whether some are left."""
+        if self.process is None:
+            self._leaving.clear()
+        self._leaving = [each for each in self._leaving if not await haproxy_socket.forget(self._socket, each)]
+        return bool(self._leaving)
+
+    async def end(self) -> None:
+        """End all processes, the ones that only finish connections too. Raises HostError when they do not end."""
+        processes = list(self._all())
+        for process in processes:
+            process.signal(signal.SIGKILL)
+        ended = await gone(processes, _END_PATIENCE)
+        for process in processes:
+            process.close()
+        self._let_go()
+        if not ended:
+            raise HostError(f"HAProxy does not end ({', '.join(str(each.pid) for each in processes)}).")
+
+    def close(self) -> None:
+        """Let go of the process; it runs on."""
+        self._let_go()
+
+    # --- the ways of a change ---
+
+    async def _change(self, rendering: Rendering, planned: Iterable[haproxy_socket.Step]) -> None:
+        self._changing.touch()
+        self._rendering = None
+        planned = list(planned)
+        for step in planned:
+            await haproxy_socket.apply(self._socket, step)
+        self._candidate.write_text(rendering.text)
+        await self._check()
+        self._candidate.rename(self._directory / "haproxy.cfg")
+        self._changing.unlink()
+        self._rendering = rendering
+        self._leaving += [step.server for step in planned if isinstance(step, Remove)]
+
+    async def _start(self, rendering: Rendering) -> None:
+        """Start a process for the configuration; one that runs hands its sockets over and finishes."""
+        before = self.process
+        states = "1\n"
+        if before is not None:
+            with contextlib.suppress(HostError):
+                shown = await haproxy_socket.ask(self._socket, "show servers state")
+                states = haproxy_socket.carry_over(shown, rendering.servers)
+        self._changing.touch()
+        (self._directory / "servers.state").write_text(states)
+        self._candidate.write_text(rendering.text)
+        takeover = ["-x", self._socket] if before is not None else []
+        await self._run("-D", "-p", str(self._directory / "candidate.pid"), *self._limits(), *takeover)
+        (self._directory / "candidate.pid").rename(self._directory / "haproxy.pid")
+        self._candidate.rename(self._directory / "haproxy.cfg")
+        self._let_go()
+        self._process = self._recorded()
+        if self._process is None:
+            raise HostError("HAProxy ended right after its start.")
+        self._retire_others()
+        self._changing.unlink()
+        self._rendering = rendering
+
+    def _retire_others(self) -> None:
+        """Have every process but the newest finish its connections and end; one that does so already is fine."""
+        for process in self._all():
+            if self._process is not None and process.pid != self._process.pid:
+                process.signal(signal.SIGUSR1)
+            process.close()
+
+    async def _check(self) -> None:
+        await self._run("-c", "-q")
+
+    def _limits(self) -> list[str]:
+        return ["-m", str(self._program.memory_mb)] if self._program.memory_mb else []
+
+    async def _run(self, *arguments: str) -> None:
+        """Run HAProxy with the candidate configuration. Raises HostError with what it says when it fails."""
+        command = ("nsenter", f"--net={self._namespace_path}", self._program.path, "-f", str(self._candidate))
+        child = await asyncio.create_subprocess_exec(
+            *command,
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            # Signals for the agent's group are not for what must outlive it.
+            start_new_session=True,
+            cwd="/",
+        )
+        try:
+            async with asyncio.timeout(_START_PATIENCE):
+                _, said = await child.communicate()
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+            raise HostError(f"HAProxy did not start within {_START_PATIENCE:.0f} s.") from None
+        if child.returncode:
+            raise HostError(f"HAProxy cannot serve this: {_sentence(said.decode(errors='replace'))}")
+
+    # --- finding ---
+
+    @property
+    def _candidate(self) -> Path:
+        return self._directory / "candidate.cfg"
+
+    @property
+    def _changing(self) -> Path:
+        return self._directory / "changing"
+
+    def _recorded(self) -> Process | None:
+        try:
+            pid = int((self._directory / "haproxy.pid").read_text())
+        except (OSError, ValueError):
+            return None
+        return find(pid, str(self._candidate))
+
+    def _all(self) -> Iterable[Process]:
+        return find_all(str(self._candidate))
+
+    def _let_go(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+
+def _sentence(said: str) -> str:
+    """Return the alerts of HAProxy's start without their decoration, or all it said."""
+    alerts = [match[1].strip() for line in said.splitlines() if (match := _ALERT.match(line))]
+    # The last one only says that there were others.
+    useful = [alert for alert in alerts if "Exiting" not in alert and "Fatal errors" not in alert] or alerts
+    words = "; ".join(useful) or said.strip() or "it said nothing"
+    return words[:500]
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory that only root enters."""
+    directory.mkdir(parents=True, exist_ok=True)
+    os.chmod(directory, 0o700)

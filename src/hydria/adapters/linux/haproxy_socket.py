@@ -1,0 +1,129 @@
+"""HAProxy's runtime socket: commands in, answers out, and what they say of servers and traffic."""
+
+import asyncio
+import csv
+import io
+from collections.abc import Iterable, Mapping
+
+from hydria.errors import HostError
+from hydria.model.status import ServerState
+from hydria.render.haproxy import Server
+from hydria.render.haproxy_changes import Add, Adjust, Remove, Step
+from hydria.spec import Counters
+
+# A proxy that does not answer for so long is not well (seconds).
+_PATIENCE = 5.0
+
+# The columns of `show servers state` that are written anew for the next process.
+_BACKEND, _NAME, _ADMIN, _WEIGHT, _CONFIGURED_WEIGHT = 1, 3, 6, 7, 8
+
+
+async def ask(path: str, command: str) -> str:
+    """Send one line, return the whole answer. Raises HostError when nobody answers."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                writer.write(f"{command}\n".encode())
+                return (await reader.read()).decode(errors="replace").strip()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError) as error:
+        raise HostError(f"HAProxy does not answer on its socket: {error or 'no answer'}") from None
+
+
+class Statistics:
+    """One reading of `show stat`."""
+
+    def __init__(self, text: str) -> None:
+        self._rows = list(csv.DictReader(io.StringIO(text.removeprefix("# "))))
+
+    def servers(self) -> dict[str, ServerState]:
+        """Return what HAProxy knows of each member, by member id; one pool behind several listeners counts once."""
+        return {
+            row["svname"]: _state(row["status"], row["check_status"])
+            for row in self._rows
+            if row["svname"] not in ("FRONTEND", "BACKEND")
+        }
+
+    def counters(self) -> dict[str, Counters]:
+        """Return the traffic of each listener since this process began, by listener id."""
+        return {
+            row["pxname"]: Counters(
+                bytes_in=int(row["bin"] or 0),
+                bytes_out=int(row["bout"] or 0),
+                active_connections=int(row["scur"] or 0),
+                total_connections=int(row["stot"] or 0),
+                request_errors=int(row["ereq"] or 0),
+            )
+            for row in self._rows
+            if row["svname"] == "FRONTEND"
+        }
+
+
+async def statistics(path: str) -> Statistics:
+    """Read states and counters. Raises HostError."""
+    return Statistics(await ask(path, "show stat"))
+
+
+def _state(status: str, check: str) -> ServerState:
+    if status == "no check":
+        return "unchecked"
+    # Until the first check has ended nobody knows, though HAProxy sends traffic already.
+    if check.lstrip("* ") in ("INI", ""):
+        return "unknown"
+    if status.startswith(("UP", "NOLB", "DRAIN")):
+        return "up"
+    return "down" if status.startswith("DOWN") else "unknown"
+
+
+async def apply(path: str, step: Step) -> None:
+    """Make one change of servers in the running process. Raises HostError when HAProxy refuses it."""
+    if isinstance(step, Add):
+        server = step.server
+        key = f"{server.backend}/{server.name}"
+        words = ("add server", key, server.address, "weight", str(server.weight), *server.options)
+        await _tell(path, " ".join(words), "New server registered.")
+        if "check" in server.options:
+            await _tell(path, f"enable health {key}")
+        if server.enabled:
+            await _tell(path, f"set server {key} state ready")
+    elif isinstance(step, Adjust):
+        key = f"{step.after.backend}/{step.after.name}"
+        if step.before.weight != step.after.weight:
+            await _tell(path, f"set server {key} weight {step.after.weight}")
+        if step.before.enabled != step.after.enabled:
+            await _tell(path, f"set server {key} state {'ready' if step.after.enabled else 'maint'}")
+    elif isinstance(step, Remove):
+        await _tell(path, f"set server {step.server.backend}/{step.server.name} state maint")
+
+
+async def forget(path: str, server: Server) -> bool:
+    """Delete a server that takes nothing any more; False while it still has connections."""
+    answer = await ask(path, f"del server {server.backend}/{server.name}")
+    return "deleted" in answer or "No such server" in answer
+
+
+async def _tell(path: str, command: str, expected: str = "") -> None:
+    answer = await ask(path, command)
+    if answer != expected:
+        raise HostError(f"HAProxy refuses '{command}': {answer or 'no answer'}")
+
+
+def carry_over(states: str, servers: Iterable[Server]) -> str:
+    """Return what the next process should know of servers' health, from `show servers state` of this one.
+
+    Health is carried over; weights and administrative states are the new configuration's.
+    """
+    wanted: Mapping[tuple[str, str], Server] = {(each.backend, each.name): each for each in servers if each.enabled}
+    kept = ["1"]
+    for line in states.splitlines()[1:]:
+        columns = line.split(" ")
+        if line.startswith("#"):
+            kept.append(line)
+        elif len(columns) > _CONFIGURED_WEIGHT:
+            server = wanted.get((columns[_BACKEND], columns[_NAME]))
+            if server is not None and columns[_ADMIN] == "0" and "check" in server.options:
+                columns[_WEIGHT] = columns[_CONFIGURED_WEIGHT] = str(server.weight)
+                kept.append(" ".join(columns))
+    return "\n".join(kept) + "\n"

@@ -1,0 +1,228 @@
+"""This machine as a host of amphorae: a namespace, its legs and a HAProxy for each."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from hydria.adapters.linux import kernel
+from hydria.adapters.linux.counting import Tally
+from hydria.adapters.linux.events import Events
+from hydria.adapters.linux.haproxy import Haproxy, Program, make_directory
+from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.wiring import Wiring
+from hydria.errors import HostError
+from hydria.ports import Observation
+from hydria.render.haproxy import Rendering, Surroundings, render
+from hydria.settings import AgentSettings
+from hydria.spec import Instance, Topology
+
+log = structlog.get_logger(__name__)
+
+# How often servers that are to go are looked at until their last connection has ended (seconds).
+_SWEEP = 1.0
+
+# What HAProxy needs of file descriptors besides two for each connection.
+_SPARE_DESCRIPTORS = 200
+
+
+class _Amphora(Struct):
+    """What we know of one amphora here."""
+
+    haproxy: Haproxy
+    tally: Tally
+    lock: asyncio.Lock
+    served: Instance | None = None
+    sweeper: asyncio.Task[None] | None = None
+
+
+class LinuxHost:
+    """The kernel and HAProxy as a few verbs (`hydria.ports.Host`). One for each machine and prefix."""
+
+    def __init__(self, settings: AgentSettings, run_dir: Path, state_dir: Path) -> None:
+        self._settings = settings
+        self._run_dir = run_dir
+        self._state_dir = state_dir / "agent"
+        self._names = Names(settings.prefix)
+        self._wiring = Wiring(self._names)
+        self._events = Events(run_dir / "events.sock")
+        self._amphorae: dict[str, _Amphora] = {}
+
+    async def open(self) -> None:
+        """Begin to listen for what happens, and find what runs since before a restart."""
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        (self._run_dir / "amphorae").mkdir(parents=True, exist_ok=True)
+        await self._events.open()
+
+    async def close(self) -> None:
+        """Let go of everything; traffic flows on."""
+        for amphora in self._amphorae.values():
+            if amphora.sweeper is not None:
+                amphora.sweeper.cancel()
+            amphora.haproxy.close()
+        self._amphorae.clear()
+        self._events.close()
+
+    async def remembered(self) -> Mapping[str, Instance]:
+        """Return what was served here, as this host's disk has it."""
+        found = {}
+        for path in sorted(self._state_dir.glob("*.json")):
+            try:
+                instance = msgspec.json.decode(path.read_bytes(), type=Instance)
+            except (OSError, msgspec.DecodeError) as error:
+                log.warning("remembered_instance_unreadable", path=str(path), error=str(error))
+                continue
+            found[instance.amphora_id] = instance
+        return found
+
+    async def wire(self, topology: Topology) -> None:
+        """Make networks and routers as told. Raises HostError."""
+        await asyncio.to_thread(self._wiring.wire, topology)
+
+    async def serve(self, instance: Instance) -> None:
+        """Make the amphora serve the instance. Raises HostError."""
+        amphora = self._amphora(instance.amphora_id)
+        async with amphora.lock:
+            try:
+                await self._serve(amphora, instance)
+            except FileNotFoundError as error:
+                raise HostError(f"{error.filename} is missing on the host. Install it there.") from None
+            except OSError as error:
+                raise HostError(f"The host cannot serve this: {error}") from None
+
+    async def withdraw(self, amphora_id: str) -> None:
+        """Remove everything of an amphora; nothing there is fine. Raises HostError."""
+        amphora = self._amphora(amphora_id)
+        async with amphora.lock:
+            self._events.unwatch(amphora_id)
+            if amphora.sweeper is not None:
+                amphora.sweeper.cancel()
+            try:
+                await amphora.haproxy.end()
+                await asyncio.to_thread(kernel.remove_namespace, self._names.amphora(amphora_id))
+                shutil.rmtree(self._directory(amphora_id), ignore_errors=True)
+                # Last: it is what remembers that there is work.
+                self._memory(amphora_id).unlink(missing_ok=True)
+            except OSError as error:
+                raise HostError(f"The host cannot remove the amphora: {error}") from None
+        del self._amphorae[amphora_id]
+
+    async def observe(self, amphora_id: str) -> Observation:
+        """Return states and counters. Raises HostError when HAProxy does not run."""
+        return await self._observe(self._amphora(amphora_id))
+
+    async def changed(self) -> str:
+        """Wait until HAProxy said something of an amphora, or ended."""
+        return await self._events.next()
+
+    # --- one amphora ---
+
+    async def _observe(self, amphora: _Amphora) -> Observation:
+        read = await amphora.haproxy.statistics()
+        return Observation(servers=read.servers(), counters=amphora.tally.total(read.counters()))
+
+    async def _serve(self, amphora: _Amphora, instance: Instance) -> None:
+        key = instance.amphora_id
+        namespace = self._names.amphora(key)
+        await asyncio.to_thread(self._connect, namespace, instance)
+        make_directory(self._directory(key))
+        before = amphora.haproxy.process
+        if before is not None:
+            # A reload begins to count from nothing: this is the last that we hear of the old process.
+            with contextlib.suppress(HostError):
+                await self._observe(amphora)
+        await amphora.haproxy.converge(self._render(instance))
+        after = amphora.haproxy.process
+        if after is None:
+            raise HostError("HAProxy ended right after its start.")
+        if before is None or before.pid != after.pid:
+            amphora.tally.begin()
+            self._events.watch(key, after)
+        await asyncio.to_thread(self._disconnect, namespace, instance)
+        self._remember(instance)
+        amphora.served = instance
+        if amphora.sweeper is None or amphora.sweeper.done():
+            amphora.sweeper = asyncio.create_task(self._sweep(amphora.haproxy))
+
+    def _connect(self, namespace: str, instance: Instance) -> None:
+        if kernel.ensure_namespace(namespace):
+            for name, value in _SYSCTLS.items():
+                kernel.sysctl(namespace, name, value)
+        for index, interface in enumerate(instance.interfaces):
+            kernel.ensure_leg(self._names, namespace, f"eth{index}", interface)
+
+    def _disconnect(self, namespace: str, instance: Instance) -> None:
+        wanted = {f"eth{index}" for index in range(len(instance.interfaces))}
+        for link in kernel.links(namespace):
+            if link.startswith("eth") and link not in wanted:
+                kernel.remove_leg(self._names, namespace, link)
+
+    def _amphora(self, key: str) -> _Amphora:
+        if key not in self._amphorae:
+            directory = self._directory(key)
+            program = Program(path=self._settings.haproxy, memory_mb=self._settings.memory_mb)
+            haproxy = Haproxy(program, directory, kernel.namespace_path(self._names.amphora(key)))
+            haproxy.adopt(self._remembered_rendering(key))
+            if haproxy.process is not None:
+                self._events.watch(key, haproxy.process)
+            self._amphorae[key] = _Amphora(haproxy, Tally(directory / "counters.json"), asyncio.Lock())
+        return self._amphorae[key]
+
+    def _remembered_rendering(self, key: str) -> Rendering | None:
+        try:
+            instance = msgspec.json.decode(self._memory(key).read_bytes(), type=Instance)
+            return self._render(instance)
+        except (OSError, msgspec.DecodeError, ValueError):
+            return None
+
+    def _render(self, instance: Instance) -> Rendering:
+        surroundings = Surroundings(
+            directory=str(self._directory(instance.amphora_id)),
+            events=str(self._events.path),
+            user=self._settings.haproxy_user,
+            group=self._settings.haproxy_group,
+            threads=self._settings.threads,
+            max_connections=self._settings.max_connections or _possible_connections(),
+        )
+        return render(instance, surroundings)
+
+    def _remember(self, instance: Instance) -> None:
+        """Write the instance down so that a cut-off write leaves the last one."""
+        path = self._memory(instance.amphora_id)
+        draft = path.with_suffix(".draft")
+        draft.write_bytes(msgspec.json.encode(instance))
+        draft.rename(path)
+
+    async def _sweep(self, haproxy: Haproxy) -> None:
+        with contextlib.suppress(HostError):
+            while await haproxy.sweep():
+                await asyncio.sleep(_SWEEP)
+
+    def _directory(self, key: str) -> Path:
+        return self._run_dir / "amphorae" / key
+
+    def _memory(self, key: str) -> Path:
+        return self._state_dir / f"{key}.json"
+
+
+_SYSCTLS = {
+    # A VIP may arrive after HAProxy binds it.
+    "net.ipv4.ip_nonlocal_bind": "1",
+    "net.ipv4.ip_local_port_range": "1024 65535",
+    "net.ipv4.tcp_tw_reuse": "1",
+    "net.core.somaxconn": "65535",
+}
+
+
+def _possible_connections() -> int:
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if descriptors == resource.RLIM_INFINITY:
+        descriptors = os.sysconf("SC_OPEN_MAX")
+    return max(100, (descriptors - _SPARE_DESCRIPTORS) // 2)

@@ -1,0 +1,255 @@
+"""Links by netlink: a leg is a veth pair between a bridge in the switch and a namespace. No process is started.
+
+Every function may be called from several threads at once and repairs what it finds.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address, IPv4Interface, ip_interface, ip_network
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from hydria.adapters.linux.arp import announce
+from hydria.adapters.linux.names import Names, bridge, switch_end
+from hydria.adapters.linux.netns import (
+    ensure_namespace,
+    exists,
+    inside,
+    namespace_path,
+    namespaces,
+    netlink,
+    remove_namespace,
+    reporting,
+    sysctl,
+)
+from hydria.spec import Interface, Route
+
+__all__ = [
+    "PORTS",
+    "ensure_bridge",
+    "ensure_leg",
+    "ensure_namespace",
+    "ensure_switch",
+    "exists",
+    "find",
+    "inside",
+    "links",
+    "namespace_path",
+    "namespaces",
+    "netlink",
+    "remove_leg",
+    "remove_namespace",
+    "reporting",
+    "sysctl",
+]
+
+# The group of all ends in the switch: one request removes them all.
+PORTS = 1
+
+_FORWARDING = 3
+_FORWARDING_WAIT = 0.5
+_MAIN_TABLE, _STATIC, _UNICAST = 254, 4, 1
+_SCOPE_LINK = 253
+_NO_DAD = 0x02
+
+_Link = dict[str, Any]
+_Hop = tuple[str, str]
+
+
+def ensure_switch(names: Names) -> bool:
+    """Make the namespace of the bridges; True when it was not there. Raises HostError."""
+    # The switch itself speaks to nobody.
+    silent = {"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1"}
+    return ensure_namespace(names.switch, silent)
+
+
+def ensure_bridge(switch: IPRoute, network_id: str) -> tuple[int, bool]:
+    """Return the index of a network's bridge in the switch, and whether it had to be made or brought up."""
+    name = bridge(network_id)
+    found = find(switch, name)
+    if found is None:
+        try:
+            switch.link("add", ifname=name, kind="bridge", state="up", br_mcast_snooping=0)
+        except NetlinkError as error:
+            # Another thread was faster.
+            if error.code != errno.EEXIST:
+                raise
+        found = find(switch, name)
+        if found is None:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        return int(found["index"]), True
+    if found["state"] != "up":
+        switch.link("set", index=found["index"], state="up")
+        return int(found["index"]), True
+    return int(found["index"]), False
+
+
+def ensure_leg(names: Names, namespace: str, link: str, interface: Interface) -> bool:
+    """Attach a namespace to a network: the link with the port's MAC, MTU, addresses and routes, up.
+
+    Makes the switch and the bridge where they are missing; returns whether anything was changed. When it returns,
+    packets pass, and the neighbours know addresses that are new here. Raises HostError.
+    """
+    with reporting(f"The link {link} cannot be attached to the network namespace {namespace}"):
+        changed = ensure_switch(names)
+        with netlink(namespace) as here, netlink(names.switch) as switch:
+            index, made = _ensure_pair(here, switch, namespace, link, interface)
+            fresh, readdressed = _ensure_addresses(here, index, interface)
+            raised = _ensure_up(here, index)
+            if made or raised:
+                _await_forwarding(switch, switch_end(interface.port_id))
+                fresh = _ipv4(interface)
+            rerouted = _ensure_routes(here, index, interface.routes)
+        announce(namespace, link, interface.mac, fresh)
+        return changed or made or readdressed or raised or rerouted
+
+
+def remove_leg(names: Names, namespace: str, link: str) -> bool:
+    """Delete a link with its other end in the switch; False when there was none. Raises HostError."""
+    if not exists(namespace):
+        return False
+    with reporting(f"The link {link} of the network namespace {namespace} cannot be removed"):
+        with netlink(namespace) as here:
+            return _delete(here, find(here, link))
+
+
+def links(namespace: str) -> list[str]:
+    """Return the names of a namespace's links but `lo`. Raises HostError."""
+    with reporting(f"The links of the network namespace {namespace} cannot be read"), netlink(namespace) as here:
+        return [str(link.get("ifname")) for link in here.get_links() if link["index"] != 1]
+
+
+def find(socket: IPRoute, name: str) -> _Link | None:
+    """Return a link by its name, or None."""
+    with _absent_is_none():
+        return socket.link("get", ifname=name)[0]  # type: ignore[no-any-return]
+    return None
+
+
+@contextmanager
+def _absent_is_none() -> Iterator[None]:
+    try:
+        yield
+    except NetlinkError as error:
+        if error.code != errno.ENODEV:
+            raise
+
+
+def _ensure_pair(
+    here: IPRoute, switch: IPRoute, namespace: str, link: str, interface: Interface
+) -> tuple[int, bool]:
+    """Make or mend the veth pair; returns the link's index and whether anything changed."""
+    master, changed = ensure_bridge(switch, interface.network_id)
+    name = switch_end(interface.port_id)
+    leg, end = find(here, link), find(switch, name)
+    if leg is None or end is None or leg.get("link") != end["index"] or end.get("link") != leg["index"]:
+        _delete(here, leg)
+        _delete(switch, end)
+        _make_pair(switch, namespace, link, interface, master)
+        leg, end, changed = find(here, link), find(switch, name), True
+        if leg is None or end is None:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+    wanted = {"address": interface.mac.lower(), "mtu": interface.mtu}
+    changed |= _mend(here, leg, wanted)
+    changed |= _mend(switch, end, {"mtu": interface.mtu, "master": master})
+    changed |= _ensure_up(switch, end["index"], end)
+    return int(leg["index"]), changed
+
+
+def _make_pair(switch: IPRoute, namespace: str, link: str, interface: Interface, master: int) -> None:
+    # Both ends are born where they belong: moving one costs milliseconds.
+    descriptor = os.open(namespace_path(namespace), os.O_RDONLY)
+    try:
+        switch.link(
+            "add",
+            ifname=switch_end(interface.port_id),
+            kind="veth",
+            mtu=interface.mtu,
+            master=master,
+            group=PORTS,
+            state="up",
+            peer={"ifname": link, "net_ns_fd": descriptor, "address": interface.mac, "mtu": interface.mtu},
+        )
+    finally:
+        os.close(descriptor)
+
+
+def _delete(socket: IPRoute, link: _Link | None) -> bool:
+    if link is None:
+        return False
+    with _absent_is_none():
+        socket.link("del", index=link["index"])
+        return True
+    return False
+
+
+def _mend(socket: IPRoute, link: _Link, wanted: dict[str, Any]) -> bool:
+    wrong = {key: value for key, value in wanted.items() if link.get(key) != value}
+    if wrong:
+        socket.link("set", index=link["index"], **wrong)
+    return bool(wrong)
+
+
+def _ensure_up(socket: IPRoute, index: int, link: _Link | None = None) -> bool:
+    link = link or socket.link("get", index=index)[0]
+    if link["state"] == "up":
+        return False
+    socket.link("set", index=index, state="up")
+    return True
+
+
+def _await_forwarding(switch: IPRoute, name: str) -> None:
+    """Wait until the bridge takes packets from a port: before that, an ARP request would be lost for a second."""
+    deadline = time.monotonic() + _FORWARDING_WAIT
+    while time.monotonic() < deadline:
+        end = find(switch, name)
+        info = end.get("linkinfo") if end else None
+        port = info.get("slave_data") if info else None
+        if port is not None and port.get("IFLA_BRPORT_STATE") == _FORWARDING:
+            return
+        time.sleep(0.0005)
+
+
+def _ensure_addresses(here: IPRoute, index: int, interface: Interface) -> tuple[list[IPv4Address], bool]:
+    """Make the addresses what they should be; returns the new ones of IPv4 and whether anything changed."""
+    wanted = {ip_interface(f"{address.ip}/{address.prefix}") for address in interface.addresses}
+    there = {
+        ip_interface(f"{address.get('address')}/{address['prefixlen']}")
+        for address in here.get_addr(index=index)
+        if address["scope"] != _SCOPE_LINK
+    }
+    for address in sorted(wanted - there, key=str):
+        flags = {} if address.version == 4 else {"flags": _NO_DAD}
+        here.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags)
+    for address in there - wanted:
+        here.addr("del", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
+    fresh = [address.ip for address in wanted - there if isinstance(address, IPv4Interface)]
+    return fresh, wanted != there
+
+
+def _ipv4(interface: Interface) -> list[IPv4Address]:
+    return [IPv4Address(address.ip) for address in interface.addresses if ":" not in address.ip]
+
+
+def _ensure_routes(here: IPRoute, index: int, routes: tuple[Route, ...]) -> bool:
+    wanted = {(str(ip_network(route.destination)), route.via) for route in routes}
+    there = {
+        _hop(route)
+        for route in here.get_routes(table=_MAIN_TABLE)
+        if route.get("oif") == index and route["proto"] == _STATIC and route["type"] == _UNICAST
+    }
+    for destination, via in there - wanted:
+        here.route("del", dst=destination, gateway=via, oif=index)
+    for destination, via in sorted(wanted - there):
+        here.route("replace", dst=destination, gateway=via, oif=index)
+    return wanted != there
+
+
+def _hop(route: Any) -> _Hop:
+    anywhere = "0.0.0.0" if route["family"] == 2 else "::"  # noqa: S104
+    return f"{route.get('dst') or anywhere}/{route['dst_len']}", str(route.get("gateway"))

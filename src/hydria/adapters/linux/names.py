@@ -1,0 +1,56 @@
+"""What things are called on the host: everything in the machine's view begins with the prefix of the settings.
+
+Inside an amphora the links are eth0 (the VIP's), eth1 and so on; a router's gateway link is `GATEWAY`.
+"""
+
+from msgspec import Struct
+
+GATEWAY = "g0"
+
+
+class Names(Struct, frozen=True):
+    """The names of one Hydria on one machine; several with different prefixes do not meet."""
+
+    prefix: str
+
+    @property
+    def switch(self) -> str:
+        """The namespace with every bridge."""
+        return f"{self.prefix}-switch"
+
+    @property
+    def uplink(self) -> str:
+        """The link in the machine's own namespace, on the external network."""
+        return f"{self.prefix}0"
+
+    def amphora(self, amphora_id: str) -> str:
+        """Return the namespace of an amphora."""
+        return f"{self.prefix}-{amphora_id}"
+
+    def router(self, router_id: str) -> str:
+        """Return the namespace of a router."""
+        return f"{self.prefix}-router-{router_id}"
+
+    def lab(self, name: str) -> str:
+        """Return the namespace of a host of the lab."""
+        return f"{self.prefix}-lab-{name}"
+
+
+def bridge(network_id: str) -> str:
+    """Return the bridge of a network, in the switch."""
+    return "b" + _short(network_id)
+
+
+def switch_end(port_id: str) -> str:
+    """Return the end of a port's veth pair that is in the switch."""
+    return "p" + _short(port_id)
+
+
+def router_leg(port_id: str) -> str:
+    """Return the other end of a router interface's veth pair, in the router."""
+    return "q" + _short(port_id)
+
+
+def _short(uuid: str) -> str:
+    # A link's name has at most 15 characters.
+    return uuid.replace("-", "")[:12]

@@ -1,0 +1,227 @@
+"""Network namespaces by name, kept under /run/netns as `ip netns` keeps them, made without starting a process."""
+
+import ctypes
+import errno
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from hydria.errors import HostError
+
+_DIRECTORY = Path("/run/netns")
+# The namespace of the calling thread: /proc/self would be the main thread's.
+OWN = "/proc/thread-self/ns/net"
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_CLONE_NEWNET = 0x40000000
+_MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 0x100000
+_MNT_DETACH = 2
+
+_SYSCTLS = {
+    # A listener may be there before its address is.
+    "net.ipv4.ip_nonlocal_bind": "1",
+    "net.ipv6.ip_nonlocal_bind": "1",
+    # A proxy makes many short connections to few members.
+    "net.ipv4.ip_local_port_range": "1024 65535",
+    "net.ipv4.tcp_tw_reuse": "1",
+    "net.core.somaxconn": "65535",
+    # With a leg in two networks an answer may leave by the other one, but ARP must not.
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    "net.ipv4.conf.all.arp_ignore": "1",
+    "net.ipv4.conf.all.arp_announce": "2",
+    # Removing the first address of a subnet must not take the others along.
+    "net.ipv4.conf.all.promote_secondaries": "1",
+    "net.ipv6.conf.all.ndisc_notify": "1",
+    "net.ipv6.conf.default.accept_ra": "0",
+}
+
+
+@contextmanager
+def reporting(failure: str) -> Iterator[None]:
+    """Turn what the kernel says into a HostError: `failure`, a colon, the kernel's words."""
+    try:
+        yield
+    except NetlinkError as error:
+        raise HostError(f"{failure}: {os.strerror(error.code)}.") from error
+    except OSError as error:
+        raise HostError(f"{failure}: {error.strerror or error}.") from error
+
+
+def namespace_path(name: str) -> str:
+    """Return the file that stands for a namespace; an absolute path, such as a container's, stands for itself."""
+    if name.startswith("/"):
+        return name
+    if "/" in name or name in ("", ".", ".."):
+        raise HostError(f"{name!r} cannot be the name of a network namespace.")
+    return str(_DIRECTORY / name)
+
+
+@contextmanager
+def inside(name: str) -> Iterator[None]:
+    """Put the calling thread, and what it starts, into a namespace. Raises HostError when there is none."""
+    with reporting(f"The network namespace {name} cannot be entered"):
+        target = os.open(namespace_path(name), os.O_RDONLY)
+        try:
+            own = os.open(OWN, os.O_RDONLY)
+            try:
+                _setns(target)
+            except BaseException:
+                os.close(own)
+                raise
+        finally:
+            os.close(target)
+    try:
+        yield
+    finally:
+        try:
+            _setns(own)
+        finally:
+            os.close(own)
+
+
+@contextmanager
+def netlink(name: str) -> Iterator[IPRoute]:
+    """Open a netlink socket in a namespace; the thread itself is back outside when this yields."""
+    with inside(name):
+        # A socket stays in the namespace that it was made in.
+        socket = IPRoute()
+    try:
+        yield socket
+    finally:
+        socket.close()
+
+
+def exists(name: str) -> bool:
+    """Say whether a namespace is there, and whole."""
+    try:
+        # A bare file is what a crash leaves between making the file and mounting onto it.
+        return os.stat(namespace_path(name)).st_dev != _DIRECTORY.stat().st_dev
+    except FileNotFoundError:
+        return False
+
+
+def namespaces(prefix: str) -> list[str]:
+    """Return the names that begin with the prefix and a dash, sorted."""
+    try:
+        return sorted(entry for entry in os.listdir(_DIRECTORY) if entry.startswith(f"{prefix}-"))
+    except FileNotFoundError:
+        return []
+
+
+def ensure_namespace(name: str, sysctls: Mapping[str, str] | None = None) -> bool:
+    """Make a namespace with `lo` up and sysctls fit for a proxy; True when it was not there. Raises HostError."""
+    if exists(name):
+        return False
+    with reporting(f"The network namespace {name} cannot be made"), _locked():
+        if exists(name):
+            return False
+        own = os.open(OWN, os.O_RDONLY)
+        try:
+            _call(_libc.unshare, _CLONE_NEWNET)
+            try:
+                _furnish({**_SYSCTLS, **(sysctls or {})})
+                _keep(namespace_path(name))
+            finally:
+                _setns(own)
+        finally:
+            os.close(own)
+    return True
+
+
+def remove_namespace(name: str) -> bool:
+    """Remove a namespace and its links; False when there was none. Processes in it are the caller's to end first."""
+    path = namespace_path(name)
+    if not os.path.exists(path):
+        return False
+    with reporting(f"The network namespace {name} cannot be removed"):
+        if exists(name):
+            _empty(name)
+            with suppress(FileNotFoundError):
+                _call(_libc.umount2, path.encode(), _MNT_DETACH)
+        Path(path).unlink(missing_ok=True)
+    return True
+
+
+def sysctl(namespace: str, key: str, value: str) -> None:
+    """Set a sysctl by its dotted name in a namespace. Raises HostError."""
+    with inside(namespace), reporting(f"{key} cannot be set to {value} in the network namespace {namespace}"):
+        _write(key, value)
+
+
+def _furnish(sysctls: Mapping[str, str]) -> None:
+    with IPRoute() as socket:
+        socket.link("set", index=1, state="up")
+    for key, value in sysctls.items():
+        # A kernel without IPv6 has none of its keys.
+        with suppress(FileNotFoundError):
+            _write(key, value)
+
+
+def _write(key: str, value: str) -> None:
+    with open(f"/proc/sys/{key.replace('.', '/')}", "w") as file:
+        file.write(value)
+
+
+def _keep(path: str) -> None:
+    """Mount the calling thread's namespace onto a file, which keeps it: the last step, so that half of one is none."""
+    Path(path).touch(mode=0o444)
+    try:
+        _call(_libc.mount, OWN.encode(), path.encode(), None, _MS_BIND, None)
+    except OSError:
+        Path(path).unlink(missing_ok=True)
+        raise
+
+
+def _empty(name: str) -> None:
+    """Delete the links: the kernel would do it later, and until then their other ends would be in the way."""
+    with netlink(name) as socket:
+        for link in socket.get_links():
+            if link["index"] == 1:
+                continue
+            try:
+                socket.link("del", index=link["index"])
+            except NetlinkError as error:
+                # The link went with its other end, or is of a kind that lives as long as its namespace.
+                if error.code not in (errno.ENODEV, errno.EOPNOTSUPP):
+                    raise
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Let one thread of one process at a time make namespaces on this machine."""
+    _DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
+    directory = os.open(_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        _share()
+        yield
+    finally:
+        os.close(directory)
+
+
+def _share() -> None:
+    """Let processes with mounts of their own (systemd's services) see the namespaces, as `ip netns` does."""
+    path = str(_DIRECTORY).encode()
+    try:
+        _call(_libc.mount, b"", path, b"none", _MS_SHARED | _MS_REC, None)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        _call(_libc.mount, path, path, b"none", _MS_BIND | _MS_REC, None)
+        _call(_libc.mount, b"", path, b"none", _MS_SHARED | _MS_REC, None)
+
+
+def _setns(descriptor: int) -> None:
+    _call(_libc.setns, descriptor, _CLONE_NEWNET)
+
+
+def _call(function: "ctypes._NamedFuncPointer", *arguments: object) -> None:
+    if function(*arguments) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

@@ -1,0 +1,83 @@
+"""Processes that outlive the agent: started in a namespace, found again by their files, ended through pidfds."""
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class Process:
+    """A running process, held by a pidfd so that its number cannot come to mean another."""
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self.pidfd = pidfd
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return not select.select([self.pidfd], [], [], 0)[0]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; one that is gone already is fine."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, number)
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self.pidfd)
+
+
+def find(pid: int, marker: str) -> Process | None:
+    """Return the process with this number if `marker` is a word of its command line."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except (ProcessLookupError, ValueError):
+        return None
+    process = Process(pid, pidfd)
+    if process.alive and marker in _words(pid):
+        return process
+    process.close()
+    return None
+
+
+def find_all(marker: str) -> Iterator[Process]:
+    """Find the processes that have `marker` as a word of their command lines."""
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            process = find(int(entry.name), marker)
+            if process is not None:
+                yield process
+
+
+async def gone(processes: list[Process], seconds: float) -> bool:
+    """Wait until all of them are gone; False when the time ran out first."""
+    try:
+        async with asyncio.timeout(seconds):
+            for process in processes:
+                await _end_of(process)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _end_of(process: Process) -> None:
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    # A copy: the process's own may be watched elsewhere.
+    pidfd = os.dup(process.pidfd)
+    loop.add_reader(pidfd, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(pidfd)
+        os.close(pidfd)
+
+
+def _words(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []

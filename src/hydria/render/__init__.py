@@ -1,0 +1,1 @@
+"""Data in, configuration text out; pure."""
