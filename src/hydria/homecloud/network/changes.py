@@ -22,7 +22,14 @@ from hydria.store.tables import rows_of
 
 R = TypeVar("R", bound=Row)
 
-_COSMETIC = frozenset({"name", "description", "tags", "updated_at", "revision_number"})
+# What a host makes something of; a change of anything else wires nothing.
+_WIRED: dict[type[Row], frozenset[str]] = {
+    Network: frozenset({"mtu", "external"}),
+    Subnet: frozenset({"gateway_ip"}),
+    Port: frozenset({"mac_address", "admin_state_up"}),
+    Router: frozenset({"admin_state_up", "enable_snat", "gw_port_id"}),
+    FloatingIp: frozenset({"port_id", "fixed_ip_address", "router_id"}),
+}
 
 
 def stamp(now: datetime) -> str:
@@ -33,25 +40,29 @@ def stamp(now: datetime) -> str:
 def add(transaction: Transaction, *rows: Row) -> None:
     """Store new rows."""
     transaction.insert(*rows)
-    if any(_wired(row) for row in rows):
+    if any(_wired(transaction, row) for row in rows):
         rewire(transaction)
 
 
 def change(transaction: Transaction, row: R, now: datetime, **values: object) -> R:
     """Store a row with other values, its revision and time moved on; returns it. Nothing to change is no change."""
-    if all(getattr(row, name) == value for name, value in values.items()):
+    differing = {name for name, value in values.items() if getattr(row, name) != value}
+    if not differing:
         return row
     changed = structs.replace(row, **values, updated_at=stamp(now), revision_number=row.revision_number + 1)
     transaction.update(changed)
-    if (_wired(row) or _wired(changed)) and not _COSMETIC.issuperset(values):
+    if not differing.isdisjoint(_WIRED.get(type(row), ())) and (
+        _wired(transaction, row) or _wired(transaction, changed)
+    ):
         rewire(transaction)
     return changed
 
 
 def remove(transaction: Transaction, row: Row) -> None:
     """Delete a row."""
+    wired = _wired(transaction, row)
     transaction.delete(type(row), columns(type(row)).id == row.id)
-    if _wired(row):
+    if wired:
         rewire(transaction)
 
 
@@ -64,11 +75,15 @@ def rewire(transaction: Transaction) -> None:
     transaction.hint("topology")
 
 
-def _wired(row: Row) -> bool:
+def _wired(transaction: Transaction, row: Row) -> bool:
     """Say whether a host makes something of this row. Other ports are wired by who uses them."""
     match row:
-        case Network() | Subnet() | Router():
+        case Network() | Router():
             return True
+        case Subnet():
+            # The machine and the routers have addresses and routes of an external network's subnets.
+            network = transaction.get(Network, row.network_id)
+            return network is not None and network.external
         case Port():
             return row.device_owner in (ROUTER_INTERFACE, ROUTER_GATEWAY)
         case FloatingIp():

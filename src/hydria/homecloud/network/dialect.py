@@ -11,7 +11,7 @@ from hydria.http.operation import Operation
 # What the decoder says of a value, and what Neutron says of it; the value itself is `{}`.
 _REASONS = (
     (re.compile(r"maximum character requirement of (\d+)"), r"'{}' exceeds maximum length of \1"),
-    (re.compile(r"expected '<class 'str'>'|should match|cannot be stored", re.IGNORECASE), "'{}' is not a valid string"),
+    (re.compile(r"Expected '<class 'str'>'|should match|cannot be stored"), "'{}' is not a valid string"),
     (re.compile(r"UUID format"), "'{}' is not a valid UUID"),
     (re.compile(r"CIDR format"), "'{}' is not a valid IP subnet"),
     (re.compile(r"IPv4 or IPv6 format"), "'{}' is not a valid IP address"),
@@ -65,18 +65,20 @@ def _refusal(defect: Defect, operation: Operation) -> Refusal:
     if defect.problem == "unknown" and not attributes:
         return _unknown(defect, operation, inside=root is None or bool(path))
     if defect.problem == "missing":
-        if len(attributes) > 1:
-            return invalid_attribute(attributes[0], f"Required attribute '{attributes[-1]}' not specified")
-        message = f"Failed to parse request. Required attribute '{attributes[0]}' not specified"
-        return fault("HTTPBadRequest", msg=message)
+        return _missing(attributes)
     if defect.problem in ("json", "body") or not attributes:
         return _malformed(defect, root)
     if defect.problem == "unknown":
         return invalid_attribute(attributes[0], f"Unexpected keys supplied: {defect.why[:_SHOWN]}")
     value = str(defect.value)[:_SHOWN]
-    if "unambiguous boolean" in defect.why:
-        return invalid_input(f"'{value}' cannot be converted to boolean")
-    return invalid_attribute(attributes[0], _reason(defect.why, value))
+    return _invalid(attributes[0], defect.why, value)
+
+
+def _missing(attributes: tuple[str, ...]) -> Refusal:
+    if len(attributes) > 1:
+        return invalid_attribute(attributes[0], f"Required attribute '{attributes[-1]}' not specified")
+    message = f"Failed to parse request. Required attribute '{attributes[0]}' not specified"
+    return fault("HTTPBadRequest", msg=message)
 
 
 def _unknown(defect: Defect, operation: Operation, *, inside: bool) -> Refusal:
@@ -85,7 +87,7 @@ def _unknown(defect: Defect, operation: Operation, *, inside: bool) -> Refusal:
         if any(name == f"{root}s" for name in names):
             return fault("HTTPBadRequest", msg="Bulk operation not supported")
         return fault("HTTPBadRequest", msg=f"Unable to find '{root}' in request body")
-    known = getattr(operation.form, "READ_ONLY", frozenset())
+    known: frozenset[str] = getattr(operation.form, "READ_ONLY", frozenset())
     for name in names:
         if name in known:
             creating = operation.method == "POST"
@@ -100,6 +102,12 @@ def _malformed(defect: Defect, root: str | None) -> Refusal:
     if defect.value is None:
         return fault("HTTPBadRequest", msg=f"Unable to find '{root}' in request body")
     return fault("HTTPBadRequest", msg=f"Object '{root}' contains invalid data")
+
+
+def _invalid(attribute: str, why: str, value: str) -> Refusal:
+    if "unambiguous boolean" in why:
+        return invalid_input(f"'{value}' cannot be converted to boolean")
+    return invalid_attribute(attribute, _reason(why, value))
 
 
 def _reason(why: str, value: str) -> str:

@@ -10,6 +10,7 @@ _FAULTS: dict[str, tuple[type[Refusal], str]] = {
     "PolicyNotAuthorized": (Forbidden, "{rule} is disallowed by policy"),
     "NetworkNotFound": (NotFound, "Network {id} could not be found."),
     "SubnetNotFound": (NotFound, "Subnet {id} could not be found."),
+    "SubnetPoolNotFound": (NotFound, "Subnet pool {id} could not be found."),
     "PortNotFound": (NotFound, "Port {id} could not be found."),
     "RouterNotFound": (NotFound, "Router {id} could not be found"),
     "FloatingIPNotFound": (NotFound, "Floating IP {id} could not be found"),
@@ -18,8 +19,10 @@ _FAULTS: dict[str, tuple[type[Refusal], str]] = {
     "TagNotFound": (NotFound, "Tag {tag} could not be found."),
     "NetworkInUse": (
         Conflict,
-        "Unable to complete operation on network {id}. There are one or more ports still in use on the network, "
-        "id for these ports is: {ports}.",
+        (
+            "Unable to complete operation on network {id}. There are one or more ports still in use on the network, "
+            "id for these ports is: {ports}."
+        ),
     ),
     "NetworkMTUSubnetConflict": (Conflict, "MTU of {id} is not valid, subnet requires a minimum of {mtu}"),
     "InvalidSharedSetting": (
@@ -65,8 +68,10 @@ _FAULTS: dict[str, tuple[type[Refusal], str]] = {
     ),
     "PortInUse": (
         Conflict,
-        "Unable to complete operation on port {id} for network {network}. Port already has an attached device "
-        "{device}.",
+        (
+            "Unable to complete operation on port {id} for network {network}. Port already has an attached device "
+            "{device}."
+        ),
     ),
     "ServicePortInUse": (
         Conflict,
@@ -95,8 +100,10 @@ _FAULTS: dict[str, tuple[type[Refusal], str]] = {
     "AllowedAddressPairExhausted": (Invalid, "The number of allowed address pair exceeds the maximum {quota}."),
     "PortSecurityPortHasSecurityGroup": (
         Conflict,
-        "Port has security group associated. Cannot disable port security or IP address until security group is "
-        "removed.",
+        (
+            "Port has security group associated. Cannot disable port security or IP address until security group is "
+            "removed."
+        ),
     ),
     "PortSecurityAndIPRequiredForSecurityGroups": (
         Invalid,
@@ -107,24 +114,32 @@ _FAULTS: dict[str, tuple[type[Refusal], str]] = {
     "RouterInterfaceNotFoundForSubnet": (NotFound, "Router {id} has no interface on subnet {subnet}"),
     "RouterInterfaceInUseByFloatingIP": (
         Conflict,
-        "Router interface for subnet {subnet} on router {id} cannot be deleted, as it is required by one or more "
-        "floating IPs.",
+        (
+            "Router interface for subnet {subnet} on router {id} cannot be deleted, as it is required by one or more "
+            "floating IPs."
+        ),
     ),
     "RouterExternalGatewayInUseByFloatingIp": (
         Conflict,
-        "Gateway cannot be updated for router {id}, since a gateway to external network {network} is required by "
-        "one or more floating IPs.",
+        (
+            "Gateway cannot be updated for router {id}, since a gateway to external network {network} is required by "
+            "one or more floating IPs."
+        ),
     ),
     "SubnetMismatchForPort": (Invalid, "Subnet on port {port} does not match the requested subnet {subnet}."),
     "ExternalGatewayForFloatingIPNotFound": (
         NotFound,
-        "External network {network} is not reachable from subnet {subnet}. Therefore, cannot associate Port {port} "
-        "with a Floating IP.",
+        (
+            "External network {network} is not reachable from subnet {subnet}. Therefore, cannot associate Port {port} "
+            "with a Floating IP."
+        ),
     ),
     "FloatingIPPortAlreadyAssociated": (
         Conflict,
-        "Cannot associate floating IP {ip} ({id}) with port {port} using fixed IP {fixed}, as that fixed IP already "
-        "has a floating IP on external network {network}.",
+        (
+            "Cannot associate floating IP {ip} ({id}) with port {port} using fixed IP {fixed}, as that fixed IP "
+            "already has a floating IP on external network {network}."
+        ),
     ),
     "SecurityGroupInUse": (Conflict, "Security Group {id} in use."),
     "SecurityGroupCannotRemoveDefault": (Conflict, "Insufficient rights for removing default security group."),

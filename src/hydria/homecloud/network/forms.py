@@ -14,10 +14,7 @@ T = TypeVar("T")
 
 Given: TypeAlias = Union[T, UnsetType]  # noqa: UP007 - an alias with a type variable
 
-# No control characters, no line breaks, and nothing blank at the ends.
-_PRINTABLE = r"\A(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029]*(?<!\s)\Z"
-
-Name = Annotated[str, Meta(max_length=255, pattern=_PRINTABLE)]
+Name = Annotated[str, Meta(max_length=255)]
 Text = Annotated[str, Meta(max_length=255)]
 ProjectId = Annotated[str, Meta(max_length=255)]
 Tag = Annotated[str, Meta(max_length=255)]
@@ -175,6 +172,7 @@ class RouterCreate(RouterUpdate, kw_only=True):
     project_id: Given[ProjectId] = UNSET
     tenant_id: Given[ProjectId] = UNSET
 
+
 class RouterInterface(Struct, kw_only=True):
     """Which leg a router gets or loses."""
 
@@ -225,6 +223,7 @@ class SecurityGroupCreate(SecurityGroupUpdate, kw_only=True):
 
     project_id: Given[ProjectId] = UNSET
     tenant_id: Given[ProjectId] = UNSET
+
 
 class SecurityGroupRuleCreate(Struct, kw_only=True):
     """The wire form of a new rule."""

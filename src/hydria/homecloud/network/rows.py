@@ -25,7 +25,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 class Network(Row, frozen=True, kw_only=True):
-    """A layer 2 network: a bridge on the host. `is_default` marks the external network that the machine itself joins."""
+    """A layer 2 network: a bridge on the host. `is_default` marks the external network that is taken unasked."""
 
     name: str = ""
     admin_state_up: bool = True

@@ -1,0 +1,213 @@
+"""The kinds of things that the API shows: who sees them, how they look, and what lists can filter and sort them by."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec import json as msgspec_json
+from sqlalchemy import Boolean, ColumnElement, Text, case, cast, literal, null, or_, select, true
+
+from hydria.homecloud.network import views
+from hydria.homecloud.network.access import networks_seen, of_open_network, of_own_network, own
+from hydria.homecloud.network.rows import (
+    FLOATING_IP,
+    Address,
+    FloatingIp,
+    Network,
+    Port,
+    Router,
+    Row,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
+from hydria.http.operation import Caller
+from hydria.store import Transaction, columns
+
+Column = ColumnElement[Any]
+Match = Callable[[Sequence[str]], ColumnElement[bool]]
+View = Callable[[Transaction, Any, Caller], list[dict[str, Any]]]
+
+_PACKED = frozenset({
+    "tags", "allocation_pools", "dns_nameservers", "host_routes", "security_groups", "allowed_address_pairs",
+    "binding_profile",
+})  # fmt: skip
+
+# What bodies show and nothing ever has.
+_NOTHING = cast(null(), Text)
+
+
+class Kind(Struct, frozen=True, kw_only=True):
+    """One kind of thing.
+
+    `name` and `plural` are the bodies' keys, `missing` the fault's name. `attributes` are what lists compare and
+    sort by, `matches` the filters that are more than a comparison. `seen_by` is for callers who are no admins.
+    """
+
+    name: str
+    plural: str
+    path: str
+    row: type[Row]
+    missing: str
+    seen_by: Callable[[Caller], ColumnElement[bool]]
+    view: View
+    attributes: Mapping[str, Any]
+    matches: Mapping[str, Match] = {}
+
+    def visible(self, caller: Caller) -> ColumnElement[bool]:
+        """Return the condition that a caller may see a row."""
+        return true() if caller.is_admin else self.seen_by(caller)
+
+
+def holds(column: Column, text: str) -> ColumnElement[bool]:
+    """Return the condition that a stored list of texts has this one."""
+    # Lists are stored as JSON, where a quote inside a text is escaped: the quoted text is found only as a whole.
+    return column.contains(msgspec_json.encode(text).decode(), autoescape=True)
+
+
+def _attributes(kind: type[Row], **more: Column) -> dict[str, Column]:
+    """Return the plain columns of a kind by the names that clients know them by, and more."""
+    found: dict[str, Column] = {name: column for name, column in columns(kind).items() if name not in _PACKED}
+    return found | {"tenant_id": columns(kind).project_id} | more
+
+
+def _fixed_ips(values: Sequence[str]) -> ColumnElement[bool]:
+    """Match ports by `ip_address=…`, `ip_address_substr=…` and `subnet_id=…`; of each, any of those given."""
+    c = columns(Address)
+    asked: dict[str, list[ColumnElement[bool]]] = {}
+    for value in values:
+        name, _, wanted = value.partition("=")
+        if name == "ip_address":
+            condition: ColumnElement[bool] = c.ip_address == wanted
+        elif name == "ip_address_substr":
+            condition = c.ip_address.contains(wanted, autoescape=True)
+        else:
+            condition = c.subnet_id == wanted if name == "subnet_id" else literal(value) == ""
+        asked.setdefault(name, []).append(condition)
+    return columns(Port).id.in_(select(c.port_id).where(*(or_(*conditions) for conditions in asked.values())))
+
+
+def _groups(values: Sequence[str]) -> ColumnElement[bool]:
+    return or_(*(holds(columns(Port).security_groups, value) for value in values))
+
+
+def _subnets_seen(caller: Caller) -> ColumnElement[bool]:
+    return or_(own(Subnet, caller), of_open_network(columns(Subnet).network_id))
+
+
+def _ports_seen(caller: Caller) -> ColumnElement[bool]:
+    return or_(own(Port, caller), of_own_network(columns(Port).network_id, caller))
+
+
+_network, _subnet, _port, _router = columns(Network), columns(Subnet), columns(Port), columns(Router)
+_floating_ip = columns(FloatingIp)
+
+NETWORK = Kind(
+    name="network",
+    plural="networks",
+    path="/networks",
+    row=Network,
+    missing="NetworkNotFound",
+    seen_by=networks_seen,
+    view=views.networks,
+    attributes=_attributes(
+        Network,
+        **{
+            "router:external": _network.external,
+            "status": literal("ACTIVE"),
+            "provider:network_type": literal("local"),
+            "provider:physical_network": _NOTHING,
+            "provider:segmentation_id": _NOTHING,
+        },
+    ),
+)
+
+SUBNET = Kind(
+    name="subnet",
+    plural="subnets",
+    path="/subnets",
+    row=Subnet,
+    missing="SubnetNotFound",
+    seen_by=_subnets_seen,
+    view=views.subnets,
+    attributes=_attributes(
+        Subnet,
+        subnetpool_id=_NOTHING,
+        segment_id=_NOTHING,
+        service_types=_NOTHING,
+        **{"router:external": _subnet.network_id.in_(select(_network.id).where(_network.external))},
+    ),
+)
+
+PORT = Kind(
+    name="port",
+    plural="ports",
+    path="/ports",
+    row=Port,
+    missing="PortNotFound",
+    seen_by=_ports_seen,
+    view=views.ports,
+    attributes=_attributes(
+        Port,
+        status=case((_port.device_owner == FLOATING_IP, "N/A"), (_port.device_id != "", "ACTIVE"), else_="DOWN"),
+        qos_policy_id=_NOTHING,
+        **{"binding:host_id": _port.binding_host_id, "binding:vnic_type": _port.binding_vnic_type},
+    ),
+    matches={"fixed_ips": _fixed_ips, "security_groups": _groups},
+)
+
+ROUTER = Kind(
+    name="router",
+    plural="routers",
+    path="/routers",
+    row=Router,
+    missing="RouterNotFound",
+    seen_by=lambda caller: own(Router, caller),
+    view=views.routers,
+    attributes=_attributes(
+        Router,
+        status=literal("ACTIVE"),
+        flavor_id=_NOTHING,
+        distributed=cast(literal(value=False), Boolean),
+        ha=cast(literal(value=False), Boolean),
+    ),
+)
+
+FLOATING = Kind(
+    name="floatingip",
+    plural="floatingips",
+    path="/floatingips",
+    row=FloatingIp,
+    missing="FloatingIPNotFound",
+    seen_by=lambda caller: own(FloatingIp, caller),
+    view=views.floating_ips,
+    attributes=_attributes(
+        FloatingIp,
+        status=case((_floating_ip.router_id.is_not(None), "ACTIVE"), else_="DOWN"),
+        qos_policy_id=_NOTHING,
+    ),
+)
+
+SECURITY_GROUP = Kind(
+    name="security_group",
+    plural="security_groups",
+    path="/security-groups",
+    row=SecurityGroup,
+    missing="SecurityGroupNotFound",
+    seen_by=lambda caller: own(SecurityGroup, caller),
+    view=views.security_groups,
+    attributes=_attributes(SecurityGroup, shared=cast(literal(value=False), Boolean)),
+)
+
+SECURITY_GROUP_RULE = Kind(
+    name="security_group_rule",
+    plural="security_group_rules",
+    path="/security-group-rules",
+    row=SecurityGroupRule,
+    missing="SecurityGroupRuleNotFound",
+    seen_by=lambda caller: own(SecurityGroupRule, caller),
+    view=views.security_group_rules,
+    attributes=_attributes(SecurityGroupRule, remote_address_group_id=_NOTHING),
+)
+
+KINDS = (NETWORK, SUBNET, PORT, ROUTER, FLOATING, SECURITY_GROUP, SECURITY_GROUP_RULE)

@@ -1,0 +1,170 @@
+"""Ports come and go here: MAC addresses, the addresses of subnets, and what hangs on a port that goes."""
+
+import ipaddress
+import random
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import UNSET
+from sqlalchemy import case, exists, literal, select
+
+from hydria.homecloud.network import changes
+from hydria.homecloud.network.addresses import canonical, from_key, is_usable, key_of
+from hydria.homecloud.network.faults import fault, invalid_input
+from hydria.homecloud.network.forms import FixedIp
+from hydria.homecloud.network.rows import Address, FloatingIp, Port, Subnet
+from hydria.store import Transaction, columns
+from hydria.store.tables import rows_of
+
+# What a port should have: an address of a subnet, this one or any.
+Wish = tuple[Subnet, str | None]
+
+_MAX_FIXED_IPS = 5
+_MAC_TRIES = 8
+
+_random = random.SystemRandom()
+
+
+def plug(transaction: Transaction, port: Port, wishes: Sequence[Wish]) -> tuple[Address, ...]:
+    """Store a new port with its addresses and return these. Raises a Refusal when they cannot be had."""
+    addresses = give(transaction, port, wishes)
+    changes.add(transaction, port)
+    return addresses
+
+
+def unplug(transaction: Transaction, port: Port, now: datetime) -> None:
+    """Remove a port; its addresses are free, and floating IPs that led to it lead nowhere."""
+    for floating_ip in transaction.find(FloatingIp, columns(FloatingIp).port_id == port.id):
+        changes.change(transaction, floating_ip, now, port_id=None, fixed_ip_address=None, router_id=None)
+    transaction.delete(Address, columns(Address).port_id == port.id)
+    changes.remove(transaction, port)
+
+
+def give(transaction: Transaction, port: Port, wishes: Sequence[Wish], first: int = 0) -> tuple[Address, ...]:
+    """Give a port addresses, the first of them at this position. Raises a Refusal when they cannot be had."""
+    given = []
+    for position, (subnet, wanted) in enumerate(wishes, start=first):
+        ip = _free(transaction, subnet) if wanted is None else _checked(transaction, subnet, wanted)
+        if ip is None:
+            raise fault("IpAddressGenerationFailure", id=port.network_id)
+        address = Address(
+            subnet_id=subnet.id,
+            key=key_of(ip),
+            next=f"{int(key_of(ip), 16) + 1:032x}",
+            ip_address=ip,
+            port_id=port.id,
+            position=position,
+        )
+        transaction.insert(address)
+        given.append(address)
+    return tuple(given)
+
+
+def addresses_of(transaction: Transaction, *port_ids: str) -> dict[str, list[Address]]:
+    """Return the addresses of ports, in order, by the port's id."""
+    c = columns(Address)
+    found: dict[str, list[Address]] = {port_id: [] for port_id in port_ids}
+    for address in transaction.find(Address, c.port_id.in_(port_ids), order_by=(c.position,)) if port_ids else ():
+        found[address.port_id].append(address)
+    return found
+
+
+def wishes_of(
+    transaction: Transaction, network_id: str, subnets: Sequence[Subnet], asked: Sequence[FixedIp] | None
+) -> list[Wish]:
+    """Return what a form's `fixed_ips` ask for; without any, one address of each version that the network has."""
+    if asked is None:
+        return _unasked(transaction, network_id, subnets)
+    if len(asked) > _MAX_FIXED_IPS:
+        raise invalid_input("Exceeded maximum amount of fixed ips per port")
+    return [_wish(network_id, subnets, each) for each in asked]
+
+
+def subnets_of(transaction: Transaction, network_id: str) -> list[Subnet]:
+    """Return a network's subnets, the oldest first."""
+    c = columns(Subnet)
+    return transaction.find(Subnet, c.network_id == network_id, order_by=(c.created_at, c.id))
+
+
+def new_mac(transaction: Transaction, network_id: str) -> str:
+    """Return a MAC address that nobody on the network has."""
+    tries = ["fa:16:3e:" + _random.randbytes(3).hex(":") for _ in range(_MAC_TRIES)]
+    c = columns(Port)
+    statement = select(c.mac_address).where(c.network_id == network_id, c.mac_address.in_(tries))
+    taken = set(transaction.execute(statement).scalars())
+    return next(mac for mac in tries if mac not in taken)
+
+
+def check_mac(transaction: Transaction, network_id: str, mac: str) -> str:
+    """Return the MAC address, or refuse one that is taken on the network or that no single card can have."""
+    c = columns(Port)
+    # The lowest bit of the first byte marks groups.
+    if int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
+        raise fault("HTTPBadRequest", msg=f"Invalid input for mac_address. Reason: '{mac}' is not a valid MAC address.")
+    if transaction.find(Port, c.network_id == network_id, c.mac_address == mac):
+        raise fault("MacAddressInUse", network=network_id, mac=mac)
+    return mac
+
+
+def _free(transaction: Transaction, subnet: Subnet) -> str | None:
+    """Return the lowest address of the pools that nobody has, or None."""
+    table = rows_of(Address).table
+    one, other = table.alias(), table.alias()
+    for pool in subnet.allocation_pools:
+        first, last = key_of(pool.start), key_of(pool.end)
+        first_taken = exists().where(other.c.subnet_id == subnet.id, other.c.key == first)
+        next_taken = exists().where(other.c.subnet_id == subnet.id, other.c.key == one.c.next)
+        behind = (
+            select(one.c.next)
+            .where(one.c.subnet_id == subnet.id, one.c.key >= first, one.c.key < last, ~next_taken)
+            .order_by(one.c.key)
+            .limit(1)
+            .scalar_subquery()
+        )
+        key = transaction.execute(select(case((~first_taken, literal(first)), else_=behind))).scalar_one()
+        if key is not None:
+            return from_key(key, subnet.ip_version)
+    return None
+
+
+def _checked(transaction: Transaction, subnet: Subnet, ip: str) -> str:
+    """Return the address if the subnet has it and nobody else does."""
+    ip = canonical(ip)
+    if not is_usable(ipaddress.ip_network(subnet.cidr), ip):
+        raise fault("InvalidIpForSubnet", ip=ip)
+    c = columns(Address)
+    if transaction.find(Address, c.subnet_id == subnet.id, c.key == key_of(ip)):
+        raise fault("IpAddressAlreadyAllocated", ip=ip, subnet=subnet.id)
+    return ip
+
+
+def _unasked(transaction: Transaction, network_id: str, subnets: Sequence[Subnet]) -> list[Wish]:
+    wishes: list[Wish] = []
+    for version in (4, 6):
+        candidates = [subnet for subnet in subnets if subnet.ip_version == version]
+        if len(candidates) == 1:
+            wishes.append((candidates[0], None))
+        elif candidates:
+            subnet = next((each for each in candidates if _free(transaction, each) is not None), None)
+            if subnet is None:
+                raise fault("IpAddressGenerationFailure", id=network_id)
+            wishes.append((subnet, None))
+    return wishes
+
+
+def _wish(network_id: str, subnets: Sequence[Subnet], asked: FixedIp) -> Wish:
+    ip = None if asked.ip_address is UNSET else canonical(asked.ip_address)
+    if asked.subnet_id is not UNSET:
+        for subnet in subnets:
+            if subnet.id == asked.subnet_id:
+                return subnet, ip
+        raise invalid_input(
+            f"Failed to create port on network {network_id}, because fixed_ips included invalid subnet "
+            f"{asked.subnet_id}"
+        )
+    if ip is None:
+        raise invalid_input("IP allocation requires subnet_id or ip_address")
+    for subnet in subnets:
+        if is_usable(ipaddress.ip_network(subnet.cidr), ip):
+            return subnet, ip
+    raise fault("InvalidIpForNetwork", ip=ip)
