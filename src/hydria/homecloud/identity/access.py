@@ -1,0 +1,76 @@
+"""Who may do what to the identity service's things: admins everything, a user what is its own."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from hydria.errors import Invalid
+from hydria.homecloud.identity.faults import expecting, forbidden, immutable
+from hydria.homecloud.identity.rows import DOMAIN_ID, DOMAIN_NAME
+from hydria.http.operation import Call
+
+PREFIX = "/identity"
+DOMAIN = {"id": DOMAIN_ID, "name": DOMAIN_NAME}
+
+_FALSE = ("0", "f", "false", "off", "n", "no")
+
+
+def only_admin(call: Call, action: str) -> None:
+    """Refuse (403) everybody else."""
+    if not call.caller.is_admin:
+        raise forbidden(f"identity:{action}")
+
+
+def admin_or(call: Call, user_id: str | None, action: str) -> None:
+    """Refuse (403) everybody but admins and this user."""
+    if user_id is None or call.caller.user_id != user_id:
+        only_admin(call, action)
+
+
+def changeable(kind: str, row: Any, verb: str, options: Any = None) -> None:
+    """Refuse (403) to change or delete what is immutable, unless the change ends just that."""
+    if row.options.get("immutable") and (options or {}).get("immutable", True):
+        raise immutable(verb, kind, row.id)
+
+
+def same_domain(given: Any, target: str) -> None:
+    """Refuse (400) a domain that is not there; there is only the default one."""
+    if isinstance(given, str) and given != DOMAIN_ID:
+        raise expecting(f"an existing domain_id instead of '{given}'", target)
+
+
+def merged(old: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return options or further attributes after a change; null takes one away."""
+    return {key: value for key, value in {**old, **given}.items() if value is not None}
+
+
+def further(old: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes that Keystone only keeps, after a change."""
+    return merged(old, {key: value for key, value in given.items() if key not in ("id", "links")})
+
+
+def same_id(kind: str, row: Any, extra: dict[str, Any]) -> None:
+    """Refuse (400) a body that would change the id."""
+    if extra.get("id", row.id) != row.id:
+        raise Invalid(f"Cannot change {kind} ID")
+
+
+def v3(call: Call, *steps: str) -> str:
+    """Return the address of something below the API's root."""
+    return "/".join((f"{call.base_url}{PREFIX}/v3", *steps))
+
+
+def listing(call: Call, key: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the body of a list."""
+    query = f"?{urlencode(call.query.pairs)}" if call.query.pairs else ""
+    return {"links": {"next": None, "self": call.url + query, "previous": None}, key: items}
+
+
+def wanted(call: Call, key: str) -> bool | None:
+    """Return a filter that is true or false, or None where it is not given; without a value it is true."""
+    value = call.query.last(key)
+    return None if value is None else value.strip().lower() not in _FALSE
+
+
+def flag(call: Call, key: str) -> bool:
+    """Say whether a switch is on."""
+    return bool(wanted(call, key))

@@ -1,0 +1,224 @@
+"""Logging in: from a proof (password, token, application credential) and a scope to what the new token says."""
+
+from datetime import datetime
+
+from msgspec import UNSET, Struct, UnsetType
+
+from hydria.errors import Invalid
+from hydria.homecloud.identity.faults import bad_input, expecting, nobody
+from hydria.homecloud.identity.forms import Auth, CredentialMethod, DomainRef, ProjectRef, Proof, Scope, UserRef
+from hydria.homecloud.identity.passwords import matches
+from hydria.homecloud.identity.rows import DOMAIN_ID, DOMAIN_NAME, ApplicationCredential, Project, User
+from hydria.homecloud.identity.standing import roles_in, standing
+from hydria.homecloud.identity.tokens import Payload, TokenBox, new_audit_id
+from hydria.http.operation import Call
+from hydria.store import Transaction, columns
+
+
+class _Proven(Struct, frozen=True, kw_only=True):
+    """What one method says of who logs in; `ancestor` is the token that was shown."""
+
+    user: User
+    methods: tuple[str, ...]
+    credential: ApplicationCredential | None = None
+    ancestor: Payload | None = None
+
+
+class Login:
+    """Proofs into payloads."""
+
+    def __init__(self, box: TokenBox, token_hours: int) -> None:
+        """`token_hours` is how long a new token is good for."""
+        self._box = box
+        self._seconds = token_hours * 3600
+
+    def payload(self, call: Call) -> Payload:
+        """Return what the token of a login will say. Raises Unauthenticated, Invalid."""
+        auth: Auth = call.form
+        _check_refs(auth)
+        proven = self._prove(call.transaction, auth.identity, call.time)
+        project_id = _scope(call.transaction, auth, proven)
+        now = call.time.timestamp()
+        ends = int(now) + self._seconds
+        audit_ids: tuple[str, ...] = (new_audit_id(),)
+        if proven.credential is not None and proven.credential.expires_at is not None:
+            ends = min(ends, int(proven.credential.expires_at))
+        if proven.ancestor is not None:
+            ends = min(ends, proven.ancestor.expires_at)
+            audit_ids += (proven.ancestor.audit_ids[-1],)
+        payload = Payload(
+            user_id=proven.user.id,
+            token_epoch=proven.user.token_epoch,
+            methods=proven.methods,
+            project_id=project_id,
+            issued_at=now,
+            expires_at=ends,
+            audit_ids=audit_ids,
+            credential_id=proven.credential.id if proven.credential else None,
+        )
+        if standing(call.transaction, payload, now) is None:
+            raise nobody()
+        return payload
+
+    def _prove(self, transaction: Transaction, proof: Proof, now: datetime) -> _Proven:
+        found: list[_Proven] = []
+        for method in dict.fromkeys(proof.methods):
+            if method == "password":
+                found.append(_by_password(transaction, proof))
+            elif method == "token":
+                found.append(self._by_token(transaction, proof, now))
+            elif method == "application_credential":
+                found.append(_by_credential(transaction, proof, now))
+            else:
+                raise nobody("Attempted to authenticate with an unsupported method.")
+        if len({each.user.id for each in found}) != 1:
+            raise nobody()
+        return _Proven(
+            user=found[0].user,
+            methods=tuple(dict.fromkeys(method for each in found for method in each.methods)),
+            credential=next((each.credential for each in found if each.credential), None),
+            ancestor=next((each.ancestor for each in found if each.ancestor), None),
+        )
+
+    def _by_token(self, transaction: Transaction, proof: Proof, now: datetime) -> _Proven:
+        if proof.token is UNSET:
+            raise expecting("token", "identity")
+        payload = self._box.open(proof.token.id)
+        if payload is None or standing(transaction, payload, now.timestamp()) is None:
+            raise nobody()
+        user = transaction.get(User, payload.user_id)
+        credential = transaction.get(ApplicationCredential, payload.credential_id) if payload.credential_id else None
+        if user is None:
+            raise nobody()
+        return _Proven(user=user, methods=("token", *payload.methods), credential=credential, ancestor=payload)
+
+
+def _by_password(transaction: Transaction, proof: Proof) -> _Proven:
+    if proof.password is UNSET:
+        raise expecting("password", "identity")
+    ref = proof.password.user
+    if ref is UNSET:
+        raise expecting("user", "password")
+    if ref.password is UNSET:
+        raise expecting("password", "user")
+    user = _user(transaction, ref)
+    right = matches(ref.password, user.password_hash if user else None)
+    if user is None or not right or not user.enabled:
+        raise nobody()
+    return _Proven(user=user, methods=("password",))
+
+
+def _by_credential(transaction: Transaction, proof: Proof, now: datetime) -> _Proven:
+    ref = proof.application_credential
+    if ref is UNSET:
+        raise expecting("application_credential", "identity")
+    if ref.secret is UNSET:
+        raise expecting("secret", "application_credential")
+    credential = _credential(transaction, ref)
+    right = matches(ref.secret, credential.secret_hash if credential else None)
+    if credential is None or not right:
+        raise nobody()
+    user = transaction.get(User, credential.user_id)
+    if user is None or (credential.expires_at is not None and credential.expires_at <= now.timestamp()):
+        raise nobody()
+    return _Proven(user=user, methods=("application_credential",), credential=credential)
+
+
+def _credential(transaction: Transaction, ref: CredentialMethod) -> ApplicationCredential | None:
+    if ref.id is not UNSET:
+        return transaction.get(ApplicationCredential, ref.id)
+    if ref.name is UNSET:
+        raise expecting("id or name", "application_credential")
+    if ref.user is UNSET:
+        raise expecting("user", "application_credential")
+    user = _user(transaction, ref.user)
+    c = columns(ApplicationCredential)
+    found = transaction.find(ApplicationCredential, c.user_id == user.id, c.name == ref.name) if user else []
+    return found[0] if found else None
+
+
+def _user(transaction: Transaction, ref: UserRef) -> User | None:
+    if ref.id is not UNSET:
+        return transaction.get(User, ref.id)
+    if ref.domain is UNSET:
+        raise expecting("domain", "user")
+    if not _is_default(ref.domain):
+        return None
+    c = columns(User)
+    found = transaction.find(User, c.domain_id == DOMAIN_ID, c.name == ref.name)
+    return found[0] if found else None
+
+
+def _is_default(ref: DomainRef) -> bool:
+    if ref.id is not UNSET:
+        return ref.id == DOMAIN_ID
+    # Keystone's usual database does not tell capitals apart, and clients count on it.
+    return ref.name is not UNSET and ref.name.lower() == DOMAIN_NAME.lower()
+
+
+def _scope(transaction: Transaction, auth: Auth, proven: _Proven) -> str | None:
+    """Return the project that the token is for, or None. Raises Unauthenticated for what is not there."""
+    scope, credential = auth.scope, proven.credential
+    if credential is not None:
+        if scope not in (UNSET, None) and "application_credential" in auth.identity.methods:
+            raise Invalid("Application credentials cannot request a scope.")
+        asked = _asked(transaction, scope) if isinstance(scope, Scope) else credential.project_id
+        # A credential is good for its one project, and so is every token that comes of it.
+        if asked != credential.project_id:
+            raise nobody()
+        return credential.project_id
+    if isinstance(scope, Scope):
+        return _asked(transaction, scope)
+    if isinstance(scope, str):
+        if scope != "unscoped":
+            raise bad_input("scope", f"{scope[:64]!r} is not 'unscoped'")
+        return None
+    return _default_project(transaction, proven.user)
+
+
+def _asked(transaction: Transaction, scope: Scope) -> str | None:
+    given = [value for value in (scope.project, scope.domain, scope.system, scope.trust, scope.unscoped)]
+    if sum(value is not UNSET for value in given) != 1:
+        raise expecting("project, domain, OS-TRUST:trust or unscoped", "scope")
+    if scope.unscoped is not UNSET:
+        return None
+    # Roles are given in projects only: nobody has any in the domain or the system.
+    project = _project(transaction, scope.project) if scope.project is not UNSET else None
+    if project is None:
+        raise nobody()
+    return project.id
+
+
+def _project(transaction: Transaction, ref: ProjectRef) -> Project | None:
+    if ref.id is not UNSET:
+        return transaction.get(Project, ref.id)
+    if ref.domain is UNSET:
+        raise expecting("domain", "project")
+    if not _is_default(ref.domain):
+        return None
+    c = columns(Project)
+    found = transaction.find(Project, c.domain_id == DOMAIN_ID, c.name == ref.name)
+    return found[0] if found else None
+
+
+def _default_project(transaction: Transaction, user: User) -> str | None:
+    if user.default_project_id is None:
+        return None
+    project = transaction.get(Project, user.default_project_id)
+    usable = project is not None and project.enabled and roles_in(transaction, user.id, project.id)
+    return user.default_project_id if usable else None
+
+
+def _check_refs(auth: Auth) -> None:
+    """Refuse a user, project or domain without id and name, in Keystone's words."""
+    refs: dict[str, UserRef | ProjectRef | DomainRef | UnsetType] = {}
+    if auth.identity.password is not UNSET and auth.identity.password.user is not UNSET:
+        user = auth.identity.password.user
+        refs.update({"identity/password/user": user, "identity/password/user/domain": user.domain})
+    if isinstance(auth.scope, Scope):
+        if auth.scope.project is not UNSET:
+            refs.update({"scope/project": auth.scope.project, "scope/project/domain": auth.scope.project.domain})
+        refs["scope/domain"] = auth.scope.domain
+    for place, ref in refs.items():
+        if ref is not UNSET and ref.id is UNSET and ref.name is UNSET:
+            raise Invalid(f"Invalid input for field {place}: id or name must be present.")

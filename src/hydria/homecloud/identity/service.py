@@ -1,0 +1,105 @@
+"""The identity service: its parts put together, what the dispatcher asks of it, and its first things."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from hydria.homecloud.identity import assignments, projects, roles, users, versions
+from hydria.homecloud.identity.access import PREFIX
+from hydria.homecloud.identity.catalogue import Catalogue
+from hydria.homecloud.identity.credentials import Credentials
+from hydria.homecloud.identity.dialect import KeystoneDialect
+from hydria.homecloud.identity.login import Login
+from hydria.homecloud.identity.passwords import hashed, member_password
+from hydria.homecloud.identity.rows import DOMAIN_ID, Assignment, Project, Role, User
+from hydria.homecloud.identity.sessions import Sessions, forget_expired
+from hydria.homecloud.identity.standing import standing
+from hydria.homecloud.identity.tokens import TokenBox
+from hydria.http.operation import Caller, Mount
+from hydria.store import Transaction, columns
+
+# The roles that there are from the start.
+_ROLES = ("admin", "member", "reader", "service")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Identity:
+    """Keystone's part of the home cloud."""
+
+    def __init__(self, *, region: str, key: bytes, token_hours: int, now: Callable[[], datetime] = _utc_now) -> None:
+        """`key` seals tokens (`new_key`), which are good for `token_hours`; `now` is the clock of `authenticate`."""
+        self._box = TokenBox(key)
+        self._now = now
+        self._catalogue = Catalogue(region)
+        self._login = Login(self._box, token_hours)
+
+    def mount(self) -> Mount:
+        """Return all operations, below `/identity`."""
+        operations = (
+            *versions.operations(),
+            *Sessions(self._box, self._login, self._catalogue).operations(),
+            *self._catalogue.operations(),
+            *projects.operations(),
+            *users.operations(),
+            *Credentials(self._box).operations(),
+            *roles.operations(),
+            *assignments.operations(),
+        )
+        return Mount(prefixes=(PREFIX,), operations=operations, dialect=KeystoneDialect())
+
+    def authenticate(self, transaction: Transaction, token: str) -> Caller | None:
+        """Return whose token this is, or None when it is nobody's or not good any more."""
+        payload = self._box.open(token)
+        worth = None if payload is None else standing(transaction, payload, self._now().timestamp())
+        if worth is None:
+            return None
+        return Caller(
+            user_id=worth.user_id,
+            project_id=worth.project_id,
+            roles=worth.roles,
+            user_name=worth.user_name,
+            project_name=worth.project_name,
+        )
+
+    def bootstrap(self, transaction: Transaction, now: datetime, password: str) -> str:
+        """Make what is missing of the first things; returns the id of the project `admin`.
+
+        They are the roles, and two projects with a user of the same name each: `admin` with the role admin and this
+        password, and `demo` with the role member and `member_password(password)`. What is there stays as it is.
+        """
+        forget_expired(transaction, int(now.timestamp()))
+        role_ids = {name: _role(transaction, name) for name in _ROLES}
+        project_id = _tenant(transaction, "admin", role_ids["admin"], lambda: password)
+        _tenant(transaction, "demo", role_ids["member"], lambda: member_password(password))
+        return project_id
+
+
+def _role(transaction: Transaction, name: str) -> str:
+    found = transaction.get(Role, name, column="name")
+    if found is None:
+        found = Role(id=uuid.uuid4().hex, name=name, options={"immutable": True})
+        transaction.insert(found)
+    return found.id
+
+
+def _tenant(transaction: Transaction, name: str, role_id: str, password: Callable[[], str]) -> str:
+    """Make a project and its user where they are missing; returns the project's id."""
+    p, u = columns(Project), columns(User)
+    project = next(iter(transaction.find(Project, p.domain_id == DOMAIN_ID, p.name == name)), None)
+    user = next(iter(transaction.find(User, u.domain_id == DOMAIN_ID, u.name == name)), None)
+    if project is not None and user is not None:
+        return project.id
+    if project is None:
+        project = Project(id=uuid.uuid4().hex, name=name)
+        transaction.insert(project)
+    if user is None:
+        user = User(id=uuid.uuid4().hex, name=name, password_hash=hashed(password()), default_project_id=project.id)
+        transaction.insert(user)
+    a = columns(Assignment)
+    granted = (a.user_id == user.id) & (a.project_id == project.id) & (a.role_id == role_id)
+    if not transaction.find(Assignment, granted):
+        transaction.insert(Assignment(user_id=user.id, project_id=project.id, role_id=role_id))
+    return project.id

@@ -1,0 +1,159 @@
+"""Users: create, read, list, change, delete, and everybody's own change of password."""
+
+import uuid
+from typing import Any
+
+from msgspec import UNSET, structs, to_builtins
+
+from hydria.errors import Invalid
+from hydria.homecloud.identity.access import (
+    admin_or,
+    further,
+    listing,
+    merged,
+    only_admin,
+    same_domain,
+    same_id,
+    v3,
+    wanted,
+)
+from hydria.homecloud.identity.faults import duplicate, forbidden, missing, nobody
+from hydria.homecloud.identity.forms import PasswordChange, UserCreate, UserUpdate
+from hydria.homecloud.identity.passwords import hashed, matches
+from hydria.homecloud.identity.rows import ApplicationCredential, Assignment, User
+from hydria.http.operation import Call, Operation, Reply
+from hydria.store import Transaction, columns
+
+
+def operations() -> tuple[Operation, ...]:
+    """Return the operations."""
+    one, many = "/v3/users/{id}", "/v3/users"
+    change = Operation(
+        method="POST", path=f"{one}/password", work=_change_password, form=PasswordChange, root="user", status=204,
+        open=True,
+    )  # fmt: skip
+    return (
+        Operation(method="GET", path=many, work=_list),
+        Operation(method="POST", path=many, work=_create, form=UserCreate, root="user", status=201),
+        Operation(method="GET", path=one, work=_get),
+        Operation(method="PATCH", path=one, work=_update, form=UserUpdate, root="user"),
+        Operation(method="DELETE", path=one, work=_delete),
+        change,
+    )
+
+
+def body(call: Call, user: User) -> dict[str, Any]:
+    """Return a user as clients see it."""
+    default = {} if user.default_project_id is None else {"default_project_id": user.default_project_id}
+    return {
+        **user.extra,
+        **default,
+        "id": user.id,
+        "name": user.name,
+        "domain_id": user.domain_id,
+        "enabled": user.enabled,
+        "options": user.options,
+        "password_expires_at": None,
+        "links": {"self": v3(call, "users", user.id)},
+    }
+
+
+def existing(transaction: Transaction, key: str) -> User:
+    """Return a user. Raises NotFound."""
+    user = transaction.get(User, key)
+    if user is None:
+        raise missing("user", key)
+    return user
+
+
+def _list(call: Call) -> Any:
+    only_admin(call, "list_users")
+    c = columns(User)
+    where = [c[name] == value for name in ("name", "domain_id") if (value := call.query.last(name)) is not None]
+    enabled = wanted(call, "enabled")
+    users = call.transaction.find(User, *where, order_by=(c.name,))
+    return listing(call, "users", [body(call, user) for user in users if enabled in (None, user.enabled)])
+
+
+def _get(call: Call) -> Any:
+    admin_or(call, call.path["id"], "get_user")
+    return {"user": body(call, existing(call.transaction, call.path["id"]))}
+
+
+def _create(call: Call) -> Any:
+    only_admin(call, "create_user")
+    form: UserCreate = call.form
+    same_domain(form.domain_id, "user")
+    user = User(
+        id=uuid.uuid4().hex,
+        name=form.name,
+        enabled=form.enabled is not False,
+        default_project_id=form.default_project_id or None,
+        password_hash=hashed(form.password) if isinstance(form.password, str) else None,
+        options=merged({}, to_builtins(form.options or {})),
+        extra=further({}, _extra(form)),
+    )
+    _check_name(call.transaction, user)
+    call.transaction.insert(user)
+    return {"user": body(call, user)}
+
+
+def _update(call: Call) -> Any:
+    only_admin(call, "update_user")
+    form: UserUpdate = call.form
+    user = existing(call.transaction, call.path["id"])
+    same_id("user", user, form.extra)
+    if form.domain_id not in (UNSET, user.domain_id):
+        raise Invalid("Cannot change Domain ID")
+    names = ("name", "enabled", "default_project_id")
+    values = {name: value for name in names if (value := getattr(form, name)) is not UNSET}
+    if form.password is not UNSET:
+        values["password_hash"] = None if form.password is None else hashed(form.password)
+    disabled = user.enabled and form.enabled is False
+    if disabled or form.password is not UNSET:
+        values["token_epoch"] = user.token_epoch + 1
+    if disabled:
+        call.transaction.delete(ApplicationCredential, columns(ApplicationCredential).user_id == user.id)
+    changed = structs.replace(
+        user,
+        **values,
+        options=merged(user.options, to_builtins(form.options or {})),
+        extra=further(user.extra, _extra(form)),
+    )
+    _check_name(call.transaction, changed)
+    call.transaction.update(changed)
+    return {"user": body(call, changed)}
+
+
+def _delete(call: Call) -> Reply:
+    only_admin(call, "delete_user")
+    user = existing(call.transaction, call.path["id"])
+    for kind in (Assignment, ApplicationCredential):
+        call.transaction.delete(kind, columns(kind).user_id == user.id)
+    call.transaction.delete(User, columns(User).id == user.id)
+    return Reply(status=204)
+
+
+def _change_password(call: Call) -> Reply:
+    form: PasswordChange = call.form
+    user = call.transaction.get(User, call.path["id"])
+    right = matches(form.original_password, user.password_hash if user else None)
+    # The old password says who asks: no token is needed.
+    if user is None or not right or not user.enabled:
+        raise nobody()
+    if user.options.get("lock_password"):
+        raise forbidden("identity:change_password")
+    call.transaction.update(
+        structs.replace(user, password_hash=hashed(form.password), token_epoch=user.token_epoch + 1)
+    )
+    return Reply(status=204)
+
+
+def _extra(form: UserCreate | UserUpdate) -> dict[str, Any]:
+    return form.extra if form.description is UNSET else {**form.extra, "description": form.description}
+
+
+def _check_name(transaction: Transaction, user: User) -> None:
+    c = columns(User)
+    if transaction.find(User, c.domain_id == user.domain_id, c.name == user.name, c.id != user.id):
+        raise duplicate("user", user.name, user.domain_id)
