@@ -8,13 +8,12 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv4Interface, ip_interface, ip_network
+from ipaddress import ip_interface, ip_network
 from typing import Any
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from hydria.adapters.linux.arp import announce
 from hydria.adapters.linux.names import Names, bridge, switch_end
 from hydria.adapters.linux.netns import (
     ensure_namespace,
@@ -79,10 +78,7 @@ def ensure_bridge(switch: IPRoute, network_id: str) -> tuple[int, bool]:
             # Another thread was faster.
             if error.code != errno.EEXIST:
                 raise
-        found = find(switch, name)
-        if found is None:
-            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-        return int(found["index"]), True
+        return int(_found(switch, name)["index"]), True
     if found["state"] != "up":
         switch.link("set", index=found["index"], state="up")
         return int(found["index"]), True
@@ -98,24 +94,24 @@ def ensure_leg(names: Names, namespace: str, link: str, interface: Interface) ->
     with reporting(f"The link {link} cannot be attached to the network namespace {namespace}"):
         changed = ensure_switch(names)
         with netlink(namespace) as here, netlink(names.switch) as switch:
-            index, made = _ensure_pair(here, switch, namespace, link, interface)
-            fresh, readdressed = _ensure_addresses(here, index, interface)
-            raised = _ensure_up(here, index)
-            if made or raised:
+            leg, mended = _ensure_pair(here, switch, namespace, link, interface)
+            fresh, readdressed = _ensure_addresses(here, leg["index"], interface)
+            raised = _ensure_up(here, leg)
+            if mended or raised:
                 _await_forwarding(switch, switch_end(interface.port_id))
-                fresh = _ipv4(interface)
-            rerouted = _ensure_routes(here, index, interface.routes)
-        announce(namespace, link, interface.mac, fresh)
-        return changed or made or readdressed or raised or rerouted
+            if mended or raised or fresh:
+                _announce(here, namespace, link, leg["index"], interface.mac)
+            rerouted = _ensure_routes(here, leg["index"], interface.routes)
+        return changed or mended or readdressed or raised or rerouted
 
 
 def remove_leg(names: Names, namespace: str, link: str) -> bool:
     """Delete a link with its other end in the switch; False when there was none. Raises HostError."""
     if not exists(namespace):
         return False
-    with reporting(f"The link {link} of the network namespace {namespace} cannot be removed"):
-        with netlink(namespace) as here:
-            return _delete(here, find(here, link))
+    failure = f"The link {link} of the network namespace {namespace} cannot be removed"
+    with reporting(failure), netlink(namespace) as here:
+        return _delete(here, find(here, link))
 
 
 def links(namespace: str) -> list[str]:
@@ -131,6 +127,13 @@ def find(socket: IPRoute, name: str) -> _Link | None:
     return None
 
 
+def _found(socket: IPRoute, name: str) -> _Link:
+    link = find(socket, name)
+    if link is None:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+    return link
+
+
 @contextmanager
 def _absent_is_none() -> Iterator[None]:
     try:
@@ -140,25 +143,19 @@ def _absent_is_none() -> Iterator[None]:
             raise
 
 
-def _ensure_pair(
-    here: IPRoute, switch: IPRoute, namespace: str, link: str, interface: Interface
-) -> tuple[int, bool]:
-    """Make or mend the veth pair; returns the link's index and whether anything changed."""
+def _ensure_pair(here: IPRoute, switch: IPRoute, namespace: str, link: str, interface: Interface) -> tuple[_Link, bool]:
+    """Make or mend the veth pair; returns the link in the namespace and whether anything changed."""
     master, changed = ensure_bridge(switch, interface.network_id)
-    name = switch_end(interface.port_id)
-    leg, end = find(here, link), find(switch, name)
+    leg, end = find(here, link), find(switch, switch_end(interface.port_id))
     if leg is None or end is None or leg.get("link") != end["index"] or end.get("link") != leg["index"]:
         _delete(here, leg)
         _delete(switch, end)
         _make_pair(switch, namespace, link, interface, master)
-        leg, end, changed = find(here, link), find(switch, name), True
-        if leg is None or end is None:
-            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-    wanted = {"address": interface.mac.lower(), "mtu": interface.mtu}
-    changed |= _mend(here, leg, wanted)
+        return _found(here, link), True
+    changed |= _mend(here, leg, {"address": interface.mac.lower(), "mtu": interface.mtu})
     changed |= _mend(switch, end, {"mtu": interface.mtu, "master": master})
-    changed |= _ensure_up(switch, end["index"], end)
-    return int(leg["index"]), changed
+    changed |= _ensure_up(switch, end)
+    return leg, changed
 
 
 def _make_pair(switch: IPRoute, namespace: str, link: str, interface: Interface, master: int) -> None:
@@ -195,12 +192,19 @@ def _mend(socket: IPRoute, link: _Link, wanted: dict[str, Any]) -> bool:
     return bool(wrong)
 
 
-def _ensure_up(socket: IPRoute, index: int, link: _Link | None = None) -> bool:
-    link = link or socket.link("get", index=index)[0]
+def _ensure_up(socket: IPRoute, link: _Link) -> bool:
     if link["state"] == "up":
         return False
-    socket.link("set", index=index, state="up")
+    socket.link("set", index=link["index"], state="up")
     return True
+
+
+def _announce(here: IPRoute, namespace: str, link: str, index: int, mac: str) -> None:
+    """Have the kernel tell the neighbours where the link's addresses are, so that they forget where they were."""
+    with inside(namespace), open(f"/proc/sys/net/ipv4/conf/{link}/arp_notify", "w") as file:
+        file.write("1")
+    # Gratuitous ARP follows a change of the MAC, also to what it was; a packet socket costs 13 ms to close.
+    here.link("set", index=index, address=mac)
 
 
 def _await_forwarding(switch: IPRoute, name: str) -> None:
@@ -215,8 +219,8 @@ def _await_forwarding(switch: IPRoute, name: str) -> None:
         time.sleep(0.0005)
 
 
-def _ensure_addresses(here: IPRoute, index: int, interface: Interface) -> tuple[list[IPv4Address], bool]:
-    """Make the addresses what they should be; returns the new ones of IPv4 and whether anything changed."""
+def _ensure_addresses(here: IPRoute, index: int, interface: Interface) -> tuple[bool, bool]:
+    """Make the addresses what they should be; returns whether some are new and whether anything changed."""
     wanted = {ip_interface(f"{address.ip}/{address.prefix}") for address in interface.addresses}
     there = {
         ip_interface(f"{address.get('address')}/{address['prefixlen']}")
@@ -228,12 +232,7 @@ def _ensure_addresses(here: IPRoute, index: int, interface: Interface) -> tuple[
         here.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags)
     for address in there - wanted:
         here.addr("del", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
-    fresh = [address.ip for address in wanted - there if isinstance(address, IPv4Interface)]
-    return fresh, wanted != there
-
-
-def _ipv4(interface: Interface) -> list[IPv4Address]:
-    return [IPv4Address(address.ip) for address in interface.addresses if ":" not in address.ip]
+    return bool(wanted - there), wanted != there
 
 
 def _ensure_routes(here: IPRoute, index: int, routes: tuple[Route, ...]) -> bool:

@@ -1,0 +1,89 @@
+"""A home-cloud router on the host: a namespace that forwards between its legs and translates addresses."""
+
+import os
+import subprocess
+
+from msgspec import structs
+
+from hydria.adapters.linux.kernel import (
+    ensure_leg,
+    ensure_namespace,
+    inside,
+    links,
+    namespace_path,
+    remove_leg,
+    reporting,
+    sysctl,
+)
+from hydria.adapters.linux.names import GATEWAY, Names, router_leg
+from hydria.errors import HostError
+from hydria.render.nftables import render_router
+from hydria.spec import Address, Interface, Router
+
+_NFT_SECONDS = 20
+
+
+class Routers:
+    """The routers of one machine. Remembers what it loaded, so that an unchanged one costs no process."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        # By router id: the namespace's inode and the text.
+        self._loaded: dict[str, tuple[int, str]] = {}
+
+    def ensure(self, router: Router) -> None:
+        """Make or mend a router. Raises HostError."""
+        namespace = self._names.router(router.id)
+        ensure_namespace(namespace)
+        sysctl(namespace, "net.ipv4.ip_forward", "1")
+        if os.path.exists("/proc/sys/net/ipv6"):
+            sysctl(namespace, "net.ipv6.conf.all.forwarding", "1")
+        # The rules come before the addresses: nothing may pass untranslated.
+        self._load(router, namespace)
+        wanted = {router_leg(leg.port_id): _inner(leg) for leg in router.interfaces}
+        if router.gateway is not None:
+            wanted[GATEWAY] = _outer(router, router.gateway)
+        for link in links(namespace):
+            if link not in wanted:
+                remove_leg(self._names, namespace, link)
+        for link, interface in wanted.items():
+            ensure_leg(self._names, namespace, link, interface)
+
+    def forget(self, router_id: str) -> None:
+        """Drop what is remembered of a router that is gone."""
+        self._loaded.pop(router_id, None)
+
+    def _load(self, router: Router, namespace: str) -> None:
+        try:
+            text = render_router(router, GATEWAY)
+        except ValueError as error:
+            raise HostError(f"The router {router.id} cannot be made: {error}.") from error
+        state = (os.stat(namespace_path(namespace)).st_ino, text)
+        if self._loaded.get(router.id) != state:
+            _nft(namespace, text)
+            self._loaded[router.id] = state
+
+
+def _inner(leg: Interface) -> Interface:
+    # The subnet's routes are for its hosts and lead to this router.
+    return structs.replace(leg, routes=())
+
+
+def _outer(router: Router, gateway: Interface) -> Interface:
+    floating = tuple(Address(ip=pair.floating_ip, prefix=32) for pair in router.floating_ips)
+    return structs.replace(gateway, addresses=gateway.addresses + floating)
+
+
+def _nft(namespace: str, text: str) -> None:
+    failure = f"nft cannot load the rules of {namespace}"
+    with reporting(failure), inside(namespace):
+        try:
+            done = subprocess.run(
+                ["nft", "-f", "-"], input=text, capture_output=True, text=True, timeout=_NFT_SECONDS, check=False
+            )
+        except FileNotFoundError:
+            raise HostError(f"{failure}: the program is missing. Install the package nftables.") from None
+        except subprocess.TimeoutExpired:
+            raise HostError(f"{failure}: it did not end within {_NFT_SECONDS} seconds.") from None
+    if done.returncode != 0:
+        raise HostError(f"{failure}: {done.stderr.strip().splitlines()[0] if done.stderr.strip() else 'no reason'}.")

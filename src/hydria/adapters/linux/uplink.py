@@ -1,0 +1,74 @@
+"""The machine's own link to the external network: the one thing in the machine's namespace, and closed to transit."""
+
+import errno
+import socket
+from uuid import UUID
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from hydria.adapters.linux.kernel import ensure_leg, find, netlink, remove_leg, reporting
+from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import OWN
+from hydria.spec import Interface, Network
+
+# After the table `local` (0) and before all that a machine's own rules are likely to be.
+_PRIORITY = 100
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+
+
+def ensure_uplink(names: Names, network: Network) -> None:
+    """Give the machine its addresses on the external network. Raises HostError."""
+    link = Interface(
+        port_id=network.id,
+        network_id=network.id,
+        mac=_mac(network.id),
+        mtu=network.mtu,
+        addresses=network.host_addresses,
+    )
+    # The rules come first: there is no moment in which the machine would forward.
+    with reporting(f"The routing rule for {names.uplink} cannot be made"), netlink(OWN) as here:
+        for family in _FAMILIES:
+            _close(here, names.uplink, family)
+    ensure_leg(names, OWN, names.uplink, link)
+
+
+def remove_uplink(names: Names) -> None:
+    """Remove the link and its rules; nothing there is fine. Raises HostError."""
+    with reporting(f"The link {names.uplink} cannot be removed"), netlink(OWN) as here:
+        if find(here, names.uplink) is not None:
+            remove_leg(names, OWN, names.uplink)
+        for family in _FAMILIES:
+            if _closed(here, names.uplink, family):
+                here.rule("del", family=family, **_rule(names.uplink))
+
+
+def _close(here: IPRoute, link: str, family: int) -> None:
+    """Let nothing that comes in by the link go on, whether or not the machine forwards (Docker makes it)."""
+    if _closed(here, link, family):
+        return
+    try:
+        here.rule("add", family=family, **_rule(link))
+    except NetlinkError as error:
+        # A machine without IPv6 forwards none.
+        if error.code != errno.EAFNOSUPPORT:
+            raise
+
+
+def _closed(here: IPRoute, link: str, family: int) -> bool:
+    try:
+        rules = list(here.get_rules(family=family))
+    except NetlinkError as error:
+        if error.code in (errno.EAFNOSUPPORT, errno.EOPNOTSUPP):
+            return False
+        raise
+    return any(rule.get("iifname") == link for rule in rules)
+
+
+def _rule(link: str) -> dict[str, object]:
+    return {"priority": _PRIORITY, "iifname": link, "action": "FR_ACT_UNREACHABLE"}
+
+
+def _mac(network_id: str) -> str:
+    """Return a locally administered MAC that stays the same."""
+    return ":".join(f"{byte:02x}" for byte in (0x02, *UUID(network_id).bytes[:5]))

@@ -1,0 +1,63 @@
+"""A router's address translation as nftables text: one transaction that replaces what was there. Pure."""
+
+from ipaddress import ip_address, ip_network
+
+from hydria.spec import Router
+
+TABLE = "hydria"
+
+
+def render_router(router: Router, gateway_link: str) -> str:
+    """Return the text for `nft -f` in the router's namespace; `gateway_link` is the name of its external link.
+
+    Floating IPs go both ways. Other sources of `snat_cidrs` leave under the gateway's own address. An inside client
+    that uses a floating IP is translated too, or the answer would reach it past the router. Raises ValueError for what
+    is no address.
+    """
+    own = _own(router)
+    before = ["type nat hook prerouting priority dstnat; policy accept;"]
+    after = ["type nat hook postrouting priority srcnat; policy accept;"]
+    if own is not None:
+        outward, turning = f'oifname "{gateway_link}"', f'iifname != "{gateway_link}" ct status dnat'
+        floating = sorted((_ipv4(pair.floating_ip), _ipv4(pair.fixed_ip)) for pair in router.floating_ips)
+        if floating:
+            before.append(f"dnat to ip daddr map {{ {_pairs(floating)} }}")
+            sources = _pairs(sorted((fixed, outer) for outer, fixed in floating))
+            after += [f"{way} snat to ip saddr map {{ {sources} }}" for way in (outward, turning)]
+            after.append(f"{turning} snat to {own}")
+        cidrs = sorted(str(ip_network(cidr)) for cidr in router.snat_cidrs if ip_network(cidr).version == 4)
+        if cidrs:
+            after.append(f"{outward} ip saddr {{ {', '.join(cidrs)} }} snat to {own}")
+    return "\n".join(
+        [
+            # Naming the table first makes the deletion good whether or not it was there.
+            f"table ip {TABLE}",
+            f"delete table ip {TABLE}",
+            f"table ip {TABLE} {{",
+            *_chain("before", before),
+            *_chain("after", after),
+            "}",
+            "",
+        ]
+    )
+
+
+def _own(router: Router) -> str | None:
+    addresses = router.gateway.addresses if router.gateway is not None else ()
+    return next((_ipv4(address.ip) for address in addresses if ip_address(address.ip).version == 4), None)
+
+
+def _chain(name: str, lines: list[str]) -> list[str]:
+    return [f"    chain {name} {{", *(f"        {line}" for line in lines), "    }"]
+
+
+def _pairs(pairs: list[tuple[str, str]]) -> str:
+    return ", ".join(f"{key} : {value}" for key, value in pairs)
+
+
+def _ipv4(text: str) -> str:
+    """Return the address as written by us, so that nothing else can be in the text."""
+    address = ip_address(text)
+    if address.version != 4:
+        raise ValueError(f"{text} is not an IPv4 address")
+    return str(address)
