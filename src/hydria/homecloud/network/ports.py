@@ -1,0 +1,219 @@
+"""Ports: legs in networks, with their addresses and what may be said of who uses them."""
+
+import ipaddress
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import UNSET, structs
+
+from hydria.homecloud.network import changes, plugging
+from hydria.homecloud.network.access import creator, for_admins, forbidden, may_write
+from hydria.homecloud.network.faults import fault, invalid_input
+from hydria.homecloud.network.forms import FixedIp, PairForm, PortCreate, PortUpdate
+from hydria.homecloud.network.kinds import NETWORK, PORT
+from hydria.homecloud.network.plugging import Wish
+from hydria.homecloud.network.resource import given, operations, seen
+from hydria.homecloud.network.rows import (
+    FLOATING_IP,
+    ROUTER_GATEWAY,
+    ROUTER_INTERFACE,
+    Address,
+    AddressPair,
+    FloatingIp,
+    Network,
+    Port,
+    SecurityGroup,
+    Subnet,
+)
+from hydria.homecloud.network.security_groups import default_group
+from hydria.http.operation import Call
+from hydria.store import Transaction, columns
+
+# Who has ports that only the network service itself makes and removes.
+_OWN = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP})
+_PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "port_security_enabled")
+_BINDING = {"binding_host_id": "binding:host_id", "binding_profile": "binding:profile"}
+_VNIC_TYPES = ("normal",)
+_MAX_PAIRS = 10
+
+
+def _create(call: Call) -> Port:
+    form: PortCreate = call.form
+    transaction = call.transaction
+    project_id = creator(call, form, "create_port")
+    network = seen(call, NETWORK, Network, form.network_id)
+    _check_rights(call, form, network, "create_port")
+    if form.device_owner is not UNSET and form.device_owner in _OWN:
+        raise fault("UnsupportedPortDeviceOwner", op="create", owner=form.device_owner, id="of this request")
+    mac = form.mac_address or None
+    if mac is None:
+        mac = plugging.new_mac(transaction, network.id)
+    else:
+        plugging.check_mac(transaction, network.id, mac)
+    subnets = plugging.subnets_of(transaction, network.id)
+    asked = None if form.fixed_ips is UNSET else form.fixed_ips
+    wishes = plugging.wishes_of(transaction, network.id, subnets, asked)
+    now = changes.stamp(call.time)
+    values = given(form, *_PLAIN) | _bound(form)
+    secured = values.setdefault("port_security_enabled", network.port_security_enabled)
+    port = Port(
+        id=str(uuid.uuid4()),
+        project_id=project_id,
+        network_id=network.id,
+        mac_address=mac,
+        security_groups=_groups(call, form, project_id, secured=bool(secured and wishes)),
+        allowed_address_pairs=_pairs(form, mac, secured=secured),
+        created_at=now,
+        updated_at=now,
+        **values,
+    )
+    plugging.plug(transaction, port, wishes)
+    return port
+
+
+def _update(call: Call) -> Port:
+    form: PortUpdate = call.form
+    port, network = _owned(call, "update_port")
+    _check_rights(call, form, network, "update_port")
+    values = given(form, *_PLAIN) | _bound(form)
+    if port.device_owner in _OWN or values.get("device_owner") in _OWN:
+        _check_own(port, form)
+    if form.mac_address and form.mac_address != port.mac_address:
+        values["mac_address"] = plugging.check_mac(call.transaction, port.network_id, form.mac_address)
+    secured = values.get("port_security_enabled", port.port_security_enabled)
+    groups, pairs = port.security_groups, port.allowed_address_pairs
+    if form.security_groups is not UNSET:
+        groups = _groups(call, form, port.project_id, secured=secured)
+    if form.allowed_address_pairs is not UNSET:
+        pairs = _pairs(form, values.get("mac_address", port.mac_address), secured=secured)
+    if not secured and groups:
+        raise fault("PortSecurityPortHasSecurityGroup")
+    if not secured and pairs:
+        raise fault("AddressPairAndPortSecurityRequired")
+    if form.fixed_ips is not UNSET and form.fixed_ips is not None and _move(call.transaction, port, form.fixed_ips):
+        # The addresses are rows of their own; the port's revision tells that they changed.
+        port = structs.replace(port, revision_number=port.revision_number + 1, updated_at=changes.stamp(call.time))
+        call.transaction.update(port)
+    values |= {"security_groups": groups, "allowed_address_pairs": pairs}
+    return changes.change(call.transaction, port, call.time, **values)
+
+
+def _delete(call: Call) -> None:
+    port, _ = _owned(call, "delete_port")
+    if port.device_owner in _OWN:
+        raise fault("ServicePortInUse", id=port.id, owner=port.device_owner)
+    plugging.unplug(call.transaction, port, call.time)
+
+
+def _owned(call: Call, action: str) -> tuple[Port, Network]:
+    """Return the port and its network if the port's or the network's owner asks."""
+    port = seen(call, PORT, Port, call.path["id"])
+    network = call.transaction.get(Network, port.network_id)
+    assert network is not None  # noqa: S101 - a network with ports is not deleted
+    if not may_write(call.caller, port.project_id) and not may_write(call.caller, network.project_id):
+        raise forbidden(action)
+    return port, network
+
+
+def _check_rights(call: Call, form: PortUpdate, network: Network, action: str) -> None:
+    """Refuse what is the administrators' business, and on foreign networks what is their owners'."""
+    for_admins(call, form, action, _BINDING)
+    if may_write(call.caller, network.project_id):
+        return
+    for_admins(call, form, action, {"mac_address": "mac_address", "allowed_address_pairs": "allowed_address_pairs"})
+    if form.port_security_enabled is not UNSET:
+        raise forbidden(action, "port_security_enabled")
+    if form.device_owner is not UNSET and form.device_owner.startswith("network:"):
+        raise forbidden(action, "device_owner")
+    for fixed in form.fixed_ips or ():
+        if fixed.ip_address is not UNSET:
+            raise forbidden(action, "fixed_ips")
+
+
+def _check_own(port: Port, form: PortUpdate) -> None:
+    """Refuse to change by hand what a router or floating IP keeps in order, or to pose as one."""
+    for name in ("device_id", "device_owner", "fixed_ips", "mac_address"):
+        asked = getattr(form, name)
+        if asked is not UNSET and asked != getattr(port, name, None):
+            owner = port.device_owner if port.device_owner in _OWN else form.device_owner
+            raise fault("UnsupportedPortDeviceOwner", op=f"update of {name}", owner=owner, id=port.id)
+
+
+def _bound(form: PortUpdate) -> dict[str, Any]:
+    values = {name: value for name, value in given(form, *_BINDING).items() if value is not None}
+    if form.binding_vnic_type is not UNSET:
+        if form.binding_vnic_type not in _VNIC_TYPES:
+            raise invalid_input(f"binding:vnic_type '{form.binding_vnic_type}' not supported")
+        values["binding_vnic_type"] = form.binding_vnic_type
+    return values
+
+
+def _groups(call: Call, form: PortUpdate, project_id: str, *, secured: bool) -> tuple[str, ...]:
+    """Return the security groups that the form asks for; without any said, the project's default."""
+    asked = form.security_groups
+    if asked is UNSET or asked is None:
+        return (default_group(call.transaction, project_id, call.time).id,) if secured else ()
+    if asked and not secured:
+        raise fault("PortSecurityAndIPRequiredForSecurityGroups")
+    c = columns(SecurityGroup)
+    wanted = list(dict.fromkeys(asked))
+    owner = c.project_id.in_([project_id, call.caller.project_id or project_id])
+    known = {group.id for group in call.transaction.find(SecurityGroup, c.id.in_(wanted), owner)} if wanted else set()
+    for each in wanted:
+        if each not in known:
+            raise fault("SecurityGroupNotFound", id=each)
+    return tuple(wanted)
+
+
+def _pairs(form: PortUpdate, mac: str, *, secured: bool) -> tuple[AddressPair, ...]:
+    asked: Sequence[PairForm] = form.allowed_address_pairs or ()
+    if asked and not secured:
+        raise fault("AddressPairAndPortSecurityRequired")
+    if len(asked) > _MAX_PAIRS:
+        raise fault("AllowedAddressPairExhausted", quota=_MAX_PAIRS)
+    pairs: list[AddressPair] = []
+    for each in asked:
+        network = ipaddress.ip_network(each.ip_address)
+        ip = str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+        pair = AddressPair(ip_address=ip, mac_address=each.mac_address or mac)
+        if pair in pairs:
+            raise fault("DuplicateAddressPairInRequest", mac=pair.mac_address, ip=pair.ip_address)
+        pairs.append(pair)
+    return tuple(pairs)
+
+
+def _move(transaction: Transaction, port: Port, asked: Sequence[FixedIp]) -> bool:
+    """Give a port other addresses; those that it has and keeps stay as they are. Says whether anything changed."""
+    subnets = plugging.subnets_of(transaction, port.network_id)
+    wishes = plugging.wishes_of(transaction, port.network_id, subnets, asked)
+    left = plugging.addresses_of(transaction, port.id)[port.id]
+    kept, missing = _match(wishes, left)
+    if not left and not missing:
+        return False
+    c, f = columns(Address), columns(FloatingIp)
+    if left:
+        gone = [address.ip_address for address in left]
+        if transaction.find(FloatingIp, f.port_id == port.id, f.fixed_ip_address.in_(gone)):
+            raise fault("FipAssociated", id=port.id)
+    transaction.delete(Address, c.port_id == port.id)
+    transaction.insert(*(structs.replace(address, position=position) for position, address in enumerate(kept)))
+    plugging.give(transaction, port, missing, first=len(kept))
+    return True
+
+
+def _match(wishes: Sequence[Wish], left: list[Address]) -> tuple[list[Address], list[tuple[Subnet, str | None]]]:
+    """Return which addresses fulfil wishes and which wishes stay open; `left` keeps what nobody wishes for."""
+    kept, missing = [], []
+    # Those that name an address choose first.
+    for subnet, ip in sorted(wishes, key=lambda wish: wish[1] is None):
+        found = next((a for a in left if a.subnet_id == subnet.id and ip in (None, a.ip_address)), None)
+        if found is None:
+            missing.append((subnet, ip))
+        else:
+            kept.append(found)
+            left.remove(found)
+    return kept, missing
+
+
+OPERATIONS = operations(PORT, create=(PortCreate, _create), update=(PortUpdate, _update), delete=_delete)
