@@ -1,6 +1,7 @@
 """Networks: layer 2, of one project, shared, or external."""
 
 import uuid
+from typing import Any
 
 from msgspec import UNSET
 from sqlalchemy import or_
@@ -68,7 +69,7 @@ def _delete(call: Call) -> None:
     changes.remove(call.transaction, network)
 
 
-def _values(transaction: Transaction, form: NetworkUpdate, network: Network | None) -> dict[str, object]:
+def _values(transaction: Transaction, form: NetworkUpdate, network: Network | None) -> dict[str, Any]:
     values = given(form, *_ATTRIBUTES)
     if "mtu" in values:
         values["mtu"] = _checked_mtu(transaction, values["mtu"], network)

@@ -86,6 +86,11 @@ def subnets_of(transaction: Transaction, network_id: str) -> list[Subnet]:
     return transaction.find(Subnet, c.network_id == network_id, order_by=(c.created_at, c.id))
 
 
+def has_free(transaction: Transaction, subnet: Subnet) -> bool:
+    """Say whether the subnet's pools have an address that nobody has."""
+    return _free(transaction, subnet) is not None
+
+
 def new_mac(transaction: Transaction, network_id: str) -> str:
     """Return a MAC address that nobody on the network has."""
     tries = ["fa:16:3e:" + _random.randbytes(3).hex(":") for _ in range(_MAC_TRIES)]
@@ -145,7 +150,7 @@ def _unasked(transaction: Transaction, network_id: str, subnets: Sequence[Subnet
         if len(candidates) == 1:
             wishes.append((candidates[0], None))
         elif candidates:
-            subnet = next((each for each in candidates if _free(transaction, each) is not None), None)
+            subnet = next((each for each in candidates if has_free(transaction, each)), None)
             if subnet is None:
                 raise fault("IpAddressGenerationFailure", id=network_id)
             wishes.append((subnet, None))
