@@ -22,10 +22,10 @@ def mounts(networking_of: Callable[[Transaction], Networking], *, strict_immutab
     changes = Changes(strict_immutable=strict_immutable)
     resources = (
         LoadBalancers(changes, networking_of),
-        Listeners(changes),
-        Pools(changes),
+        Listeners(changes, networking_of),
+        Pools(changes, networking_of),
         Members(changes, networking_of),
-        HealthMonitors(changes),
+        HealthMonitors(changes, networking_of),
     )
     operations = tuple(operation for resource in resources for operation in resource.operations())
     prefixes = (f"{ROOT}/v2.0/lbaas", f"{ROOT}/v2/lbaas", f"{ROOT}/v2.0", f"{ROOT}/v2")

@@ -2,10 +2,10 @@
 
 from hydria.api.kinds import LOAD_BALANCER, Kind
 from hydria.api.views import Seen, read
-from hydria.errors import Conflict, Forbidden, NotFound
+from hydria.errors import Conflict, Invalid, NotFound
 from hydria.http.operation import Call
 from hydria.model import Child, LoadBalancer
-from hydria.model.status import provisioning_status
+from hydria.model.status import Progress, provisioning_status
 from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of
 
@@ -41,10 +41,10 @@ def parent(call: Call, key: str) -> Seen:
 
 
 def owned_by(call: Call, wanted: str | None) -> str:
-    """Return the project that a new load balancer belongs to. Raises Forbidden."""
+    """Return the project that a new load balancer belongs to. Raises Forbidden, Invalid."""
     project = wanted or call.caller.project_id
     if project is None:
-        raise Forbidden("Policy does not allow this request to be performed.")
+        raise Invalid("Validation failure: Missing project ID in request where one is required.")
     call.authorise(project)
     return project
 
@@ -61,7 +61,10 @@ class Changes:
 
         Raises Conflict for what is being deleted, and under `strict_immutable` for what is pending.
         """
-        self._check(seen)
+        if isinstance(seen.resource, Child) and seen.resource.deleted_in is not None:
+            raise immutable(seen.kind.title, seen.resource.id)
+        if seen.progress.deleted_in is not None or (self._strict and _pending(seen.progress)):
+            raise _not_now(seen)
         rows = rows_of(LoadBalancer)
         c = columns(LoadBalancer)
         statement = (
@@ -73,13 +76,20 @@ class Changes:
         transaction.hint("instances")
         return rows.load(transaction.execute(statement).mappings().one())  # type: ignore[arg-type]
 
-    def _check(self, seen: Seen) -> None:
-        if seen.progress.deleted_in is not None:
-            raise immutable("Load Balancer", seen.load_balancer_id)
-        if isinstance(seen.resource, Child) and seen.resource.deleted_in is not None:
-            raise immutable(type(seen.resource).__name__, seen.resource.id)
-        if self._strict and seen.progress.observed < seen.progress.generation:
-            if not isinstance(seen.resource, LoadBalancer):
-                raise immutable("Load Balancer", seen.load_balancer_id)
-            state = provisioning_status(seen.resource, seen.progress)
-            raise Conflict(f"Invalid state {state} of loadbalancer resource {seen.resource.id}")
+    def already_going(self, seen: Seen) -> bool:
+        """Say whether a resource was asked to go before. Under `strict_immutable` that raises Conflict."""
+        going = seen.resource.deleted_in is not None
+        if going and self._strict:
+            raise _not_now(seen)
+        return going
+
+
+def _pending(progress: Progress) -> bool:
+    return progress.observed < progress.generation and progress.failed < progress.generation
+
+
+def _not_now(seen: Seen) -> Conflict:
+    if not isinstance(seen.resource, LoadBalancer):
+        return immutable("Load Balancer", seen.load_balancer_id)
+    state = provisioning_status(seen.resource, seen.progress)
+    return Conflict(f"Invalid state {state} of loadbalancer resource {seen.resource.id}")

@@ -30,6 +30,10 @@ class OctaviaDialect:
         return _fault("Server", f"An unknown exception occurred. The server's log has it as {request_id}.")
 
 
+# What Octavia's handlers call their argument, by the body's root; its sentences show it.
+_ARGUMENTS = {"loadbalancer": "load_balancer", "healthmonitor": "health_monitor_"}
+
+
 def _fault(code: str, sentence: str) -> dict[str, Any]:
     return {"faultcode": code, "faultstring": sentence, "debuginfo": None}
 
@@ -39,7 +43,8 @@ def _sentence(defect: Defect, root: str) -> str:
         return "Request is not in valid JSON format"
     if defect.problem == "unknown":
         plural = "s" if ", " in defect.why else ""
-        return f"Unknown attribute{plural} for argument {'.'.join(defect.path) or root}: {defect.why}"
+        place = ".".join((_ARGUMENTS.get(root, f"{root}_"), *defect.path))
+        return f"Unknown attribute{plural} for argument {place}: {defect.why}"
     if defect.problem == "body":
         return f"Invalid input for field/attribute {root}. Value: '{defect.value}'. {defect.why}"
     field = next((part for part in reversed(defect.path)), root)

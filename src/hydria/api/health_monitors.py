@@ -8,7 +8,7 @@ from hydria.api.access import parent, visible
 from hydria.api.kinds import HEALTH_MONITOR as KIND
 from hydria.api.kinds import POOL
 from hydria.api.resource import ResourceApi
-from hydria.api.trees import HTTP_DEFAULTS, Planting, check_domain_name, with_http_defaults
+from hydria.api.trees import HTTP_DEFAULTS, check_domain_name, with_http_defaults
 from hydria.errors import Conflict, Invalid
 from hydria.http.operation import Call
 from hydria.model import HealthMonitor, Pool, Resource
@@ -34,7 +34,7 @@ class HealthMonitors(ResourceApi):
         if call.transaction.find(HealthMonitor, c.pool_id == form.pool_id, c.deleted_in.is_(None)):
             raise Conflict("This pool already has a health monitor")
         assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
-        planting = Planting(call, load_balancer)
+        planting = self.planting(call, load_balancer)
         monitor = planting.health_monitor(form, pool.resource)
         planting.put_down()
         return monitor

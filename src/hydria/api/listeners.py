@@ -9,7 +9,7 @@ from hydria.api.kinds import LISTENER as KIND
 from hydria.api.kinds import POOL
 from hydria.api.resource import ResourceApi
 from hydria.api.statistics import stats
-from hydria.api.trees import Planting, check_protocols
+from hydria.api.trees import check_protocols
 from hydria.http.operation import Call, Operation
 from hydria.model import Listener, Pool, Resource
 from hydria.model.create import ListenerCreate
@@ -34,7 +34,7 @@ class Listeners(ResourceApi):
         form: ListenerCreate = call.form
         above = parent(call, form.loadbalancer_id)
         load_balancer = self._changes.begin(call.transaction, above)
-        planting = Planting(call, load_balancer)
+        planting = self.planting(call, load_balancer)
         if isinstance(form.default_pool, Struct):
             pool = planting.pool(form.default_pool)
             check_protocols(form.protocol, pool.protocol)

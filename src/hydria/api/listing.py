@@ -1,22 +1,26 @@
 """Lists as Octavia gives them: filters on any attribute, tags, sort keys, pages with links, chosen fields."""
 
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from msgspec import json as msgspec_json
-from sqlalchemy import Boolean, ColumnElement, Integer, Select, and_, func, not_, or_
+from sqlalchemy import Boolean, ColumnElement, Integer, Select, and_, func, not_, or_, select
 
-from hydria.api.kinds import LOAD_BALANCER, MEMBER, Kind
-from hydria.api.views import bodies, seen, selection
+from hydria.api.kinds import LOAD_BALANCER, MEMBER, POOL, Kind
+from hydria.api.views import HIDDEN, bodies, seen, selection
 from hydria.errors import Forbidden, Invalid
 from hydria.http.operation import Call
-from hydria.model import LoadBalancer
+from hydria.model import HealthMonitor, LoadBalancer, Pool
 from hydria.store import columns
 from hydria.store.resources import Health, provisioning_status_sql
+from hydria.store.tables import rows_of
 
 _RESERVED = {"fields", "limit", "marker", "page_reverse", "sort", "sort_key", "sort_dir", "project_id", "tenant_id"}
 _TAGS = {"tags", "tags-any", "not-tags", "not-tags-any"}
+
+_INTERNAL = HIDDEN - {"load_balancer_id", "pool_id"}
 
 Column = ColumnElement[Any]
 T = TypeVar("T")
@@ -25,7 +29,7 @@ T = TypeVar("T")
 def listing(call: Call, kind: Kind, *where: ColumnElement[bool]) -> dict[str, Any]:
     """Answer a list request: the page of resources that the caller may see, and links to the pages beside it."""
     known = _known(kind)
-    statement = selection(kind).where(*where, *_scope(call, kind), *_filters(call, known))
+    statement = selection(kind).where(*where, *_scope(call, kind), *_filters(call, kind, known))
     order = _order(call, known)
     limit, reverse = _limit(call), call.query.last("page_reverse") in ("true", "True", "1")
     marker = call.query.last("marker")
@@ -48,11 +52,16 @@ def chosen(body: dict[str, Any], call: Call) -> dict[str, Any]:
 
 def _known(kind: Kind) -> dict[str, Column]:
     """Return the columns by the names that clients know them by."""
-    known: dict[str, Column] = dict(columns(kind.struct).items())
+    scalars = rows_of(kind.struct).scalars - _INTERNAL
+    known: dict[str, Column] = {name: column for name, column in columns(kind.struct).items() if name in scalars}
     known["provisioning_status"] = provisioning_status_sql(kind.struct)
     known["operating_status"] = func.coalesce(columns(Health).operating_status, "OFFLINE")
     if kind is not LOAD_BALANCER:
         known["loadbalancer_id"] = columns(LoadBalancer).id
+    if kind is POOL:
+        c = columns(HealthMonitor)
+        below = (c.pool_id == columns(Pool).id) & c.deleted_in.is_(None)
+        known["healthmonitor_id"] = select(c.id).where(below).correlate(rows_of(Pool).table).scalar_subquery()
     return known
 
 
@@ -68,14 +77,18 @@ def _scope(call: Call, kind: Kind) -> list[ColumnElement[bool]]:
     return [c.project_id == project]
 
 
-def _filters(call: Call, known: dict[str, Column]) -> list[ColumnElement[bool]]:
+def _filters(call: Call, kind: Kind, known: dict[str, Column]) -> list[ColumnElement[bool]]:
     conditions = []
     for key in call.query.names():
         values = call.query.all(key)
         if key in _TAGS:
-            conditions.append(_tagged(known["tags"], key, values))
-        elif key in known and key not in _RESERVED:
+            conditions.append(_tagged(columns(kind.struct).tags, key, values))
+        elif key in _RESERVED:
+            continue
+        elif key in known:
             conditions.append(_any_of(known[key], values))
+        else:
+            raise Invalid("One or more arguments are either duplicate or invalid")
     return conditions
 
 
@@ -98,7 +111,8 @@ def _equal(column: Column, value: str) -> ColumnElement[bool]:
 def _tagged(column: Column, key: str, values: Iterable[str]) -> ColumnElement[bool]:
     tags = [tag for value in values for tag in value.split(",") if tag]
     # Tags are stored as JSON, where a quote inside a tag is escaped: the quoted tag is found only as a whole.
-    has = [column.contains(msgspec_json.encode(tag).decode(), autoescape=True) for tag in tags]
+    # (`replace` and not LIKE, which does not tell capitals from small letters in SQLite.)
+    has = [func.replace(column, msgspec_json.encode(tag).decode(), "") != column for tag in tags]
     if key.endswith("-any"):
         return not_(or_(*has)) if key.startswith("not-") else or_(*has)
     return not_(and_(*has)) if key.startswith("not-") else and_(*has)
@@ -106,42 +120,39 @@ def _tagged(column: Column, key: str, values: Iterable[str]) -> ColumnElement[bo
 
 def _order(call: Call, known: dict[str, Column]) -> list[tuple[str, Column, bool]]:
     """Return (name, column, descending), always ending in the id so that the order is total."""
-    asked: list[tuple[str, str]] = []
-    for value in call.query.all("sort"):
-        for part in value.split(","):
-            key, _, direction = part.partition(":")
-            asked.append((key, direction or "asc"))
-    directions = call.query.all("sort_dir")
-    for index, key in enumerate(call.query.all("sort_key")):
-        asked.append((key, directions[index] if index < len(directions) else "asc"))
-    order = [(key, *_sort_column(key, direction, known)) for key, direction in asked or [("created_at", "asc")]]
-    if all(key != "id" for key, _, _ in order):
-        order.append(("id", known["id"], False))
-    return order
+    asked = [part.partition(":")[::2] for part in _split(call, "sort")]
+    if not asked:
+        directions = _split(call, "sort_dir")
+        asked = list(zip_longest(keys := _split(call, "sort_key"), directions[: len(keys)], fillvalue=""))
+    named = {key for key, _ in asked}
+    asked += [(key, "") for key in ("created_at", "id") if key not in named]
+    return [(key, *_sort_column(key, direction or "asc", known)) for key, direction in asked]
+
+
+def _split(call: Call, name: str) -> list[str]:
+    return [part for value in call.query.all(name) for part in value.split(",")]
 
 
 def _sort_column(key: str, direction: str, known: dict[str, Column]) -> tuple[Column, bool]:
     if key not in known:
         raise Invalid(f"Supplied sort key '{key}' is not valid.")
-    if direction not in ("asc", "desc"):
+    if direction.lower() not in ("asc", "desc"):
         raise Invalid(f"Supplied sort direction '{direction}' is not valid.")
     column = known[key]
     # Nulls sort as the empty value, so that a marker can stand on one.
     empty: Any = 0 if isinstance(column.type, Integer | Boolean) else ""
-    return func.coalesce(column, empty), direction == "desc"
+    return func.coalesce(column, empty), direction.lower() == "desc"
 
 
 def _limit(call: Call) -> int | None:
     value = call.query.last("limit")
-    if value is None:
+    if value in (None, "infinite"):
         return None
     try:
         limit = int(value)
     except ValueError:
-        limit = -1
-    if not 0 <= limit < 2**31:
-        raise Invalid(f"Supplied pagination limit '{value}' is not valid.")
-    return limit or None
+        raise Invalid(f"Supplied pagination limit '{value}' is not valid.") from None
+    return limit if 0 < limit < 2**31 else None
 
 
 def _after(

@@ -1,26 +1,27 @@
 """/loadbalancers: create (alone or with its whole tree), read, change, delete, status tree, statistics."""
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from msgspec import structs
 
 from hydria.api import support
-from hydria.api.access import Changes, owned_by, permitted
+from hydria.api.access import owned_by, permitted
 from hydria.api.kinds import LOAD_BALANCER as KIND
 from hydria.api.resource import ResourceApi
 from hydria.api.statistics import stats
 from hydria.api.status_tree import status_tree
-from hydria.api.trees import Planting, plant_graph
+from hydria.api.trees import Ground, Planting, plant_graph
+from hydria.api.views import read
 from hydria.api.vip import Place, find_place
+from hydria.api.whole_tree import whole_tree
 from hydria.errors import Invalid
 from hydria.http.operation import Call, Operation
 from hydria.model import Listener, LoadBalancer, Pool, Resource
 from hydria.model.base import build
 from hydria.model.create import LoadBalancerCreate
 from hydria.model.load_balancer import LoadBalancerUpdate
-from hydria.ports import Device, Networking
+from hydria.ports import Device
 from hydria.store import Transaction, columns
 from hydria.store.resources import Health
 
@@ -32,10 +33,6 @@ class LoadBalancers(ResourceApi):
     path = "/loadbalancers"
     create_form = LoadBalancerCreate
     update_form = LoadBalancerUpdate
-
-    def __init__(self, changes: Changes, networking_of: Callable[[Transaction], Networking]) -> None:
-        super().__init__(changes)
-        self._networking_of = networking_of
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations, the status tree and the statistics among them."""
@@ -57,14 +54,21 @@ class LoadBalancers(ResourceApi):
         # An admin may place a load balancer wherever it likes, as with Neutron.
         place = find_place(networking, form, None if call.caller.is_admin else project)
         key = str(uuid.uuid4())
+        # All refusals come before the port: a network service elsewhere would keep it.
+        planting = Planting(call, Ground(load_balancer_id=key, project_id=project, generation=1), networking)
+        plant_graph(planting, list(form.listeners or ()), list(form.pools or ()))
         load_balancer = structs.replace(self._placed(call, key, project, place), provider=provider)
         call.transaction.insert(load_balancer)
         call.transaction.insert(Health(id=key, load_balancer_id=key, operating_status="OFFLINE"))
-        planting = Planting(call, load_balancer)
-        plant_graph(planting, list(form.listeners or ()), list(form.pools or ()))
         planting.put_down()
         call.transaction.hint("instances")
         return load_balancer
+
+    def made(self, call: Call, resource: Resource) -> Any:
+        """Return the answer, which has the whole tree."""
+        found = read(call.transaction, KIND, resource.id)
+        assert found is not None  # noqa: S101 - this transaction wrote it
+        return {KIND.root: whole_tree(call.transaction, found)}
 
     def _placed(self, call: Call, key: str, project: str, place: Place) -> LoadBalancer:
         """Take the VIP's port and return the load balancer on it."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from oslo_config import cfg
 from oslo_policy import policy
 
+from hydria.errors import SettingsError
 from hydria.http.operation import Caller
 
 _BASE = {
@@ -52,19 +53,28 @@ class OctaviaPolicy:
     """Decides by Octavia's rules. A policy file (YAML) replaces single rules, as in Octavia."""
 
     def __init__(self, policy_file: Path | None = None) -> None:
+        """Read the rules once. Raises SettingsError for a file that cannot be read."""
+        rules = dict(_BASE)
+        for resource, actions in _RULES.items():
+            rules |= {f"{PREFIX}{resource}:{action}": check for action, check in actions.items()}
+        if policy_file is not None:
+            rules |= _overrides(policy_file)
         conf = cfg.ConfigOpts()
         conf([], project="hydria", default_config_files=[], default_config_dirs=[])
-        self._enforcer = policy.Enforcer(
-            conf, policy_file=str(policy_file) if policy_file else None, use_conf=policy_file is not None
-        )
-        self._enforcer.suppress_default_change_warnings = True
-        for name, check in _BASE.items():
-            self._enforcer.register_default(policy.RuleDefault(name, check))
-        for resource, actions in _RULES.items():
-            for action, check in actions.items():
-                self._enforcer.register_default(policy.RuleDefault(f"{PREFIX}{resource}:{action}", check))
+        self._enforcer = policy.Enforcer(conf, use_conf=False)
+        self._enforcer.set_rules(policy.Rules.from_dict(rules), use_conf=False)
 
     def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
         """Say whether a caller may do what a rule names to something of a project."""
         credentials = {"roles": list(caller.roles), "project_id": caller.project_id, "user_id": caller.user_id}
         return bool(self._enforcer.enforce(rule, {"project_id": project_id}, credentials))
+
+
+def _overrides(policy_file: Path) -> dict[str, str]:
+    try:
+        found = policy.parse_file_contents(policy_file.read_text())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"api.policy_file: {policy_file} cannot be read as a policy file: {error}") from None
+    if not isinstance(found, dict) or not all(isinstance(part, str) for pair in found.items() for part in pair):
+        raise SettingsError(f'api.policy_file: {policy_file} must hold lines like "rule name": "check"')
+    return found

@@ -6,7 +6,7 @@ from hydria.api.access import parent, visible
 from hydria.api.kinds import LISTENER
 from hydria.api.kinds import POOL as KIND
 from hydria.api.resource import ResourceApi
-from hydria.api.trees import Planting, check_protocols
+from hydria.api.trees import check_protocols
 from hydria.api.views import Seen
 from hydria.errors import Conflict, Invalid
 from hydria.http.operation import Call
@@ -30,7 +30,7 @@ class Pools(ResourceApi):
         listener = visible(call, LISTENER, form.listener_id) if form.listener_id else None
         above = parent(call, _load_balancer_id(form, listener))
         load_balancer = self._changes.begin(call.transaction, above)
-        planting = Planting(call, load_balancer)
+        planting = self.planting(call, load_balancer)
         pool = planting.pool(form)
         if listener is not None:
             in_front = listener.resource

@@ -1,5 +1,6 @@
 """What every resource of the API does alike: list, create, show, change, ask to go."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import structlog
@@ -9,10 +10,13 @@ from hydria.api import support
 from hydria.api.access import Changes, permitted, visible
 from hydria.api.kinds import Kind
 from hydria.api.listing import chosen, listing
+from hydria.api.trees import Ground, Planting
 from hydria.api.views import Seen, body, read
 from hydria.http.operation import Call, Operation
-from hydria.model import Resource
+from hydria.model import LoadBalancer, Resource
 from hydria.model.base import change
+from hydria.ports import Networking
+from hydria.store import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +32,14 @@ class ResourceApi:
     create_form: ClassVar[type[Struct]]
     update_form: ClassVar[type[Struct]]
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Changes, networking_of: Callable[[Transaction], Networking]) -> None:
+        """`networking_of` binds the network service to a transaction."""
         self._changes = changes
+        self._networking_of = networking_of
+
+    def planting(self, call: Call, load_balancer: LoadBalancer) -> Planting:
+        """Begin to make children of a load balancer, which has the generation of this change."""
+        return Planting(call, Ground.of(load_balancer), self._networking_of(call.transaction))
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations."""
@@ -56,6 +66,10 @@ class ResourceApi:
         """Make what the form asks for and return it."""
         raise NotImplementedError
 
+    def made(self, call: Call, resource: Resource) -> Any:
+        """Return the answer to a create call."""
+        return self._answer(call, resource.id)
+
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse a change that cannot be. Raises a Refusal."""
 
@@ -79,7 +93,7 @@ class ResourceApi:
     def _post(self, call: Call) -> Any:
         resource = self.create(call)
         log.info("created", kind=self.kind.root, id=resource.id, project=resource.project_id)
-        return self._answer(call, resource.id)
+        return self.made(call, resource)
 
     def _show(self, call: Call) -> Any:
         seen = self.check_path(call, visible(call, self.kind, call.path["id"]))
@@ -98,7 +112,7 @@ class ResourceApi:
 
     def _delete(self, call: Call) -> None:
         seen = self.check_path(call, permitted(call, self.kind, call.path["id"]))
-        if seen.resource.deleted_in is not None:
+        if self._changes.already_going(seen):
             return
         self.check_delete(call, seen.resource)
         load_balancer = self._changes.begin(call.transaction, seen)

@@ -14,9 +14,9 @@ PROVIDERS = {
 _LATER = frozenset({
     "additional_vips", "allowed_cidrs", "alpn_protocols", "availability_zone", "ca_tls_container_ref",
     "client_ca_tls_container_ref", "client_crl_container_ref", "crl_container_ref", "default_tls_container_ref",
-    "flavor_id", "hsts_include_subdomains", "hsts_max_age", "hsts_preload", "insert_headers", "request_sriov",
-    "session_persistence", "sni_container_refs", "tls_ciphers", "tls_container_ref", "tls_enabled", "tls_versions",
-    "vip_qos_policy_id", "vip_sg_ids",
+    "flavor_id", "hsts_include_subdomains", "hsts_max_age", "hsts_preload", "insert_headers", "l7policies",
+    "request_sriov", "session_persistence", "sni_container_refs", "tls_ciphers", "tls_container_ref", "tls_enabled",
+    "tls_versions", "vip_qos_policy_id", "vip_sg_ids",
 })  # fmt: skip
 
 _VALUES = {
@@ -29,7 +29,7 @@ _VALUES = {
 def check(form: Struct) -> None:
     """Refuse what the provider cannot do. Raises Unsupported, with Octavia's sentence."""
     for name, value in given(form).items():
-        if name in _LATER and value not in (None, False, [], {}, ""):
+        if name in _LATER and not (value is None or value is False or value in ([], {}, "")):
             raise _unsupported(name)
         if name in _VALUES and value is not None and value not in _VALUES[name]:
             raise _unsupported(f"{name} {value}")

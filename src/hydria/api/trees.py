@@ -1,11 +1,13 @@
 """Making resources out of forms: each kind alone, and whole trees of them, with Octavia's checks."""
 
 import uuid
-from typing import Any
+from typing import Any, Self
 
 from msgspec import UNSET, Struct, structs
 
 from hydria.api import support
+from hydria.api.access import missing
+from hydria.api.kinds import POOL
 from hydria.errors import Conflict, Invalid
 from hydria.http.operation import Call
 from hydria.model import Child, HealthMonitor, Listener, LoadBalancer, Member, Pool
@@ -14,6 +16,7 @@ from hydria.model.create import ListenerNested, PoolCreate, PoolNested
 from hydria.model.fields import POOL_PROTOCOLS
 from hydria.model.health_monitor import HealthMonitorAlone
 from hydria.model.member import MemberCreate
+from hydria.ports import Networking
 from hydria.store import columns
 from hydria.store.resources import Health
 
@@ -23,28 +26,45 @@ _DATAGRAM = {"UDP": "UDP", "SCTP": "SCTP"}
 HTTP_DEFAULTS = {"http_method": "GET", "url_path": "/", "expected_codes": "200"}
 
 
+class Ground(Struct, frozen=True, kw_only=True):
+    """What children need to know of their load balancer: `generation` is that of the change that makes them."""
+
+    load_balancer_id: str
+    project_id: str
+    generation: int
+
+    @classmethod
+    def of(cls, load_balancer: LoadBalancer) -> Self:
+        """Return the ground that a load balancer is."""
+        return cls(
+            load_balancer_id=load_balancer.id,
+            project_id=load_balancer.project_id,
+            generation=load_balancer.generation,
+        )
+
+
 class Planting:
     """The children that one call makes, put down in few statements at the end."""
 
-    def __init__(self, call: Call, load_balancer: LoadBalancer) -> None:
-        """`load_balancer` has the generation of this change."""
+    def __init__(self, call: Call, ground: Ground, networking: Networking) -> None:
         self._call = call
-        self._load_balancer = load_balancer
+        self._ground = ground
+        self._networking = networking
         self._children: list[Child] = []
 
     def _make(self, kind: type[Any], form: Struct, **rest: Any) -> Any:
         support.check(form)
-        generation = self._load_balancer.generation
+        ground = self._ground
         child = build(
             kind,
             form,
             **rest,
             id=str(uuid.uuid4()),
-            project_id=self._load_balancer.project_id,
-            load_balancer_id=self._load_balancer.id,
+            project_id=ground.project_id,
+            load_balancer_id=ground.load_balancer_id,
             created_at=self._call.now,
-            created_in=generation,
-            changed_in=generation,
+            created_in=ground.generation,
+            changed_in=ground.generation,
         )
         self._children.append(child)
         return child
@@ -55,7 +75,7 @@ class Planting:
         c = columns(Listener)
         taken += self._call.transaction.find(
             Listener,
-            c.load_balancer_id == self._load_balancer.id,
+            c.load_balancer_id == self._ground.load_balancer_id,
             c.protocol_port == form.protocol_port,
             c.deleted_in.is_(None),
         )
@@ -97,8 +117,15 @@ class Planting:
                     f"on protocol_port {form.protocol_port}"
                 )
         check_member_address(form.address)
+        self._check_subnet(form.subnet_id or None)
         member: Member = self._make(Member, form, pool_id=pool.id)
         return member
+
+    def _check_subnet(self, subnet_id: str | None) -> None:
+        """Refuse a subnet that the caller may not see; an admin may take any, as with Neutron. Raises Invalid."""
+        caller = self._call.caller
+        if subnet_id and self._networking.subnet(subnet_id, None if caller.is_admin else caller.project_id) is None:
+            raise Invalid(f"Subnet {subnet_id} not found.")
 
     def health_monitor(self, form: HealthMonitorAlone, pool: Pool) -> HealthMonitor:
         """Add a pool's monitor, with HTTP's defaults. Raises Invalid for attributes that its type does not have."""
@@ -120,7 +147,7 @@ class Planting:
         healths = [
             Health(
                 id=each.id,
-                load_balancer_id=self._load_balancer.id,
+                load_balancer_id=self._ground.load_balancer_id,
                 operating_status="NO_MONITOR"
                 if isinstance(each, Member) and each.pool_id not in monitored
                 else "OFFLINE",
@@ -185,9 +212,11 @@ def with_http_defaults(monitor: HealthMonitor) -> HealthMonitor:
 
 
 def plant_graph(planting: Planting, listeners: list[ListenerNested], pools: list[PoolNested]) -> None:
-    """Add a load balancer's whole tree: pools first, then the listeners that name them. Raises Invalid."""
+    """Add a load balancer's whole tree: pools first, then the listeners that name them. Raises Invalid, NotFound."""
     whole = list(pools)
     for form in listeners:
+        if form.default_pool_id:
+            raise missing(POOL, form.default_pool_id)
         pool = form.default_pool
         if not isinstance(pool, Struct):
             continue

@@ -20,7 +20,7 @@ from hydria.store.resources import Health
 from hydria.store.tables import rows_of
 
 # What a load balancer keeps for itself.
-_HIDDEN = INTERNAL | {"generation", "observed", "failed", "reason", "vip_port_owned", "pool_id"}
+HIDDEN = INTERNAL | {"generation", "observed", "failed", "reason", "vip_port_owned", "pool_id"}
 
 Related = dict[str, dict[str, list[str]]]
 
@@ -28,6 +28,7 @@ Related = dict[str, dict[str, list[str]]]
 class Seen(Struct, frozen=True, kw_only=True):
     """A resource as it was read: with its load balancer's progress and what its host says of it."""
 
+    kind: Kind
     resource: Resource
     progress: Progress
     operating_status: str
@@ -53,6 +54,7 @@ def seen(kind: Kind, row: Row[Any]) -> Seen:
     """Return what a row of `selection` says."""
     values = row._mapping
     return Seen(
+        kind=kind,
         resource=rows_of(kind.struct).load(values),  # type: ignore[arg-type]
         progress=Progress(**{name: values[f"lb_{name}"] for name in Progress.__struct_fields__}),
         operating_status=values["operating_status"] or "OFFLINE",
@@ -79,7 +81,7 @@ def body(transaction: Transaction, kind: Kind, item: Seen) -> dict[str, Any]:
 
 def _body(kind: Kind, item: Seen, related: dict[str, list[str]]) -> dict[str, Any]:
     resource = item.resource
-    plain = {name: getattr(resource, name) for name in resource.__struct_fields__ if name not in _HIDDEN}
+    plain = {name: getattr(resource, name) for name in resource.__struct_fields__ if name not in HIDDEN}
     plain = msgspec.to_builtins(plain)
     plain["tenant_id"] = resource.project_id
     plain["provisioning_status"] = provisioning_status(resource, item.progress)

@@ -4,7 +4,7 @@ import ipaddress
 
 from msgspec import Struct
 
-from hydria.errors import Conflict, Invalid
+from hydria.errors import Invalid
 from hydria.model.create import LoadBalancerCreate
 from hydria.ports import Networking, Port, Subnet
 
@@ -18,7 +18,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 def find_place(networking: Networking, form: LoadBalancerCreate, project_id: str | None) -> Place:
-    """Find where the form wants its VIP, in what `project_id` may see. Raises Invalid, Conflict."""
+    """Find where the form wants its VIP, in what `project_id` may see. Raises Invalid."""
     address = form.vip_address or None
     if form.vip_port_id:
         return _on_port(networking, form, form.vip_port_id, project_id)
@@ -41,7 +41,7 @@ def _on_port(networking: Networking, form: LoadBalancerCreate, key: str, project
     if port is None:
         raise Invalid(f"Port {key} not found.")
     if port.device_id:
-        raise Conflict(f"VIP port {key} is already used by another device {port.device_id}.")
+        raise Invalid(f"Validation failure: Port {key} is already used by device {port.device_id}")
     if form.vip_subnet_id:
         fixed = [(subnet, ip) for subnet, ip in port.fixed_ips if subnet == form.vip_subnet_id]
         refusal = "No VIP address found on the specified VIP port within the specified subnet."

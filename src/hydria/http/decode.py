@@ -19,6 +19,9 @@ Convert = Callable[[Any], Any]
 
 NO_ALIASES: Mapping[str, str] = {}
 
+# RFC 3986: a path of percent-encoded and plain characters, then maybe a query.
+_URL_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*(?:\?(?:[!$&-\[\]-~]|%[0-9A-Fa-f]{2})*)?")
+
 _TRUE = ("true", "t", "yes", "y", "on", "1")
 _FALSE = ("false", "f", "no", "n", "off", "0")
 
@@ -172,7 +175,7 @@ def _text(kind: inspect.StrType) -> Convert:
 
     def convert(value: Any) -> str:
         if not isinstance(value, str):
-            raise _invalid(value, f"Wrong type. Expected '<class 'str'>', got '{type(value)}'")
+            raise _invalid(value, "Value should be string")
         if kind.min_length is not None and len(value) < kind.min_length:
             raise _invalid(value, f"Value should have a minimum character requirement of {kind.min_length}")
         if kind.max_length is not None and len(value) > kind.max_length:
@@ -215,17 +218,19 @@ def _dict(convert_value: Convert) -> Convert:
 
 def _uuid(value: str) -> str:
     try:
-        uuid.UUID(value)
+        return str(uuid.UUID(value))
     except ValueError:
         raise _invalid(value, "Value should be UUID format") from None
-    return value
 
 
 def _ip_address(value: str) -> str:
     try:
-        ipaddress.ip_address(value)
+        address = ipaddress.ip_address(value)
     except ValueError:
-        raise _invalid(value, "Value should be IPv4 or IPv6 format") from None
+        address = None
+    # A zone (fe80::1%eth0) means something on one machine only.
+    if address is None or "%" in value:
+        raise _invalid(value, "Value should be IPv4 or IPv6 format")
     return value
 
 
@@ -237,7 +242,7 @@ def _cidr(value: str) -> str:
 
 
 def _url_path(value: str) -> str:
-    if not re.fullmatch(r"/[^\s\x00-\x1f\x7f#]*", value) or re.search(r"%(?![0-9a-fA-F]{2})", value):
+    if not _URL_PATH.fullmatch(value):
         raise _invalid(value, "Value must be a valid URL Path string")
     return value
 

@@ -49,10 +49,18 @@ def given(form: Struct) -> dict[str, Any]:
     return {name: value for name in form.__struct_fields__ if (value := getattr(form, name)) is not UNSET}
 
 
+def _switched(form: Struct) -> dict[str, Any]:
+    """Return `given`, with the one attribute that null does not put back: to Octavia, a null switch is off."""
+    values = given(form)
+    if values.get("admin_state_up", True) is None:
+        values["admin_state_up"] = False
+    return values
+
+
 def build(kind: type[R], form: Struct, **rest: Any) -> R:
     """Make a `kind` of a create form and what the server adds; null and absent attributes take the default."""
     mine = set(kind.__struct_fields__)
-    values = {name: value for name, value in given(form).items() if value is not None and name in mine}
+    values = {name: value for name, value in _switched(form).items() if value is not None and name in mine}
     return msgspec.convert({**values, **rest}, kind, from_attributes=True)
 
 
@@ -60,7 +68,7 @@ def change(resource: R, form: Struct, *, now: str, generation: int) -> R:
     """Return `resource` with an update form's attributes; null puts the default back."""
     defaults = {field.name: field for field in structs.fields(type(resource))}
     values: dict[str, Any] = {}
-    for name, value in given(form).items():
+    for name, value in _switched(form).items():
         if name in defaults:
             values[name] = _default(defaults[name]) if value is None else value
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

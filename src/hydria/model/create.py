@@ -1,5 +1,7 @@
 """The create forms of a tree: Octavia takes a load balancer with everything below it in one call."""
 
+from typing import Any
+
 from msgspec import UNSET
 
 from hydria.model.fields import Maybe, PoolProtocol, ProjectId, Uuid
@@ -32,6 +34,8 @@ class ListenerNested(ListenerAlone, kw_only=True):
     """A listener inside a load balancer."""
 
     default_pool: Maybe[PoolNested] = UNSET
+    # Only the empty list so far; the provider refuses others.
+    l7policies: Maybe[list[Any]] = UNSET
 
 
 class ListenerCreate(ListenerNested, kw_only=True):

@@ -19,7 +19,7 @@ ProjectId = Annotated[str, Meta(max_length=36)]
 Uuid = Annotated[str, Meta(extra={"format": "uuid"})]
 IpAddress = Annotated[str, Meta(extra={"format": "ipaddress"})]
 Cidr = Annotated[str, Meta(extra={"format": "cidr"})]
-UrlPath = Annotated[str, Meta(extra={"format": "url_path"})]
+UrlPath = Annotated[str, Meta(max_length=255, extra={"format": "url_path"})]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 ConnectionLimit = Annotated[int, Meta(ge=-1)]
 Milliseconds = Annotated[int, Meta(ge=0, le=2073600000)]
@@ -28,16 +28,17 @@ Seconds = Annotated[int, Meta(ge=0)]
 Retries = Annotated[int, Meta(ge=1, le=10)]
 Ciphers = Annotated[str, Meta(max_length=2048)]
 TlsVersion = Annotated[str, Meta(max_length=32)]
-ExpectedCodes = Annotated[str, Meta(pattern=r"^(\d{3}(\s*,\s*\d{3})*)$|^(\d{3}-\d{3})$")]
+# Octavia's patterns end in $, which lets a line break through, and take the digits of every script.
+ExpectedCodes = Annotated[str, Meta(max_length=64, pattern=r"^[0-9]{3}( *, *[0-9]{3})*\Z|^[0-9]{3}-[0-9]{3}\Z")]
 DomainName = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=255,
-        pattern=r"^(?=.{1,253}\.?$)(?:(?!-|[^.]+_)[A-Za-z0-9-_]{1,63}(?<!-)(?:\.|$))+$",
+        pattern=r"^(?=.{1,253}\.?\Z)(?:(?!-|[^.]+_)[A-Za-z0-9-_]{1,63}(?<!-)(?:\.|\Z))+\Z",
     ),
 ]
-CookieName = Annotated[str, Meta(max_length=255, pattern=r"^[^\s,;\\]+$")]
+CookieName = Annotated[str, Meta(max_length=255, pattern=r"^[^\s,;\\]+\Z")]
 
 ListenerProtocol = Literal["HTTP", "HTTPS", "PROMETHEUS", "SCTP", "TCP", "TERMINATED_HTTPS", "UDP"]
 PoolProtocol = Literal["HTTP", "HTTPS", "PROXY", "PROXYV2", "SCTP", "TCP", "UDP"]

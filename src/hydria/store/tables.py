@@ -28,6 +28,8 @@ class Rows(Generic[S]):
         self.table = table
         self._names = kind.__struct_fields__
         self._packed = packed
+        # The columns that hold one plain value, not JSON.
+        self.scalars = frozenset(self._names) - frozenset(packed)
         self._decoders = {name: msgspec.json.Decoder(hint) for name, hint in packed.items()}
 
     def dump(self, item: S) -> dict[str, Any]:
