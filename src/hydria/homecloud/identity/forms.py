@@ -1,4 +1,4 @@
-"""What clients send to the identity service. Types are strict; where a form has `extra`, unknown attributes are kept."""
+"""What clients send to the identity service. Types are strict; a form with `extra` keeps unknown attributes."""
 
 from typing import Annotated, Any
 

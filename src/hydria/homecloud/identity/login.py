@@ -177,7 +177,7 @@ def _scope(transaction: Transaction, auth: Auth, proven: _Proven) -> str | None:
 
 
 def _asked(transaction: Transaction, scope: Scope) -> str | None:
-    given = [value for value in (scope.project, scope.domain, scope.system, scope.trust, scope.unscoped)]
+    given = (scope.project, scope.domain, scope.system, scope.trust, scope.unscoped)
     if sum(value is not UNSET for value in given) != 1:
         raise expecting("project, domain, OS-TRUST:trust or unscoped", "scope")
     if scope.unscoped is not UNSET:

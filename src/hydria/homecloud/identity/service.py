@@ -67,14 +67,16 @@ class Identity:
     def bootstrap(self, transaction: Transaction, now: datetime, password: str) -> str:
         """Make what is missing of the first things; returns the id of the project `admin`.
 
-        They are the roles, and two projects with a user of the same name each: `admin` with the role admin and this
-        password, and `demo` with the role member and `member_password(password)`. What is there stays as it is.
+        They are the roles, the project `admin` and its user of that name with the role admin and this password. In an
+        empty database also the project `demo`, whose user has the role member and `member_password(password)`. What is
+        there stays as it is, passwords included.
         """
         forget_expired(transaction, int(now.timestamp()))
         role_ids = {name: _role(transaction, name) for name in _ROLES}
-        project_id = _tenant(transaction, "admin", role_ids["admin"], lambda: password)
-        _tenant(transaction, "demo", role_ids["member"], lambda: member_password(password))
-        return project_id
+        # Whoever deletes `demo` does not want it back.
+        if not transaction.find(User):
+            _tenant(transaction, "demo", role_ids["member"], member_password(password))
+        return _tenant(transaction, "admin", role_ids["admin"], password)
 
 
 def _role(transaction: Transaction, name: str) -> str:
@@ -85,7 +87,7 @@ def _role(transaction: Transaction, name: str) -> str:
     return found.id
 
 
-def _tenant(transaction: Transaction, name: str, role_id: str, password: Callable[[], str]) -> str:
+def _tenant(transaction: Transaction, name: str, role_id: str, password: str) -> str:
     """Make a project and its user where they are missing; returns the project's id."""
     p, u = columns(Project), columns(User)
     project = next(iter(transaction.find(Project, p.domain_id == DOMAIN_ID, p.name == name)), None)
@@ -96,7 +98,7 @@ def _tenant(transaction: Transaction, name: str, role_id: str, password: Callabl
         project = Project(id=uuid.uuid4().hex, name=name)
         transaction.insert(project)
     if user is None:
-        user = User(id=uuid.uuid4().hex, name=name, password_hash=hashed(password()), default_project_id=project.id)
+        user = User(id=uuid.uuid4().hex, name=name, password_hash=hashed(password), default_project_id=project.id)
         transaction.insert(user)
     a = columns(Assignment)
     granted = (a.user_id == user.id) & (a.project_id == project.id) & (a.role_id == role_id)

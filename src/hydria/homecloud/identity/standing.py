@@ -1,10 +1,11 @@
 """What a token is worth now: one statement says who its owner is, what they may be, and whether it is still good."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import and_, bindparam, exists, select
+from sqlalchemy import Row, and_, bindparam, exists, select
 
 from hydria.homecloud.identity.rows import ApplicationCredential, Assignment, Project, Revocation, Role, User
 from hydria.homecloud.identity.tokens import Payload
@@ -84,13 +85,15 @@ def standing(transaction: Transaction, payload: Payload, now: float) -> Standing
         },
     )
     rows = result.all()
-    if not rows:
-        return None
-    row = rows[0]
-    if not row.user_enabled or row.token_epoch != payload.token_epoch:
+    if not rows or not rows[0].user_enabled or rows[0].token_epoch != payload.token_epoch:
         return None
     if payload.project_id is None:
-        return Standing(user_id=payload.user_id, user_name=row.user_name)
+        return Standing(user_id=payload.user_id, user_name=rows[0].user_name)
+    return _in_project(transaction, payload, rows, now)
+
+
+def _in_project(transaction: Transaction, payload: Payload, rows: Sequence[Row[Any]], now: float) -> Standing | None:
+    row = rows[0]
     roles = with_implied(each.role for each in rows if each.role is not None)
     if payload.credential_id is not None:
         if row.credential_name is None or (row.expires_at is not None and row.expires_at <= now):
