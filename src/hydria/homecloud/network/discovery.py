@@ -15,11 +15,9 @@ _UPDATED = "2025-01-01T00:00:00-00:00"
 
 # Only what works here: a client sends more to a service that announces more.
 _EXTENSIONS = {
-    "address-pairs": "Allowed Address Pairs",
     "allowed-address-pairs": "Allowed Address Pairs",
     "availability_zone": "Availability Zone",
     "binding": "Port Binding",
-    "default-subnetpools": "Default Subnetpools",
     "empty-string-filtering": "Empty String Filtering Extension",
     "ext-gw-mode": "Neutron L3 Configurable external gateway mode",
     "external-net": "Neutron external network",

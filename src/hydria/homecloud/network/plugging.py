@@ -12,7 +12,7 @@ from hydria.homecloud.network import changes
 from hydria.homecloud.network.addresses import canonical, from_key, is_usable, key_of
 from hydria.homecloud.network.faults import fault, invalid_input
 from hydria.homecloud.network.forms import FixedIp
-from hydria.homecloud.network.rows import Address, FloatingIp, Port, Subnet
+from hydria.homecloud.network.rows import Address, FloatingIp, Network, Port, Subnet
 from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of
 
@@ -138,9 +138,16 @@ def _checked(transaction: Transaction, subnet: Subnet, ip: str) -> str:
     if not is_usable(ipaddress.ip_network(subnet.cidr), ip):
         raise fault("InvalidIpForSubnet", ip=ip)
     c = columns(Address)
-    if transaction.find(Address, c.subnet_id == subnet.id, c.key == key_of(ip)):
+    taken = transaction.find(Address, c.subnet_id == subnet.id, c.key == key_of(ip))
+    if taken or (ip == subnet.gateway_ip and _is_external(transaction, subnet)):
         raise fault("IpAddressAlreadyAllocated", ip=ip, subnet=subnet.id)
     return ip
+
+
+def _is_external(transaction: Transaction, subnet: Subnet) -> bool:
+    """Say whether the machine itself has the subnet's gateway address."""
+    network = transaction.get(Network, subnet.network_id)
+    return network is not None and network.external
 
 
 def _unasked(transaction: Transaction, network_id: str, subnets: Sequence[Subnet]) -> list[Wish]:

@@ -1,0 +1,66 @@
+"""Ports as a host makes them: addresses with their prefixes, and the routes that go with them."""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+
+from hydria import spec
+from hydria.homecloud.network import plugging
+from hydria.homecloud.network.rows import Address, Network, Port, Subnet
+from hydria.store import Transaction, columns
+
+_DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
+
+
+def of_port(transaction: Transaction, port: Port) -> spec.Interface:
+    """Return an ordinary port's interface: its addresses, its subnets' routes, and the way out."""
+    addresses = plugging.addresses_of(transaction, port.id)[port.id]
+    network = transaction.get(Network, port.network_id)
+    assert network is not None  # noqa: S101 - a network with ports is not deleted
+    subnets = subnets_by_id(transaction, addresses)
+    routes = routes_of([subnets[address.subnet_id] for address in addresses])
+    return interface(port, network, addresses, subnets, routes)
+
+
+def subnets_by_id(transaction: Transaction, addresses: Sequence[Address]) -> dict[str, Subnet]:
+    """Return the subnets of addresses by their ids."""
+    ids = {address.subnet_id for address in addresses}
+    found = transaction.find(Subnet, columns(Subnet).id.in_(ids)) if ids else []
+    return {subnet.id: subnet for subnet in found}
+
+
+def interface(
+    port: Port,
+    network: Network,
+    addresses: Sequence[Address],
+    subnets: Mapping[str, Subnet],
+    routes: tuple[spec.Route, ...] = (),
+) -> spec.Interface:
+    """Return a port as a host makes it."""
+    return spec.Interface(
+        port_id=port.id,
+        network_id=network.id,
+        mac=port.mac_address,
+        mtu=network.mtu,
+        addresses=tuple(
+            spec.Address(ip=address.ip_address, prefix=prefix_of(subnets[address.subnet_id])) for address in addresses
+        ),
+        routes=routes,
+    )
+
+
+def prefix_of(subnet: Subnet) -> int:
+    """Return a subnet's prefix length."""
+    return ipaddress.ip_network(subnet.cidr).prefixlen
+
+
+def routes_of(subnets: Sequence[Subnet]) -> tuple[spec.Route, ...]:
+    """Return the routes of hosts on these subnets, each destination once: the first subnet that has it wins."""
+    routes: dict[str, spec.Route] = {}
+    for subnet in subnets:
+        for route in subnet.host_routes:
+            routes.setdefault(route.destination, spec.Route(destination=route.destination, via=route.nexthop))
+    for subnet in subnets:
+        if subnet.gateway_ip is not None:
+            destination = _DEFAULT[subnet.ip_version]
+            routes.setdefault(destination, spec.Route(destination=destination, via=subnet.gateway_ip))
+    return tuple(routes.values())

@@ -1,0 +1,128 @@
+"""The network service as the load balancers' side uses it: `hydria.ports.Networking` over the same rows as the API."""
+
+import ipaddress
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, true
+
+from hydria import ports
+from hydria.homecloud.network import changes, interfaces, plugging
+from hydria.homecloud.network.faults import fault
+from hydria.homecloud.network.kinds import NETWORK, PORT, SUBNET, Kind
+from hydria.homecloud.network.rows import Address, Network, Port, Subnet
+from hydria.http.operation import Caller
+from hydria.spec import Interface
+from hydria.store import Transaction, columns
+
+
+class HomeNetworking:
+    """The home cloud's networks, bound to one transaction and one moment."""
+
+    def __init__(self, transaction: Transaction, now: datetime) -> None:
+        self._transaction = transaction
+        self._now = now
+
+    def subnet(self, subnet_id: str, project_id: str | None) -> ports.Subnet | None:
+        """Return a subnet, or None."""
+        found = self._transaction.find(Subnet, columns(Subnet).id == subnet_id, _seen(SUBNET, project_id))
+        return _subnet(found[0]) if found else None
+
+    def network_subnets(self, network_id: str, project_id: str | None) -> tuple[ports.Subnet, ...] | None:
+        """Return a network's subnets, or None when the network is not there."""
+        if not self._transaction.find(Network, columns(Network).id == network_id, _seen(NETWORK, project_id)):
+            return None
+        return tuple(_subnet(each) for each in plugging.subnets_of(self._transaction, network_id))
+
+    def port(self, port_id: str, project_id: str | None) -> ports.Port | None:
+        """Return a port, or None."""
+        found = self._transaction.find(Port, columns(Port).id == port_id, _seen(PORT, project_id))
+        return self._ports(found)[0] if found else None
+
+    def create_port(
+        self, name: str, project_id: str, subnet: ports.Subnet, address: str | None, device: ports.Device
+    ) -> ports.Port:
+        """Allocate a port on a subnet, with this address or any free one. Raises Conflict or Invalid."""
+        row = self._transaction.get(Subnet, subnet.id)
+        if row is None:
+            raise fault("SubnetNotFound", id=subnet.id)
+        now = changes.stamp(self._now)
+        port = Port(
+            id=str(uuid.uuid4()),
+            project_id=project_id,
+            network_id=row.network_id,
+            name=name,
+            mac_address=plugging.new_mac(self._transaction, row.network_id),
+            device_id=device.id,
+            device_owner=device.owner,
+            created_at=now,
+            updated_at=now,
+        )
+        wanted = None if address is None else str(ipaddress.ip_address(address))
+        return _port(port, plugging.plug(self._transaction, port, [(row, wanted)]))
+
+    def bind_port(self, port_id: str, device: ports.Device | None) -> None:
+        """Say who uses a port; None frees it."""
+        port = self._transaction.get(Port, port_id)
+        if port is not None:
+            key, owner = ("", "") if device is None else (device.id, device.owner)
+            changes.change(self._transaction, port, self._now, device_id=key, device_owner=owner)
+
+    def delete_port(self, port_id: str) -> None:
+        """Remove a port and free its addresses and floating IPs; none there is fine."""
+        port = self._transaction.get(Port, port_id)
+        if port is not None:
+            plugging.unplug(self._transaction, port, self._now)
+
+    def ports_of(self, device_id: str) -> tuple[ports.Port, ...]:
+        """Return the ports that a device uses."""
+        c = columns(Port)
+        return self._ports(self._transaction.find(Port, c.device_id == device_id, order_by=(c.created_at, c.id)))
+
+    def interface(self, port_id: str) -> Interface | None:
+        """Return what a host needs to attach a port, or None when the port is gone."""
+        port = self._transaction.get(Port, port_id)
+        return None if port is None else interfaces.of_port(self._transaction, port)
+
+    def refuses_vip(self, network_id: str) -> str | None:
+        """Say why a VIP on this network cannot work and what to do, or return None."""
+        network = self._transaction.get(Network, network_id)
+        if network is None:
+            return f"The network {network_id} does not exist any more. Delete the load balancer and create it again."
+        if network.port_security_enabled:
+            return None
+        return (
+            f"Port security is disabled on the network {network_id}, and a VIP needs it there. Enable it with "
+            f"'openstack network set --enable-port-security {network_id}', or use another network."
+        )
+
+    def _ports(self, rows: list[Port]) -> tuple[ports.Port, ...]:
+        addresses = plugging.addresses_of(self._transaction, *(row.id for row in rows))
+        return tuple(_port(row, addresses[row.id]) for row in rows)
+
+
+def _seen(kind: Kind, project_id: str | None) -> ColumnElement[bool]:
+    """Return the condition that a project sees a row; None sees everything."""
+    return true() if project_id is None else kind.visible(Caller(user_id="", project_id=project_id))
+
+
+def _subnet(row: Subnet) -> ports.Subnet:
+    return ports.Subnet(
+        id=row.id,
+        network_id=row.network_id,
+        cidr=row.cidr,
+        gateway_ip=row.gateway_ip,
+        ip_version=row.ip_version,
+    )
+
+
+def _port(row: Port, addresses: Iterable[Address]) -> ports.Port:
+    return ports.Port(
+        id=row.id,
+        network_id=row.network_id,
+        mac=row.mac_address,
+        device_id=row.device_id,
+        device_owner=row.device_owner,
+        fixed_ips=tuple((address.subnet_id, address.ip_address) for address in addresses),
+    )

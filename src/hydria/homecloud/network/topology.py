@@ -1,0 +1,121 @@
+"""Networks and routers as hosts make them: `hydria.ports.Topologies` over the rows, in a fixed number of statements."""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from hydria import spec
+from hydria.homecloud.network import interfaces, plugging
+from hydria.homecloud.network.rows import (
+    ROUTER_GATEWAY,
+    ROUTER_INTERFACE,
+    Address,
+    FloatingIp,
+    Network,
+    Port,
+    Router,
+    Subnet,
+    TopologyCounter,
+)
+from hydria.store import Transaction, columns
+
+
+class HomeTopologies:
+    """The home cloud's networks and routers, bound to one transaction."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def generation(self) -> int:
+        """Return the number of changes so far."""
+        counter = self._transaction.get(TopologyCounter, TopologyCounter().id)
+        return 0 if counter is None else counter.generation
+
+    def topology(self) -> spec.Topology:
+        """Return all networks and all routers that are not switched off."""
+        read = _Read.of(self._transaction)
+        return spec.Topology(
+            generation=self.generation(),
+            networks=tuple(read.network(network) for network in read.networks.values()),
+            routers=tuple(read.router(router) for router in read.routers),
+        )
+
+
+class _Read(Struct, frozen=True, kw_only=True):
+    """All rows that a topology is made of."""
+
+    networks: dict[str, Network]
+    subnets: dict[str, Subnet]
+    routers: list[Router]
+    legs: dict[str, list[Port]]
+    addresses: dict[str, list[Address]]
+    floating_ips: dict[str, list[FloatingIp]]
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> "_Read":
+        ports, routers, floating_ips = columns(Port), columns(Router), columns(FloatingIp)
+        networks = transaction.find(Network, order_by=(columns(Network).created_at, columns(Network).id))
+        up = transaction.find(Router, routers.admin_state_up, order_by=(routers.created_at, routers.id))
+        legs: dict[str, list[Port]] = {router.id: [] for router in up}
+        owned = ports.device_owner.in_([ROUTER_INTERFACE, ROUTER_GATEWAY])
+        for port in transaction.find(Port, owned, ports.admin_state_up, order_by=(ports.created_at, ports.id)):
+            if port.device_id in legs:
+                legs[port.device_id].append(port)
+        leading: dict[str, list[FloatingIp]] = {router.id: [] for router in up}
+        for each in transaction.find(FloatingIp, floating_ips.router_id.in_(leading), order_by=(floating_ips.id,)):
+            leading[str(each.router_id)].append(each)
+        return cls(
+            networks={network.id: network for network in networks},
+            subnets={subnet.id: subnet for subnet in transaction.find(Subnet)},
+            routers=up,
+            legs=legs,
+            addresses=plugging.addresses_of(transaction, *(port.id for each in legs.values() for port in each)),
+            floating_ips=leading,
+        )
+
+    def network(self, network: Network) -> spec.Network:
+        """Return a network's bridge; on an external one the machine itself has the gateway's addresses."""
+        subnets = [each for each in self.subnets.values() if each.network_id == network.id and network.external]
+        return spec.Network(
+            id=network.id,
+            mtu=network.mtu,
+            external=network.external,
+            host_addresses=tuple(
+                spec.Address(ip=subnet.gateway_ip, prefix=interfaces.prefix_of(subnet))
+                for subnet in sorted(subnets, key=lambda each: (each.created_at, each.id))
+                if subnet.gateway_ip is not None
+            ),
+        )
+
+    def router(self, router: Router) -> spec.Router:
+        """Return a router with its legs, its gateway and what it translates."""
+        inside = [port for port in self.legs[router.id] if port.device_owner == ROUTER_INTERFACE]
+        gateway = next((port for port in self.legs[router.id] if port.id == router.gw_port_id), None)
+        snat = gateway is not None and router.enable_snat
+        return spec.Router(
+            id=router.id,
+            interfaces=tuple(self._interface(port) for port in inside),
+            gateway=None if gateway is None else self._gateway(gateway),
+            snat_cidrs=_cidrs_of_version_4(self._subnets(inside)) if snat else (),
+            floating_ips=tuple(
+                spec.FloatingIp(floating_ip=each.floating_ip_address, fixed_ip=each.fixed_ip_address)
+                for each in self.floating_ips[router.id]
+                if each.fixed_ip_address is not None
+            ),
+        )
+
+    def _interface(self, port: Port, routes: tuple[spec.Route, ...] = ()) -> spec.Interface:
+        network = self.networks[port.network_id]
+        return interfaces.interface(port, network, self.addresses[port.id], self.subnets, routes)
+
+    def _gateway(self, port: Port) -> spec.Interface:
+        return self._interface(port, interfaces.routes_of(self._subnets([port])))
+
+    def _subnets(self, ports: Sequence[Port]) -> list[Subnet]:
+        return [self.subnets[address.subnet_id] for port in ports for address in self.addresses[port.id]]
+
+
+def _cidrs_of_version_4(subnets: Iterable[Subnet]) -> tuple[str, ...]:
+    cidrs = {subnet.cidr for subnet in subnets if subnet.ip_version == 4}
+    return tuple(sorted(cidrs, key=ipaddress.IPv4Network))
