@@ -1,6 +1,6 @@
 """A router's address translation as nftables text: one transaction that replaces what was there. Pure."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, collapse_addresses, ip_address, ip_network
 
 from hydria.spec import Router
 
@@ -22,12 +22,14 @@ def render_router(router: Router, gateway_link: str) -> str:
         floating = sorted((_ipv4(pair.floating_ip), _ipv4(pair.fixed_ip)) for pair in router.floating_ips)
         if floating:
             before.append(f"dnat to ip daddr map {{ {_pairs(floating)} }}")
-            sources = _pairs(sorted((fixed, outer) for outer, fixed in floating))
+            # Two floating IPs of one address: it leaves under one of them.
+            sources = _pairs(sorted({fixed: outer for outer, fixed in floating}.items()))
             after += [f"{way} snat to ip saddr map {{ {sources} }}" for way in (outward, turning)]
             after.append(f"{turning} snat to {own}")
-        cidrs = sorted(str(ip_network(cidr)) for cidr in router.snat_cidrs if ip_network(cidr).version == 4)
-        if cidrs:
-            after.append(f"{outward} ip saddr {{ {', '.join(cidrs)} }} snat to {own}")
+        networks = [network for cidr in router.snat_cidrs if isinstance(network := ip_network(cidr), IPv4Network)]
+        if networks:
+            cidrs = ", ".join(str(network) for network in collapse_addresses(networks))
+            after.append(f"{outward} ip saddr {{ {cidrs} }} snat to {own}")
     return "\n".join(
         [
             # Naming the table first makes the deletion good whether or not it was there.

@@ -29,7 +29,6 @@ from hydria.adapters.linux.netns import (
 from hydria.spec import Interface, Route
 
 __all__ = [
-    "PORTS",
     "ensure_bridge",
     "ensure_leg",
     "ensure_namespace",
@@ -41,6 +40,7 @@ __all__ = [
     "namespace_path",
     "namespaces",
     "netlink",
+    "remove_all_legs",
     "remove_leg",
     "remove_namespace",
     "reporting",
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 # The group of all ends in the switch: one request removes them all.
-PORTS = 1
+_PORTS = 1
 
 _FORWARDING = 3
 _FORWARDING_WAIT = 0.5
@@ -114,6 +114,14 @@ def remove_leg(names: Names, namespace: str, link: str) -> bool:
         return _delete(here, find(here, link))
 
 
+def remove_all_legs(names: Names) -> None:
+    """Delete every leg of every namespace at once, as one by one each takes 20 ms. Raises HostError."""
+    if not exists(names.switch):
+        return
+    with reporting("The ports of the switch cannot be removed"), netlink(names.switch) as switch, _absent_is_none():
+        switch.link("del", group=_PORTS)
+
+
 def links(namespace: str) -> list[str]:
     """Return the names of a namespace's links but `lo`. Raises HostError."""
     with reporting(f"The links of the network namespace {namespace} cannot be read"), netlink(namespace) as here:
@@ -168,7 +176,7 @@ def _make_pair(switch: IPRoute, namespace: str, link: str, interface: Interface,
             kind="veth",
             mtu=interface.mtu,
             master=master,
-            group=PORTS,
+            group=_PORTS,
             state="up",
             peer={"ifname": link, "net_ns_fd": descriptor, "address": interface.mac, "mtu": interface.mtu},
         )

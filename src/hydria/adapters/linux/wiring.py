@@ -1,12 +1,11 @@
 """The whole topology on one machine: bridges in one namespace, routers in theirs, one link in the machine's own."""
 
 from hydria.adapters.linux.kernel import (
-    PORTS,
     ensure_bridge,
     ensure_switch,
-    exists,
     namespaces,
     netlink,
+    remove_all_legs,
     remove_namespace,
     reporting,
 )
@@ -55,10 +54,7 @@ class Wiring:
     def remove_all(self) -> None:
         """Remove every link and namespace of this prefix. Processes in them are the caller's to end first."""
         remove_uplink(self._names)
-        if exists(self._names.switch):
-            with reporting("The ports of the switch cannot be removed"), netlink(self._names.switch) as switch:
-                # All legs of all namespaces at once: one by one takes 20 ms each.
-                switch.link("del", group=PORTS)
+        remove_all_legs(self._names)
         for namespace in namespaces(self._names.prefix):
             remove_namespace(namespace)
         self._routers = Routers(self._names)

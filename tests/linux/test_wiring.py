@@ -1,0 +1,267 @@
+"""Networks, routers, floating IPs and the machine's own link, wired for real and used."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from msgspec import structs
+from wires import addresses, ask, host, interface, server, uuid
+
+from hydria.adapters.linux.kernel import (
+    ensure_bridge,
+    ensure_leg,
+    ensure_namespace,
+    ensure_switch,
+    inside,
+    links,
+    namespaces,
+    netlink,
+    remove_leg,
+    remove_namespace,
+    sysctl,
+)
+from hydria.adapters.linux.names import GATEWAY, Names, bridge, router_leg
+from hydria.adapters.linux.wiring import Wiring
+from hydria.errors import HostError
+from hydria.spec import Address, FloatingIp, Interface, Network, Route, Router, Topology
+
+MACHINE, OWN, FLOATING, OTHER_FLOATING = "203.0.113.1", "203.0.113.10", "203.0.113.50", "203.0.113.51"
+
+
+class Cloud:
+    """One external and one inner network, a router between them, and the topology that says so."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.wiring = Wiring(names)
+        self.external = Network(id=uuid(), external=True, host_addresses=(Address(ip=MACHINE, prefix=24),))
+        self.inner = Network(id=uuid())
+        self.router = Router(
+            id=uuid(),
+            # The home cloud gives every port its subnet's routes, a router's too.
+            interfaces=(interface(self.inner.id, "10.0.0.1/24", via="10.0.0.1"),),
+            gateway=interface(self.external.id, f"{OWN}/24", via=MACHINE),
+            snat_cidrs=("10.0.0.0/24",),
+        )
+
+    @property
+    def namespace(self) -> str:
+        return self.names.router(self.router.id)
+
+    def topology(self, *routers: Router) -> Topology:
+        return Topology(generation=1, networks=(self.external, self.inner), routers=routers)
+
+    def wire(self, *floating: tuple[str, str]) -> None:
+        pairs = tuple(FloatingIp(floating_ip=outer, fixed_ip=inner) for outer, inner in floating)
+        self.router = structs.replace(self.router, floating_ips=pairs)
+        self.wiring.wire(self.topology(self.router))
+
+    def inside_host(self, name: str, address: str) -> str:
+        return host(self.names, name, interface(self.inner.id, f"{address}/24", via="10.0.0.1"))
+
+    def outside_host(self, name: str, address: str) -> str:
+        return host(self.names, name, interface(self.external.id, f"{address}/24", via=MACHINE))
+
+
+@pytest.fixture
+def cloud(names: Names) -> Cloud:
+    return Cloud(names)
+
+
+@contextmanager
+def _legs_of(names: Names, address: str) -> Iterator[str]:
+    """A namespace that the machine reaches by a link of its own: the world beyond it."""
+    beyond = f"{names.prefix}beyond"
+    other = Names(f"{names.prefix}y")
+    network = uuid()
+    ensure_namespace(beyond)
+    try:
+        ensure_leg(other, beyond, "eth0", interface(network, f"{address}/24", via="198.51.100.1"))
+        ensure_leg(other, "/proc/thread-self/ns/net", "eth9", interface(network, "198.51.100.1/24"))
+        yield beyond
+    finally:
+        remove_namespace(beyond)
+        remove_namespace(other.switch)
+
+
+def test_a_floating_ip_leads_to_its_port_from_outside_and_from_the_machine(cloud: Cloud) -> None:
+    cloud.wire((FLOATING, "10.0.0.11"))
+    web = cloud.inside_host("web", "10.0.0.11")
+    client = cloud.outside_host("client", "203.0.113.77")
+    with server(web, "10.0.0.11", "web sees "):
+        assert ask(client, FLOATING) == "web sees 203.0.113.77"
+        assert ask(None, FLOATING) == f"web sees {MACHINE}"
+
+
+def test_an_inside_client_may_use_the_floating_ip(cloud: Cloud) -> None:
+    cloud.wire((FLOATING, "10.0.0.11"), (OTHER_FLOATING, "10.0.0.13"))
+    web = cloud.inside_host("web", "10.0.0.11")
+    with server(web, "10.0.0.11"):
+        assert ask(cloud.inside_host("plain", "10.0.0.12"), FLOATING) == OWN
+        assert ask(cloud.inside_host("known", "10.0.0.13"), FLOATING) == OTHER_FLOATING
+        assert ask(web, FLOATING) == FLOATING
+
+
+def test_inside_hosts_leave_under_the_right_address(cloud: Cloud) -> None:
+    cloud.wire((FLOATING, "10.0.0.11"))
+    outside = cloud.outside_host("outside", "203.0.113.77")
+    with server(outside, "203.0.113.77"):
+        assert ask(cloud.inside_host("plain", "10.0.0.12"), "203.0.113.77") == OWN
+        assert ask(cloud.inside_host("known", "10.0.0.11"), "203.0.113.77") == FLOATING
+
+
+def test_without_snat_nobody_borrows_the_gateways_address(cloud: Cloud) -> None:
+    cloud.router = structs.replace(cloud.router, snat_cidrs=())
+    cloud.wire((FLOATING, "10.0.0.11"))
+    outside = cloud.outside_host("outside", "203.0.113.77")
+    with server(outside, "203.0.113.77"):
+        assert ask(cloud.inside_host("known", "10.0.0.11"), "203.0.113.77") == FLOATING
+        with pytest.raises(OSError, match="timed out|unreachable"):
+            ask(cloud.inside_host("plain", "10.0.0.12"), "203.0.113.77")
+
+
+def test_a_floating_ip_moves_and_goes(cloud: Cloud) -> None:
+    first, second = cloud.inside_host("first", "10.0.0.11"), cloud.inside_host("second", "10.0.0.12")
+    client = cloud.outside_host("client", "203.0.113.77")
+    with server(first, "10.0.0.11", "first "), server(second, "10.0.0.12", "second "):
+        cloud.wire((FLOATING, "10.0.0.11"))
+        assert ask(client, FLOATING).startswith("first")
+        cloud.wire((FLOATING, "10.0.0.12"))
+        assert ask(client, FLOATING).startswith("second")
+        cloud.wire()
+        with pytest.raises(OSError, match="timed out|unreachable|No route"):
+            ask(client, FLOATING)
+    assert addresses(cloud.namespace, GATEWAY) == {f"{OWN}/24"}
+
+
+def test_a_floating_ip_moves_to_another_router(cloud: Cloud) -> None:
+    network = Network(id=uuid())
+    other = Router(
+        id=uuid(),
+        interfaces=(interface(network.id, "192.0.2.1/24"),),
+        gateway=interface(cloud.external.id, "203.0.113.11/24", via=MACHINE),
+    )
+    first = cloud.inside_host("first", "10.0.0.11")
+    second = host(cloud.names, "second", interface(network.id, "192.0.2.11/24", via="192.0.2.1"))
+    client = cloud.outside_host("client", "203.0.113.77")
+    cloud.wire((FLOATING, "10.0.0.11"))
+    with server(first, "10.0.0.11", "first "), server(second, "192.0.2.11", "second "):
+        assert ask(client, FLOATING).startswith("first")
+        moved = structs.replace(other, floating_ips=(FloatingIp(floating_ip=FLOATING, fixed_ip="192.0.2.11"),))
+        before = cloud.topology(structs.replace(cloud.router, floating_ips=()), moved)
+        cloud.wiring.wire(structs.replace(before, networks=(*before.networks, network)))
+        assert ask(client, FLOATING).startswith("second")
+
+
+def test_two_inner_networks_reach_each_other_untranslated(cloud: Cloud) -> None:
+    network = Network(id=uuid())
+    legs = (*cloud.router.interfaces, interface(network.id, "192.0.2.1/24"))
+    topology = cloud.topology(structs.replace(cloud.router, interfaces=legs))
+    cloud.wiring.wire(structs.replace(topology, networks=(*topology.networks, network)))
+    web = host(cloud.names, "web", interface(network.id, "192.0.2.11/24", via="192.0.2.1"))
+    with server(web, "192.0.2.11"):
+        assert ask(cloud.inside_host("client", "10.0.0.11"), "192.0.2.11") == "10.0.0.11"
+
+
+def test_nothing_goes_through_the_machine_even_if_it_forwards(cloud: Cloud) -> None:
+    cloud.wire()
+    inner = cloud.inside_host("inner", "10.0.0.11")
+    with _legs_of(cloud.names, "198.51.100.2") as beyond, server(beyond, "198.51.100.2"):
+        sysctl("/proc/thread-self/ns/net", "net.ipv4.ip_forward", "1")
+        assert ask(None, "198.51.100.2") == "198.51.100.1"
+        with pytest.raises(OSError, match="unreachable|No route"):
+            ask(inner, "198.51.100.2")
+
+
+def test_the_machines_own_forwarding_is_not_touched(cloud: Cloud) -> None:
+    cloud.wire((FLOATING, "10.0.0.11"))
+    with open("/proc/sys/net/ipv4/ip_forward") as file:
+        assert file.read().strip() == "0"
+    assert links("/proc/thread-self/ns/net") == [cloud.names.uplink]
+
+
+def test_wiring_again_mends_what_somebody_broke(cloud: Cloud) -> None:
+    cloud.wire((FLOATING, "10.0.0.11"))
+    web = cloud.inside_host("web", "10.0.0.11")
+    client = cloud.outside_host("client", "203.0.113.77")
+    with server(web, "10.0.0.11"):
+        for damage in (
+            lambda: remove_leg(cloud.names, cloud.namespace, GATEWAY),
+            lambda: remove_leg(cloud.names, cloud.namespace, router_leg(cloud.router.interfaces[0].port_id)),
+            lambda: remove_namespace(cloud.namespace),
+            lambda: remove_leg(cloud.names, "/proc/thread-self/ns/net", cloud.names.uplink),
+            lambda: sysctl(cloud.namespace, "net.ipv4.ip_forward", "0"),
+        ):
+            assert damage() is not False
+            cloud.wire((FLOATING, "10.0.0.11"))
+            assert ask(client, FLOATING) == "203.0.113.77"
+            assert ask(None, FLOATING) == MACHINE
+
+
+def test_what_is_not_in_the_topology_goes_and_amphorae_stay(cloud: Cloud) -> None:
+    cloud.wire((FLOATING, "10.0.0.11"))
+    web = cloud.inside_host("web", "10.0.0.11")
+    with netlink(cloud.names.switch) as switch:
+        ensure_bridge(switch, uuid())
+    cloud.wiring.wire(Topology(generation=2, networks=(cloud.inner,)))
+    assert cloud.namespace not in namespaces(cloud.names.prefix)
+    assert links("/proc/thread-self/ns/net") == []
+    assert addresses(web, "eth0") == {"10.0.0.11/24"}
+    bridges = [link for link in links(cloud.names.switch) if link.startswith("b")]
+    assert bridges == [bridge(cloud.inner.id)]
+
+
+def test_a_leg_of_a_network_that_the_topology_does_not_know_yet_stays(cloud: Cloud) -> None:
+    web = cloud.inside_host("web", "10.0.0.11")
+    other = cloud.inside_host("other", "10.0.0.12")
+    cloud.wiring.wire(Topology(generation=1))
+    with server(web, "10.0.0.11"):
+        assert ask(other, "10.0.0.11") == "10.0.0.12"
+
+
+def test_an_interface_and_the_gateway_are_taken_away(cloud: Cloud) -> None:
+    cloud.wire((FLOATING, "10.0.0.11"))
+    cloud.router = structs.replace(cloud.router, gateway=None, snat_cidrs=())
+    cloud.wire()
+    assert links(cloud.namespace) == [router_leg(cloud.router.interfaces[0].port_id)]
+    cloud.router = structs.replace(cloud.router, interfaces=())
+    cloud.wire()
+    assert links(cloud.namespace) == []
+
+
+def test_a_router_that_cannot_be_made_does_not_hold_up_the_others(cloud: Cloud) -> None:
+    way = Route(destination="0.0.0.0/0", via="192.0.2.99")
+    bad = Router(id=uuid(), gateway=structs.replace(interface(cloud.external.id, "203.0.113.12/24"), routes=(way,)))
+    with pytest.raises(HostError, match="cannot be attached"):
+        cloud.wiring.wire(cloud.topology(bad, cloud.router))
+    assert addresses(cloud.namespace, GATEWAY) == {f"{OWN}/24"}
+
+
+def test_remove_all_leaves_nothing_and_keeps_other_prefixes(cloud: Cloud) -> None:
+    cloud.wire((FLOATING, "10.0.0.11"))
+    cloud.inside_host("web", "10.0.0.11")
+    other = Names(f"{cloud.names.prefix}x")
+    ensure_switch(other)
+    cloud.wiring.remove_all()
+    assert namespaces(cloud.names.prefix) == []
+    assert links("/proc/thread-self/ns/net") == []
+    rules = subprocess.run(["ip", "rule"], capture_output=True, text=True, check=True).stdout
+    assert cloud.names.uplink not in rules
+    assert namespaces(other.prefix) == [other.switch]
+    cloud.wiring.remove_all()
+    remove_namespace(other.switch)
+    cloud.wire((FLOATING, "10.0.0.11"))
+    with inside(cloud.namespace):
+        loaded = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+    assert FLOATING in loaded
+
+
+def test_the_gateways_interface_may_be_any_interface(cloud: Cloud) -> None:
+    gateway = cloud.router.gateway
+    assert isinstance(gateway, Interface)
+    jumbo = structs.replace(gateway, mtu=1400)
+    cloud.router = structs.replace(cloud.router, gateway=jumbo)
+    cloud.wire()
+    with netlink(cloud.namespace) as here:
+        assert here.link("get", ifname=GATEWAY)[0].get("mtu") == 1400

@@ -1,0 +1,92 @@
+"""What the tests of links speak with: TCP servers and clients inside namespaces, without a process of their own."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+from hydria.adapters.linux.kernel import ensure_leg, ensure_namespace, inside, netlink
+from hydria.adapters.linux.names import Names
+from hydria.spec import Address, Interface, Route
+
+PORT = 8080
+
+
+def uuid() -> str:
+    return str(uuid4())
+
+
+def interface(network_id: str, *addresses: str, via: str | None = None) -> Interface:
+    """An interface with a MAC of its own; addresses as `10.0.0.5/24`, `via` the default gateway."""
+    parted = [address.partition("/") for address in addresses]
+    tail = uuid4().hex
+    return Interface(
+        port_id=uuid(),
+        network_id=network_id,
+        mac=f"fa:16:3e:{tail[:2]}:{tail[2:4]}:{tail[4:6]}",
+        addresses=tuple(Address(ip=ip, prefix=int(prefix)) for ip, _, prefix in parted),
+        routes=() if via is None else (Route(destination="0.0.0.0/0", via=via),),
+    )
+
+
+def host(names: Names, name: str, leg: Interface) -> str:
+    """Make a namespace with one leg; returns its name."""
+    namespace = names.lab(name)
+    ensure_namespace(namespace)
+    ensure_leg(names, namespace, "eth0", leg)
+    return namespace
+
+
+@contextmanager
+def server(namespace: str, address: str, greeting: str = "") -> Iterator[None]:
+    """Answer every connection with the greeting and the client's address as the server sees it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with inside(namespace):
+        listener = socket.create_server((address, PORT), family=family)
+
+    def answer() -> None:
+        while True:
+            try:
+                client, peer = listener.accept()
+            except OSError:
+                return
+            with client:
+                client.sendall(f"{greeting}{peer[0]}".encode())
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    try:
+        yield
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def ask(namespace: str | None, address: str, *, seconds: float = 0.9) -> str:
+    """Connect from a namespace (None: the thread's own) and return the answer; raises OSError.
+
+    The time is short of a second: an ARP request or a SYN that got lost is a failure.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    if namespace is None:
+        client = socket.socket(family)
+    else:
+        with inside(namespace):
+            client = socket.socket(family)
+    with client:
+        client.settimeout(seconds)
+        client.connect((address, PORT))
+        return client.recv(1000).decode()
+
+
+def addresses(namespace: str, link: str) -> set[str]:
+    """Return the addresses of a link as `10.0.0.5/24`, link-local ones left out."""
+    with netlink(namespace) as socket_:
+        index = socket_.link_lookup(ifname=link)[0]
+        return {
+            f"{address.get('address')}/{address['prefixlen']}"
+            for address in socket_.get_addr(index=index)
+            if address["scope"] == 0
+        }
