@@ -50,6 +50,13 @@ class NotFound(Refusal):
     kind = "NotFound"
 
 
+class NotAllowed(Refusal):
+    """What is there does not know the method (405)."""
+
+    status = 405
+    kind = "MethodNotAllowed"
+
+
 class Conflict(Refusal):
     """It clashes with something that exists (409)."""
 

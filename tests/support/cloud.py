@@ -6,16 +6,18 @@ from pathlib import Path
 
 import httpx
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from hydria.adapters.memory import ManualClock, MemoryNetworking, MemoryTopologies
 from hydria.api import mounts
+from hydria.api.dialect import OctaviaDialect
 from hydria.api.policy import OctaviaPolicy
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
 from hydria.controller.orders import Quartermaster
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
-from hydria.http.dispatch import Dispatcher
+from hydria.http.dispatch import Dispatcher, nothing_here
 from hydria.http.operation import Caller
 from hydria.store import Database, Transaction, metadata
 from support.api import Api
@@ -63,7 +65,8 @@ class Cloud:
         )
         octavia = mounts(lambda _: self.networking, strict_immutable=strict_immutable)
         routes = [route for mount in octavia for route in dispatcher.routes(mount)]
-        self.app = Starlette(routes=[*routes, *self.exchange.routes()])
+        lost = Route("/load-balancer/{rest:path}", nothing_here(OctaviaDialect()))
+        self.app = Starlette(routes=[*routes, *self.exchange.routes(), lost])
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://cloud.test")
 
     def api(self, user: str | None = "alice") -> Api:

@@ -54,7 +54,9 @@ class Worker:
         report = Report(amphora_id=key, generation=0, attempted=attempted, reason=self.trouble)
         if instance is not None:
             tree = instance.tree
-            operating = operating_statuses(tree, {member.id: self._state(member.id, instance) for member in tree.members})
+            operating = operating_statuses(
+                tree, {member.id: self._state(member.id, instance) for member in tree.members}
+            )
             report = structs.replace(
                 report, generation=instance.generation, operating=operating, counters=self.counters
             )

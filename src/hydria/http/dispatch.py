@@ -11,8 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hydria.errors import NotFound, Refusal, TooLarge, Unauthenticated
+from hydria.errors import NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
 from hydria.http.operation import Authorisation, Call, Caller, Dialect, Mount, Operation, Query, Reply
 from hydria.ports import Clock
 from hydria.store import Database, Transaction
@@ -20,6 +21,9 @@ from hydria.store import Database, Transaction
 log = structlog.get_logger(__name__)
 
 _json = msgspec.json.Encoder()
+
+# Every path takes them all, so that what it does not know is refused in its own dialect.
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 # Reads a token's owner; None is nobody.
 Authenticate = Callable[[Transaction, str], Caller | None]
@@ -54,16 +58,16 @@ class Dispatcher:
         # A path without names must win over one with names: ports/{id} must not take ports/search.
         ordered = sorted(by_path.items(), key=lambda item: item[0].count("{"))
         return [
-            Route(prefix + path, self._endpoint(mount.dialect, operations), methods=list(operations))
+            Route(prefix + path, self._endpoint(mount.dialect, operations), methods=_METHODS)
             for prefix in mount.prefixes
             for path, operations in ordered
         ]
 
     def _endpoint(self, dialect: Dialect, operations: dict[str, Operation]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
-            request_id = f"req-{uuid.uuid4()}"
-            operation = operations.get(request.method) or operations["GET"]
+            request_id = _new_id()
             try:
+                operation = _chosen(operations, request.method)
                 reply = await self._answer(request, operation, dialect)
                 status, body, headers = reply.status or operation.status, reply.body, dict(reply.headers)
             except Refusal as refusal:
@@ -74,9 +78,9 @@ class Dispatcher:
             except Exception:
                 log.exception("request_failed", method=request.method, path=request.url.path, request_id=request_id)
                 status, body, headers = 500, dialect.failure(request_id), {}
-            headers["x-openstack-request-id"] = request_id
-            content = b"" if body is None else _json.encode(body)
-            return Response(content, status, headers, "application/json" if content else None)
+            if status == 405:
+                headers["Allow"] = ", ".join(operations)
+            return _response(status, body, headers, request_id)
 
         return endpoint
 
@@ -118,11 +122,32 @@ class Dispatcher:
         return b"".join(chunks)
 
 
-def nothing_here(dialect: Dialect) -> Callable[[Request], Any]:
-    """Return an endpoint that answers 404 in a dialect."""
+def nothing_here(dialect: Dialect) -> ASGIApp:
+    """Return an application that answers 404 in a dialect, whatever is asked."""
+    return _Nothing(dialect)
 
-    async def endpoint(request: Request) -> Response:
-        body, headers = dialect.fault(NotFound("The resource could not be found."))
-        return Response(_json.encode(body), 404, headers, "application/json")
 
-    return endpoint
+class _Nothing:
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, headers = self._dialect.fault(NotFound("The resource could not be found."))
+        await _response(404, body, headers, _new_id())(scope, receive, send)
+
+
+def _chosen(operations: dict[str, Operation], method: str) -> Operation:
+    operation = operations.get("GET" if method == "HEAD" else method)
+    if operation is None:
+        raise NotAllowed(f"The method {method} is not allowed for this resource.")
+    return operation
+
+
+def _new_id() -> str:
+    return f"req-{uuid.uuid4()}"
+
+
+def _response(status: int, body: Any, headers: dict[str, str], request_id: str) -> Response:
+    content = b"" if body is None else _json.encode(body)
+    named = {**headers, "x-openstack-request-id": request_id}
+    return Response(content, status, named, "application/json" if content else None)
