@@ -1,7 +1,7 @@
 """The dispatcher: one place through which every request of every front goes."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hydria.errors import NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
 from hydria.http.operation import Authorisation, Call, Caller, Dialect, Mount, Operation, Query, Reply
@@ -122,18 +121,14 @@ class Dispatcher:
         return b"".join(chunks)
 
 
-def nothing_here(dialect: Dialect) -> ASGIApp:
-    """Return an application that answers 404 in a dialect, whatever is asked."""
-    return _Nothing(dialect)
+def nothing_here(dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint that answers 404 in a dialect."""
 
+    async def endpoint(_: Request) -> Response:
+        body, headers = dialect.fault(NotFound("The resource could not be found."))
+        return _response(404, body, headers, _new_id())
 
-class _Nothing:
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body, headers = self._dialect.fault(NotFound("The resource could not be found."))
-        await _response(404, body, headers, _new_id())(scope, receive, send)
+    return endpoint
 
 
 def _chosen(operations: dict[str, Operation], method: str) -> Operation:

@@ -1,0 +1,45 @@
+"""Bring a database to this version's schema, by the scripts in `migrations`."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Engine
+
+from hydria.errors import SettingsError
+from hydria.store.database import Database
+
+SCRIPTS = Path(__file__).parent / "migrations"
+
+
+def upgrade(target: str | Engine) -> None:
+    """Upgrade the database at an SQLAlchemy URL or behind an engine; an empty one is made, all or nothing.
+
+    Raises SettingsError when a newer version of Hydria has used the database.
+    """
+    if isinstance(target, str):
+        database = Database(target)
+        try:
+            upgrade(database.engine)
+        finally:
+            database.close()
+        return
+    settings = configuration()
+    with target.begin() as connection:
+        settings.attributes["connection"] = connection
+        try:
+            command.upgrade(settings, "head")
+        except CommandError as error:
+            raise SettingsError(
+                f"This version of Hydria does not know the database's schema ({error}). A newer one has used it: "
+                "install that again, or put back a backup."
+            ) from None
+
+
+def configuration() -> Config:
+    """Return Alembic's configuration; there is no file of it."""
+    settings = Config()
+    settings.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    settings.set_main_option("file_template", "r%%(rev)s_%%(slug)s")
+    return settings

@@ -1,0 +1,60 @@
+"""Write the next migration: `python -m hydria.store.migrations.new "what changes"`.
+
+It makes a database from the scripts that are there, compares it with the tables of the code, and writes the
+difference to `versions`. Read what it wrote before you commit it. With `--anew` it first removes all scripts, for as
+long as no database of anybody's has them.
+"""
+
+import argparse
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from hydria.store.database import Database
+from hydria.store.migrate import SCRIPTS, configuration, upgrade
+
+# What registers tables. By name: the store stands below them, and imports none.
+MODULES = ("hydria.store.resources", "hydria.homecloud.identity", "hydria.homecloud.network")
+
+
+def write(message: str) -> Path:
+    """Write the next script and return its path."""
+    for module in MODULES:
+        import_module(module)
+    settings = configuration()
+    with TemporaryDirectory() as directory:
+        database = Database(f"sqlite:///{directory}/new.db")
+        upgrade(database.engine)
+        number = len(list(ScriptDirectory.from_config(settings).walk_revisions())) + 1
+        with database.engine.begin() as connection:
+            settings.attributes["connection"] = connection
+            made = command.revision(settings, message, autogenerate=True, rev_id=f"{number:04}")
+        database.close()
+    if made is None or isinstance(made, list):
+        raise RuntimeError("Alembic wrote no script, or several")
+    return Path(made.path)
+
+
+def main() -> None:
+    """Write a script and tidy it."""
+    parser = argparse.ArgumentParser(description="Write the next migration.")
+    parser.add_argument("message", help="what changes, in a few words")
+    parser.add_argument("--anew", action="store_true", help="remove all scripts first")
+    given = parser.parse_args()
+    if given.anew:
+        for script in (SCRIPTS / "versions").glob("r*.py"):
+            script.unlink()
+    path = write(given.message)
+    ruff = str(Path(sys.executable).with_name("ruff"))
+    subprocess.run([ruff, "format", "--quiet", str(path)], check=True)
+    subprocess.run([ruff, "check", "--fix", "--quiet", str(path)], check=True)
+    sys.stdout.write(f"{path}\n")
+
+
+if __name__ == "__main__":
+    main()

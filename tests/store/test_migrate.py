@@ -1,0 +1,99 @@
+"""The scripts lead to the schema that the code has, from any version, all or nothing."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, inspect, text
+
+import hydria.homecloud
+import hydria.store.resources
+from hydria.errors import SettingsError
+from hydria.store import Database, metadata
+from hydria.store.migrate import upgrade
+from hydria.store.migrations.new import MODULES
+
+
+def everything() -> None:
+    """Import every module that may register tables."""
+    for module in pkgutil.walk_packages(hydria.homecloud.__path__, "hydria.homecloud."):
+        importlib.import_module(module.name)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'hydria.db'}"
+
+
+def differences(engine: Engine) -> Any:
+    with engine.connect() as connection:
+        return compare_metadata(MigrationContext.configure(connection), metadata)
+
+
+def shape(engine: Engine) -> dict[str, Any]:
+    """Say all that a database knows of its tables."""
+    found = inspect(engine)
+    return {
+        name: {
+            "columns": {each["name"]: (str(each["type"]), each["nullable"]) for each in found.get_columns(name)},
+            "key": found.get_pk_constraint(name)["constrained_columns"],
+            "unique": sorted((str(each["name"]), each["column_names"]) for each in found.get_unique_constraints(name)),
+            "indexes": sorted((str(each["name"]), each["column_names"]) for each in found.get_indexes(name)),
+        }
+        for name in found.get_table_names()
+        if name != "alembic_version"
+    }
+
+
+def test_the_scripts_make_the_schema_of_the_code(url: str, tmp_path: Path) -> None:
+    everything()
+    upgrade(url)
+    migrated, made = Database(url), Database(f"sqlite:///{tmp_path / 'made.db'}")
+    metadata.create_all(made.engine)
+    # If this fails: python -m hydria.store.migrations.new "what changed"
+    assert differences(migrated.engine) == []
+    assert shape(migrated.engine) == shape(made.engine)
+
+
+def test_the_generator_knows_every_module_with_tables() -> None:
+    for name in MODULES:
+        importlib.import_module(name)
+    known = set(metadata.tables)
+    everything()
+    assert set(metadata.tables) == known
+
+
+def test_again_changes_nothing(url: str) -> None:
+    database = Database(url)
+    upgrade(database.engine)
+    before = shape(database.engine)
+    with database.engine.begin() as connection:
+        connection.execute(text("INSERT INTO hosts (name, seen_at) VALUES ('a', 1)"))
+    upgrade(database.engine)
+    upgrade(url)
+    assert shape(database.engine) == before
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT name FROM hosts")).scalars().all() == ["a"]
+
+
+def test_a_failure_leaves_nothing_behind(url: str) -> None:
+    database = Database(url)
+    with database.engine.begin() as connection:
+        # The last table in the order of names stands in the way.
+        connection.execute(text("CREATE TABLE traffic (weight INTEGER)"))
+    with pytest.raises(Exception, match="traffic"):
+        upgrade(database.engine)
+    assert inspect(database.engine).get_table_names() == ["traffic"]
+
+
+def test_a_schema_from_the_future(url: str) -> None:
+    upgrade(url)
+    database = Database(url)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SettingsError, match="9999.*newer"):
+        upgrade(database.engine)
