@@ -1,0 +1,54 @@
+"""Attach what somebody else made (a container's or a person's namespace) to a port of the home cloud: `hydria plug`."""
+
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
+
+from hydria.adapters.linux.kernel import ensure_leg, find, netlink, remove_leg, reporting
+from hydria.adapters.linux.names import Names
+from hydria.errors import HostError
+from hydria.spec import Address, Interface, Route
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+
+def interface_of(connection: "Connection", port: Any) -> Interface:
+    """Return what a host needs to attach an openstacksdk port: its subnets' prefixes, gateways and routes."""
+    network = connection.network.get_network(port.network_id)
+    addresses: list[Address] = []
+    routes: dict[str, Route] = {}
+    for fixed in port.fixed_ips:
+        subnet = connection.network.get_subnet(fixed["subnet_id"])
+        addresses.append(Address(ip=fixed["ip_address"], prefix=ip_network(subnet.cidr).prefixlen))
+        ways = [(route["destination"], route["nexthop"]) for route in subnet.host_routes or ()]
+        if subnet.gateway_ip:
+            ways.append(("0.0.0.0/0" if subnet.ip_version == 4 else "::/0", subnet.gateway_ip))
+        for destination, via in ways:
+            # One default route: the first subnet's.
+            routes.setdefault(destination, Route(destination=destination, via=via))
+    return Interface(
+        port_id=port.id,
+        network_id=port.network_id,
+        mac=port.mac_address,
+        mtu=network.mtu or 1500,
+        addresses=tuple(addresses),
+        routes=tuple(routes.values()),
+    )
+
+
+def plug(names: Names, namespace: str, link: str, interface: Interface) -> bool:
+    """Make `link` in a namespace the end of a port; True when anything changed. Raises HostError.
+
+    `namespace` is a name under /run/netns or a path such as `/proc/PID/ns/net`. A link that is there already and not
+    this port's is left alone and refused.
+    """
+    with reporting(f"The network namespace {namespace} cannot be read"), netlink(namespace) as here:
+        there = find(here, link)
+    if there is not None and there.get("address") != interface.mac.lower():
+        raise HostError(f"{namespace} has a link {link} already, and it is not this port's. Choose another name.")
+    return ensure_leg(names, namespace, link, interface)
+
+
+def unplug(names: Names, namespace: str, link: str) -> bool:
+    """Take the link away again; False when there was none. Raises HostError."""
+    return remove_leg(names, namespace, link)

@@ -1,0 +1,192 @@
+"""A web server of the lab: a real nginx in a namespace, known by the directory that it works in."""
+
+import http.client
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.processes import Process
+from hydria.errors import HostError
+
+_SECONDS = 10.0
+_PAUSE = 0.02
+
+_CONFIGURATION = """\
+pid nginx.pid;
+error_log error.log;
+worker_processes 1;
+events {{ worker_connections 1024; }}
+http {{
+    access_log access.log;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server {{
+        listen 80;
+        listen [::]:80;
+        default_type text/plain;
+        location / {{ return {status} "{text}\\n"; }}
+    }}
+}}
+"""
+
+
+class WebServer:
+    """nginx in a namespace, which answers everything with one line: `you hit: NAME`."""
+
+    def __init__(self, name: str, namespace: str, run_dir: Path) -> None:
+        self.name = name
+        self._namespace = namespace
+        self._directory = _lab(run_dir) / name
+
+    def start(self) -> None:
+        """Answer `you hit: NAME` with 200, whatever it did before. Raises HostError."""
+        self._answer(200, f"you hit: {self.name}")
+
+    def fail(self) -> None:
+        """Answer everything with 500. Raises HostError."""
+        self._answer(500, f"{self.name} is broken")
+
+    def stop(self) -> None:
+        """End nginx, its workers too; none there is fine. Raises HostError."""
+        _end(self._directory)
+
+    def remove(self) -> None:
+        """End nginx and delete its files. Raises HostError."""
+        self.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _answer(self, status: int, text: str) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        (self._directory / "nginx.conf").write_text(_CONFIGURATION.format(status=status, text=text))
+        master = self._master()
+        if master is not None:
+            master.signal(signal.SIGHUP)
+            master.close()
+        else:
+            # Workers without a master hold the port and obey nobody.
+            self.stop()
+            self._begin()
+        self._await(status, f"{text}\n")
+
+    def _begin(self) -> None:
+        failure = f"nginx of {self.name} does not start"
+        command = ["nginx", "-p", f"{self._directory}/", "-c", "nginx.conf", "-e", "error.log"]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+        with inside(self._namespace):
+            try:
+                # It becomes a daemon; its parent is reaped here. Its output would keep a pipe open for ever.
+                done = subprocess.run(command, cwd=self._directory, stderr=subprocess.DEVNULL, check=False, **quiet)
+            except FileNotFoundError:
+                raise HostError(f"{failure}: the program is missing. Install the package nginx-light.") from None
+        if done.returncode != 0:
+            raise HostError(f"{failure}: {_last_line(self._directory / 'error.log')}")
+
+    def _master(self) -> Process | None:
+        try:
+            pid = int((self._directory / "nginx.pid").read_text())
+        except (OSError, ValueError):
+            return None
+        return _nginx(pid, self._directory)
+
+    def _await(self, status: int, body: str) -> None:
+        """Wait until the answer is this one: a reload is not instant."""
+        deadline = time.monotonic() + _SECONDS
+        while (seen := self._ask()) != (status, body):
+            if time.monotonic() > deadline:
+                raise HostError(f"nginx of {self.name} should answer {status}, and it says {seen!r}.")
+            time.sleep(_PAUSE)
+
+    def _ask(self) -> tuple[int, str] | str:
+        connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=_SECONDS)
+        try:
+            with inside(self._namespace):
+                connection.sock = socket.create_connection(("127.0.0.1", 80), timeout=_SECONDS)
+            connection.request("GET", "/")
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except (OSError, http.client.HTTPException) as error:
+            return str(error)
+        finally:
+            connection.close()
+
+
+def end_all(run_dir: Path) -> None:
+    """End every web server of the lab of this run directory, also what a crash left. Raises HostError."""
+    _end(_lab(run_dir))
+
+
+def _lab(run_dir: Path) -> Path:
+    return run_dir / "lab"
+
+
+def _end(directory: Path) -> None:
+    """Ask every nginx that works in or below the directory to end, then insist."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        processes = list(_processes(directory))
+        for process in processes:
+            process.signal(number)
+        deadline = time.monotonic() + _SECONDS / 2
+        left = [process for process in processes if not _ended(process, deadline)]
+        for process in processes:
+            process.close()
+        # A worker may have been born between the look and the signal.
+        if not left and not any(_closed(process) for process in _processes(directory)):
+            return
+    raise HostError(f"nginx in {directory} does not end; see: ps -C nginx")
+
+
+def _ended(process: Process, deadline: float) -> bool:
+    return bool(select.select([process.pidfd], [], [], max(0.0, deadline - time.monotonic()))[0])
+
+
+def _closed(process: Process) -> bool:
+    process.close()
+    return True
+
+
+def _processes(directory: Path) -> Iterator[Process]:
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            process = _nginx(int(entry.name), directory)
+            if process is not None:
+                yield process
+
+
+def _nginx(pid: int, directory: Path) -> Process | None:
+    """Return the process with this number if it is an nginx that works in or below the directory."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except (ProcessLookupError, ValueError, OSError):
+        return None
+    process = Process(pid, pidfd)
+    # The pidfd came first: what is read now is of the process that it holds, or of none.
+    if process.alive and _works_in(pid, directory):
+        return process
+    process.close()
+    return None
+
+
+def _works_in(pid: int, directory: Path) -> bool:
+    try:
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        where = Path(os.readlink(f"/proc/{pid}/cwd").removesuffix(" (deleted)"))
+    except OSError:
+        return False
+    return name == "nginx" and where.is_relative_to(directory.resolve())
+
+
+def _last_line(log: Path) -> str:
+    try:
+        return log.read_text(errors="replace").strip().splitlines()[-1]
+    except (OSError, IndexError):
+        return "no reason given"
