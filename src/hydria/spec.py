@@ -105,10 +105,14 @@ class Topology(Struct, frozen=True, kw_only=True):
 
 
 class Holding(Struct, frozen=True, kw_only=True):
-    """What an agent says it has when it polls: generations by amphora id (the newest that it was told, not served)."""
+    """What an agent says it has when it polls: generations by amphora id (the newest that it was told, not served).
+
+    `withdrawing` are the amphorae that it is busy removing and need not be told of again.
+    """
 
     host: str
     amphorae: dict[str, int] = {}
+    withdrawing: tuple[str, ...] = ()
     topology: int = 0
 
 
@@ -126,8 +130,6 @@ class Reports(Struct, frozen=True, kw_only=True):
     host: str
     reports: tuple[Report, ...] = ()
     withdrawn: tuple[str, ...] = ()
-    # Why the topology could not be made, or None when it could.
+    # The newest topology that was tried, and why it could not be made, or None when it could.
     topology: int = 0
     topology_reason: str | None = None
-
-

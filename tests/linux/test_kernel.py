@@ -191,7 +191,7 @@ def test_many_threads_at_once(names: Names) -> None:
         made = list(pool.map(lambda leg: host(names, leg.port_id, leg), legs))
         again = pool.map(lambda pair: ensure_leg(names, pair[0], "eth0", pair[1]), zip(made, legs, strict=True))
         assert not any(again)
-        assert {inode for inode in pool.map(lambda _: os.stat("/proc/thread-self/ns/net").st_ino, legs)} == {own}
+        assert set(pool.map(lambda _: os.stat("/proc/thread-self/ns/net").st_ino, legs)) == {own}
     with server(made[0], "10.0.0.10"):
         assert ask(made[-1], "10.0.0.10") == "10.0.0.33"
 

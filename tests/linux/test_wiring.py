@@ -117,7 +117,7 @@ def test_without_snat_nobody_borrows_the_gateways_address(cloud: Cloud) -> None:
     outside = cloud.outside_host("outside", "203.0.113.77")
     with server(outside, "203.0.113.77"):
         assert ask(cloud.inside_host("known", "10.0.0.11"), "203.0.113.77") == FLOATING
-        with pytest.raises(OSError, match="timed out|unreachable"):
+        with pytest.raises(OSError, match=r"timed out|unreachable"):
             ask(cloud.inside_host("plain", "10.0.0.12"), "203.0.113.77")
 
 
@@ -130,7 +130,7 @@ def test_a_floating_ip_moves_and_goes(cloud: Cloud) -> None:
         cloud.wire((FLOATING, "10.0.0.12"))
         assert ask(client, FLOATING).startswith("second")
         cloud.wire()
-        with pytest.raises(OSError, match="timed out|unreachable|No route"):
+        with pytest.raises(OSError, match=r"timed out|unreachable|No route"):
             ask(client, FLOATING)
     assert addresses(cloud.namespace, GATEWAY) == {f"{OWN}/24"}
 
@@ -170,7 +170,7 @@ def test_nothing_goes_through_the_machine_even_if_it_forwards(cloud: Cloud) -> N
     with _legs_of(cloud.names, "198.51.100.2") as beyond, server(beyond, "198.51.100.2"):
         sysctl("/proc/thread-self/ns/net", "net.ipv4.ip_forward", "1")
         assert ask(None, "198.51.100.2") == "198.51.100.1"
-        with pytest.raises(OSError, match="unreachable|No route"):
+        with pytest.raises(OSError, match=r"unreachable|No route"):
             ask(inner, "198.51.100.2")
 
 

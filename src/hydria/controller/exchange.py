@@ -29,7 +29,7 @@ _TOPICS = frozenset({"instances", "topology"})
 
 
 class Exchange:
-    """`/agent/v1/poll` and `/agent/v1/report`."""
+    """`/agent/v1/poll` and `/agent/v1/report`, and `/agent/v1/hosts` for whoever starts agents."""
 
     def __init__(
         self, database: Database, clock: Clock, quartermaster: Quartermaster, reporter: Reporter, secret: str
@@ -40,12 +40,14 @@ class Exchange:
         self._reporter = reporter
         self._secret = secret
         self._changed = asyncio.Event()
+        self._asking: set[str] = set()
         self.poll_seconds = 25.0
         database.subscribe(self._wake)
 
     def routes(self) -> list[Route]:
-        """Return the two routes."""
+        """Return the routes."""
         return [
+            Route("/agent/v1/hosts", self._hosts, methods=["GET"]),
             Route("/agent/v1/poll", self._poll, methods=["POST"]),
             Route("/agent/v1/report", self._report, methods=["POST"]),
         ]
@@ -54,6 +56,11 @@ class Exchange:
         if topics & _TOPICS:
             self._changed.set()
             self._changed = asyncio.Event()
+
+    async def _hosts(self, request: Request) -> Response:
+        """Name the hosts that have asked for work since this server began."""
+        refusal = self._refusal(request)
+        return refusal or Response(_encoder.encode({"hosts": sorted(self._asking)}), media_type="application/json")
 
     async def _poll(self, request: Request) -> Response:
         refusal = self._refusal(request)
@@ -64,6 +71,7 @@ class Exchange:
         except msgspec.DecodeError as error:
             return Response(f"not a holding: {error}", 400)
         self._database.transact(lambda tx: self._quartermaster.seen(tx, holding.host, self._clock.now()))
+        self._asking.add(holding.host)
         orders = await self._wait(holding)
         return Response(_encoder.encode(orders), media_type="application/json")
 

@@ -39,6 +39,10 @@ class Controller:
             except TimeoutError:
                 continue
 
+    def wake(self) -> None:
+        """Look at once whether there is work, or whether to stop."""
+        self._woken.set()
+
     def work(self) -> None:
         """Reconcile everything that is due, each in a transaction of its own."""
         for key in self._database.read(self._reconciler.due):

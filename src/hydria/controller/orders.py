@@ -63,11 +63,12 @@ class Quartermaster:
             key, leaving, generation = tuple(row)
             known.add(key)
             if leaving:
-                withdraw.append(key)
+                if key not in holding.withdrawing:
+                    withdraw.append(key)
             elif holding.amphorae.get(key) != generation:
                 serve.append(key)
         # What nobody knows of must not go on serving.
-        withdraw += [key for key in holding.amphorae if key not in known]
+        withdraw += [key for key in holding.amphorae if key not in known and key not in holding.withdrawing]
         return serve, withdraw
 
     def _instance(self, transaction: Transaction, key: str) -> Instance | None:

@@ -152,6 +152,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.database.url or f"sqlite:///{self.state_dir / 'hydria.db'}"
 
     @property
+    def agent_secret_file(self) -> Path:
+        """Where the server keeps what its own agent is let in with."""
+        return self.state_dir / "agent.secret"
+
+    @property
+    def credentials_file(self) -> Path:
+        """Where the first admin's credentials are written."""
+        return self.state_dir / "clouds.yaml"
+
+    @property
     def loopback_url(self) -> str:
         """Where a program on this machine reaches the server, without a trailing slash."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.server.host, self.server.host)  # noqa: S104

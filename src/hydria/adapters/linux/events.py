@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import socket
 from pathlib import Path
 
 from hydria.adapters.linux.processes import Process
@@ -12,41 +13,41 @@ from hydria.adapters.linux.processes import Process
 _TAG = re.compile(rb"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\[\d+\]:")
 
 
-class Events(asyncio.DatagramProtocol):
+class Events:
     """Gathers the ids of amphorae to which something happened."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._changed: dict[str, None] = {}
         self._woken = asyncio.Event()
-        self._transport: asyncio.BaseTransport | None = None
+        self._socket: socket.socket | None = None
         self._watched: dict[str, int] = {}
 
     async def open(self) -> None:
         """Listen; a socket that a dead agent left is replaced."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.unlink(missing_ok=True)
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=str(self.path))
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind(str(self.path))
+        asyncio.get_running_loop().add_reader(self._socket, self._receive, self._socket)
         # HAProxy has dropped its privileges when it writes.
-        os.chmod(self.path, 0o622)
+        os.chmod(self.path, 0o622)  # noqa: S103
 
     def close(self) -> None:
         """Listen no more."""
         for amphora_id in list(self._watched):
             self.unwatch(amphora_id)
-        if self._transport is not None:
-            self._transport.close()
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
         self.path.unlink(missing_ok=True)
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        """Take a log line."""
-        tag = _TAG.search(data)
-        if tag is not None:
-            self.add(tag[1].decode())
-
-    def error_received(self, exc: Exception) -> None:
-        """Pass over what cannot be read: counters and states are read regularly anyway."""
+    def _receive(self, source: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                tag = _TAG.search(source.recv(2048))
+                if tag is not None:
+                    self.add(tag[1].decode())
 
     def add(self, amphora_id: str) -> None:
         """Say that something happened to an amphora."""

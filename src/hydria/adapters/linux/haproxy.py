@@ -16,13 +16,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hydria.adapters.linux import haproxy_socket
 from hydria.adapters.linux.processes import Process, find, find_all, gone
 from hydria.errors import HostError
 from hydria.render.haproxy import Rendering, Server
-from hydria.render.haproxy_changes import Remove, steps
+from hydria.render.haproxy_changes import Add, Adjust, Remove, Step, steps
 
 log = structlog.get_logger(__name__)
 
@@ -67,16 +67,17 @@ class Haproxy:
             if (self._directory / "haproxy.cfg").read_text() == rendering.text:
                 self._rendering = rendering
 
-    async def converge(self, rendering: Rendering) -> None:
-        """Run this configuration: change nothing, servers, or reload. Raises HostError; then the last one runs on."""
-        if self.process is None:
-            await self._start(rendering)
-            return
-        planned = steps(self._rendering, rendering) if self._rendering is not None else None
+    async def converge(self, rendering: Rendering) -> haproxy_socket.Statistics | None:
+        """Run this configuration: change nothing, servers, or reload. Raises HostError; then the last one runs on.
+
+        Returns what a process that was replaced said last.
+        """
+        planned = self._plan(rendering) if self.process is not None else None
         if planned is None:
-            await self._start(rendering)
-        elif self._rendering != rendering:
+            return await self._start(rendering)
+        if self._rendering != rendering:
             await self._change(rendering, planned)
+        return None
 
     async def statistics(self) -> haproxy_socket.Statistics:
         """Read states and counters of this process. Raises HostError when it does not run."""
@@ -109,10 +110,26 @@ class Haproxy:
 
     # --- the ways of a change ---
 
-    async def _change(self, rendering: Rendering, planned: Iterable[haproxy_socket.Step]) -> None:
+    def _plan(self, rendering: Rendering) -> list[Step] | None:
+        planned = steps(self._rendering, rendering) if self._rendering is not None else None
+        if planned is None:
+            return None
+        left = {(server.backend, server.name): server for server in self._leaving}
+        plan: list[Step] = []
+        for step in planned:
+            again = left.get((step.server.backend, step.server.name)) if isinstance(step, Add) else None
+            if again is None or not isinstance(step, Add):
+                plan.append(step)
+            elif (again.address, again.options) != (step.server.address, step.server.options):
+                return None
+            else:
+                # It is still there, out of service, until its last connection ends.
+                plan.append(Adjust(structs.replace(again, enabled=False), step.server))
+        return plan
+
+    async def _change(self, rendering: Rendering, planned: list[Step]) -> None:
         self._changing.touch()
         self._rendering = None
-        planned = list(planned)
         for step in planned:
             await haproxy_socket.apply(self._socket, step)
         self._candidate.write_text(rendering.text)
@@ -120,20 +137,33 @@ class Haproxy:
         self._candidate.rename(self._directory / "haproxy.cfg")
         self._changing.unlink()
         self._rendering = rendering
+        present = {(server.backend, server.name) for server in rendering.servers}
+        self._leaving = [each for each in self._leaving if (each.backend, each.name) not in present]
         self._leaving += [step.server for step in planned if isinstance(step, Remove)]
 
-    async def _start(self, rendering: Rendering) -> None:
+    async def _start(self, rendering: Rendering) -> haproxy_socket.Statistics | None:
         """Start a process for the configuration; one that runs hands its sockets over and finishes."""
-        before = self.process
-        states = "1\n"
-        if before is not None:
+        states, last = "1\n", None
+        if self.process is not None:
             with contextlib.suppress(HostError):
                 shown = await haproxy_socket.ask(self._socket, "show servers state")
                 states = haproxy_socket.carry_over(shown, rendering.servers)
+                last = await haproxy_socket.connect(self._socket)
+        try:
+            await self._replace(rendering, states)
+            with contextlib.suppress(HostError):
+                # The old process takes nothing new by now: this is all that it will have counted.
+                return haproxy_socket.Statistics(await last.ask(haproxy_socket.SHOW_STATISTICS)) if last else None
+        finally:
+            if last is not None:
+                last.close()
+        return None
+
+    async def _replace(self, rendering: Rendering, states: str) -> None:
+        takeover = ["-x", self._socket] if self.process is not None else []
         self._changing.touch()
         (self._directory / "servers.state").write_text(states)
         self._candidate.write_text(rendering.text)
-        takeover = ["-x", self._socket] if before is not None else []
         await self._run("-D", "-p", str(self._directory / "candidate.pid"), *self._limits(), *takeover)
         (self._directory / "candidate.pid").rename(self._directory / "haproxy.pid")
         self._candidate.rename(self._directory / "haproxy.cfg")
@@ -142,6 +172,7 @@ class Haproxy:
         if self._process is None:
             raise HostError("HAProxy ended right after its start.")
         self._retire_others()
+        self._leaving.clear()
         self._changing.unlink()
         self._rendering = rendering
 

@@ -3,13 +3,16 @@
 import asyncio
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from hydria.errors import HostError
 from hydria.model.status import ServerState
 from hydria.render.haproxy import Server
 from hydria.render.haproxy_changes import Add, Adjust, Remove, Step
 from hydria.spec import Counters
+
+SHOW_STATISTICS = "show stat"
 
 # A proxy that does not answer for so long is not well (seconds).
 _PATIENCE = 5.0
@@ -18,16 +21,45 @@ _PATIENCE = 5.0
 _BACKEND, _NAME, _ADMIN, _WEIGHT, _CONFIGURED_WEIGHT = 1, 3, 6, 7, 8
 
 
+class Connection:
+    """A connection to one process: it stays that process's when another one takes the path over."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def ask(self, command: str) -> str:
+        """Send the connection's only line, return the whole answer. Raises HostError when there is none."""
+        with _answering():
+            async with asyncio.timeout(_PATIENCE):
+                self._writer.write(f"{command}\n".encode())
+                return (await self._reader.read()).decode(errors="replace").strip()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._writer.close()
+
+
+async def connect(path: str) -> Connection:
+    """Connect to the process that has the path now. Raises HostError when there is none."""
+    with _answering():
+        async with asyncio.timeout(_PATIENCE):
+            return Connection(*await asyncio.open_unix_connection(path))
+
+
 async def ask(path: str, command: str) -> str:
     """Send one line, return the whole answer. Raises HostError when nobody answers."""
+    connection = await connect(path)
     try:
-        async with asyncio.timeout(_PATIENCE):
-            reader, writer = await asyncio.open_unix_connection(path)
-            try:
-                writer.write(f"{command}\n".encode())
-                return (await reader.read()).decode(errors="replace").strip()
-            finally:
-                writer.close()
+        return await connection.ask(command)
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
     except (OSError, TimeoutError) as error:
         raise HostError(f"HAProxy does not answer on its socket: {error or 'no answer'}") from None
 
@@ -63,18 +95,18 @@ class Statistics:
 
 async def statistics(path: str) -> Statistics:
     """Read states and counters. Raises HostError."""
-    return Statistics(await ask(path, "show stat"))
+    return Statistics(await ask(path, SHOW_STATISTICS))
 
 
 def _state(status: str, check: str) -> ServerState:
     if status == "no check":
         return "unchecked"
+    if status.startswith("DOWN"):
+        return "down"
     # Until the first check has ended nobody knows, though HAProxy sends traffic already.
     if check.lstrip("* ") in ("INI", ""):
         return "unknown"
-    if status.startswith(("UP", "NOLB", "DRAIN")):
-        return "up"
-    return "down" if status.startswith("DOWN") else "unknown"
+    return "up" if status.startswith(("UP", "NOLB", "DRAIN")) else "unknown"
 
 
 async def apply(path: str, step: Step) -> None:

@@ -19,6 +19,7 @@ from hydria.adapters.linux.haproxy import Haproxy, Program, make_directory
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.wiring import Wiring
 from hydria.errors import HostError
+from hydria.model.status import ServerState
 from hydria.ports import Observation
 from hydria.render.haproxy import Rendering, Surroundings, render
 from hydria.settings import AgentSettings
@@ -39,7 +40,7 @@ class _Amphora(Struct):
     haproxy: Haproxy
     tally: Tally
     lock: asyncio.Lock
-    served: Instance | None = None
+    known: dict[str, ServerState] = {}
     sweeper: asyncio.Task[None] | None = None
 
 
@@ -126,7 +127,13 @@ class LinuxHost:
 
     async def _observe(self, amphora: _Amphora) -> Observation:
         read = await amphora.haproxy.statistics()
-        return Observation(servers=read.servers(), counters=amphora.tally.total(read.counters()))
+        servers = read.servers()
+        # A new process has checked nothing yet: what the last one knew still holds.
+        servers |= {
+            name: amphora.known[name] for name in servers if servers[name] == "unknown" and name in amphora.known
+        }
+        amphora.known = {name: state for name, state in servers.items() if state in ("up", "down")}
+        return Observation(servers=servers, counters=amphora.tally.total(read.counters()))
 
     async def _serve(self, amphora: _Amphora, instance: Instance) -> None:
         key = instance.amphora_id
@@ -134,27 +141,23 @@ class LinuxHost:
         await asyncio.to_thread(self._connect, namespace, instance)
         make_directory(self._directory(key))
         before = amphora.haproxy.process
-        if before is not None:
-            # A reload begins to count from nothing: this is the last that we hear of the old process.
-            with contextlib.suppress(HostError):
-                await self._observe(amphora)
-        await amphora.haproxy.converge(self._render(instance))
+        before_pid = before.pid if before is not None else None
+        last = await amphora.haproxy.converge(self._render(instance))
+        if last is not None:
+            amphora.tally.total(last.counters())
         after = amphora.haproxy.process
         if after is None:
             raise HostError("HAProxy ended right after its start.")
-        if before is None or before.pid != after.pid:
+        if before_pid != after.pid:
             amphora.tally.begin()
             self._events.watch(key, after)
         await asyncio.to_thread(self._disconnect, namespace, instance)
         self._remember(instance)
-        amphora.served = instance
         if amphora.sweeper is None or amphora.sweeper.done():
-            amphora.sweeper = asyncio.create_task(self._sweep(amphora.haproxy))
+            amphora.sweeper = asyncio.create_task(self._sweep(amphora))
 
     def _connect(self, namespace: str, instance: Instance) -> None:
-        if kernel.ensure_namespace(namespace):
-            for name, value in _SYSCTLS.items():
-                kernel.sysctl(namespace, name, value)
+        kernel.ensure_namespace(namespace)
         for index, interface in enumerate(instance.interfaces):
             kernel.ensure_leg(self._names, namespace, f"eth{index}", interface)
 
@@ -200,25 +203,20 @@ class LinuxHost:
         draft.write_bytes(msgspec.json.encode(instance))
         draft.rename(path)
 
-    async def _sweep(self, haproxy: Haproxy) -> None:
-        with contextlib.suppress(HostError):
-            while await haproxy.sweep():
-                await asyncio.sleep(_SWEEP)
+    async def _sweep(self, amphora: _Amphora) -> None:
+        """Delete leaving servers as they become free: HAProxy does not say when a last connection ends."""
+        left = True
+        while left:
+            await asyncio.sleep(_SWEEP)
+            async with amphora.lock:
+                with contextlib.suppress(HostError):
+                    left = await amphora.haproxy.sweep()
 
     def _directory(self, key: str) -> Path:
         return self._run_dir / "amphorae" / key
 
     def _memory(self, key: str) -> Path:
         return self._state_dir / f"{key}.json"
-
-
-_SYSCTLS = {
-    # A VIP may arrive after HAProxy binds it.
-    "net.ipv4.ip_nonlocal_bind": "1",
-    "net.ipv4.ip_local_port_range": "1024 65535",
-    "net.ipv4.tcp_tw_reuse": "1",
-    "net.core.somaxconn": "65535",
-}
 
 
 def _possible_connections() -> int:

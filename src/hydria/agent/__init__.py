@@ -1,0 +1,7 @@
+"""One host's agent: asks the server what to serve, keeps its host at it, and says how it is."""
+
+from hydria.agent.keeper import Keeper
+from hydria.agent.link import Link, LinkError
+from hydria.agent.loop import Agent
+
+__all__ = ["Agent", "Keeper", "Link", "LinkError"]

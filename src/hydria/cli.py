@@ -1,0 +1,217 @@
+"""The command line: the composition root. Nobody imports it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hydria import settings as settings_package
+from hydria.errors import HydriaError, SettingsError
+from hydria.settings import Settings
+
+app = typer.Typer(
+    help="Load balancers with OpenStack Octavia's API, in network namespaces instead of virtual machines.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+db = typer.Typer(help="The database.", no_args_is_help=True)
+app.add_typer(db, name="db")
+
+_console = Console(highlight=False)
+_errors = Console(stderr=True, highlight=False)
+
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="FILE", help="Settings file; hydria.toml.example has every key."),
+]
+
+
+class _Given:
+    """What stands before the command."""
+
+    file: Path | None = None
+
+
+def _settings() -> Settings:
+    return settings_package.load(_Given.file, os.environ)
+
+
+@app.callback()
+def _main(settings: SettingsOption = None) -> None:
+    _Given.file = settings
+
+
+UntilStdinEnds = Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)]
+
+
+@app.command()
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it works; log to a file.")] = False,
+) -> None:
+    """Run the server and the agent on this machine (as root)."""
+    from hydria.compose import supervisor  # noqa: PLC0415 - each command loads what it needs
+
+    settings = _settings()
+    _need_root("hydria up")
+    if detach:
+        from hydria.compose.detached import start  # noqa: PLC0415
+
+        log_file = start(settings, _Given.file)
+        _console.print(f"Hydria runs: {settings.public_url} (log: {log_file})", soft_wrap=True)
+        _console.print('Next: eval "$(hydria env)"; openstack loadbalancer list')
+        return
+    _run(settings, lambda stop: supervisor.supervise(settings, stop, _Given.file))
+
+
+@app.command()
+def down(
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Also remove all amphorae, networks, the database and the credentials.")
+    ] = False,
+) -> None:
+    """Stop what `hydria up` started. Traffic goes on, unless everything is purged."""
+    from hydria.compose import supervisor  # noqa: PLC0415
+
+    settings = _settings()
+    _need_root("hydria down")
+    stopped = supervisor.end(settings)
+    _console.print("Hydria is stopped." if stopped else "Hydria was not running.")
+    if purge:
+        from hydria.compose.purge import purge as remove  # noqa: PLC0415
+
+        remove(settings)
+        _console.print("Everything that it made on this machine is removed.")
+
+
+@app.command()
+def server(until_stdin_ends: UntilStdinEnds = False) -> None:
+    """Run the server: the API, the home cloud and the controller. Needs no root."""
+    from hydria.compose.server import run_server  # noqa: PLC0415
+
+    settings = _settings()
+    _run(settings, lambda stop: run_server(settings, stop), until_stdin_ends=until_stdin_ends)
+
+
+@app.command()
+def agent(until_stdin_ends: UntilStdinEnds = False) -> None:
+    """Run this host's agent (as root)."""
+    from hydria.compose.agent import run_agent  # noqa: PLC0415
+
+    settings = _settings()
+    _need_root("hydria agent")
+    _run(settings, lambda stop: run_agent(settings, stop), until_stdin_ends=until_stdin_ends)
+
+
+@app.command()
+def env(
+    clouds_yaml: Annotated[
+        Path | None, typer.Option("--clouds-yaml", metavar="FILE", help="Write a clouds.yaml there instead.")
+    ] = None,
+) -> None:
+    """Print what an OpenStack client's shell exports: eval "$(hydria env)"."""
+    from hydria.compose.credentials import CLOUD, Credentials  # noqa: PLC0415
+
+    settings = _settings()
+    credentials = Credentials.read(settings.credentials_file)
+    if clouds_yaml is None:
+        sys.stdout.write(credentials.exports() + "\n")
+        return
+    if clouds_yaml.exists():
+        raise SettingsError(f"{clouds_yaml} is there already. Name another file, or move it away.")
+    credentials.write(clouds_yaml)
+    _console.print(f"{clouds_yaml} is written. Use it by: export OS_CLOUD={CLOUD}", soft_wrap=True)
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Say whether this machine is able, and how to mend what is not. Exits 1 when something is bad."""
+    from hydria.doctor import examine  # noqa: PLC0415
+
+    findings = examine(_settings())
+    if as_json:
+        import msgspec  # noqa: PLC0415
+
+        sys.stdout.write(json.dumps(msgspec.to_builtins(findings), indent=2) + "\n")
+    else:
+        table = Table("", "what", "seen", "how to mend it")
+        marks = {"ok": "[green]ok", "warning": "[yellow]warning", "bad": "[red]bad"}
+        for finding in findings:
+            table.add_row(marks[finding.ok], finding.name, finding.seen, finding.mend)
+        _console.print(table)
+    if any(finding.ok == "bad" for finding in findings):
+        raise typer.Exit(1)
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database to this version's schema."""
+    from hydria.compose.server import upgrade_database  # noqa: PLC0415
+
+    upgrade_database(_settings())
+    _console.print("The database has this version's schema.")
+
+
+def _need_root(command: str) -> None:
+    if os.geteuid() != 0:
+        raise HydriaError(f"{command} makes network namespaces and needs root: sudo {command}")
+
+
+def _run(
+    settings: Settings, work: Callable[[asyncio.Event], Awaitable[None]], *, until_stdin_ends: bool = False
+) -> None:
+    """Run until the work ends or somebody asks to stop."""
+    from hydria import logs  # noqa: PLC0415
+
+    logs.set_up(settings)
+
+    async def main() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        if until_stdin_ends:
+            loop.add_reader(sys.stdin.fileno(), _at_end, stop)
+        await work(stop)
+
+    with contextlib.suppress(ImportError):
+        import uvloop  # noqa: PLC0415
+
+        uvloop.run(main())
+        return
+    asyncio.run(main())
+
+
+def _at_end(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+def main() -> None:
+    """Run a command; what fails on purpose says one sentence and exits 1."""
+    try:
+        app(standalone_mode=True)
+    except* HydriaError as group:
+        for error in _leaves(group):
+            _errors.print(f"error: {error}", style="red", soft_wrap=True, markup=False)
+        sys.exit(1)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+if __name__ == "__main__":
+    main()

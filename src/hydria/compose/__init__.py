@@ -1,0 +1,1 @@
+"""The parts put together as programs: server, agent, and both of them on one machine."""

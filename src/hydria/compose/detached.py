@@ -1,0 +1,54 @@
+"""`hydria up --detach`: start it in the background and return once a load balancer could be made."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from hydria.compose import supervisor
+from hydria.compose.agent import host_name
+from hydria.errors import HostError
+from hydria.settings import Settings
+
+_PATIENCE = 60.0
+
+
+def start(settings: Settings, settings_file: Path | None) -> Path:
+    """Start it and wait until server and agent work together; returns the log file. Raises HostError."""
+    if (pid := supervisor.running(settings)) is not None:
+        raise HostError(f"Hydria runs already (process {pid}). Stop it by: hydria down")
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log_file = settings.state_dir / "hydria.log"
+    given = ("--settings", str(settings_file.absolute())) if settings_file else ()
+    with log_file.open("ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "hydria.cli", *given, "up"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+        )
+    deadline = time.monotonic() + _PATIENCE
+    while not _ready(settings):
+        if child.poll() is not None or time.monotonic() > deadline:
+            raise HostError(f"Hydria did not start. The end of its log {log_file}:\n{_end_of(log_file)}")
+        time.sleep(0.05)
+    return log_file
+
+
+def _ready(settings: Settings) -> bool:
+    """Ask whether this machine's agent has asked for work."""
+    try:
+        headers = {"authorization": f"Bearer {settings.agent_secret_file.read_text().strip()}"}
+        url = f"{settings.agent_server_url}/agent/v1/hosts"
+        answer = httpx.get(url, headers=headers, trust_env=False, timeout=5)
+        return host_name(settings) in answer.raise_for_status().json()["hosts"]
+    except (httpx.HTTPError, OSError, ValueError):
+        return False
+
+
+def _end_of(log_file: Path) -> str:
+    return "\n".join(log_file.read_text(errors="replace").splitlines()[-8:])

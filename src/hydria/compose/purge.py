@@ -1,0 +1,38 @@
+"""Remove everything that Hydria made on this machine, by name, whatever state it is in."""
+
+import asyncio
+import shutil
+import signal
+
+from hydria.adapters.linux import kernel
+from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.processes import find_all, gone
+from hydria.adapters.linux.wiring import Wiring
+from hydria.errors import HostError
+from hydria.lab.hosts import end_all as end_lab
+from hydria.settings import Settings
+
+_PATIENCE = 10.0
+
+
+def purge(settings: Settings) -> None:
+    """End its processes, remove its namespaces, links and directories. Raises HostError."""
+    end_lab(settings.run_dir)
+    asyncio.run(_end_proxies(settings))
+    names = Names(settings.agent.prefix)
+    for namespace in kernel.namespaces(settings.agent.prefix):
+        kernel.remove_namespace(namespace)
+    Wiring(names).remove_all()
+    for directory in (settings.run_dir, settings.state_dir):
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _end_proxies(settings: Settings) -> None:
+    directories = settings.run_dir / "amphorae"
+    if not directories.exists():
+        return
+    processes = [process for each in directories.iterdir() for process in find_all(str(each / "candidate.cfg"))]
+    for process in processes:
+        process.signal(signal.SIGKILL)
+    if not await gone(processes, _PATIENCE):
+        raise HostError("HAProxy does not end; see: ps -C haproxy")

@@ -1,0 +1,167 @@
+"""The server, put together of the API, the home cloud and the controller."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hydria import api
+from hydria.api.dialect import OctaviaDialect
+from hydria.api.policy import OctaviaPolicy
+from hydria.compose.credentials import Credentials, write_private
+from hydria.controller.exchange import Exchange
+from hydria.controller.loop import Controller
+from hydria.controller.orders import Quartermaster
+from hydria.controller.reconcile import Reconciler
+from hydria.controller.reports import Reporter
+from hydria.homecloud import identity, network
+from hydria.http.dispatch import Dispatcher, nothing_here
+from hydria.locking import lock_once
+from hydria.ports import Clock, Networking
+from hydria.settings import Settings
+from hydria.store import Database, Transaction
+from hydria.store.migrate import upgrade
+
+# How long a stopping server lets requests finish (seconds); polls are cut off then.
+_GRACE = 2
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow."""
+        return monotonic()
+
+
+def upgrade_database(settings: Settings) -> None:
+    """Bring the database to this version's schema; an empty one is made."""
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    upgrade(settings.database_url)
+
+
+def make_app(settings: Settings, database: Database, clock: Clock) -> Starlette:
+    """Return the server as an ASGI application; its controller works while the application's lifespan lasts.
+
+    Makes the home cloud's first things and the secrets, if they are not there.
+    """
+    cloud = identity.Identity(
+        region=settings.homecloud.region,
+        key=_secret(settings.state_dir / "token.key", identity.new_key),
+        token_hours=settings.homecloud.token_hours,
+    )
+    _first_things(settings, database, clock, cloud)
+
+    def networking_of(transaction: Transaction) -> Networking:
+        return network.HomeNetworking(transaction, clock.now())
+
+    dispatcher = Dispatcher(
+        database,
+        authenticate=cloud.authenticate,
+        authorisation=OctaviaPolicy(settings.api.policy_file),
+        clock=clock,
+        max_body=settings.server.max_body_bytes,
+        public_url=settings.server.public_url,
+    )
+    reconciler = Reconciler(networking_of)
+    secret = _secret(settings.agent_secret_file, lambda: secrets.token_urlsafe(32).encode())
+    exchange = Exchange(
+        database, clock, Quartermaster(networking_of, network.HomeTopologies), Reporter(reconciler), secret.decode()
+    )
+    exchange.poll_seconds = settings.server.poll_seconds
+    mounts = (
+        *api.mounts(networking_of, strict_immutable=settings.api.strict_immutable),
+        cloud.mount(),
+        *network.mounts(),
+    )
+    routes = [*exchange.routes(), *(route for mount in mounts for route in dispatcher.routes(mount))]
+    lifespan = partial(_controlled, Controller(database, clock, reconciler))
+    nothing = nothing_here(OctaviaDialect())
+
+    async def not_found(request: Request, _: Exception) -> Response:
+        response: Response = await nothing(request)
+        return response
+
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: not_found})
+
+
+@contextlib.asynccontextmanager
+async def _controlled(controller: Controller, _: Starlette) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(controller.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        controller.wake()
+        await task
+
+
+async def run_server(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set. Raises HostError when another server has the same embedded database."""
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(lock_once(settings.state_dir / "server.lock", "server on this database"))
+        upgrade_database(settings)
+        database = Database(settings.database_url, synchronous=settings.database.synchronous)
+        stack.callback(database.close)
+        config = uvicorn.Config(
+            make_app(settings, database, SystemClock()),
+            host=settings.server.host,
+            port=settings.server.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=_GRACE,
+            server_header=False,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        stopping.cancel()
+        await serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers: whoever composes decides what a signal means."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        yield
+
+
+def _first_things(settings: Settings, database: Database, clock: Clock, cloud: identity.Identity) -> None:
+    """Make the first project, its admin and the external network; the admin's password is written down once."""
+    file = settings.credentials_file
+    password = Credentials.read(file).password if file.exists() else secrets.token_urlsafe(18)
+    # Before the database knows it: a password that nobody can read would be lost.
+    Credentials.of(settings, password).write(file)
+
+    def work(transaction: Transaction) -> None:
+        project_id = cloud.bootstrap(transaction, clock.now(), password)
+        network.bootstrap(transaction, clock.now(), project_id, settings.homecloud.external_cidr)
+
+    database.transact(work)
+
+
+def _secret(file: Path, make: Callable[[], bytes]) -> bytes:
+    """Return a secret that only root can read; `make` makes it the first time."""
+    if file.exists():
+        return file.read_bytes()
+    content = make()
+    write_private(file, content)
+    return content

@@ -1,0 +1,101 @@
+"""`hydria up`: the server and the agent as two processes that are started again when they die."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import structlog
+
+from hydria.errors import HostError
+from hydria.locking import lock_once
+from hydria.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_FIRST_PAUSE = 0.25
+_LAST_PAUSE = 5.0
+# A child that ran for so long did not die of its start (seconds).
+_WELL = 10.0
+# How long a child may take to stop (seconds).
+_PATIENCE = 10.0
+
+
+async def supervise(settings: Settings, stop: asyncio.Event, settings_file: Path | None = None) -> None:
+    """Run both until `stop` is set. Raises HostError when they run already."""
+    settings.run_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+    with lock_once(settings.run_dir / "up.lock", "`hydria up`"):
+        given = ("--settings", str(settings_file)) if settings_file else ()
+        async with asyncio.TaskGroup() as group:
+            for role in ("server", "agent"):
+                group.create_task(_keep(role, given, stop))
+
+
+async def _keep(role: str, given: tuple[str, ...], stop: asyncio.Event) -> None:
+    pause = _FIRST_PAUSE
+    while not stop.is_set():
+        begun = time.monotonic()
+        # The pipe's end tells the child that we are gone, also when we are killed.
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "hydria.cli", *given, role, "--until-stdin-ends"),
+            stdin=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        log.info("started", role=role, pid=child.pid)
+        ended, stopped = asyncio.create_task(child.wait()), asyncio.create_task(stop.wait())
+        await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if stop.is_set():
+            await _end(child)
+            return
+        if time.monotonic() - begun > _WELL:
+            pause = _FIRST_PAUSE
+        log.error("ended", role=role, code=child.returncode, again_in=pause)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await stop.wait()
+        pause = min(pause * 2, _LAST_PAUSE)
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        child.terminate()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await child.wait()
+    except TimeoutError:
+        child.kill()
+        await child.wait()
+
+
+def running(settings: Settings) -> int | None:
+    """Return the process id of the `hydria up` that runs, or None."""
+    lock = settings.run_dir / "up.lock"
+    try:
+        with lock_once(lock, "`hydria up`"):
+            return None
+    except HostError:
+        with contextlib.suppress(OSError, ValueError):
+            return int(lock.read_text())
+        return None
+    except OSError:
+        return None
+
+
+def end(settings: Settings) -> bool:
+    """Stop the `hydria up` that runs and wait for its end; False when none runs. Raises HostError."""
+    pid = running(settings)
+    if pid is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 3 * _PATIENCE
+    while running(settings) is not None:
+        if time.monotonic() > deadline:
+            raise HostError(f"Hydria (process {pid}) does not stop. Its log says why; end it by: kill -9 {pid}")
+        time.sleep(0.05)
+    return True

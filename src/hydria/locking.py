@@ -1,0 +1,30 @@
+"""One of a kind on this machine: a lock that the kernel gives back when its holder dies."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydria.errors import HostError
+
+
+@contextmanager
+def lock_once(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock of `what`; the file has the holder's process id. Raises HostError when another holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+            raise HostError(
+                f"Another {what} runs already (process {holder}, {path}). Stop it first, or give this one its own "
+                "state_dir and run_dir."
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

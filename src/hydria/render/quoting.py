@@ -1,0 +1,15 @@
+"""How a user's text enters HAProxy's configuration: in strong quotes, or not at all. Pure."""
+
+import re
+
+_SAFE = re.compile(r"[A-Za-z0-9_./:@%=,-]+")
+
+
+def quote(text: str) -> str:
+    """Return `text` as one word of HAProxy's configuration. Raises ValueError for control characters."""
+    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):
+        raise ValueError(f"no configuration can hold the control characters of {text!r}")
+    if _SAFE.fullmatch(text):
+        return text
+    # Nothing is special between strong quotes but their own end.
+    return "\\'".join(f"'{part}'" if part else "" for part in text.split("'")) or "''"

@@ -1,0 +1,121 @@
+"""Web servers and clients around an amphora: members in namespaces of the switch, a client beside them."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from wires import host, interface
+
+from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.names import Names
+
+
+class Web:
+    """A web server that answers `you hit: <name>`; `status` may be changed while it runs."""
+
+    def __init__(self, names: Names, network_id: str, name: str, address: str, port: int = 80) -> None:
+        self.status = 200
+        self.requests = 0
+        self.namespace = host(names, name, interface(network_id, f"{address}/24"))
+        web = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                web.requests += 1
+                content = f"you hit: {name}\n".encode()
+                self.send_response(web.status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_POST = do_GET
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._handler = Handler
+        self._address = (address, port)
+        self._server: ThreadingHTTPServer | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Listen."""
+        with inside(self.namespace):
+            self._server = _Server(self._address, self._handler)
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def stop(self) -> None:
+        """Refuse connections; a second time is fine."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of connections that the other side gave up: load ends so."""
+
+
+@contextmanager
+def webs(names: Names, network_id: str, *addresses: str) -> Iterator[list[Web]]:
+    """Run a web server `web1`, `web2` … at each address."""
+    running = [Web(names, network_id, f"web{number}", address) for number, address in enumerate(addresses, start=1)]
+    try:
+        yield running
+    finally:
+        for web in running:
+            web.stop()
+
+
+def get(namespace: str, address: str, port: int = 80, *, timeout: float = 5, method: str = "GET") -> tuple[int, str]:
+    """Send one request on a connection of its own; returns status and body."""
+    connection = http.client.HTTPConnection(address, port, timeout=timeout)
+    with inside(namespace):
+        connection.connect()
+    try:
+        connection.request(method, "/")
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+class Load:
+    """Clients that send requests one after another, each on a connection of its own, until they are stopped."""
+
+    def __init__(self, namespace: str, address: str, clients: int = 4) -> None:
+        self.answers = 0
+        self.failures: list[str] = []
+        self._target = (namespace, address)
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                status, body = get(*self._target)
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(repr(error))
+            else:
+                self.answers += 1
+                if status != 200:
+                    self.failures.append(f"{status} {body}")

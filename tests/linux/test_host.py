@@ -1,0 +1,339 @@
+"""One amphora on a real host: real namespaces, real HAProxy, real requests."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from haproxies import Load, Web, get, webs
+from msgspec import structs
+from wires import host, interface
+
+from hydria.adapters.linux import kernel
+from hydria.adapters.linux.host import LinuxHost
+from hydria.adapters.linux.names import Names
+from hydria.errors import HostError
+from hydria.settings import AgentSettings
+from hydria.spec import Instance
+from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
+
+VIP = "10.0.0.10"
+BASE = (listener(), pool(), member(1), member(2))
+
+
+class Machine:
+    """A host and what its tests look at; `restart` is the agent's, with everything running on."""
+
+    def __init__(self, names: Names, directory: Path) -> None:
+        self.names = names
+        self.directory = directory
+        self.settings = AgentSettings(prefix=names.prefix)
+        self.host = self._new()
+        self.client = names.lab("client")
+
+    def _new(self) -> LinuxHost:
+        return LinuxHost(self.settings, self.directory / "run", self.directory / "state")
+
+    async def restart(self, **settings: str) -> None:
+        await self.host.close()
+        self.settings = structs.replace(self.settings, **settings)
+        self.host = self._new()
+        await self.host.open()
+
+    def get(self, port: int = 80) -> str:
+        status, body = get(self.client, VIP, port)
+        assert status == 200, body
+        return body.strip().removeprefix("you hit: ")
+
+    @property
+    def amphora_files(self) -> Path:
+        return self.directory / "run" / "amphorae" / AMPHORA
+
+    @property
+    def pid(self) -> int:
+        return int((self.amphora_files / "haproxy.pid").read_text())
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    # A socket's path may have 107 characters: pytest's own directories are too deep.
+    with TemporaryDirectory(prefix="hy") as made:
+        os.chmod(made, 0o711)
+        yield Path(made)
+
+
+@pytest.fixture
+async def machine(names: Names, directory: Path) -> AsyncIterator[Machine]:
+    machine = Machine(names, directory)
+    await asyncio.to_thread(host, names, "client", interface(NETWORK, "10.0.0.50/24"))
+    await machine.host.open()
+    yield machine
+    await machine.host.withdraw(AMPHORA)
+    await machine.host.close()
+
+
+@pytest.fixture
+def web(machine: Machine) -> Iterator[list[Web]]:
+    with webs(machine.names, NETWORK, "10.0.0.11", "10.0.0.12", "10.0.0.13") as running:
+        yield running
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        await asyncio.sleep(0.02)
+
+
+async def state(machine: Machine, number: int) -> str:
+    return (await machine.host.observe(AMPHORA)).servers[key("3", number)]
+
+
+async def test_takes_turns_strictly(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE))
+    answers = [machine.get() for _ in range(6)]
+    assert answers[:2] in (["web1", "web2"], ["web2", "web1"])
+    assert answers == answers[:2] * 3
+    seen = await machine.host.observe(AMPHORA)
+    assert set(seen.servers.values()) == {"unchecked"}
+    assert seen.counters[key("1", 1)].total_connections == 6
+
+
+async def test_a_load_balancer_without_listeners_runs(machine: Machine) -> None:
+    await machine.host.serve(instance())
+    assert (await machine.host.observe(AMPHORA)).counters == {}
+    with pytest.raises(ConnectionRefusedError):
+        machine.get()
+
+
+async def test_members_change_under_load_without_a_reload(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE))
+    pid = machine.pid
+    changes = [
+        (*BASE, member(3)),
+        (*BASE[:2], member(1, weight=7), member(2), member(3)),
+        (*BASE[:2], member(1, admin_state_up=False), member(2), member(3)),
+        (*BASE[:2], member(3)),
+        BASE,
+    ]
+    with Load(machine.client, VIP) as load:
+        for generation, children in enumerate(changes, start=2):
+            before = load.answers
+            await machine.host.serve(instance(*children, generation=generation))
+
+            async def more(before: int = before) -> bool:
+                return load.answers > before + 20
+
+            await eventually(more)
+    assert load.failures == []
+    assert machine.pid == pid
+    # What is on disk is what runs, so that a restarted agent finds it so.
+    await machine.restart()
+    await machine.host.serve(instance(*BASE, generation=7))
+    assert machine.pid == pid
+
+
+async def test_everything_else_changes_under_load_without_a_loss(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE))
+    first = machine.pid
+    changes = [
+        (*BASE, monitor()),
+        (listener(timeout_client_data=1000), *BASE[1:]),
+        (listener(), pool(lb_algorithm="LEAST_CONNECTIONS"), *BASE[2:]),
+        (*BASE, listener(2, protocol_port=8080)),
+    ]
+    with Load(machine.client, VIP) as load:
+        for generation, children in enumerate(changes, start=2):
+            before = load.answers
+            await machine.host.serve(instance(*children, generation=generation))
+
+            async def more(before: int = before) -> bool:
+                return load.answers > before + 20
+
+            await eventually(more)
+    assert load.failures == []
+    assert machine.pid != first
+    assert machine.get(8080).startswith("web")
+    counted = (await machine.host.observe(AMPHORA)).counters[key("1", 1)].total_connections
+    # A connection that the old process finished after it was read last may be missing.
+    assert load.answers - 4 * len(changes) <= counted <= load.answers
+
+
+async def test_a_member_that_dies_leaves_and_comes_back(machine: Machine, web: list[Web]) -> None:
+    fast = monitor(delay=1, timeout=1, max_retries=1, max_retries_down=2)
+    await machine.host.serve(instance(*BASE, fast))
+
+    async def both_up() -> bool:
+        return [await state(machine, 1), await state(machine, 2)] == ["up", "up"]
+
+    await eventually(both_up)
+    for broken in ("gone", "error"):
+        if broken == "gone":
+            web[1].stop()
+        else:
+            web[1].status = 500
+        # From the first moment: the client sees no error, whether the checks have noticed or not.
+        assert {machine.get() for _ in range(6)} == {"web1"}
+
+        async def down() -> bool:
+            return await state(machine, 2) == "down"
+
+        await eventually(down)
+        # A reload does not forget it.
+        await machine.host.serve(instance(*BASE, fast, listener(2, protocol_port=8080)))
+        assert await state(machine, 2) == "down"
+        await machine.host.serve(instance(*BASE, fast))
+        web[1].status = 200
+        if broken == "gone":
+            web[1].start()
+        await eventually(both_up)
+        assert {machine.get() for _ in range(4)} == {"web1", "web2"}
+
+
+async def test_says_when_a_members_health_changes(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE, monitor(delay=1, timeout=1, max_retries=1, max_retries_down=1)))
+    async with asyncio.timeout(5):
+        assert await machine.host.changed() == AMPHORA
+
+    async def known() -> bool:
+        return await state(machine, 1) == "up"
+
+    await eventually(known)
+    web[0].stop()
+
+    async def down() -> bool:
+        assert await machine.host.changed() == AMPHORA
+        return await state(machine, 1) == "down"
+
+    async with asyncio.timeout(5):
+        await eventually(down)
+
+
+async def test_an_agents_restart_adopts_what_runs(machine: Machine, web: list[Web]) -> None:
+    served = instance(*BASE, generation=4)
+    await machine.host.serve(served)
+    machine.get()
+    pid = machine.pid
+    await machine.restart()
+    assert dict(await machine.host.remembered()) == {AMPHORA: served}
+    machine.get()
+    await machine.host.serve(served)
+    assert machine.pid == pid
+
+
+async def test_a_dead_haproxy_is_noticed_and_started_again(machine: Machine, web: list[Web]) -> None:
+    served = instance(*BASE)
+    await machine.host.serve(served)
+    machine.get()
+    os.kill(machine.pid, signal.SIGKILL)
+    async with asyncio.timeout(5):
+        assert await machine.host.changed() == AMPHORA
+    with pytest.raises(HostError, match="does not run"):
+        await machine.host.observe(AMPHORA)
+    await machine.host.serve(served)
+    assert machine.get().startswith("web")
+
+
+async def test_a_taken_port_is_said_and_the_last_good_configuration_runs_on(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE))
+    pid = machine.pid
+    with kernel.inside(machine.names.amphora(AMPHORA)):
+        taken = socket.create_server((VIP, 8080))
+    wanted = instance(*BASE, listener(2, protocol_port=8080), generation=2)
+    with taken, pytest.raises(HostError, match=r"Address already in use.*10\.0\.0\.10:8080"):
+        await machine.host.serve(wanted)
+    assert machine.pid == pid
+    assert machine.get().startswith("web")
+    await machine.host.serve(wanted)
+    assert machine.get(8080).startswith("web")
+
+
+async def test_a_missing_haproxy_is_said(machine: Machine) -> None:
+    await machine.restart(haproxy="/nowhere/haproxy")
+    with pytest.raises(HostError, match="/nowhere/haproxy"):
+        await machine.host.serve(instance())
+
+
+async def test_a_crash_between_any_two_steps_of_a_change_ends_as_asked(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE))
+    before = machine.pid
+    # What a crash in the middle leaves: the mark, and a candidate that may or may not run already.
+    (machine.amphora_files / "changing").touch()
+    (machine.amphora_files / "candidate.cfg").write_text("half a")
+    await machine.restart()
+    await machine.host.serve(instance(*BASE, member(3), generation=2))
+    assert {machine.get() for _ in range(6)} == {"web1", "web2", "web3"}
+    assert machine.pid != before
+    assert not (machine.amphora_files / "changing").exists()
+
+
+async def test_members_of_another_subnet_are_reached_by_a_leg_of_their_own(machine: Machine) -> None:
+    other = key("e", 9)
+    leg = interface(other, "192.0.2.10/24")
+    web = await asyncio.to_thread(Web, machine.names, other, "web1", "192.0.2.11")
+    try:
+        served = instance(listener(), pool(), member(1, address="192.0.2.11", subnet_id=key("f", 9)))
+        two = structs.replace(served, interfaces=(*served.interfaces, leg))
+        await machine.host.serve(two)
+        assert machine.get() == "web1"
+        await machine.host.serve(instance(listener(), pool(), generation=2))
+        assert await asyncio.to_thread(kernel.links, machine.names.amphora(AMPHORA)) == ["eth0"]
+    finally:
+        web.stop()
+
+
+async def test_withdrawing_leaves_nothing(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE))
+    # A connection that is still open keeps an old process alive after a reload.
+    with kernel.inside(machine.client):
+        open_connection = socket.create_connection((VIP, 80))
+    with open_connection:
+        await machine.host.serve(instance(*BASE, listener(2, protocol_port=8080)))
+        await machine.host.withdraw(AMPHORA)
+    assert machine.names.amphora(AMPHORA) not in kernel.namespaces(machine.names.prefix)
+    assert list((machine.directory / "run" / "amphorae").iterdir()) == []
+    assert list((machine.directory / "state" / "agent").iterdir()) == []
+    await machine.host.withdraw(AMPHORA)
+
+
+async def test_long_connections_survive_a_reload(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE))
+    with kernel.inside(machine.client):
+        open_connection = socket.create_connection((VIP, 80), timeout=5)
+    with open_connection:
+        open_connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        await machine.host.serve(instance(*BASE, listener(2, protocol_port=8080)))
+        open_connection.sendall(b"\r\n")
+        assert open_connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+async def test_the_idle_timeout_is_the_listeners(machine: Machine, web: list[Web]) -> None:
+    async def cut_after(served: Instance) -> float:
+        await machine.host.serve(served)
+        with kernel.inside(machine.client):
+            idle = socket.create_connection((VIP, 80), timeout=2.5)
+        begun = time.monotonic()
+        with idle:
+            idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+            try:
+                while await asyncio.to_thread(idle.recv, 1000):
+                    pass
+            except TimeoutError:
+                pass
+        return time.monotonic() - begun
+
+    short = instance(listener(timeout_client_data=300, timeout_member_data=300), *BASE[1:])
+    assert await cut_after(short) < 2
+    long = instance(listener(timeout_client_data=14400000, timeout_member_data=14400000), *BASE[1:], generation=2)
+    assert await cut_after(long) > 2
+
+
+async def test_a_users_text_stays_in_its_place(machine: Machine, web: list[Web]) -> None:
+    evil = "/a'b\"c$d\\e{f}"
+    await machine.host.serve(instance(*BASE, monitor(url_path=evil), root=load_balancer(name="x\nglobal\n")))
+    assert machine.get().startswith("web")

@@ -1,0 +1,112 @@
+"""Golden configurations, each parsed by the real HAProxy, and what must not change or break out of them."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from hydria.render.haproxy import Rendering, render
+from hydria.render.quoting import quote
+from hydria.spec import Instance
+from support.trees import SURROUNDINGS, instance, key, listener, load_balancer, member, monitor, pool
+
+GOLDEN = Path(__file__).parent / "golden"
+
+TUTORIAL = (listener(), pool(), member(1), member(2))
+
+CASES: dict[str, Callable[[], Instance]] = {
+    "bare": instance,
+    "tutorial": lambda: instance(*TUTORIAL, monitor()),
+    "no_monitor": lambda: instance(*TUTORIAL),
+    "source_ip": lambda: instance(listener(), pool(lb_algorithm="SOURCE_IP"), member(1)),
+    "https_pass_through": lambda: instance(
+        listener(protocol="HTTPS", protocol_port=443),
+        pool(protocol="HTTPS", lb_algorithm="LEAST_CONNECTIONS"),
+        member(1, protocol_port=443, backup=True),
+        monitor(type="TLS-HELLO"),
+    ),
+    "tcp": lambda: instance(
+        listener(protocol="TCP", protocol_port=5432, connection_limit=100, timeout_tcp_inspect=1500),
+        pool(protocol="TCP"),
+        member(1, weight=0, monitor_address="10.0.0.99", monitor_port=8080),
+        monitor(type="TCP", max_retries_down=7),
+    ),
+    "several": lambda: instance(
+        listener(1),
+        listener(2, protocol_port=8080, timeout_client_data=14400000, timeout_member_data=14400000),
+        listener(3, protocol_port=8081, default_pool_id=None),
+        listener(4, protocol_port=8082, admin_state_up=False),
+        listener(5, protocol_port=8083, default_pool_id=key("2", 2)),
+        pool(1),
+        pool(2, admin_state_up=False),
+        member(1, admin_state_up=False),
+        member(2, address="2001:db8::5", weight=256),
+        monitor(http_version="1.1", domain_name="www.example.org", expected_codes="200, 202", url_path="/a?b='c'&d=$e"),
+    ),
+    "https_monitor": lambda: instance(*TUTORIAL, monitor(type="HTTPS", expected_codes="200-299", http_method="HEAD")),
+    "disabled": lambda: instance(*TUTORIAL, root=load_balancer(admin_state_up=False)),
+}
+
+
+def parse(text: str) -> str:
+    """Have the real HAProxy parse a configuration; returns what it complains of."""
+    command = ("haproxy", "-c", "-q", "-f", "/dev/stdin")
+    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=30, check=False)
+    return done.stderr.decode() if done.returncode else ""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_renders_as_the_golden_file_which_haproxy_accepts(name: str) -> None:
+    rendering = render(CASES[name](), SURROUNDINGS)
+    file = GOLDEN / f"{name}.cfg"
+    if os.environ.get("GOLDEN") == "write":
+        file.write_text(rendering.text)
+    assert rendering.text == file.read_text()
+    assert parse(rendering.text) == ""
+
+
+def test_a_rename_changes_nothing() -> None:
+    plain = render(instance(*TUTORIAL, monitor()), SURROUNDINGS)
+    named = [structs.replace(each, name="x", tags=("y",)) for each in (*TUTORIAL, monitor())]
+    assert render(instance(*named, root=load_balancer(name="z", description="d")), SURROUNDINGS) == plain
+
+
+def test_the_frame_is_the_text_without_its_servers() -> None:
+    rendering = render(instance(*TUTORIAL), SURROUNDINGS)
+    lines = [line for line in rendering.text.splitlines() if not line.strip().startswith("server ")]
+    assert rendering.frame.splitlines() == lines
+    assert [server.name for server in rendering.servers] == [key("3", 1), key("3", 2)]
+
+
+def test_a_vip_that_is_not_on_the_leg_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"10\.9\.9\.9"):
+        render(
+            structs.replace(instance(), tree=instance(root=load_balancer(vip_address="10.9.9.9")).tree), SURROUNDINGS
+        )
+
+
+PATHS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=60)
+
+
+@settings(max_examples=25, deadline=None)
+@given(PATHS)
+def test_no_path_breaks_out_of_its_word(path: str) -> None:
+    """Whatever the path is, HAProxy sees one argument: its complaint, if any, is never of a second one."""
+    rendering = render(instance(*TUTORIAL, monitor(url_path=f"/{path}")), SURROUNDINGS)
+    assert parse(rendering.text) == ""
+    assert len(rendering.text.splitlines()) == len(_tutorial().text.splitlines())
+
+
+def _tutorial() -> Rendering:
+    return render(instance(*TUTORIAL, monitor()), SURROUNDINGS)
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\0b", "\x7f", "a\rb"])
+def test_control_characters_are_never_quoted(text: str) -> None:
+    with pytest.raises(ValueError, match="control"):
+        quote(text)
