@@ -1,5 +1,6 @@
 """An identity service over a real database, asked over HTTP in the same process."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from starlette.applications import Starlette
 from hydria.homecloud.identity import Identity, new_key
 from hydria.http.dispatch import Dispatcher
 from hydria.http.operation import Caller
+from hydria.ports import Clock
 from hydria.store import Database, metadata
 
 PASSWORD = "correct horse"
@@ -31,6 +33,16 @@ class HandClock:
         self.time += timedelta(**by)
 
 
+class WallClock:
+    """The real time, for clients that look at it themselves."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
 class Anything:
     """Identity decides by itself: this is never asked."""
 
@@ -41,17 +53,18 @@ class Anything:
 class Keystone:
     """The service and what a test needs around it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self.clock = HandClock()
+        clock = clock or self.clock
         self.database = Database(f"sqlite:///{path / 'test.db'}", synchronous="off")
         metadata.create_all(self.database.engine)
-        self.identity = Identity(region="RegionOne", key=new_key(), token_hours=2, now=self.clock.now)
+        self.identity = Identity(region="RegionOne", key=new_key(), token_hours=2, now=clock.now)
         self.project_id = self.bootstrap()
         dispatcher = Dispatcher(
             self.database,
             authenticate=self.identity.authenticate,
             authorisation=Anything(),
-            clock=self.clock,
+            clock=clock,
             max_body=65536,
         )
         self.app = Starlette(routes=dispatcher.routes(self.identity.mount()))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from homecloud.identity.cloud import Keystone, Session
+from identity.cloud import Keystone, Session
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from homecloud.identity.cloud import Keystone, Member, Session
+from identity.cloud import Keystone, Member, Session
 
 INVALID = "Invalid application credential: "
 

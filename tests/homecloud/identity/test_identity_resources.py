@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hydria.homecloud.identity import member_password
-from homecloud.identity.cloud import PASSWORD, Keystone, Session, by_password
+from identity.cloud import PASSWORD, Keystone, Session, by_password
 
 
 def message(answer: Any, status: int) -> str:
@@ -145,7 +145,9 @@ async def test_user(keystone: Keystone, admin: Session) -> None:
     }
     path = f"users/{made['id']}"
     assert (await admin.call("GET", path)).json() == {"user": made}
-    assert [user["name"] for user in await admin.list("users", "name=alice&domain_id=default&enabled=true")] == ["alice"]
+    assert [user["name"] for user in await admin.list("users", "name=alice&domain_id=default&enabled=true")] == [
+        "alice"
+    ]
     assert await admin.list("users", "name=alice&enabled=0") == []
     change = {"name": "alicia", "email": None, "default_project_id": None}
     changed = (await admin.call("PATCH", path, {"user": change})).json()["user"]

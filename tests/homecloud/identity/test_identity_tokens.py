@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homecloud.identity.cloud import PASSWORD, Keystone, Session, by_password
+from identity.cloud import PASSWORD, Keystone, Session, by_password
 
 
 def error(status: int, title: str, message: str) -> dict[str, Any]:
@@ -136,7 +136,10 @@ REST = (
             {**by_password("admin"), "scope": {"project": {}}},
             "Invalid input for field scope/project: id or name must be present.",
         ),
-        ({**by_password("admin"), "scope": {"project": {"name": "admin"}}}, "Expecting to find domain in project." + REST),
+        (
+            {**by_password("admin"), "scope": {"project": {"name": "admin"}}},
+            "Expecting to find domain in project." + REST,
+        ),
         (
             {**by_password("admin"), "scope": {}},
             "Expecting to find project, domain, OS-TRUST:trust or unscoped in scope." + REST,
