@@ -87,7 +87,7 @@ async def test_scopes(keystone: Keystone, admin: Session) -> None:
 async def test_wrong_logins_look_alike(keystone: Keystone, admin: Session) -> None:
     await admin.create("user", name="carol", password=PASSWORD, enabled=False)
     await admin.create("user", name="dave")
-    for auth in (
+    wrong: tuple[dict[str, Any], ...] = (
         by_password("admin", "wrong"),
         by_password("nobody"),
         by_password("carol"),
@@ -95,7 +95,8 @@ async def test_wrong_logins_look_alike(keystone: Keystone, admin: Session) -> No
         by_password("admin", PASSWORD, "nowhere"),
         {"identity": {"methods": ["token"], "token": {"id": "gAAAAnonsense"}}},
         {"identity": {"methods": []}},
-    ):
+    )
+    for auth in wrong:
         answer = await keystone.login(auth)
         assert (answer.status_code, answer.json()) == (401, NOBODY), auth
         assert answer.headers["www-authenticate"] == "Keystone"
