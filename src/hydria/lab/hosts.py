@@ -32,7 +32,6 @@ http {{
     scgi_temp_path scgi;
     server {{
         listen 80;
-        listen [::]:80;
         default_type text/plain;
         location / {{ return {status} "{text}\\n"; }}
     }}
@@ -67,39 +66,44 @@ class WebServer:
 
     def _answer(self, status: int, text: str) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        (self._directory / "nginx.conf").write_text(_CONFIGURATION.format(status=status, text=text))
-        master = self._master()
-        if master is not None:
-            master.signal(signal.SIGHUP)
-            master.close()
-        else:
-            # Workers without a master hold the port and obey nobody.
+        file, wanted = self._directory / "nginx.conf", _CONFIGURATION.format(status=status, text=text)
+        if not (self._runs() and file.read_text() == wanted):
+            # Not a reload: the old worker would go on answering for a while.
             self.stop()
+            file.write_text(wanted)
             self._begin()
         self._await(status, f"{text}\n")
 
     def _begin(self) -> None:
         failure = f"nginx of {self.name} does not start"
         command = ["nginx", "-p", f"{self._directory}/", "-c", "nginx.conf", "-e", "error.log"]
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
         with inside(self._namespace):
             try:
                 # It becomes a daemon; its parent is reaped here. Its output would keep a pipe open for ever.
-                done = subprocess.run(command, cwd=self._directory, stderr=subprocess.DEVNULL, check=False, **quiet)
+                done = subprocess.run(
+                    command,
+                    cwd=self._directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    check=False,
+                )
             except FileNotFoundError:
                 raise HostError(f"{failure}: the program is missing. Install the package nginx-light.") from None
         if done.returncode != 0:
             raise HostError(f"{failure}: {_last_line(self._directory / 'error.log')}")
 
-    def _master(self) -> Process | None:
+    def _runs(self) -> bool:
+        """Say whether nginx's master runs: workers without one hold the port and obey nobody."""
         try:
             pid = int((self._directory / "nginx.pid").read_text())
         except (OSError, ValueError):
-            return None
-        return _nginx(pid, self._directory)
+            return False
+        master = _nginx(pid, self._directory)
+        return master is not None and _closed(master)
 
     def _await(self, status: int, body: str) -> None:
-        """Wait until the answer is this one: a reload is not instant."""
+        """Wait until the answer is this one: a worker begins a moment after its master."""
         deadline = time.monotonic() + _SECONDS
         while (seen := self._ask()) != (status, body):
             if time.monotonic() > deadline:
@@ -139,7 +143,7 @@ def _end(directory: Path) -> None:
         left = [process for process in processes if not _ended(process, deadline)]
         for process in processes:
             process.close()
-        # A worker may have been born between the look and the signal.
+        # One may have been born between the look and the signal.
         if not left and not any(_closed(process) for process in _processes(directory)):
             return
     raise HostError(f"nginx in {directory} does not end; see: ps -C nginx")

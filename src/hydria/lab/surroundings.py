@@ -74,7 +74,7 @@ class Lab:
         for host in _HOSTS:
             self._web(host).remove()
             remove_namespace(self._names.lab(host.name))
-        with _sentences("The lab's hosts are gone, but its network is still in use (delete load balancers first)"):
+        with _sentences("The lab's hosts are gone, but not its network (its load balancers and floating IPs go first)"):
             for host in _HOSTS:
                 for port in self._ports(host):
                     self._network.delete_port(port)

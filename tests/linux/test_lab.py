@@ -1,0 +1,251 @@
+"""The lab's hosts and web servers for real, over a home cloud that is a few dictionaries."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from openstack.exceptions import ConflictException
+from wires import uuid
+
+from hydria.adapters.linux.kernel import ensure_namespace, links, namespaces
+from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.plug import plug
+from hydria.errors import HostError
+from hydria.lab import Lab
+from hydria.lab.hosts import WebServer, end_all
+from hydria.spec import Address, Interface
+
+
+class _Network:
+    """As much of openstacksdk's network proxy as a lab calls; `busy` makes the deletion of networks fail."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, list[Any]] = {"networks": [], "subnets": [], "ports": [], "routers": []}
+        self.busy = False
+        self.create_network(name="provider", project_id="admin")
+        self.create_subnet(name="outer", network_id=self.kept["networks"][0].id, cidr="203.0.113.0/24")
+
+    def _list(self, kind: str, **wanted: str) -> list[Any]:
+        return [each for each in self.kept[kind] if all(getattr(each, key) == value for key, value in wanted.items())]
+
+    def networks(self, **wanted: str) -> list[Any]:
+        return self._list("networks", **wanted)
+
+    def subnets(self, **wanted: str) -> list[Any]:
+        return self._list("subnets", **wanted)
+
+    def ports(self, **wanted: str) -> list[Any]:
+        return self._list("ports", **wanted)
+
+    def routers(self, **wanted: str) -> list[Any]:
+        return self._list("routers", **wanted)
+
+    def _create(self, kind: str, **values: Any) -> Any:
+        made = SimpleNamespace(**{"id": uuid(), "project_id": "mine", **values})
+        self.kept[kind].append(made)
+        return made
+
+    def create_network(self, **values: Any) -> Any:
+        return self._create("networks", **{"mtu": 1500, **values})
+
+    def create_subnet(self, **values: Any) -> Any:
+        return self._create("subnets", **{"ip_version": 4, "gateway_ip": None, "host_routes": [], **values})
+
+    def create_router(self, **values: Any) -> Any:
+        return self._create("routers", **{"external_gateway_info": None, **values})
+
+    def create_port(self, **values: Any) -> Any:
+        subnet = next(each for each in self.kept["subnets"] if each.network_id == values["network_id"])
+        number = len(self.kept["ports"])
+        fixed = [{"subnet_id": subnet.id, "ip_address": f"203.0.113.{number + 10}"}]
+        return self._create("ports", **{"mac_address": f"fa:16:3e:00:00:{number:02x}", "fixed_ips": fixed, **values})
+
+    def get_network(self, network_id: str) -> Any:
+        return self._list("networks", id=network_id)[0]
+
+    def get_subnet(self, subnet_id: str) -> Any:
+        return self._list("subnets", id=subnet_id)[0]
+
+    def update_router(self, router: Any, **values: Any) -> None:
+        vars(router).update(values)
+
+    def add_interface_to_router(self, router: Any, subnet_id: str) -> None:
+        self._create(
+            "ports",
+            device_id=router.id,
+            device_owner="network:router_interface",
+            fixed_ips=[{"subnet_id": subnet_id, "ip_address": "10.0.0.1"}],
+        )
+
+    def remove_interface_from_router(self, router: Any, port_id: str) -> None:
+        self.delete_port(self._list("ports", id=port_id, device_id=router.id)[0])
+
+    def delete_port(self, port: Any) -> None:
+        self.kept["ports"].remove(port)
+
+    def delete_router(self, router: Any) -> None:
+        self.kept["routers"].remove(router)
+
+    def delete_subnet(self, subnet: Any) -> None:
+        if self.busy:
+            raise ConflictException("One or more ports have an IP allocation from this subnet.")
+        self.kept["subnets"].remove(subnet)
+
+    def delete_network(self, network: Any) -> None:
+        self.kept["networks"].remove(network)
+
+
+class _Surroundings:
+    def __init__(self, names: Names, run_dir: Path) -> None:
+        self.network = _Network()
+        self.names, self.run_dir = names, run_dir
+        self.lab = self.another()
+
+    def another(self) -> Lab:
+        """A second process's view of the same lab."""
+        connection: Any = SimpleNamespace(network=self.network, current_project_id="mine")
+        return Lab(connection, self.names, self.run_dir)
+
+    def fetch(self, address: str) -> tuple[str, str]:
+        """What webserver1's curl gets: body and status."""
+        done = self.lab.run("webserver1", ["curl", "-s", "-m", "1", "-w", "%{http_code}", f"http://{address}/"])
+        return done.stdout[:-3], done.stdout[-3:]
+
+
+@pytest.fixture
+def made(names: Names, tmp_path: Path) -> Iterator[_Surroundings]:
+    surroundings = _Surroundings(names, tmp_path)
+    yield surroundings
+    end_all(tmp_path)
+
+
+def _nginx_of(run_dir: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if str(run_dir) in os.readlink(entry / "cwd"):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return sorted(found)
+
+
+def test_the_hosts_answer_with_their_names(made: _Surroundings) -> None:
+    made.lab.up()
+    assert made.fetch("10.0.0.11") == ("you hit: webserver1\n", "200")
+    assert made.fetch("10.0.0.12") == ("you hit: webserver2\n", "200")
+    assert links(made.names.lab("client")) == ["eth0"]
+    assert made.lab.hosts == ("webserver1", "webserver2", "client")
+
+
+def test_up_twice_changes_nothing(made: _Surroundings) -> None:
+    made.lab.up()
+    running, kept = _nginx_of(made.run_dir), {kind: list(each) for kind, each in made.network.kept.items()}
+    made.another().up()
+    assert _nginx_of(made.run_dir) == running
+    assert made.network.kept == kept
+
+
+def test_down_removes_all_also_when_it_is_done_twice(made: _Surroundings) -> None:
+    made.lab.up()
+    made.another().down()
+    assert _nginx_of(made.run_dir) == []
+    assert namespaces(made.names.prefix) == [made.names.switch]
+    assert [len(each) for each in made.network.kept.values()] == [1, 1, 0, 0]
+    made.lab.down()
+
+
+@pytest.mark.parametrize(
+    ("how", "seen"), [("power", ("", "000")), ("service", ("", "000")), ("error", ("webserver2 is broken\n", "500"))]
+)
+def test_a_host_breaks_and_is_mended(made: _Surroundings, how: Any, seen: tuple[str, str]) -> None:
+    made.lab.up()
+    made.lab.stop("webserver2", how)
+    made.lab.stop("webserver2", how)
+    assert made.fetch("10.0.0.12") == seen
+    assert made.fetch("10.0.0.11") == ("you hit: webserver1\n", "200")
+    made.another().start("webserver2")
+    assert made.fetch("10.0.0.12") == ("you hit: webserver2\n", "200")
+
+
+def test_a_killed_master_and_its_orphans_are_found(made: _Surroundings) -> None:
+    made.lab.up()
+    os.kill(int((made.run_dir / "lab/webserver2/nginx.pid").read_text()), signal.SIGKILL)
+    made.another().start("webserver2")
+    assert made.fetch("10.0.0.12") == ("you hit: webserver2\n", "200")
+    os.kill(int((made.run_dir / "lab/webserver2/nginx.pid").read_text()), signal.SIGKILL)
+    made.another().down()
+    assert _nginx_of(made.run_dir) == []
+
+
+def test_a_stale_pid_file_ends_no_stranger(names: Names, tmp_path: Path) -> None:
+    namespace = names.lab("w")
+    ensure_namespace(namespace)
+    stranger = subprocess.Popen(["sleep", "60"])
+    server = WebServer("w", namespace, tmp_path)
+    try:
+        directory = tmp_path / "lab/w"
+        directory.mkdir(parents=True)
+        (directory / "nginx.pid").write_text(f"{stranger.pid}\n")
+        server.start()
+        server.stop()
+        assert stranger.poll() is None
+    finally:
+        server.remove()
+        stranger.kill()
+        stranger.wait()
+
+
+def test_what_still_uses_the_network_is_said(made: _Surroundings) -> None:
+    made.lab.up()
+    made.network.busy = True
+    with pytest.raises(HostError, match=r"load balancers.*One or more ports"):
+        made.lab.down()
+    made.network.busy = False
+    made.lab.down()
+    assert [len(each) for each in made.network.kept.values()] == [1, 1, 0, 0]
+
+
+def test_somebody_elses_subnet_of_the_same_name_is_refused(made: _Surroundings) -> None:
+    made.network.create_subnet(name="BeispielSubnet", network_id="other", cidr="192.0.2.0/24")
+    with pytest.raises(HostError, match="not the lab's"):
+        made.lab.up()
+
+
+def test_mistakes_are_sentences(made: _Surroundings) -> None:
+    with pytest.raises(HostError, match="make the lab first"):
+        made.lab.start("webserver1")
+    with pytest.raises(HostError, match="make the lab first"):
+        made.lab.run("client", ["true"])
+    with pytest.raises(HostError, match="it has webserver1, webserver2, client"):
+        made.lab.stop("webserver3")
+    made.lab.up()
+    with pytest.raises(HostError, match="only its link"):
+        made.lab.stop("client", "service")
+    with pytest.raises(HostError, match="nosuchprogram"):
+        made.lab.run("client", ["nosuchprogram"])
+
+
+def test_plug_leaves_a_strangers_link_alone(names: Names) -> None:
+    namespace = f"{names.prefix}-container"
+    ensure_namespace(namespace)
+    one, other = (
+        Interface(
+            port_id=uuid(),
+            network_id=uuid(),
+            mac=f"fa:16:3e:00:00:0{n}",
+            addresses=(Address(ip="10.0.0.5", prefix=24),),
+        )
+        for n in (1, 2)
+    )
+    assert plug(names, namespace, "eth0", one)
+    assert not plug(names, namespace, "eth0", one)
+    with pytest.raises(HostError, match="Choose another name"):
+        plug(names, namespace, "eth0", other)
+    assert plug(names, namespace, "eth1", other)
