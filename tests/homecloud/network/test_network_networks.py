@@ -263,7 +263,7 @@ async def test_bad_subnets_are_refused(
 
 
 async def test_a_subnet_changes_but_not_under_its_router(cloud: Cloud) -> None:
-    network, subnet = await cloud.inside()
+    _, subnet = await cloud.inside()
     path = f"/subnets/{subnet['id']}"
     body = {
         "gateway_ip": "10.0.0.254",

@@ -11,7 +11,7 @@ from hydria.http.operation import Operation
 # What the decoder says of a value, and what Neutron says of it; the value itself is `{}`.
 _REASONS = (
     (re.compile(r"maximum character requirement of (\d+)"), r"'{}' exceeds maximum length of \1"),
-    (re.compile(r"Expected '<class 'str'>'|should match|cannot be stored"), "'{}' is not a valid string"),
+    (re.compile(r"should be string|should match|cannot be stored"), "'{}' is not a valid string"),
     (re.compile(r"UUID format"), "'{}' is not a valid UUID"),
     (re.compile(r"CIDR format"), "'{}' is not a valid IP subnet"),
     (re.compile(r"IPv4 or IPv6 format"), "'{}' is not a valid IP address"),

@@ -1,0 +1,124 @@
+"""The network service as the load balancers' side uses it."""
+
+import pytest
+from neutron import DEMO, OTHER, Cloud
+from sqlalchemy import event
+
+from hydria.errors import Conflict, Invalid
+from hydria.homecloud.network import HomeNetworking
+from hydria.ports import Device, Port
+from hydria.spec import Address, Route
+
+VIP = Device(id="lb-1", owner="Octavia")
+
+
+async def _vip(cloud: Cloud, subnet_id: str, address: str | None = None) -> Port:
+    def work(networking: HomeNetworking) -> Port:
+        subnet = networking.subnet(subnet_id, None)
+        assert subnet is not None
+        return networking.create_port("octavia-lb-1", DEMO, subnet, address, VIP)
+
+    return cloud.networking(work)
+
+
+async def test_the_tutorials_first_vip(cloud: Cloud) -> None:
+    network, subnet = await cloud.inside(allocation_pools=[{"start": "10.0.0.10", "end": "10.0.0.250"}])
+    for ip in ("10.0.0.11", "10.0.0.12"):
+        await cloud.make("/ports", network_id=network["id"], fixed_ips=[{"ip_address": ip}])
+    port = await _vip(cloud, subnet["id"])
+    assert port.fixed_ips == ((subnet["id"], "10.0.0.10"),)
+    assert cloud.networking(lambda networking: networking.ports_of("lb-1")) == (port,)
+    shown = (await cloud.get(f"/ports/{port.id}"))["port"]
+    assert (shown["name"], shown["device_owner"], shown["project_id"]) == ("octavia-lb-1", "Octavia", DEMO)
+    assert (await _vip(cloud, subnet["id"])).fixed_ips[0][1] == "10.0.0.13"
+
+
+async def test_addresses_are_refused_as_over_the_api(cloud: Cloud) -> None:
+    _, subnet = await cloud.inside()
+    await _vip(cloud, subnet["id"], "10.0.0.77")
+    with pytest.raises(Conflict, match="already allocated"):
+        await _vip(cloud, subnet["id"], "10.0.0.77")
+    with pytest.raises(Invalid, match="not a valid IP"):
+        await _vip(cloud, subnet["id"], "192.0.2.1")
+
+
+async def test_a_port_costs_few_statements(cloud: Cloud) -> None:
+    _, subnet = await cloud.inside()
+    statements: list[str] = []
+    event.listen(cloud.database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    await _vip(cloud, subnet["id"])
+    assert len([each for each in statements if not each.startswith("BEGIN")]) <= 6
+
+
+async def test_a_project_sees_its_own(cloud: Cloud) -> None:
+    network, subnet = await cloud.inside()
+    port = await _vip(cloud, subnet["id"])
+
+    def seen(project_id: str | None) -> tuple[bool, bool, bool]:
+        return cloud.networking(
+            lambda networking: (
+                networking.subnet(subnet["id"], project_id) is not None,
+                networking.network_subnets(network["id"], project_id) is not None,
+                networking.port(port.id, project_id) is not None,
+            )
+        )
+
+    assert seen(DEMO) == seen(None) == (True, True, True)
+    assert seen(OTHER) == (False, False, False)
+
+
+async def test_an_interface_carries_addresses_and_routes(cloud: Cloud) -> None:
+    routes = [{"destination": "198.51.100.0/24", "nexthop": "10.0.0.5"}]
+    network, subnet = await cloud.inside(host_routes=routes)
+    port = await _vip(cloud, subnet["id"])
+    interface = cloud.networking(lambda networking: networking.interface(port.id))
+    assert interface is not None
+    assert (interface.network_id, interface.mac, interface.mtu) == (network["id"], port.mac, 1500)
+    assert interface.addresses == (Address(ip="10.0.0.2", prefix=24),)
+    assert interface.routes == (
+        Route(destination="198.51.100.0/24", via="10.0.0.5"),
+        Route(destination="0.0.0.0/0", via="10.0.0.1"),
+    )
+    assert cloud.networking(lambda networking: networking.interface("gone")) is None
+
+
+async def test_a_port_is_bound_freed_and_deleted_with_its_floating_ip(cloud: Cloud) -> None:
+    network, subnet = await cloud.inside()
+    await cloud.way_out(subnet)
+    port = await cloud.make("/ports", network_id=network["id"])
+    cloud.networking(lambda networking: networking.bind_port(port["id"], VIP))
+    assert (await cloud.get(f"/ports/{port['id']}"))["port"]["device_id"] == "lb-1"
+    cloud.networking(lambda networking: networking.bind_port(port["id"], None))
+    assert (await cloud.get(f"/ports/{port['id']}"))["port"]["device_owner"] == ""
+    external = await cloud.provider()
+    floating = await cloud.make("/floatingips", floating_network_id=external["id"], port_id=port["id"])
+    for _ in range(2):
+        cloud.networking(lambda networking: networking.delete_port(port["id"]))
+    left = (await cloud.get(f"/floatingips/{floating['id']}"))["floatingip"]
+    assert (left["port_id"], left["status"]) == (None, "DOWN")
+    assert (await cloud.refused("GET", f"/ports/{port['id']}"))[0] == 404
+
+
+async def test_the_owner_may_delete_a_vips_port(cloud: Cloud) -> None:
+    _, subnet = await cloud.inside()
+    port = await _vip(cloud, subnet["id"])
+    await cloud.delete(f"/ports/{port.id}")
+
+
+async def test_a_network_without_port_security_refuses_vips(cloud: Cloud) -> None:
+    network, _ = await cloud.inside()
+    assert cloud.networking(lambda networking: networking.refuses_vip(network["id"])) is None
+    await cloud.put(f"/networks/{network['id']}", {"network": {"port_security_enabled": False}})
+    reason = cloud.networking(lambda networking: networking.refuses_vip(network["id"]))
+    assert reason is not None
+    assert "port security" in reason.lower()
+    assert network["id"] in reason
+
+
+async def test_a_change_that_hosts_wire_is_announced_once_it_is_committed(cloud: Cloud) -> None:
+    heard: list[str] = []
+    cloud.database.subscribe(heard.extend)
+    network = await cloud.make("/networks")
+    assert heard == ["topology"]
+    await cloud.make("/subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
+    assert heard == ["topology"]
