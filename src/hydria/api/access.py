@@ -56,15 +56,15 @@ class Changes:
         """`strict_immutable` refuses changes to what is pending, as Octavia does; else they are merged."""
         self._strict = strict_immutable
 
-    def begin(self, transaction: Transaction, seen: Seen) -> LoadBalancer:
+    def begin(self, transaction: Transaction, seen: Seen, *, below: bool = False) -> LoadBalancer:
         """Count one more change of the load balancer that `seen` is or belongs to, and return it as it is now.
 
-        Raises Conflict for what is being deleted, and under `strict_immutable` for what is pending.
+        `below` says that something is made below `seen`. Raises Conflict for what is being deleted, and under `strict_immutable` for what is pending.
         """
         if isinstance(seen.resource, Child) and seen.resource.deleted_in is not None:
             raise immutable(seen.kind.title, seen.resource.id)
         if seen.progress.deleted_in is not None or (self._strict and _pending(seen.progress)):
-            raise _not_now(seen)
+            raise immutable("Load Balancer", seen.load_balancer_id) if below else _not_now(seen)
         rows = rows_of(LoadBalancer)
         c = columns(LoadBalancer)
         statement = (

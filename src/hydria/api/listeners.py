@@ -33,7 +33,7 @@ class Listeners(ResourceApi):
         """Make a listener, with its default pool if the form has one whole."""
         form: ListenerCreate = call.form
         above = parent(call, form.loadbalancer_id)
-        load_balancer = self._changes.begin(call.transaction, above)
+        load_balancer = self._changes.begin(call.transaction, above, below=True)
         planting = self.planting(call, load_balancer)
         if isinstance(form.default_pool, Struct):
             pool = planting.pool(form.default_pool)

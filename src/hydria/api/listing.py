@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from msgspec import json as msgspec_json
-from sqlalchemy import Boolean, ColumnElement, Integer, Select, and_, func, not_, or_, select
+from sqlalchemy import Boolean, ColumnElement, Integer, Select, and_, cast, func, not_, or_, select
 
 from hydria.api.kinds import LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.api.views import HIDDEN, bodies, seen, selection
@@ -139,8 +139,10 @@ def _sort_column(key: str, direction: str, known: dict[str, Column]) -> tuple[Co
     if direction.lower() not in ("asc", "desc"):
         raise Invalid(f"Supplied sort direction '{direction}' is not valid.")
     column = known[key]
+    if isinstance(column.type, Boolean):
+        column = cast(column, Integer)
     # Nulls sort as the empty value, so that a marker can stand on one.
-    empty: Any = 0 if isinstance(column.type, Integer | Boolean) else ""
+    empty: Any = 0 if isinstance(column.type, Integer) else ""
     return func.coalesce(column, empty), direction.lower() == "desc"
 
 

@@ -29,7 +29,7 @@ class Pools(ResourceApi):
         form: PoolCreate = call.form
         listener = visible(call, LISTENER, form.listener_id) if form.listener_id else None
         above = parent(call, _load_balancer_id(form, listener))
-        load_balancer = self._changes.begin(call.transaction, above)
+        load_balancer = self._changes.begin(call.transaction, above, below=True)
         planting = self.planting(call, load_balancer)
         pool = planting.pool(form)
         if listener is not None:

@@ -1,0 +1,254 @@
+"""A load balancer with everything below it in one call."""
+
+from typing import Any
+
+import pytest
+
+from support.api import Api
+from support.cloud import Cloud
+from support.worker import Worker
+
+MONITOR = {"type": "HTTP", "delay": 5, "timeout": 3, "max_retries": 2}
+
+
+def whole(cloud: Cloud) -> dict[str, Any]:
+    return {
+        "name": "lb",
+        "vip_subnet_id": cloud.subnet.id,
+        "listeners": [
+            {"name": "web", "protocol": "HTTP", "protocol_port": 80, "default_pool": {"name": "shared"}},
+            {
+                "name": "db",
+                "protocol": "TCP",
+                "protocol_port": 5432,
+                "default_pool": {"name": "own", "protocol": "TCP", "lb_algorithm": "LEAST_CONNECTIONS"},
+            },
+            {"name": "bare", "protocol": "HTTPS", "protocol_port": 443, "l7policies": []},
+        ],
+        "pools": [
+            {
+                "name": "shared",
+                "protocol": "HTTP",
+                "lb_algorithm": "ROUND_ROBIN",
+                "healthmonitor": MONITOR,
+                "members": [
+                    {"address": "10.0.0.11", "protocol_port": 80, "subnet_id": cloud.subnet.id},
+                    {"address": "10.0.0.12", "protocol_port": 80, "weight": 3},
+                ],
+            }
+        ],
+    }
+
+
+def named(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in found}
+
+
+async def test_the_answer_has_all_in_full(cloud: Cloud, api: Api) -> None:
+    made = await api.create("loadbalancer", **whole(cloud))
+    listeners, pools = named(made["listeners"]), named(made["pools"])
+    assert set(listeners) == {"web", "db", "bare"}
+    assert set(pools) == {"shared", "own"}
+    assert listeners["web"]["default_pool_id"] == pools["shared"]["id"]
+    assert listeners["db"]["default_pool_id"] == pools["own"]["id"]
+    assert listeners["bare"]["default_pool_id"] is None
+    shared = pools["shared"]
+    weights = {each["address"]: each["weight"] for each in shared["members"]}
+    assert weights == {"10.0.0.11": 1, "10.0.0.12": 3}
+    assert {each["operating_status"] for each in shared["members"]} == {"OFFLINE"}
+    assert shared["healthmonitor"]["url_path"] == "/"
+    assert shared["listeners"] == [{"id": listeners["web"]["id"]}]
+    # As Octavia has it: nothing in the tree points back to what it stands in.
+    assert "loadbalancers" not in listeners["web"]
+    assert not {"loadbalancers", "healthmonitor_id"} & set(shared)
+    assert "pools" not in shared["healthmonitor"]
+    assert "healthmonitor" not in pools["own"]
+    for each in (made, *made["listeners"], *made["pools"], *shared["members"], shared["healthmonitor"]):
+        assert (each["provisioning_status"], each["project_id"]) == ("PENDING_CREATE", "p-red")
+    shown = await api.show("loadbalancer", made["id"])
+    assert sorted(each["id"] for each in shown["listeners"]) == sorted(each["id"] for each in made["listeners"])
+
+
+async def test_a_tree_settles_at_once(cloud: Cloud, api: Api, worker: Worker) -> None:
+    made = await api.create("loadbalancer", **whole(cloud))
+    orders = worker.fetch()
+    assert [instance.generation for instance in orders.serve] == [1]
+    tree = orders.serve[0].tree
+    assert (len(tree.listeners), len(tree.pools), len(tree.members), len(tree.health_monitors)) == (3, 2, 2, 1)
+    worker.serve(orders)
+    for path in ("loadbalancers", "listeners", "pools", "healthmonitors"):
+        found = next(iter((await api.get(path)).values()))
+        assert {each["provisioning_status"] for each in found} == {"ACTIVE"}
+    assert (await api.show("loadbalancer", made["id"]))["operating_status"] == "ONLINE"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "sentence"),
+    [
+        (
+            {"listeners": [{"protocol": "HTTP", "protocol_port": 80, "default_pool": {"protocol": "HTTP"}}]},
+            400,
+            "Validation failure: Pools must be named when creating a fully populated loadbalancer.",
+        ),
+        (
+            {"listeners": [{"protocol": "HTTP", "protocol_port": 80, "default_pool": {"name": "lost"}}]},
+            400,
+            "Validation failure: Pool 'lost' was referenced but no full definition was found.",
+        ),
+        (
+            {"pools": [{"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}] * 2},
+            400,
+            "Validation failure: Pool names must be unique when creating a fully populated loadbalancer.",
+        ),
+        (
+            {"pools": [{"name": "p", "protocol": "HTTP"}]},
+            400,
+            "Validation failure: Pool definition for 'p' missing required attribute: lb_algorithm",
+        ),
+        (
+            {"listeners": [{"protocol": "HTTP", "protocol_port": 80}, {"protocol": "TCP", "protocol_port": 80}]},
+            409,
+            "Another Listener on this Load Balancer is already using protocol HTTP and protocol_port 80",
+        ),
+        (
+            {
+                "pools": [
+                    {
+                        "name": "p",
+                        "protocol": "HTTP",
+                        "lb_algorithm": "ROUND_ROBIN",
+                        "members": [{"address": "10.0.0.11", "protocol_port": 80}] * 2,
+                    }
+                ]
+            },
+            409,
+            "Another member on this pool is already using ip 10.0.0.11 on protocol_port 80",
+        ),
+        (
+            {
+                "pools": [
+                    {
+                        "name": "p",
+                        "protocol": "HTTP",
+                        "lb_algorithm": "ROUND_ROBIN",
+                        "members": [
+                            {
+                                "address": "10.0.0.11",
+                                "protocol_port": 80,
+                                "subnet_id": "00000000-0000-0000-0000-000000000009",
+                            }
+                        ],
+                    }
+                ]
+            },
+            400,
+            "Subnet 00000000-0000-0000-0000-000000000009 not found.",
+        ),
+        (
+            {
+                "listeners": [
+                    {
+                        "protocol": "HTTP",
+                        "protocol_port": 80,
+                        "default_pool_id": "00000000-0000-0000-0000-000000000009",
+                    }
+                ]
+            },
+            404,
+            "Pool 00000000-0000-0000-0000-000000000009 not found.",
+        ),
+        (
+            {
+                "listeners": [{"protocol": "HTTP", "protocol_port": 80, "default_pool": {"name": "p"}}],
+                "pools": [{"name": "p", "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN"}],
+            },
+            400,
+            "Validation failure: The pool protocol 'TCP' is invalid while the listener protocol is 'HTTP'.",
+        ),
+        (
+            {"listeners": [{"protocol": "UDP", "protocol_port": 53}]},
+            501,
+            "Provider 'amphora' does not support a requested option: protocol UDP",
+        ),
+    ],
+)
+async def test_a_tree_that_cannot_be_leaves_nothing(
+    cloud: Cloud, api: Api, change: dict[str, Any], status: int, sentence: str
+) -> None:
+    body = {"loadbalancer": {"vip_subnet_id": cloud.subnet.id, **change}}
+    assert await api.fault("POST", "loadbalancers", status, body) == sentence
+    assert (await api.get("loadbalancers"))["loadbalancers"] == []
+    assert cloud.networking.ports == {}
+
+
+async def test_a_listener_with_its_pool(cloud: Cloud, api: Api) -> None:
+    lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
+    pool = {
+        "protocol": "HTTP",
+        "lb_algorithm": "ROUND_ROBIN",
+        "members": [{"address": "10.0.0.11", "protocol_port": 80}],
+        "healthmonitor": MONITOR,
+    }
+    listener = await api.create(
+        "listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80, default_pool=pool
+    )
+    made = await api.show("pool", listener["default_pool_id"])
+    assert (len(made["members"]), made["listeners"]) == (1, [{"id": listener["id"]}])
+    assert made["healthmonitor_id"]
+
+
+async def test_a_pool_with_its_members(cloud: Cloud, api: Api) -> None:
+    lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
+    made = await api.create(
+        "pool",
+        loadbalancer_id=lb["id"],
+        protocol="HTTP",
+        lb_algorithm="ROUND_ROBIN",
+        members=[{"address": "10.0.0.11", "protocol_port": 80}, {"address": "10.0.0.12", "protocol_port": 80}],
+        healthmonitor=MONITOR,
+    )
+    assert (len(made["members"]), bool(made["healthmonitor_id"])) == (2, True)
+
+
+async def test_vips(cloud: Cloud, api: Api) -> None:
+    networking = cloud.networking
+    by_network = await api.create("loadbalancer", vip_network_id=cloud.network_id)
+    assert by_network["vip_subnet_id"] == cloud.subnet.id
+    by_address = await api.create("loadbalancer", vip_network_id=cloud.network_id, vip_address="10.0.0.99")
+    assert by_address["vip_address"] == "10.0.0.99"
+    second = networking.add_subnet(cloud.network_id, "2001:db8::/64")
+    assert (await api.create("loadbalancer", vip_network_id=cloud.network_id))["vip_subnet_id"] == cloud.subnet.id
+    six = await api.create("loadbalancer", vip_network_id=cloud.network_id, vip_address="2001:db8::42")
+    assert (six["vip_subnet_id"], six["vip_address"]) == (second.id, "2001:db8::42")
+    empty = networking.add_network("p-red")
+    unknown = "00000000-0000-0000-0000-000000000009"
+    for vip, status, sentence in (
+        ({"vip_subnet_id": unknown}, 400, f"Subnet {unknown} not found."),
+        ({"vip_network_id": unknown}, 400, f"Network {unknown} not found."),
+        ({"vip_port_id": unknown}, 400, f"Port {unknown} not found."),
+        ({"vip_network_id": empty}, 400, "Validation failure: Supplied network does not contain a subnet."),
+        ({"vip_network_id": empty, "vip_subnet_id": cloud.subnet.id}, 400, f"Subnet {cloud.subnet.id} not found."),
+        (
+            {"vip_network_id": cloud.network_id, "vip_address": "192.0.2.1"},
+            400,
+            "Validation failure: Supplied network does not contain a subnet for VIP address specified.",
+        ),
+        (
+            {"vip_subnet_id": cloud.subnet.id, "vip_address": "192.0.2.1"},
+            400,
+            "IP address 192.0.2.1 is not a valid IP for the specified subnet.",
+        ),
+        (
+            {"vip_subnet_id": cloud.subnet.id, "vip_address": "10.0.0.99"},
+            409,
+            f"IP address 10.0.0.99 already allocated in subnet {cloud.subnet.id}",
+        ),
+    ):
+        assert await api.fault("POST", "loadbalancers", status, {"loadbalancer": vip}) == sentence
+
+
+async def test_a_full_subnet(cloud: Cloud, api: Api) -> None:
+    small = cloud.networking.add_subnet(cloud.networking.add_network("p-red", key="small"), "192.0.2.0/30")
+    await api.create("loadbalancer", vip_subnet_id=small.id)
+    body = {"loadbalancer": {"vip_subnet_id": small.id}}
+    assert await api.fault("POST", "loadbalancers", 409, body) == "No more IP addresses available on network small."
