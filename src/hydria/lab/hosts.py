@@ -67,7 +67,7 @@ class WebServer:
     def _answer(self, status: int, text: str) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         file, wanted = self._directory / "nginx.conf", _CONFIGURATION.format(status=status, text=text)
-        if not (self._runs() and file.read_text() == wanted):
+        if not (self._runs() and file.exists() and file.read_text() == wanted):
             # Not a reload: the old worker would go on answering for a while.
             self.stop()
             file.write_text(wanted)
@@ -170,7 +170,7 @@ def _nginx(pid: int, directory: Path) -> Process | None:
     """Return the process with this number if it is an nginx that works in or below the directory."""
     try:
         pidfd = os.pidfd_open(pid)
-    except (ProcessLookupError, ValueError, OSError):
+    except (OSError, OverflowError):
         return None
     process = Process(pid, pidfd)
     # The pidfd came first: what is read now is of the process that it holds, or of none.

@@ -1,0 +1,25 @@
+"""Is this machine able to run Hydria? Looks and tries, changes nothing that stays, and says how to mend."""
+
+from hydria.doctor.finding import Finding
+from hydria.doctor.machine import clock, files, kernel, root
+from hydria.doctor.programs import haproxy, others
+from hydria.doctor.standing import directories, external_network, leftovers, port
+from hydria.settings import Settings
+
+__all__ = ["Finding", "examine"]
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Return what was found, the most basic first. Takes a second; as root it makes a namespace and removes it."""
+    return [
+        root(),
+        *kernel(settings),
+        *haproxy(settings),
+        *others(),
+        files(settings),
+        *directories(settings),
+        port(settings),
+        external_network(settings),
+        leftovers(settings),
+        clock(settings),
+    ]

@@ -1,0 +1,105 @@
+"""The doctor on the machine itself: rights, the kernel, limits, the clock."""
+
+import os
+import platform
+import resource
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from hydria.adapters.linux.kernel import ensure_namespace, inside, netlink, remove_namespace, reporting
+from hydria.doctor.finding import Finding, bad, fine, odd
+from hydria.errors import HostError
+from hydria.settings import Settings
+
+_NEW_ENOUGH = datetime(2026, 1, 1, tzinfo=UTC)
+_FEW_FILES = 4096
+# HAProxy needs two descriptors for a connection, and some for itself.
+_PER_CONNECTION, _OWN_FILES = 2, 100
+_RULES = """\
+table ip doctor {
+    chain before { type nat hook prerouting priority dstnat; dnat to ip daddr map { 192.0.2.1 : 192.0.2.2 } }
+    chain after { type nat hook postrouting priority srcnat; iifname != "g0" ct status dnat snat to 192.0.2.3 }
+}
+"""
+
+
+def root() -> Finding:
+    """Look at who asks."""
+    if os.geteuid() == 0:
+        return fine("rights", "root")
+    return bad("rights", f"user {os.geteuid()}", "network namespaces need root: sudo hydria … (hydria server does not)")
+
+
+def kernel(settings: Settings) -> Iterator[Finding]:
+    """Make a namespace with links and rules, and remove it."""
+    version = f"Linux {platform.release()}"
+    if os.geteuid() != 0:
+        yield odd("kernel", f"{version}, not tried", "run this as root: sudo hydria doctor")
+        return
+    name = f"{settings.agent.prefix}-doctor-{os.getpid()}"
+    steps: tuple[tuple[str, Callable[[str], object], str], ...] = (
+        ("network namespaces", ensure_namespace, "in a container: it needs CAP_SYS_ADMIN and CAP_NET_ADMIN"),
+        ("veth and bridges", _links, "modprobe veth bridge"),
+        ("nftables", _rules, "install the package nftables; modprobe nft_chain_nat nft_nat nft_ct"),
+    )
+    try:
+        for what, work, mend in steps:
+            try:
+                work(name)
+            except HostError as error:
+                yield bad(what, f"{version}: {error}", mend)
+                return
+            yield fine(what, version)
+    finally:
+        remove_namespace(name)
+
+
+def files(settings: Settings) -> Finding:
+    """Look at how many file descriptors a HAProxy may have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    many = hard == resource.RLIM_INFINITY
+    seen = "no limit" if many else f"{hard}: about {max(0, hard - _OWN_FILES) // _PER_CONNECTION} connections each"
+    mend = "raise it: ulimit -Hn, or LimitNOFILE= of the service"
+    wanted = settings.agent.max_connections
+    if wanted is not None and not many and hard < wanted * _PER_CONNECTION + _OWN_FILES:
+        return bad("open files", seen, f"{mend}; or lower agent.max_connections ({wanted})")
+    if not many and hard < _FEW_FILES:
+        return odd("open files", seen, mend)
+    return fine("open files", seen)
+
+
+def clock(settings: Settings) -> Finding:
+    """Look whether the time can be right: tokens expire by it."""
+    now = datetime.now(UTC)
+    seen = now.strftime("%Y-%m-%d %H:%M:%S UTC")
+    mend = "set the clock, and keep it right (systemd-timesyncd, chrony)"
+    if now < _NEW_ENOUGH:
+        return bad("clock", seen, mend)
+    try:
+        ahead = max(entry.stat().st_mtime for entry in settings.state_dir.iterdir()) - time.time()
+    except (OSError, ValueError):
+        ahead = 0.0
+    if ahead > 60:
+        return odd("clock", f"{seen}, and {settings.state_dir} was written {ahead / 60:.0f} minutes later", mend)
+    return fine("clock", seen)
+
+
+def _links(namespace: str) -> None:
+    with reporting("A bridge and a veth pair cannot be made"), netlink(namespace) as here:
+        here.link("add", ifname="b", kind="bridge", state="up")
+        master = here.link_lookup(ifname="b")[0]
+        here.link("add", ifname="p", kind="veth", master=master, state="up", peer={"ifname": "e"})
+
+
+def _rules(namespace: str) -> None:
+    with inside(namespace):
+        try:
+            done = subprocess.run(
+                ["nft", "-f", "-"], input=_RULES, capture_output=True, text=True, timeout=20, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise HostError(f"nft cannot be run ({error})") from error
+    if done.returncode != 0:
+        raise HostError(done.stderr.strip().partition("\n")[0])

@@ -1,0 +1,87 @@
+"""The doctor on a machine that is well, and on one where something is wrong."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+from wires import interface, uuid
+
+from hydria.adapters.linux.kernel import ensure_leg, ensure_switch, namespaces
+from hydria.adapters.linux.names import Names
+from hydria.doctor import Finding, examine
+from hydria.locking import lock_once
+from hydria.settings import Settings
+from hydria.settings.values import AgentSettings, HomeCloudSettings, ServerSettings
+
+
+@pytest.fixture
+def settings(names: Names, tmp_path: Path) -> Settings:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number = free.getsockname()[1]
+    return Settings(
+        state_dir=tmp_path / "state",
+        run_dir=tmp_path / "run",
+        server=ServerSettings(port=number),
+        agent=AgentSettings(prefix=names.prefix),
+    )
+
+
+def _by_name(settings: Settings) -> dict[str, Finding]:
+    return {finding.name: finding for finding in examine(settings)}
+
+
+def test_a_good_machine_is_well_and_stays_as_it_was(settings: Settings) -> None:
+    found = _by_name(settings)
+    assert [finding for finding in found.values() if finding.ok == "bad"] == []
+    assert {"nftables", "haproxy starts", "veth and bridges", "leftovers", "port"} <= set(found)
+    assert namespaces(settings.agent.prefix) == []
+    assert not settings.state_dir.exists()
+    assert all(finding.mend for finding in found.values() if finding.ok != "ok")
+
+
+def test_a_taken_port_is_seen(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", settings.server.port)):
+        assert _by_name(settings)["port"].ok == "bad"
+        with lock_once(settings.state_dir / "server.lock", "server"):
+            assert _by_name(settings)["port"].ok == "ok"
+
+
+def test_a_missing_old_or_broken_haproxy_is_seen(settings: Settings, tmp_path: Path) -> None:
+    program = tmp_path / "haproxy"
+
+    def with_script(script: str) -> dict[str, Finding]:
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        return _by_name(structs.replace(settings, agent=AgentSettings(haproxy=str(program))))
+
+    assert "not there" in _by_name(structs.replace(settings, agent=AgentSettings(haproxy="nosuch")))["haproxy"].seen
+    assert with_script("echo HAProxy version 2.2.9-1")["haproxy"].ok == "bad"
+    assert with_script("echo hello")["haproxy"].ok == "bad"
+    broken = with_script('[ "$1" = -v ] && exec echo HAProxy version 3.1; echo "[ALERT] no memory" >&2; exit 1')
+    assert (broken["haproxy"].ok, broken["haproxy starts"].seen) == ("ok", "[ALERT] no memory")
+
+
+def test_an_unknown_account_is_seen(settings: Settings) -> None:
+    settings = structs.replace(settings, agent=AgentSettings(haproxy_user="nosuchuser"))
+    assert _by_name(settings)["haproxy's account"].ok == "bad"
+
+
+def test_leftovers_are_seen_until_an_agent_runs(settings: Settings, names: Names) -> None:
+    ensure_switch(names)
+    assert _by_name(settings)["leftovers"].ok == "warning"
+    with lock_once(settings.run_dir / "agent.lock", "agent"):
+        assert _by_name(settings)["leftovers"].ok == "ok"
+
+
+def test_an_external_network_that_the_machine_has_already_is_seen(settings: Settings, names: Names) -> None:
+    ensure_leg(names, "/proc/thread-self/ns/net", "eth7", interface(uuid(), "198.51.100.5/24"))
+    assert _by_name(settings)["external network"].ok == "ok"
+    clash = structs.replace(settings, homecloud=HomeCloudSettings(external_cidr="198.51.100.0/25"))
+    assert "eth7" in _by_name(clash)["external network"].seen
+
+
+def test_more_connections_than_files_are_seen(settings: Settings) -> None:
+    agent = structs.replace(settings.agent, max_connections=2_000_000)
+    finding = _by_name(structs.replace(settings, agent=agent))["open files"]
+    assert finding.ok == "bad" or finding.seen == "no limit"
