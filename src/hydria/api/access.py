@@ -59,7 +59,8 @@ class Changes:
     def begin(self, transaction: Transaction, seen: Seen, *, below: bool = False) -> LoadBalancer:
         """Count one more change of the load balancer that `seen` is or belongs to, and return it as it is now.
 
-        `below` says that something is made below `seen`. Raises Conflict for what is being deleted, and under `strict_immutable` for what is pending.
+        `below` says that something is made below `seen`. Raises Conflict for what is being deleted, and under
+        `strict_immutable` for what is pending.
         """
         if isinstance(seen.resource, Child) and seen.resource.deleted_in is not None:
             raise immutable(seen.kind.title, seen.resource.id)
