@@ -9,20 +9,25 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from hydria.adapters.linux.kernel import ensure_namespace, inside, netlink, remove_namespace, reporting
+from hydria.adapters.linux.names import GATEWAY
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.errors import HostError
+from hydria.render.nftables import render_router
 from hydria.settings import Settings
+from hydria.spec import Address, FloatingIp, Interface, Router
 
 _NEW_ENOUGH = datetime(2026, 1, 1, tzinfo=UTC)
 _FEW_FILES = 4096
 # HAProxy needs two descriptors for a connection, and some for itself.
 _PER_CONNECTION, _OWN_FILES = 2, 100
-_RULES = """\
-table ip doctor {
-    chain before { type nat hook prerouting priority dstnat; dnat to ip daddr map { 192.0.2.1 : 192.0.2.2 } }
-    chain after { type nat hook postrouting priority srcnat; iifname != "g0" ct status dnat snat to 192.0.2.3 }
-}
-"""
+_ROUTER = Router(
+    id="doctor",
+    gateway=Interface(
+        port_id="g", network_id="n", mac="02:00:00:00:00:01", addresses=(Address(ip="192.0.2.1", prefix=24),)
+    ),
+    snat_cidrs=("198.51.100.0/24",),
+    floating_ips=(FloatingIp(floating_ip="192.0.2.2", fixed_ip="198.51.100.2"),),
+)
 
 
 def root() -> Finding:
@@ -97,7 +102,12 @@ def _rules(namespace: str) -> None:
     with inside(namespace):
         try:
             done = subprocess.run(
-                ["nft", "-f", "-"], input=_RULES, capture_output=True, text=True, timeout=20, check=False
+                ["nft", "-f", "-"],
+                input=render_router(_ROUTER, GATEWAY),
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise HostError(f"nft cannot be run ({error})") from error
