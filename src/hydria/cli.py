@@ -1,14 +1,14 @@
 """The command line: the composition root. Nobody imports it."""
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,11 @@ from hydria import settings as settings_package
 from hydria.errors import HydriaError, SettingsError
 from hydria.settings import Settings
 
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+    from hydria.lab import Lab
+
 app = typer.Typer(
     help="Load balancers with OpenStack Octavia's API, in network namespaces instead of virtual machines.",
     no_args_is_help=True,
@@ -26,6 +31,10 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(db, name="db")
+lab = typer.Typer(
+    help="The tutorial's surroundings: a network, two web servers, a client (as root).", no_args_is_help=True
+)
+app.add_typer(lab, name="lab")
 
 _console = Console(highlight=False)
 _errors = Console(stderr=True, highlight=False)
@@ -34,6 +43,14 @@ SettingsOption = Annotated[
     Path | None,
     typer.Option("--settings", metavar="FILE", help="Settings file; hydria.toml.example has every key."),
 ]
+
+
+class How(StrEnum):
+    """How a host of the lab breaks."""
+
+    power = "power"
+    service = "service"
+    error = "error"
 
 
 class _Given:
@@ -96,10 +113,12 @@ def down(
 @app.command()
 def server(until_stdin_ends: UntilStdinEnds = False) -> None:
     """Run the server: the API, the home cloud and the controller. Needs no root."""
+    import uvloop  # noqa: PLC0415
+
     from hydria.compose.server import run_server  # noqa: PLC0415
 
     settings = _settings()
-    _run(settings, lambda stop: run_server(settings, stop), until_stdin_ends=until_stdin_ends)
+    _run(settings, lambda stop: run_server(settings, stop), until_stdin_ends=until_stdin_ends, run=uvloop.run)
 
 
 @app.command()
@@ -161,13 +180,98 @@ def db_upgrade() -> None:
     _console.print("The database has this version's schema.")
 
 
+@lab.command("up")
+def lab_up() -> None:
+    """Make the tutorial's network, its router, two web servers and a client."""
+    made = _lab()
+    made.up()
+    _console.print(f"The lab is there: {', '.join(made.hosts)}.")
+
+
+@lab.command("down")
+def lab_down() -> None:
+    """Remove it again."""
+    _lab().down()
+    _console.print("The lab is removed.")
+
+
+@lab.command("stop")
+def lab_stop(
+    host: str,
+    how: Annotated[
+        How, typer.Option(help="power cuts the link, service ends the web server, error makes it answer 500.")
+    ] = How.power,
+) -> None:
+    """Break a host."""
+    _lab().stop(host, how.value)
+
+
+@lab.command("start")
+def lab_start(host: str) -> None:
+    """Mend a host."""
+    _lab().start(host)
+
+
+@lab.command("run", context_settings={"ignore_unknown_options": True})
+def lab_run(host: str, command: Annotated[list[str], typer.Argument(metavar="COMMAND...")]) -> None:
+    """Type a command on a host: hydria lab run client curl http://203.0.113.10"""
+    done = _lab().run(host, command)
+    sys.stdout.write(done.stdout)
+    sys.stderr.write(done.stderr)
+    raise typer.Exit(done.returncode)
+
+
+@app.command()
+def plug(
+    port: Annotated[str, typer.Argument(help="Name or id of a port of the home cloud.")],
+    namespace: Annotated[
+        str, typer.Argument(help="Network namespace: its name, or a path such as /proc/PID/ns/net of a container.")
+    ],
+    link: Annotated[str, typer.Option(help="Name of the link inside.")] = "eth0",
+) -> None:
+    """Attach a namespace or container of this machine to a home-cloud port (as root)."""
+    from hydria.adapters.linux.names import Names  # noqa: PLC0415
+    from hydria.adapters.linux.plug import interface_of, plug_in  # noqa: PLC0415
+
+    settings = _settings()
+    _need_root("hydria plug")
+    connection = _connection(settings)
+    found = connection.network.find_port(port)
+    if found is None:
+        raise HydriaError(f"There is no port {port}: openstack port list")
+    plug_in(Names(settings.agent.prefix), namespace, link, interface_of(connection, found))
+    _console.print(f"{namespace} has {link} on port {found.id}.", soft_wrap=True)
+
+
+def _lab() -> "Lab":
+    from hydria.adapters.linux.names import Names  # noqa: PLC0415
+    from hydria.lab import Lab  # noqa: PLC0415
+
+    settings = _settings()
+    _need_root("hydria lab")
+    return Lab(_connection(settings), Names(settings.agent.prefix), settings.run_dir)
+
+
+def _connection(settings: Settings) -> "Connection":
+    import openstack  # noqa: PLC0415
+
+    from hydria.compose.credentials import Credentials  # noqa: PLC0415
+
+    credentials = Credentials.read(settings.credentials_file)
+    return openstack.connect(load_envvars=False, load_yaml_config=False, **credentials.connection())
+
+
 def _need_root(command: str) -> None:
     if os.geteuid() != 0:
         raise HydriaError(f"{command} makes network namespaces and needs root: sudo {command}")
 
 
 def _run(
-    settings: Settings, work: Callable[[asyncio.Event], Awaitable[None]], *, until_stdin_ends: bool = False
+    settings: Settings,
+    work: Callable[[asyncio.Event], Awaitable[None]],
+    *,
+    until_stdin_ends: bool = False,
+    run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
 ) -> None:
     """Run until the work ends or somebody asks to stop."""
     from hydria import logs  # noqa: PLC0415
@@ -182,12 +286,7 @@ def _run(
             loop.add_reader(sys.stdin.fileno(), _at_end, stop)
         await work(stop)
 
-    with contextlib.suppress(ImportError):
-        import uvloop  # noqa: PLC0415
-
-        uvloop.run(main())
-        return
-    asyncio.run(main())
+    run(main())
 
 
 def _at_end(stop: asyncio.Event) -> None:

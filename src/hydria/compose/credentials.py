@@ -1,7 +1,9 @@
-"""The first admin's credentials: a `clouds.yaml` that only its owner can read, and what a shell exports."""
+"""Secrets on disk: the first admin's `clouds.yaml`, the agent's secret, keys. Only their owner can read them."""
 
 import os
+import secrets
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,10 @@ class Credentials(Struct, frozen=True, kw_only=True):
         except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
             raise HostError(f"The credentials in {file} cannot be read: {error!r}.") from None
 
+    def connection(self) -> dict[str, Any]:
+        """Return what `openstack.connect` takes."""
+        return {**self.clouds()["clouds"][CLOUD]}
+
     def clouds(self) -> dict[str, Any]:
         """Return the content of a `clouds.yaml`."""
         auth = {
@@ -86,6 +92,19 @@ class Credentials(Struct, frozen=True, kw_only=True):
         return "\n".join(
             ["unset OS_CLOUD", *(f"export {key}={shlex.quote(value)}" for key, value in variables.items())]
         )
+
+
+def agent_secret(settings: Settings) -> str:
+    """Return what the server lets this machine's agent in with; it is made the first time."""
+    return kept_secret(settings.agent_secret_file, lambda: secrets.token_urlsafe(32).encode()).decode()
+
+
+def kept_secret(file: Path, make: Callable[[], bytes]) -> bytes:
+    """Return the content of a file that only its owner can read; `make` makes it the first time."""
+    if not file.exists():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(file, make())
+    return file.read_bytes()
 
 
 def write_private(file: Path, content: bytes) -> None:

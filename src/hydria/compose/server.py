@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from time import monotonic
 
 import uvicorn
@@ -17,7 +16,7 @@ from starlette.responses import Response
 from hydria import api
 from hydria.api.dialect import OctaviaDialect
 from hydria.api.policy import OctaviaPolicy
-from hydria.compose.credentials import Credentials, write_private
+from hydria.compose.credentials import Credentials, agent_secret, kept_secret
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
 from hydria.controller.orders import Quartermaster
@@ -60,8 +59,9 @@ def make_app(settings: Settings, database: Database, clock: Clock) -> Starlette:
     """
     cloud = identity.Identity(
         region=settings.homecloud.region,
-        key=_secret(settings.state_dir / "token.key", identity.new_key),
+        key=kept_secret(settings.state_dir / "token.key", identity.new_key),
         token_hours=settings.homecloud.token_hours,
+        now=clock.now,
     )
     _first_things(settings, database, clock, cloud)
 
@@ -77,9 +77,12 @@ def make_app(settings: Settings, database: Database, clock: Clock) -> Starlette:
         public_url=settings.server.public_url,
     )
     reconciler = Reconciler(networking_of)
-    secret = _secret(settings.agent_secret_file, lambda: secrets.token_urlsafe(32).encode())
     exchange = Exchange(
-        database, clock, Quartermaster(networking_of, network.HomeTopologies), Reporter(reconciler), secret.decode()
+        database,
+        clock,
+        Quartermaster(networking_of, network.HomeTopologies),
+        Reporter(reconciler),
+        agent_secret(settings),
     )
     exchange.poll_seconds = settings.server.poll_seconds
     mounts = (
@@ -95,7 +98,9 @@ def make_app(settings: Settings, database: Database, clock: Clock) -> Starlette:
         response: Response = await nothing(request)
         return response
 
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: not_found})
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: not_found})
+    app.state.exchange = exchange
+    return app
 
 
 @contextlib.asynccontextmanager
@@ -118,8 +123,9 @@ async def run_server(settings: Settings, stop: asyncio.Event) -> None:
         upgrade_database(settings)
         database = Database(settings.database_url, synchronous=settings.database.synchronous)
         stack.callback(database.close)
+        app = make_app(settings, database, SystemClock())
         config = uvicorn.Config(
-            make_app(settings, database, SystemClock()),
+            app,
             host=settings.server.host,
             port=settings.server.port,
             log_config=None,
@@ -131,6 +137,7 @@ async def run_server(settings: Settings, stop: asyncio.Event) -> None:
         serving = asyncio.create_task(server.serve())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        app.state.exchange.close()
         server.should_exit = True
         stopping.cancel()
         await serving
@@ -156,12 +163,3 @@ def _first_things(settings: Settings, database: Database, clock: Clock, cloud: i
         network.bootstrap(transaction, clock.now(), project_id, settings.homecloud.external_cidr)
 
     database.transact(work)
-
-
-def _secret(file: Path, make: Callable[[], bytes]) -> bytes:
-    """Return a secret that only root can read; `make` makes it the first time."""
-    if file.exists():
-        return file.read_bytes()
-    content = make()
-    write_private(file, content)
-    return content

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from hydria.compose.credentials import agent_secret
 from hydria.errors import HostError
 from hydria.locking import lock_once
 from hydria.settings import Settings
@@ -28,6 +29,8 @@ async def supervise(settings: Settings, stop: asyncio.Event, settings_file: Path
     """Run both until `stop` is set. Raises HostError when they run already."""
     settings.run_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
     with lock_once(settings.run_dir / "up.lock", "`hydria up`"):
+        # Before either starts: an agent without it would wait.
+        agent_secret(settings)
         given = ("--settings", str(settings_file)) if settings_file else ()
         async with asyncio.TaskGroup() as group:
             for role in ("server", "agent"):

@@ -41,6 +41,7 @@ class Exchange:
         self._secret = secret
         self._changed = asyncio.Event()
         self._asking: set[str] = set()
+        self._closing = False
         self.poll_seconds = 25.0
         database.subscribe(self._wake)
 
@@ -51,6 +52,11 @@ class Exchange:
             Route("/agent/v1/poll", self._poll, methods=["POST"]),
             Route("/agent/v1/report", self._report, methods=["POST"]),
         ]
+
+    def close(self) -> None:
+        """Answer the polls that wait: the server stops."""
+        self._closing = True
+        self._wake(_TOPICS)
 
     def _wake(self, topics: frozenset[str]) -> None:
         if topics & _TOPICS:
@@ -79,7 +85,7 @@ class Exchange:
         """Return orders as soon as there are any, empty ones when the wait runs out."""
         try:
             async with asyncio.timeout(self.poll_seconds):
-                while True:
+                while not self._closing:
                     changed = self._changed
                     if self._database.read(lambda tx: self._quartermaster.outstanding(tx, holding)):
                         orders = self._database.transact(lambda tx: self._quartermaster.orders(tx, holding))
@@ -87,7 +93,8 @@ class Exchange:
                             return orders
                     await changed.wait()
         except TimeoutError:
-            return Orders()
+            pass
+        return Orders()
 
     async def _report(self, request: Request) -> Response:
         refusal = self._refusal(request)

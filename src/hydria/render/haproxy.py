@@ -58,7 +58,7 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
     address = tree.load_balancer.vip_address
     if vip and all(each.ip != address for each in vip):
         raise ValueError(f"the VIP {address} is not on the first interface")
-    sections = [_global(instance, surroundings), _defaults()]
+    sections: list[_Section] = [_global(instance, surroundings), _defaults()]
     servers: list[Server] = []
     for listener in listeners:
         pool = _active_pool(tree, listener)
@@ -71,12 +71,16 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
             servers += mine
     return Rendering(
         text=_write(sections),
-        frame=_write([[line for line in section if isinstance(line, str)] for section in sections]),
+        frame=_write([_without_servers(section) for section in sections]),
         servers=tuple(servers),
     )
 
 
-_Section = list[str] | list[str | Server]
+_Section = list[str | Server]
+
+
+def _without_servers(section: _Section) -> _Section:
+    return [line for line in section if isinstance(line, str)]
 
 
 def _write(sections: list[_Section]) -> str:
