@@ -1,5 +1,7 @@
 """Ports and their addresses, as `openstack port` asks for them."""
 
+from typing import Any
+
 import pytest
 from neutron import DEMO, Cloud
 
@@ -44,7 +46,7 @@ async def test_the_lowest_free_address_is_given(cloud: Cloud) -> None:
     network, subnet = await cloud.inside(allocation_pools=[{"start": "10.0.0.10", "end": "10.0.0.250"}])
 
     async def port(**fixed: str) -> str:
-        more = {"fixed_ips": [{"subnet_id": subnet["id"], **fixed}]} if fixed else {}
+        more: dict[str, Any] = {"fixed_ips": [{"subnet_id": subnet["id"], **fixed}]} if fixed else {}
         made = await cloud.make("/ports", network_id=network["id"], **more)
         return str(made["fixed_ips"][0]["ip_address"])
 

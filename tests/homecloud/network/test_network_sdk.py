@@ -53,7 +53,7 @@ def test_the_tutorials_surroundings_with_the_sdk(client: Any) -> None:
     )
     assert client.find_subnet("s1").gateway_ip == "10.0.0.1"
     router = client.create_router(name="r1", external_gateway_info={"network_id": external.id})
-    client.add_interface_to_router(router, subnet_id=subnet.id)
+    client.add_interface_to_router(router, subnet=subnet.id)
     assert client.find_extension("external-gateway-multihoming") is None
     port = client.create_port(network_id=network.id, name="p2")
     assert [each.id for each in client.ports(network_id=network.id, name="p2")] == [port.id]
@@ -68,7 +68,7 @@ def test_the_tutorials_surroundings_with_the_sdk(client: Any) -> None:
     assert len(list(client.networks(limit=1))) == 2
     client.delete_ip(floating)
     client.delete_port(port)
-    client.remove_interface_from_router(router, subnet_id=subnet.id)
+    client.remove_interface_from_router(router, subnet=subnet.id)
     client.delete_router(router)
     client.delete_subnet(subnet)
     client.delete_network(network)
