@@ -1,5 +1,6 @@
 """Networks, routers, floating IPs and the machine's own link, wired for real and used."""
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,6 +134,27 @@ def test_a_floating_ip_moves_and_goes(cloud: Cloud) -> None:
         with pytest.raises(OSError, match=r"timed out|unreachable|No route"):
             ask(client, FLOATING)
     assert addresses(cloud.namespace, GATEWAY) == {f"{OWN}/24"}
+
+
+def test_a_connection_ends_with_its_floating_ip(cloud: Cloud) -> None:
+    web, other = cloud.inside_host("web", "10.0.0.11"), cloud.inside_host("other", "10.0.0.12")
+    client = cloud.outside_host("client", "203.0.113.77")
+    with inside(web):
+        first = socket.create_server(("10.0.0.11", 8081))
+    with inside(other):
+        second = socket.create_server(("10.0.0.12", 8081))
+    cloud.wire((FLOATING, "10.0.0.11"), (OTHER_FLOATING, "10.0.0.12"))
+    with first, second, inside(client):
+        going = socket.create_connection((FLOATING, 8081), timeout=0.9)
+        staying = socket.create_connection((OTHER_FLOATING, 8081), timeout=0.9)
+        with going, staying, second.accept()[0] as served:
+            cloud.wire((OTHER_FLOATING, "10.0.0.12"))
+            staying.sendall(b"still here")
+            assert served.recv(100) == b"still here"
+            cloud.wire((FLOATING, "10.0.0.12"), (OTHER_FLOATING, "10.0.0.11"))
+            going.sendall(b"lost")
+            with pytest.raises(ConnectionError):
+                going.recv(100)
 
 
 def test_a_floating_ip_moves_to_another_router(cloud: Cloud) -> None:

@@ -28,6 +28,11 @@ table ip hydria {
         type nat hook prerouting priority dstnat; policy accept;
         dnat to ip daddr map { 203.0.113.50 : 10.0.0.12, 203.0.113.51 : 10.0.0.10 }
     }
+    chain between {
+        type filter hook forward priority filter; policy accept;
+        ct status dnat ct original ip daddr . ct reply ip saddr != LIVING meta l4proto tcp reject with tcp reset
+        ct status dnat ct original ip daddr . ct reply ip saddr != LIVING drop
+    }
     chain after {
         type nat hook postrouting priority srcnat; policy accept;
         oifname "g0" snat to ip saddr map { 10.0.0.10 : 203.0.113.51, 10.0.0.12 : 203.0.113.50 }
@@ -36,7 +41,7 @@ table ip hydria {
         oifname "g0" ip saddr { 10.0.0.0/24, 192.0.2.0/25 } snat to 203.0.113.10
     }
 }
-"""
+""".replace("LIVING", "{ 203.0.113.50 . 10.0.0.12, 203.0.113.51 . 10.0.0.10 }")
 
 
 def test_a_full_router_is_the_golden_text() -> None:

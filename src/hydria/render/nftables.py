@@ -17,10 +17,14 @@ def render_router(router: Router, gateway_link: str) -> str:
     own = _own(router)
     before = ["type nat hook prerouting priority dstnat; policy accept;"]
     after = ["type nat hook postrouting priority srcnat; policy accept;"]
+    # A connection that began by a floating IP which is gone, or leads elsewhere now, ends.
+    stale = "ct status dnat"
     if own is not None:
         outward, turning = f'oifname "{gateway_link}"', f'iifname != "{gateway_link}" ct status dnat'
         floating = sorted((_ipv4(pair.floating_ip), _ipv4(pair.fixed_ip)) for pair in router.floating_ips)
         if floating:
+            living = ", ".join(f"{outer} . {fixed}" for outer, fixed in floating)
+            stale += f" ct original ip daddr . ct reply ip saddr != {{ {living} }}"
             before.append(f"dnat to ip daddr map {{ {_pairs(floating)} }}")
             # Two floating IPs of one address: it leaves under one of them.
             sources = _pairs(sorted({fixed: outer for outer, fixed in floating}.items()))
@@ -37,6 +41,7 @@ def render_router(router: Router, gateway_link: str) -> str:
             f"delete table ip {TABLE}",
             f"table ip {TABLE} {{",
             *_chain("before", before),
+            *_chain("between", _refuse(stale)),
             *_chain("after", after),
             "}",
             "",
@@ -47,6 +52,11 @@ def render_router(router: Router, gateway_link: str) -> str:
 def _own(router: Router) -> str | None:
     addresses = router.gateway.addresses if router.gateway is not None else ()
     return next((_ipv4(address.ip) for address in addresses if ip_address(address.ip).version == 4), None)
+
+
+def _refuse(which: str) -> list[str]:
+    begin = "type filter hook forward priority filter; policy accept;"
+    return [begin, f"{which} meta l4proto tcp reject with tcp reset", f"{which} drop"]
 
 
 def _chain(name: str, lines: list[str]) -> list[str]:
