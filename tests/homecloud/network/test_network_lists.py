@@ -148,6 +148,7 @@ async def test_groups_and_rules_are_kept(cloud: Cloud) -> None:
         {"direction": "up"},
         {"ethertype": "IPX"},
         {"protocol": "nonsense"},
+        {"protocol": "9" * 5000},
         {"port_range_min": 90},
         {"protocol": None},
         {"remote_ip_prefix": "2001:db8::/32"},

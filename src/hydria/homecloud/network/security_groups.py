@@ -168,7 +168,7 @@ def _protocol(asked: Any) -> str | None:
     if asked is UNSET or asked is None or asked == "any":
         return None
     text = str(asked).lower()
-    if text in _PROTOCOLS or (text.isascii() and text.isdigit() and int(text) <= 255):
+    if text in _PROTOCOLS or (len(text) <= 3 and text.isascii() and text.isdigit() and int(text) <= 255):
         return text
     raise fault("HTTPBadRequest", msg=f"Security group rule protocol {text[:40]} not supported.")
 
