@@ -13,7 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hydria.controller.orders import Quartermaster
+from hydria.controller.reconcile import HOST_SILENCE
 from hydria.controller.reports import Reporter
+from hydria.controller.wakeup import Wakeup
 from hydria.ports import Clock
 from hydria.spec import Holding, Orders, Reports
 from hydria.store import Database, Transaction
@@ -23,6 +25,9 @@ log = structlog.get_logger(__name__)
 _holding = msgspec.json.Decoder(Holding)
 _reports = msgspec.json.Decoder(Reports)
 _encoder = msgspec.json.Encoder()
+
+# How often a host that waits counts as heard of again (seconds).
+_SEEN_PERIOD = HOST_SILENCE / 3
 
 # Hints that may mean new orders.
 _TOPICS = frozenset({"instances", "topology"})
@@ -39,7 +44,7 @@ class Exchange:
         self._quartermaster = quartermaster
         self._reporter = reporter
         self._secret = secret
-        self._changed = asyncio.Event()
+        self._waiting: set[Wakeup] = set()
         self._asking: set[str] = set()
         self._closing = False
         self.poll_seconds = 25.0
@@ -60,8 +65,8 @@ class Exchange:
 
     def _wake(self, topics: frozenset[str]) -> None:
         if topics & _TOPICS:
-            self._changed.set()
-            self._changed = asyncio.Event()
+            for wakeup in tuple(self._waiting):
+                wakeup.set()
 
     async def _hosts(self, request: Request) -> Response:
         """Name the hosts that have asked for work since this server began."""
@@ -76,24 +81,33 @@ class Exchange:
             holding = _holding.decode(await request.body())
         except msgspec.DecodeError as error:
             return Response(f"not a holding: {error}", 400)
-        self._database.transact(lambda tx: self._quartermaster.seen(tx, holding.host, self._clock.now()))
         self._asking.add(holding.host)
-        orders = await self._wait(holding)
+        wakeup = Wakeup()
+        self._waiting.add(wakeup)
+        try:
+            orders = await self._wait(holding, wakeup)
+        finally:
+            self._waiting.discard(wakeup)
         return Response(_encoder.encode(orders), media_type="application/json")
 
-    async def _wait(self, holding: Holding) -> Orders:
+    async def _wait(self, holding: Holding, wakeup: Wakeup) -> Orders:
         """Return orders as soon as there are any, empty ones when the wait runs out."""
-        try:
-            async with asyncio.timeout(self.poll_seconds):
-                while not self._closing:
-                    changed = self._changed
-                    if self._database.read(lambda tx: self._quartermaster.outstanding(tx, holding)):
-                        orders = self._database.transact(lambda tx: self._quartermaster.orders(tx, holding))
-                        if orders != Orders():
-                            return orders
-                    await changed.wait()
-        except TimeoutError:
-            pass
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.poll_seconds
+        seen = -_SEEN_PERIOD
+        while not self._closing:
+            wakeup.clear()
+            if loop.time() - seen >= _SEEN_PERIOD:
+                seen = loop.time()
+                self._database.transact(lambda tx: self._quartermaster.seen(tx, holding.host, self._clock.now()))
+            if self._database.read(lambda tx: self._quartermaster.outstanding(tx, holding)):
+                orders = self._database.transact(lambda tx: self._quartermaster.orders(tx, holding))
+                if orders != Orders():
+                    return orders
+            left = until - loop.time()
+            if left <= 0:
+                break
+            await wakeup.wait(min(left, _SEEN_PERIOD))
         return Orders()
 
     async def _report(self, request: Request) -> Response:

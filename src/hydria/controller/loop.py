@@ -6,6 +6,7 @@ from functools import partial
 import structlog
 
 from hydria.controller.reconcile import Reconciler
+from hydria.controller.wakeup import Wakeup
 from hydria.ports import Clock
 from hydria.store import Database
 
@@ -22,28 +23,29 @@ class Controller:
         self._database = database
         self._clock = clock
         self._reconciler = reconciler
-        self._woken = asyncio.Event()
-        database.subscribe(lambda _: self._woken.set())
+        self._wakeup = Wakeup()
+        database.subscribe(lambda _: self._wakeup.set())
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set."""
+        """Work until `stop` is set; `wake` makes it look."""
         while not stop.is_set():
-            self._woken.clear()
+            self._wakeup.clear()
             try:
                 self.work()
             except Exception:
                 log.exception("reconcile_failed")
-            try:
-                async with asyncio.timeout(PERIOD):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+            if not stop.is_set():
+                await self._wakeup.wait(PERIOD)
 
     def wake(self) -> None:
         """Look at once whether there is work, or whether to stop."""
-        self._woken.set()
+        self._wakeup.set()
 
     def work(self) -> None:
-        """Reconcile everything that is due, each in a transaction of its own."""
-        for key in self._database.read(self._reconciler.due):
-            self._database.transact(partial(self._reconciler.reconcile, key=key, now=self._clock.now()))
+        """Reconcile everything that is due, each in a transaction of its own; one that fails is no other's affair."""
+        now = self._clock.now()
+        for key in self._database.read(lambda tx: self._reconciler.due(tx, now)):
+            try:
+                self._database.transact(partial(self._reconciler.reconcile, key=key, now=now))
+            except Exception:
+                log.exception("reconcile_failed", load_balancer=key)

@@ -57,15 +57,15 @@ class Quartermaster:
     def _differences(self, transaction: Transaction, holding: Holding) -> tuple[list[str], list[str]]:
         amphora, lb = columns(Amphora), columns(LoadBalancer)
         joined = rows_of(Amphora).table.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id)
-        statement = select(amphora.id, amphora.leaving, lb.generation).select_from(joined)
+        statement = select(amphora.id, amphora.leaving, lb.generation, lb.deleted_in).select_from(joined)
         serve, withdraw, known = [], [], set()
         for row in transaction.execute(statement.where(amphora.host == holding.host)):
-            key, leaving, generation = tuple(row)
+            key, leaving, generation, deleted_in = tuple(row)
             known.add(key)
             if leaving:
                 if key not in holding.withdrawing:
                     withdraw.append(key)
-            elif holding.amphorae.get(key) != generation:
+            elif deleted_in is None and holding.amphorae.get(key) != generation:
                 serve.append(key)
         # What nobody knows of must not go on serving.
         withdraw += [key for key in holding.amphorae if key not in known and key not in holding.withdrawing]

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from msgspec import structs
@@ -18,8 +18,11 @@ from hydria.store.tables import rows_of
 
 log = structlog.get_logger(__name__)
 
-# A host that has not asked for work for so long gets no new amphorae.
+# A host that has not asked for work for so long gets no new amphorae, and what waits for it fails (seconds).
 HOST_SILENCE = 90
+
+# How long a new load balancer waits for a first host before it fails (seconds).
+PATIENCE = 30
 
 
 class Reconciler:
@@ -28,12 +31,22 @@ class Reconciler:
     def __init__(self, networking_of: Callable[[Transaction], Networking]) -> None:
         self._networking_of = networking_of
 
-    def due(self, transaction: Transaction) -> list[str]:
-        """Return the ids of load balancers that no host has been told of, or that must go and no host knows."""
-        lb, amphora = columns(LoadBalancer), columns(Amphora)
-        joined = rows_of(LoadBalancer).table.outerjoin(rows_of(Amphora).table, amphora.load_balancer_id == lb.id)
+    def due(self, transaction: Transaction, now: datetime) -> list[str]:
+        """Return the ids of load balancers that no report will bring forward.
+
+        Those are the ones that no host has been told of, that must go and no host knows, and that wait for a host
+        which is silent.
+        """
+        lb, amphora, host = columns(LoadBalancer), columns(Amphora), columns(KnownHost)
+        joined = (
+            rows_of(LoadBalancer)
+            .table.outerjoin(rows_of(Amphora).table, amphora.load_balancer_id == lb.id)
+            .outerjoin(rows_of(KnownHost).table, host.name == amphora.host)
+        )
         leaving = lb.deleted_in.is_not(None) & amphora.leaving.is_(False)
-        statement = select(lb.id).select_from(joined).where(or_(amphora.id.is_(None), leaving)).distinct()
+        pending = (lb.observed < lb.generation) & (lb.failed < lb.generation)
+        silent = pending & (host.seen_at < _heard_since(now))
+        statement = select(lb.id).select_from(joined).where(or_(amphora.id.is_(None), leaving, silent)).distinct()
         return [key for (key,) in transaction.execute(statement)]
 
     def reconcile(self, transaction: Transaction, key: str, now: datetime) -> None:
@@ -48,6 +61,8 @@ class Reconciler:
             self._place(transaction, load_balancer, now)
         else:
             self._settle(transaction, load_balancer, amphorae)
+        if amphorae:
+            self._miss_hosts(transaction, key, amphorae, now)
 
     def _place(self, transaction: Transaction, load_balancer: LoadBalancer, now: datetime) -> None:
         refusal = self._networking_of(transaction).refuses_vip(load_balancer.vip_network_id)
@@ -56,6 +71,8 @@ class Reconciler:
             return
         host = _least_loaded(transaction, now)
         if host is None:
+            if datetime.fromisoformat(load_balancer.created_at + "Z") < now - timedelta(seconds=PATIENCE):
+                fail(transaction, load_balancer, "No host asks for work. Start an agent: hydria up, or hydria agent.")
             return
         amphora = Amphora(id=str(uuid.uuid4()), load_balancer_id=load_balancer.id, host=host, created_at=stamp(now))
         transaction.insert(amphora)
@@ -65,45 +82,54 @@ class Reconciler:
         log.info("amphora_placed", load_balancer=load_balancer.id, amphora=amphora.id, host=host)
 
     def _settle(self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora]) -> None:
-        observed = max(load_balancer.observed, min(amphora.served for amphora in amphorae))
-        failing = next((amphora for amphora in amphorae if amphora.reason is not None), None)
-        settled = structs.replace(load_balancer, observed=observed)
-        if failing is not None:
-            settled = structs.replace(settled, reason=failing.reason, failed=failing.attempted)
-        elif observed >= load_balancer.failed:
-            settled = structs.replace(settled, reason=None, failed=0)
+        # A generation that was never asked for comes from a host that outlived a database put back from a backup.
+        served = min(each.served if each.served <= load_balancer.generation else 0 for each in amphorae)
+        observed = max(load_balancer.observed, served)
+        settled = _judged(structs.replace(load_balancer, observed=observed), amphorae)
         if settled == load_balancer:
             return
         transaction.update(settled)
         if observed > load_balancer.observed:
-            self._forget_deleted(transaction, settled, amphorae)
+            self._forget_deleted(transaction, settled)
+            # A newer generation may need a port again: its order made it sure.
+            if observed == load_balancer.generation:
+                for amphora in amphorae:
+                    release(self._networking_of(transaction), amphora, tree(transaction, settled))
             log.info("load_balancer_settled", load_balancer=load_balancer.id, generation=observed)
 
-    def _forget_deleted(self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora]) -> None:
-        """Remove the rows of children that no host serves any more, and the ports only they needed."""
+    def _miss_hosts(self, transaction: Transaction, key: str, amphorae: list[Amphora], now: datetime) -> None:
+        """Say so when what is asked waits for a host that does not ask for work."""
+        load_balancer = transaction.get(LoadBalancer, key)
+        if load_balancer is None or load_balancer.observed >= load_balancer.generation:
+            return
+        for amphora in amphorae:
+            host = transaction.get(KnownHost, amphora.host, column="name")
+            if host is not None and host.seen_at < _heard_since(now):
+                fail(transaction, load_balancer, f"Host {host.name} does not ask for work. Is its agent running?")
+
+    def _forget_deleted(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
+        """Remove the rows of children that no host serves any more."""
         gone: list[str] = []
         for kind in CHILDREN:
             c = columns(kind)
             condition = (c.load_balancer_id == load_balancer.id) & (c.deleted_in <= load_balancer.observed)
             table = rows_of(kind).table
             gone += [key for (key,) in transaction.execute(table.delete().where(condition).returning(c.id))]
-        if not gone:
-            return
-        transaction.delete(Health, columns(Health).id.in_(gone))
-        transaction.delete(Traffic, columns(Traffic).listener_id.in_(gone))
-        networking, whole = self._networking_of(transaction), tree(transaction, load_balancer)
-        # A newer generation may need a port again: its order made it sure.
-        if load_balancer.observed == load_balancer.generation:
-            for amphora in amphorae:
-                release(networking, amphora, whole)
+        if gone:
+            transaction.delete(Health, columns(Health).id.in_(gone))
+            transaction.delete(Traffic, columns(Traffic).listener_id.in_(gone))
 
     def _clear_away(self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora]) -> None:
         """Have the amphorae removed from their hosts; rows and ports go last, being what remembers the work."""
+        for amphora in amphorae:
+            if not amphora.leaving:
+                # A failure to serve is none to leave.
+                transaction.update(structs.replace(amphora, leaving=True, reason=None))
+                transaction.hint("instances")
         if amphorae:
-            for amphora in amphorae:
-                if not amphora.leaving:
-                    transaction.update(structs.replace(amphora, leaving=True))
-                    transaction.hint("instances")
+            judged = _judged(load_balancer, [amphora for amphora in amphorae if amphora.leaving])
+            if judged != load_balancer:
+                transaction.update(judged)
             return
         networking = self._networking_of(transaction)
         if load_balancer.vip_port_owned:
@@ -122,6 +148,22 @@ class Reconciler:
         transaction.delete(Amphora, columns(Amphora).id == amphora.id)
 
 
+def _judged(load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalancer:
+    """Return the load balancer with what its hosts say of their failures."""
+    failing = next((amphora for amphora in amphorae if amphora.reason is not None), None)
+    if failing is not None:
+        # One that leaves fails at the newest generation, which is the deletion.
+        failed = load_balancer.generation if failing.leaving else min(failing.attempted, load_balancer.generation)
+        return structs.replace(load_balancer, reason=failing.reason, failed=failed)
+    if load_balancer.observed >= load_balancer.failed:
+        return structs.replace(load_balancer, reason=None, failed=0)
+    return load_balancer
+
+
+def _heard_since(now: datetime) -> int:
+    return int(now.timestamp()) - HOST_SILENCE
+
+
 def fail(transaction: Transaction, load_balancer: LoadBalancer, reason: str) -> None:
     """Say why the newest generation cannot be served."""
     failed = structs.replace(load_balancer, reason=reason, failed=load_balancer.generation)
@@ -136,7 +178,7 @@ def _least_loaded(transaction: Transaction, now: datetime) -> str | None:
     statement = (
         select(host.name)
         .select_from(rows_of(KnownHost).table.outerjoin(rows_of(Amphora).table, amphora.host == host.name))
-        .where(host.seen_at >= int(now.timestamp()) - HOST_SILENCE)
+        .where(host.seen_at >= _heard_since(now))
         .group_by(host.name)
         .order_by(func.count(amphora.id), host.name)
         .limit(1)
