@@ -31,9 +31,7 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(db, name="db")
-lab = typer.Typer(
-    help="The tutorial's surroundings: a network, two web servers, a client (as root).", no_args_is_help=True
-)
+lab = typer.Typer(help="The tutorial's surroundings: a network, web servers, a client (as root).", no_args_is_help=True)
 app.add_typer(lab, name="lab")
 
 _console = Console(highlight=False)
@@ -231,7 +229,8 @@ def plug(
 ) -> None:
     """Attach a namespace or container of this machine to a home-cloud port (as root)."""
     from hydria.adapters.linux.names import Names  # noqa: PLC0415
-    from hydria.adapters.linux.plug import interface_of, plug_in  # noqa: PLC0415
+    from hydria.adapters.linux.plug import interface_of  # noqa: PLC0415
+    from hydria.adapters.linux.plug import plug as attach  # noqa: PLC0415
 
     settings = _settings()
     _need_root("hydria plug")
@@ -239,7 +238,7 @@ def plug(
     found = connection.network.find_port(port)
     if found is None:
         raise HydriaError(f"There is no port {port}: openstack port list")
-    plug_in(Names(settings.agent.prefix), namespace, link, interface_of(connection, found))
+    attach(Names(settings.agent.prefix), namespace, link, interface_of(connection, found))
     _console.print(f"{namespace} has {link} on port {found.id}.", soft_wrap=True)
 
 

@@ -124,7 +124,7 @@ def _frontend(listener: Listener, vip: str, backend: str | None, surroundings: S
     limit = listener.connection_limit
     most = surroundings.max_connections if limit < 0 else min(limit, surroundings.max_connections)
     shown = f"[{vip}]" if ipaddress.ip_address(vip).version == 6 else vip
-    lines = [
+    lines: _Section = [
         f"frontend {listener.id}",
         f"mode {_mode(listener.protocol)}",
         f"bind {shown}:{listener.protocol_port}",
