@@ -1,0 +1,157 @@
+"""The agents' two calls over HTTP: who is let in, when a poll is answered, what a report does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from hydria.controller.loop import Controller
+from hydria.spec import Holding, Orders, Report, Reports
+from hydria.store.resources import KnownHost
+from support.api import Api
+from support.cloud import SECRET, Cloud
+
+SOON = 5.0
+
+
+async def call(cloud: Cloud, verb: str, message: Any, *, secret: str = SECRET) -> tuple[int, bytes]:
+    answer = await cloud.http.post(
+        f"/agent/v1/{verb}", content=msgspec.json.encode(message), headers={"Authorization": f"Bearer {secret}"}
+    )
+    return answer.status_code, answer.content
+
+
+async def poll(cloud: Cloud, **holding: Any) -> Orders:
+    code, body = await call(cloud, "poll", Holding(host="host-1", **holding))
+    assert code == 200
+    return msgspec.json.decode(body, type=Orders)
+
+
+async def report(cloud: Cloud, **reports: Any) -> None:
+    assert await call(cloud, "report", Reports(host="host-1", **reports)) == (204, b"")
+
+
+@pytest.fixture
+async def controller(cloud: Cloud) -> AsyncIterator[Controller]:
+    """The controller at work beside the API."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(cloud.controller.run(stop))
+    yield cloud.controller
+    stop.set()
+    cloud.controller.wake()
+    await asyncio.wait_for(task, SOON)
+
+
+async def test_only_with_the_secret(cloud: Cloud) -> None:
+    for verb, message in (("poll", Holding(host="host-1")), ("report", Reports(host="host-1"))):
+        for secret in ("", "wrong", SECRET + "x", "ü"):
+            header = f"Bearer {secret}".encode()
+            answer = await cloud.http.post(
+                f"/agent/v1/{verb}", content=msgspec.json.encode(message), headers={b"Authorization": header}
+            )
+            assert answer.status_code == 401
+            assert "agent.secret" in answer.text
+        answer = await cloud.http.post(f"/agent/v1/{verb}", content=msgspec.json.encode(message))
+        assert answer.status_code == 401
+    assert cloud.database.read(lambda tx: tx.find(KnownHost)) == []
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"host": 5}', b'{"amphorae": {}}'])
+async def test_what_is_no_message(cloud: Cloud, raw: bytes) -> None:
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    for verb in ("poll", "report"):
+        answer = await cloud.http.post(f"/agent/v1/{verb}", content=raw, headers=headers)
+        assert answer.status_code == 400
+
+
+async def test_a_poll_without_work_ends(cloud: Cloud) -> None:
+    cloud.exchange.poll_seconds = 0.05
+    assert await poll(cloud) == Orders()
+    (host,) = cloud.database.read(lambda tx: tx.find(KnownHost))
+    assert host == KnownHost(name="host-1", seen_at=int(cloud.clock.now().timestamp()))
+
+
+async def test_life_over_http(cloud: Cloud, api: Api, controller: Controller) -> None:
+    cloud.exchange.poll_seconds = SOON
+    waiting = asyncio.create_task(poll(cloud))
+    lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
+    (instance,) = (await asyncio.wait_for(waiting, SOON)).serve
+    assert instance.tree.load_balancer.id == lb["id"]
+    key = instance.amphora_id
+    await report(cloud, reports=(Report(amphora_id=key, generation=1, operating={lb["id"]: "ONLINE"}),))
+    shown = await api.show("loadbalancer", lb["id"])
+    assert (shown["provisioning_status"], shown["operating_status"]) == ("ACTIVE", "ONLINE")
+
+    waiting = asyncio.create_task(poll(cloud, amphorae={key: 1}))
+    await api.change("loadbalancer", lb["id"], name="x")
+    (instance,) = (await asyncio.wait_for(waiting, SOON)).serve
+    assert instance.generation == 2
+    await report(cloud, reports=(Report(amphora_id=key, generation=1, attempted=2, reason="no"),))
+    assert (await api.show("loadbalancer", lb["id"]))["provisioning_status"] == "ERROR"
+    await report(cloud, reports=(Report(amphora_id=key, generation=2),))
+    assert (await api.show("loadbalancer", lb["id"]))["provisioning_status"] == "ACTIVE"
+
+    waiting = asyncio.create_task(poll(cloud, amphorae={key: 2}))
+    await api.delete(f"loadbalancers/{lb['id']}")
+    assert (await asyncio.wait_for(waiting, SOON)).withdraw == (key,)
+    await report(cloud, withdrawn=(key,))
+    await api.fault("GET", f"loadbalancers/{lb['id']}", 404)
+    assert cloud.networking.ports == {}
+
+
+async def test_a_change_while_nobody_polls_is_not_missed(cloud: Cloud, api: Api, controller: Controller) -> None:
+    cloud.exchange.poll_seconds = SOON
+    first = asyncio.create_task(poll(cloud))
+    lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
+    (instance,) = (await first).serve
+    await api.change("loadbalancer", lb["id"], name="x")
+    orders = await asyncio.wait_for(poll(cloud, amphorae={instance.amphora_id: instance.generation}), SOON)
+    assert orders.serve[0].generation == 2
+
+
+async def test_a_topology_wakes_a_poll(cloud: Cloud) -> None:
+    cloud.exchange.poll_seconds = SOON
+    waiting = asyncio.create_task(poll(cloud))
+    while not cloud.database.read(lambda tx: tx.find(KnownHost)):
+        await asyncio.sleep(0)
+    cloud.topologies.change()
+    cloud.database.transact(lambda tx: tx.hint("topology"))
+    orders = await asyncio.wait_for(waiting, SOON)
+    assert orders.topology is not None
+    # The host has one that nobody gave it: it gets the right one.
+    assert (await poll(cloud, topology=7)).topology == orders.topology
+
+
+async def test_a_hint_from_another_thread_wakes_a_poll(cloud: Cloud) -> None:
+    cloud.exchange.poll_seconds = SOON
+    waiting = asyncio.create_task(poll(cloud))
+    while not cloud.database.read(lambda tx: tx.find(KnownHost)):
+        await asyncio.sleep(0)
+
+    def change() -> None:
+        cloud.topologies.change()
+        cloud.database.transact(lambda tx: tx.hint("topology"))
+
+    await asyncio.to_thread(change)
+    async with asyncio.timeout(SOON / 2):
+        assert (await waiting).topology is not None
+
+
+async def test_polls_are_answered_when_the_server_stops(cloud: Cloud) -> None:
+    cloud.exchange.poll_seconds = 60
+    waiting = asyncio.create_task(poll(cloud))
+    while not cloud.database.read(lambda tx: tx.find(KnownHost)):
+        await asyncio.sleep(0)
+    cloud.exchange.close()
+    assert await asyncio.wait_for(waiting, SOON) == Orders()
+
+
+async def test_the_hosts_that_ask(cloud: Cloud) -> None:
+    cloud.exchange.poll_seconds = 0.01
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    assert (await cloud.http.get("/agent/v1/hosts", headers=headers)).json() == {"hosts": []}
+    await poll(cloud)
+    assert (await cloud.http.get("/agent/v1/hosts", headers=headers)).json() == {"hosts": ["host-1"]}
+    assert (await cloud.http.get("/agent/v1/hosts")).status_code == 401
