@@ -86,6 +86,9 @@ def _body(kind: Kind, item: Seen, related: dict[str, list[str]]) -> dict[str, An
     plain["tenant_id"] = resource.project_id
     plain["provisioning_status"] = provisioning_status(resource, item.progress)
     plain["operating_status"] = item.operating_status
+    if plain["updated_at"] is None and plain["provisioning_status"] != "PENDING_CREATE":
+        # Octavia writes a row, and so its time, when it becomes ACTIVE; here that is read off.
+        plain["updated_at"] = plain["created_at"]
     return _SHAPES[kind.root](plain, item, related)
 
 
