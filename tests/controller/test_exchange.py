@@ -29,6 +29,15 @@ async def poll(cloud: Cloud, **holding: Any) -> Orders:
     return msgspec.json.decode(body, type=Orders)
 
 
+async def waiting_poll(cloud: Cloud) -> asyncio.Task[Orders]:
+    """Begin a poll; return when the server has it."""
+    heard = asyncio.Event()
+    cloud.database.subscribe(lambda topics: heard.set() if "hosts" in topics else None)
+    task = asyncio.create_task(poll(cloud))
+    await asyncio.wait_for(heard.wait(), SOON)
+    return task
+
+
 async def report(cloud: Cloud, **reports: Any) -> None:
     assert await call(cloud, "report", Reports(host="host-1", **reports)) == (204, b"")
 
@@ -113,9 +122,7 @@ async def test_a_change_while_nobody_polls_is_not_missed(cloud: Cloud, api: Api,
 
 async def test_a_topology_wakes_a_poll(cloud: Cloud) -> None:
     cloud.exchange.poll_seconds = SOON
-    waiting = asyncio.create_task(poll(cloud))
-    while not cloud.database.read(lambda tx: tx.find(KnownHost)):
-        await asyncio.sleep(0)
+    waiting = await waiting_poll(cloud)
     cloud.topologies.change()
     cloud.database.transact(lambda tx: tx.hint("topology"))
     orders = await asyncio.wait_for(waiting, SOON)
@@ -126,9 +133,7 @@ async def test_a_topology_wakes_a_poll(cloud: Cloud) -> None:
 
 async def test_a_hint_from_another_thread_wakes_a_poll(cloud: Cloud) -> None:
     cloud.exchange.poll_seconds = SOON
-    waiting = asyncio.create_task(poll(cloud))
-    while not cloud.database.read(lambda tx: tx.find(KnownHost)):
-        await asyncio.sleep(0)
+    waiting = await waiting_poll(cloud)
 
     def change() -> None:
         cloud.topologies.change()
@@ -141,9 +146,7 @@ async def test_a_hint_from_another_thread_wakes_a_poll(cloud: Cloud) -> None:
 
 async def test_polls_are_answered_when_the_server_stops(cloud: Cloud) -> None:
     cloud.exchange.poll_seconds = 60
-    waiting = asyncio.create_task(poll(cloud))
-    while not cloud.database.read(lambda tx: tx.find(KnownHost)):
-        await asyncio.sleep(0)
+    waiting = await waiting_poll(cloud)
     cloud.exchange.close()
     assert await asyncio.wait_for(waiting, SOON) == Orders()
 

@@ -1,5 +1,6 @@
 """From rows to instances and back: placement, settling, failures that mend, clearing away; at any time, twice."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -467,9 +468,9 @@ async def test_a_crash_after_any_step(cloud: Cloud, api: Api, crash_at: int) -> 
         nonlocal step, worker
         for _ in range(2):
             cloud.controller.work()
-            now = cloud.clock.now()
-            for lb in [each.load_balancer_id for each in amphorae(cloud)]:
-                cloud.database.transact(lambda tx, key=lb: cloud.reconciler.reconcile(tx, key, now))
+            for each in amphorae(cloud):
+                key, now = each.load_balancer_id, cloud.clock.now()
+                cloud.database.transact(partial(cloud.reconciler.reconcile, key=key, now=now))
         if step == crash_at:
             # Told, and gone before it did it.
             worker.fetch()

@@ -1,0 +1,163 @@
+"""Statuses: the function and its SQL say the same, and operating statuses roll up as Octavia's do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+from sqlalchemy import Connection, create_engine, insert, select
+
+from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource, Tree
+from hydria.model.status import OperatingStatus, Progress, ServerState, operating_statuses, provisioning_status
+from hydria.store import columns, metadata
+from hydria.store.resources import provisioning_status_sql
+from hydria.store.tables import rows_of
+
+COMMON: dict[str, Any] = {"project_id": "p", "created_at": "2026-01-01T00:00:00"}
+BELOW: dict[str, Any] = {**COMMON, "load_balancer_id": "lb"}
+ROOT = LoadBalancer(
+    id="lb", vip_address="10.0.0.2", vip_port_id="port", vip_subnet_id="s", vip_network_id="n", **COMMON
+)
+POOL = Pool(id="pool", protocol="HTTP", lb_algorithm="ROUND_ROBIN", **BELOW)
+LISTENER = Listener(id="listener", protocol="HTTP", protocol_port=80, default_pool_id="pool", **BELOW)
+MONITOR = HealthMonitor(id="monitor", pool_id="pool", type="TCP", delay=1, timeout=1, max_retries=1, **BELOW)
+
+numbers = st.integers(min_value=0, max_value=5)
+generations = st.integers(min_value=1, max_value=5)
+maybe = st.none() | generations
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[Connection]:
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine)
+    with engine.connect() as connection:
+        yield connection
+
+
+def from_sql(connection: Connection, load_balancer: LoadBalancer, resource: Resource) -> str:
+    kind = type(resource)
+    source: Any = rows_of(kind).table
+    if kind is not LoadBalancer:
+        link = columns(LoadBalancer).id == columns(kind).load_balancer_id
+        source = source.join(rows_of(LoadBalancer).table, link)
+    for row in {load_balancer.id: load_balancer, resource.id: resource}.values():
+        connection.execute(insert(rows_of(type(row)).table), rows_of(type(row)).dump(row))
+    found = connection.execute(select(provisioning_status_sql(kind)).select_from(source)).scalar_one()
+    connection.rollback()
+    return str(found)
+
+
+@given(
+    root=st.builds(
+        structs.replace,
+        st.just(ROOT),
+        generation=generations,
+        observed=numbers,
+        failed=numbers,
+        reason=st.none() | st.just("why"),
+        deleted_in=maybe,
+    ),
+    child=st.builds(structs.replace, st.just(POOL), created_in=generations, changed_in=generations, deleted_in=maybe),
+)
+def test_the_function_and_its_sql_agree(connection: Connection, root: LoadBalancer, child: Pool) -> None:
+    progress = Progress.of(root)
+    for resource in (root, child):
+        assert from_sql(connection, root, resource) == provisioning_status(resource, progress)
+
+
+@pytest.mark.parametrize(
+    ("progress", "child", "of_root", "of_child"),
+    [
+        # Nothing served yet, all served, a change on its way.
+        ({"generation": 1, "observed": 0}, {}, "PENDING_CREATE", "PENDING_CREATE"),
+        ({"generation": 3, "observed": 0}, {}, "PENDING_CREATE", "PENDING_CREATE"),
+        ({"generation": 3, "observed": 3}, {"changed_in": 3}, "ACTIVE", "ACTIVE"),
+        ({"generation": 3, "observed": 2}, {"changed_in": 3}, "PENDING_UPDATE", "PENDING_UPDATE"),
+        ({"generation": 3, "observed": 2}, {"changed_in": 2}, "PENDING_UPDATE", "ACTIVE"),
+        ({"generation": 3, "observed": 2}, {"created_in": 3, "changed_in": 3}, "PENDING_UPDATE", "PENDING_CREATE"),
+        # Changed before it was ever served, it is still being created.
+        ({"generation": 4, "observed": 2}, {"created_in": 3, "changed_in": 4}, "PENDING_UPDATE", "PENDING_CREATE"),
+        # Going.
+        ({"generation": 3, "observed": 2}, {"deleted_in": 3}, "PENDING_UPDATE", "PENDING_DELETE"),
+        ({"generation": 3, "observed": 2, "deleted_in": 3}, {}, "PENDING_DELETE", "PENDING_DELETE"),
+        ({"generation": 3, "observed": 0, "deleted_in": 3}, {}, "PENDING_DELETE", "PENDING_DELETE"),
+        # Failing, until a newer change is asked for; what is served stays.
+        ({"generation": 3, "observed": 2, "failed": 3, "reason": "r"}, {"changed_in": 3}, "ERROR", "ERROR"),
+        ({"generation": 3, "observed": 2, "failed": 3, "reason": "r"}, {"changed_in": 2}, "ERROR", "ACTIVE"),
+        ({"generation": 4, "observed": 2, "failed": 3, "reason": "r"}, {"changed_in": 3}, *["PENDING_UPDATE"] * 2),
+        ({"generation": 3, "observed": 2, "failed": 3, "reason": "r", "deleted_in": 3}, {}, "ERROR", "ERROR"),
+    ],
+)
+def test_provisioning_status(progress: dict[str, Any], child: dict[str, Any], of_root: str, of_child: str) -> None:
+    root = structs.replace(ROOT, **progress)
+    assert provisioning_status(root, Progress.of(root)) == of_root
+    assert provisioning_status(structs.replace(POOL, **child), Progress.of(root)) == of_child
+
+
+def member(number: int, **attributes: Any) -> Member:
+    values = {**BELOW, **attributes}
+    return Member(id=f"m{number}", pool_id="pool", address=f"10.0.0.{number}", protocol_port=80, **values)
+
+
+TWO = (member(1), member(2))
+
+
+@pytest.mark.parametrize(
+    ("members", "servers", "of_members", "above"),
+    [
+        ((), {}, [], "ONLINE"),
+        (TWO, {"m1": "up", "m2": "up"}, ["ONLINE", "ONLINE"], "ONLINE"),
+        (TWO, {"m1": "up", "m2": "down"}, ["ONLINE", "ERROR"], "DEGRADED"),
+        (TWO, {"m1": "down", "m2": "down"}, ["ERROR", "ERROR"], "ERROR"),
+        (TWO, {"m1": "unchecked", "m2": "unchecked"}, ["NO_MONITOR", "NO_MONITOR"], "ONLINE"),
+        (TWO, {}, ["OFFLINE", "OFFLINE"], "ONLINE"),
+        ((member(1, weight=0), member(2)), {"m1": "up", "m2": "up"}, ["DRAINING", "ONLINE"], "ONLINE"),
+        ((member(1, weight=0), member(2)), {"m1": "down", "m2": "up"}, ["ERROR", "ONLINE"], "DEGRADED"),
+        ((member(1, admin_state_up=False), member(2)), {"m1": "up", "m2": "up"}, ["OFFLINE", "ONLINE"], "ONLINE"),
+        # A member that is switched off does not count for or against its pool.
+        ((member(1, admin_state_up=False), member(2)), {"m1": "up", "m2": "down"}, ["OFFLINE", "ERROR"], "ERROR"),
+    ],
+)
+def test_operating_statuses(
+    members: tuple[Member, ...], servers: dict[str, ServerState], of_members: list[OperatingStatus], above: str
+) -> None:
+    tree = Tree(load_balancer=ROOT, listeners=(LISTENER,), pools=(POOL,), members=members, health_monitors=(MONITOR,))
+    found = operating_statuses(tree, servers)
+    assert [found[each.id] for each in members] == of_members
+    assert [found[key] for key in ("pool", "listener", "lb")] == [above] * 3
+    assert found["monitor"] == "ONLINE"
+
+
+def test_what_is_switched_off_is_offline() -> None:
+    def found(**off: Any) -> dict[str, OperatingStatus]:
+        parts = {name: structs.replace(part, admin_state_up=name not in off) for name, part in everything.items()}
+        tree = Tree(
+            load_balancer=parts["lb"],
+            listeners=(parts["listener"],),
+            pools=(parts["pool"],),
+            members=(member(1),),
+            health_monitors=(parts["monitor"],),
+        )
+        return operating_statuses(tree, {"m1": "up"})
+
+    everything: dict[str, Any] = {"lb": ROOT, "listener": LISTENER, "pool": POOL, "monitor": MONITOR}
+    assert found(lb=True)["lb"] == "OFFLINE"
+    assert found(listener=True)["listener"] == "OFFLINE"
+    off = found(pool=True)
+    assert (off["pool"], off["m1"]) == ("OFFLINE", "OFFLINE")
+    assert found(monitor=True)["monitor"] == "OFFLINE"
+
+
+def test_nothing_to_listen_on_is_offline() -> None:
+    assert operating_statuses(Tree(load_balancer=ROOT, pools=(POOL,)), {})["lb"] == "OFFLINE"
+
+
+def test_a_listener_takes_over_its_own_pool_only() -> None:
+    other = structs.replace(POOL, id="other")
+    second = structs.replace(LISTENER, id="second", protocol_port=81, default_pool_id="other")
+    tree = Tree(load_balancer=ROOT, listeners=(LISTENER, second), pools=(POOL, other), members=(member(1),))
+    found = operating_statuses(tree, {"m1": "down"})
+    assert (found["listener"], found["second"], found["lb"]) == ("ERROR", "ONLINE", "ERROR")
