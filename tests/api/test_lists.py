@@ -75,11 +75,11 @@ async def test_filters_on_statuses(cloud: Cloud, api: Api, worker: Worker, many:
     assert await numbers(api, "provisioning_status=PENDING_UPDATE") == {1}
     assert await numbers(api, "provisioning_status=PENDING_DELETE") == {2}
     assert await numbers(api, "provisioning_status=PENDING_UPDATE&provisioning_status=PENDING_DELETE") == {1, 2}
-    assert len(await listed(api, "operating_status=OFFLINE")) == 7
-    assert await listed(api, "operating_status=ONLINE") == []
-    await api.create("listener", loadbalancer_id=many[0]["id"], protocol="HTTP", protocol_port=80)
-    worker.step()
-    assert await numbers(api, "operating_status=ONLINE") == {0}
+    # Number 5 is switched off.
+    assert await numbers(api, "operating_status=OFFLINE") == {5}
+    assert await numbers(api, "operating_status=ONLINE") == {0, 1, 2, 3, 4, 6}
+    await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id, description="number 7")
+    assert await numbers(api, "operating_status=OFFLINE") == {5, 7}
 
 
 async def test_filters_on_children(api: Api, many: list[Body]) -> None:

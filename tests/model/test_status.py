@@ -115,10 +115,12 @@ TWO = (member(1), member(2))
         (TWO, {"m1": "unchecked", "m2": "unchecked"}, ["NO_MONITOR", "NO_MONITOR"], "ONLINE"),
         (TWO, {}, ["OFFLINE", "OFFLINE"], "ONLINE"),
         ((member(1, weight=0), member(2)), {"m1": "up", "m2": "up"}, ["DRAINING", "ONLINE"], "ONLINE"),
+        # HAProxy's backend is down when nobody in it takes new work.
+        ((member(1, weight=0), member(2)), {"m1": "up", "m2": "down"}, ["DRAINING", "ERROR"], "ERROR"),
         ((member(1, weight=0), member(2)), {"m1": "down", "m2": "up"}, ["ERROR", "ONLINE"], "DEGRADED"),
         ((member(1, admin_state_up=False), member(2)), {"m1": "up", "m2": "up"}, ["OFFLINE", "ONLINE"], "ONLINE"),
-        # A member that is switched off does not count for or against its pool.
         ((member(1, admin_state_up=False), member(2)), {"m1": "up", "m2": "down"}, ["OFFLINE", "ERROR"], "ERROR"),
+        ((member(1, admin_state_up=False),), {}, ["OFFLINE"], "ERROR"),
     ],
 )
 def test_operating_statuses(
@@ -127,8 +129,8 @@ def test_operating_statuses(
     tree = Tree(load_balancer=ROOT, listeners=(LISTENER,), pools=(POOL,), members=members, health_monitors=(MONITOR,))
     found = operating_statuses(tree, servers)
     assert [found[each.id] for each in members] == of_members
-    assert [found[key] for key in ("pool", "listener", "lb")] == [above] * 3
-    assert found["monitor"] == "ONLINE"
+    assert [found[key] for key in ("pool", "lb")] == [above] * 2
+    assert [found[key] for key in ("listener", "monitor")] == ["ONLINE"] * 2
 
 
 def test_what_is_switched_off_is_offline() -> None:
@@ -145,19 +147,25 @@ def test_what_is_switched_off_is_offline() -> None:
 
     everything: dict[str, Any] = {"lb": ROOT, "listener": LISTENER, "pool": POOL, "monitor": MONITOR}
     assert found(lb=True)["lb"] == "OFFLINE"
-    assert found(listener=True)["listener"] == "OFFLINE"
-    off = found(pool=True)
-    assert (off["pool"], off["m1"]) == ("OFFLINE", "OFFLINE")
     assert found(monitor=True)["monitor"] == "OFFLINE"
+    off = found(pool=True)
+    assert (off["lb"], off["listener"], off["pool"], off["m1"]) == ("ONLINE", "ONLINE", "OFFLINE", "OFFLINE")
+    off = found(listener=True)
+    assert (off["lb"], off["listener"], off["pool"]) == ("ONLINE", "OFFLINE", "OFFLINE")
 
 
-def test_nothing_to_listen_on_is_offline() -> None:
-    assert operating_statuses(Tree(load_balancer=ROOT, pools=(POOL,)), {})["lb"] == "OFFLINE"
+def test_a_pool_that_no_listener_uses() -> None:
+    tree = Tree(load_balancer=ROOT, pools=(POOL,), members=TWO)
+    found = operating_statuses(tree, {"m1": "down"})
+    # Nothing checks them: what was never known is not made up.
+    assert (found["m2"], found["pool"], found["lb"]) == ("NO_MONITOR", "OFFLINE", "ONLINE")
+    checked = structs.replace(tree, health_monitors=(MONITOR,))
+    assert operating_statuses(checked, {})["m2"] == "OFFLINE"
 
 
-def test_a_listener_takes_over_its_own_pool_only() -> None:
+def test_the_load_balancer_takes_over_the_worst_pool() -> None:
     other = structs.replace(POOL, id="other")
     second = structs.replace(LISTENER, id="second", protocol_port=81, default_pool_id="other")
     tree = Tree(load_balancer=ROOT, listeners=(LISTENER, second), pools=(POOL, other), members=(member(1),))
     found = operating_statuses(tree, {"m1": "down"})
-    assert (found["listener"], found["second"], found["lb"]) == ("ERROR", "ONLINE", "ERROR")
+    assert [found[key] for key in ("pool", "other", "lb")] == ["ERROR", "ONLINE", "ERROR"]

@@ -95,5 +95,5 @@ def test_a_schema_from_the_future(url: str) -> None:
     database = Database(url)
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SettingsError, match="9999.*newer"):
+    with pytest.raises(SettingsError, match=r"9999.*newer"):
         upgrade(database.engine)

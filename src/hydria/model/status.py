@@ -3,7 +3,7 @@
 `provisioning_status` comes from generations; operating statuses from what a host says of the servers it runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, Self
 
 from msgspec import Struct
@@ -58,51 +58,59 @@ def operating_statuses(tree: Tree, servers: Mapping[str, ServerState]) -> dict[s
     """Derive the operating status of everything in a tree that a host serves, by id.
 
     `servers` says what the proxy knows of each member, by member id. The roll-up is Octavia's: a pool is ERROR when
-    all of its members fail and DEGRADED when some do; listeners and the load balancer take over the worst below them.
+    none of its members works and DEGRADED when some fail, OFFLINE when no listener uses it; the load balancer takes
+    over the worst of the pools in use; a listener is ONLINE when it is switched on.
     """
     statuses: dict[str, OperatingStatus] = {}
     for member in tree.members:
-        pool = tree.pool(member.pool_id)
-        statuses[member.id] = _member(member, pool, servers.get(member.id, "unknown"))
+        statuses[member.id] = _member(tree, member, servers.get(member.id, "unknown"))
     for monitor in tree.health_monitors:
-        statuses[monitor.id] = "ONLINE" if monitor.admin_state_up else "OFFLINE"
-    for pool in tree.pools:
-        statuses[pool.id] = _pool(pool, [statuses[member.id] for member in tree.members_of(pool.id)])
+        statuses[monitor.id] = _switch(monitor)
     for listener in tree.listeners:
-        below = statuses.get(listener.default_pool_id or "")
-        statuses[listener.id] = _above(listener.admin_state_up, [below] if below else [])
+        statuses[listener.id] = _switch(listener)
+    for pool in tree.pools:
+        statuses[pool.id] = _pool(tree, pool, statuses)
     root = tree.load_balancer
-    below_root = [statuses[child.id] for child in (*tree.listeners, *tree.pools) if child.admin_state_up]
-    statuses[root.id] = _above(root.admin_state_up and bool(tree.listeners), below_root)
+    statuses[root.id] = "OFFLINE" if not root.admin_state_up else _worst(statuses[pool.id] for pool in tree.pools)
     return statuses
 
 
-def _member(member: Member, pool: Pool | None, state: ServerState) -> OperatingStatus:
+def _switch(resource: Resource) -> OperatingStatus:
+    return "ONLINE" if resource.admin_state_up else "OFFLINE"
+
+
+def _member(tree: Tree, member: Member, state: ServerState) -> OperatingStatus:
+    pool = tree.pool(member.pool_id)
     if not member.admin_state_up or pool is None or not pool.admin_state_up:
         return "OFFLINE"
-    if member.weight == 0 and state != "down":
+    if state == "down":
+        return "ERROR"
+    if member.weight == 0:
         return "DRAINING"
     if state == "up":
         return "ONLINE"
-    if state == "down":
-        return "ERROR"
-    return "NO_MONITOR" if state == "unchecked" else "OFFLINE"
+    # A member that nothing checks cannot be better known.
+    return "NO_MONITOR" if state == "unchecked" or tree.monitor_of(pool.id) is None else "OFFLINE"
 
 
-def _pool(pool: Pool, members: list[OperatingStatus]) -> OperatingStatus:
-    if not pool.admin_state_up:
+def _pool(tree: Tree, pool: Pool, statuses: Mapping[str, OperatingStatus]) -> OperatingStatus:
+    if not pool.admin_state_up or not any(listener.admin_state_up for listener in tree.listeners_of(pool.id)):
         return "OFFLINE"
-    counted = [status for status in members if status != "OFFLINE"]
-    failing = counted.count("ERROR")
-    if counted and failing == len(counted):
+    members = tree.members_of(pool.id)
+    # One that is switched on and OFFLINE was not checked yet, and gets work.
+    working = [
+        member
+        for member in members
+        if statuses[member.id] in ("ONLINE", "NO_MONITOR")
+        or (statuses[member.id] == "OFFLINE" and member.admin_state_up)
+    ]
+    if members and not working:
         return "ERROR"
-    return "DEGRADED" if failing else "ONLINE"
+    return "DEGRADED" if any(statuses[member.id] == "ERROR" for member in members) else "ONLINE"
 
 
-def _above(enabled: bool, below: list[OperatingStatus]) -> OperatingStatus:
-    """Roll up what is below a listener or load balancer: failing members degrade it, all failing is an error."""
-    if not enabled:
-        return "OFFLINE"
-    if "ERROR" in below:
+def _worst(pools: Iterable[OperatingStatus]) -> OperatingStatus:
+    found = set(pools)
+    if "ERROR" in found:
         return "ERROR"
-    return "DEGRADED" if "DEGRADED" in below else "ONLINE"
+    return "DEGRADED" if "DEGRADED" in found else "ONLINE"

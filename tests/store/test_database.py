@@ -1,0 +1,166 @@
+"""Transactions: all or nothing, run again when the database is busy, hints only after a commit."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from hydria.errors import Unavailable
+from hydria.store import Database, Transaction, columns, metadata
+from hydria.store.resources import Health, KnownHost
+
+ONE = KnownHost(name="one", seen_at=1)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'hydria.db'}"
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    made = Database(url, synchronous="off")
+    metadata.create_all(made.engine)
+    yield made
+    made.close()
+
+
+def hosts(database: Database) -> list[KnownHost]:
+    return database.read(lambda tx: tx.find(KnownHost, order_by=(columns(KnownHost).name,)))
+
+
+def test_insert_get_find_update_delete(database: Database) -> None:
+    two = KnownHost(name="two", seen_at=2)
+    database.transact(lambda tx: tx.insert(two, Health(id="h", load_balancer_id="lb", operating_status="ONLINE"), ONE))
+    assert hosts(database) == [ONE, two]
+    assert database.read(lambda tx: tx.get(KnownHost, "two", column="name")) == two
+    assert database.read(lambda tx: tx.get(KnownHost, "three", column="name")) is None
+    assert database.read(lambda tx: tx.find(KnownHost, columns(KnownHost).seen_at > 1)) == [two]
+    database.transact(lambda tx: tx.update(KnownHost(name="two", seen_at=9)))
+    assert hosts(database)[1].seen_at == 9
+    assert database.transact(lambda tx: tx.delete(KnownHost, columns(KnownHost).name == "two")) == 1
+    assert hosts(database) == [ONE]
+    database.transact(lambda tx: tx.insert())
+
+
+def test_a_delete_names_its_rows(database: Database) -> None:
+    with pytest.raises(ValueError, match="names its rows"):
+        database.transact(lambda tx: tx.delete(KnownHost))
+
+
+def test_a_failure_takes_everything_back(database: Database) -> None:
+    heard: list[frozenset[str]] = []
+    database.subscribe(heard.append)
+
+    def work(transaction: Transaction) -> None:
+        transaction.insert(ONE)
+        transaction.hint("instances")
+        raise RuntimeError("on the way")
+
+    with pytest.raises(RuntimeError, match="on the way"):
+        database.transact(work)
+    assert hosts(database) == []
+    assert heard == []
+    database.transact(lambda tx: tx.insert(ONE))
+    with pytest.raises(IntegrityError):
+        database.transact(lambda tx: tx.insert(KnownHost(name="two", seen_at=2), ONE))
+    assert hosts(database) == [ONE]
+
+
+def test_hints_come_after_the_commit(database: Database) -> None:
+    heard: list[tuple[frozenset[str], int]] = []
+    database.subscribe(lambda topics: heard.append((topics, len(hosts(database)))))
+    database.transact(lambda tx: tx.insert(ONE))
+    assert heard == []
+
+    def work(transaction: Transaction) -> None:
+        transaction.insert(KnownHost(name="two", seen_at=2))
+        for topic in ("a", "b", "a"):
+            transaction.hint(topic)
+
+    database.transact(work)
+    assert heard == [(frozenset({"a", "b"}), 2)]
+
+
+def test_a_database_that_stays_busy(database: Database, url: str) -> None:
+    impatient = Database(url, synchronous="off")
+    with impatient.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="busy"):
+        impatient.transact(lambda tx: tx.insert(ONE))
+    # Who only reads does not mind.
+    assert hosts(impatient) == []
+    other.execute("ROLLBACK")
+    other.close()
+    impatient.transact(lambda tx: tx.insert(ONE))
+    assert hosts(database) == [ONE]
+    impatient.close()
+
+
+def test_work_runs_again_after_a_passing_failure(database: Database) -> None:
+    tries = 0
+
+    def work(transaction: Transaction) -> str:
+        nonlocal tries
+        tries += 1
+        transaction.insert(KnownHost(name=f"try {tries}", seen_at=tries))
+        if tries < 3:
+            raise OperationalError("", {}, Exception("database is locked"))
+        return "done"
+
+    assert database.transact(work) == "done"
+    assert [host.name for host in hosts(database)] == ["try 3"]
+
+
+def test_other_failures_of_the_database_are_told(database: Database) -> None:
+    with pytest.raises(OperationalError, match="no such table"):
+        database.transact(lambda tx: tx.execute(text("SELECT * FROM lost")))
+
+
+def test_writers_wait_for_each_other(database: Database) -> None:
+    """What a transaction read does not change before it writes: no increment is lost."""
+    database.transact(lambda tx: tx.insert(KnownHost(name="one", seen_at=0)))
+
+    def increment(transaction: Transaction) -> None:
+        found = transaction.get(KnownHost, "one", column="name")
+        assert found is not None
+        transaction.update(KnownHost(name="one", seen_at=found.seen_at + 1))
+
+    def many() -> None:
+        for _ in range(25):
+            database.transact(increment)
+
+    threads = [threading.Thread(target=many) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert hosts(database)[0].seen_at == 100
+
+
+def test_a_reader_sees_one_state_and_stops_nobody(database: Database) -> None:
+    def work(transaction: Transaction) -> tuple[int, int]:
+        before = len(transaction.find(KnownHost))
+        database.transact(lambda tx: tx.insert(ONE))
+        return before, len(transaction.find(KnownHost))
+
+    assert database.read(work) == (0, 0)
+    assert hosts(database) == [ONE]
+
+
+def test_settings_of_sqlite(url: str) -> None:
+    for synchronous, number in (("full", 2), ("normal", 1), ("off", 0)):
+        database = Database(url, synchronous=synchronous)
+        pragma = database.read(
+            lambda tx: [tx.execute(text(f"PRAGMA {name}")).scalar() for name in ("synchronous", "journal_mode")]
+        )
+        assert pragma == [number, "wal"]
+        database.close()
+    with pytest.raises(ValueError, match="synchronous"):
+        Database(url, synchronous="sometimes")
