@@ -7,7 +7,7 @@ import structlog
 
 from hydria.errors import HostError
 from hydria.model.status import operating_statuses
-from hydria.ports import Host
+from hydria.ports import Host, Observation
 from hydria.spec import Instance, Report
 
 log = structlog.get_logger(__name__)
@@ -17,7 +17,7 @@ LAST_RETRY = 5.0
 
 
 class Keeper:
-    """One amphora. `on_report` is called with itself whenever there may be news."""
+    """One amphora, in a task of its own: none waits for another. `on_report` is called when there may be news."""
 
     def __init__(self, amphora_id: str, host: Host, on_report: Callable[["Keeper"], None]) -> None:
         self.amphora_id = amphora_id
@@ -28,7 +28,14 @@ class Keeper:
         self._wanted: Instance | None = None
         self._leaving = False
         self._served: Instance | None = None
-        self._to_do = asyncio.Event()
+        # What is to be done: bring it to what was ordered, or only look at it.
+        self._ordered = False
+        self._curious = False
+        self._woken = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._again_at: float | None = None
+        self._pause = FIRST_RETRY
+        self._well_since = 0.0
         self._task = asyncio.create_task(self._keep())
 
     @property
@@ -39,68 +46,54 @@ class Keeper:
     def serve(self, instance: Instance) -> None:
         """Order: serve this, whatever was ordered before."""
         self._wanted, self._leaving, self.withdrawn = instance, False, False
-        self._to_do.set()
+        self._order()
 
     def withdraw(self) -> None:
         """Order: remove it."""
         if not self._leaving:
             self._leaving = True
-            self._to_do.set()
+            self._order()
 
-    def again(self) -> None:
-        """Bring it to what was ordered once more: something may have happened to it."""
-        self._to_do.set()
-
-    async def look(self) -> None:
-        """Read its states and counters; one that does not run is brought back."""
-        if self._served is None or self._leaving:
-            return
-        served = self._served
-        try:
-            seen = await self._host.observe(self.amphora_id)
-        except HostError as error:
-            log.warning("amphora_not_well", amphora=self.amphora_id, reason=str(error))
-            self.again()
-            return
-        if served is not self._served:
-            return
-        operating = operating_statuses(served.tree, seen.servers)
-        self._tell(
-            Report(
-                amphora_id=self.amphora_id,
-                generation=served.generation,
-                attempted=self.report.attempted,
-                reason=self.report.reason,
-                operating=operating,
-                counters=dict(seen.counters),
-            )
-        )
+    def look(self) -> None:
+        """Order: read its states and counters soon; one that does not run is brought back."""
+        self._curious = True
+        self._woken.set()
 
     async def close(self) -> None:
         """Stop keeping; what it serves, it serves on."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
+    def _order(self) -> None:
+        self._ordered, self._pause = True, FIRST_RETRY
+        self._woken.set()
+
     async def _keep(self) -> None:
-        retry = FIRST_RETRY
         while True:
-            await self._to_do.wait()
-            self._to_do.clear()
             try:
-                await self._obey()
-            except Exception as error:
-                if not isinstance(error, HostError):
-                    log.exception("amphora_failed", amphora=self.amphora_id)
-                self._failed(error)
-                try:
-                    async with asyncio.timeout(retry):
-                        await self._to_do.wait()
-                    retry = FIRST_RETRY
-                except TimeoutError:
-                    retry = min(retry * 2, LAST_RETRY)
-                self._to_do.set()
-            else:
-                retry = FIRST_RETRY
+                async with asyncio.timeout_at(self._again_at):
+                    await self._woken.wait()
+            except TimeoutError:
+                self._ordered = True
+            self._woken.clear()
+            if self._ordered:
+                self._ordered = self._curious = False
+                await self._bring()
+            if self._curious:
+                self._curious = False
+                await self._look()
+
+    async def _bring(self) -> None:
+        """Obey; what fails is said, and tried again later."""
+        self._again_at = None
+        try:
+            await self._obey()
+        except Exception as error:
+            if not isinstance(error, HostError):
+                log.exception("amphora_failed", amphora=self.amphora_id)
+            # Of an order that a newer one has replaced nobody needs to hear.
+            if not self._ordered:
+                self._fail(error)
 
     async def _obey(self) -> None:
         if self._leaving:
@@ -113,13 +106,35 @@ class Keeper:
             return
         await self._host.serve(wanted)
         self._served = wanted
-        self.report = Report(amphora_id=self.amphora_id, generation=wanted.generation, counters=self.report.counters)
-        await self.look()
+        seen = await self._host.observe(self.amphora_id)
+        self._well_since = self._loop.time()
+        self._tell(_report(wanted, seen))
 
-    def _failed(self, error: Exception) -> None:
+    async def _look(self) -> None:
+        served = self._served
+        if served is None or self._leaving:
+            return
+        try:
+            seen = await self._host.observe(self.amphora_id)
+        except Exception as error:
+            log.warning("amphora_not_well", amphora=self.amphora_id, reason=str(error))
+            if self._again_at is not None:
+                return
+            if self._loop.time() - self._well_since > LAST_RETRY:
+                self._order()
+            else:
+                # One that ends again and again is no reason to keep the machine busy.
+                self._fail(error)
+            return
+        before = self.report
+        self._tell(_report(served, seen, attempted=before.attempted, reason=before.reason))
+
+    def _fail(self, error: Exception) -> None:
         attempted = 0 if self._wanted is None else self._wanted.generation
         reason = str(error) or f"The host failed with {type(error).__name__}."
         log.warning("amphora_failing", amphora=self.amphora_id, generation=attempted, reason=reason)
+        self._again_at = self._loop.time() + self._pause
+        self._pause = min(self._pause * 2, LAST_RETRY)
         before = self.report
         self._tell(
             Report(
@@ -133,6 +148,16 @@ class Keeper:
         )
 
     def _tell(self, report: Report) -> None:
-        if report != self.report or report.generation:
-            self.report = report
-            self._on_report(self)
+        self.report = report
+        self._on_report(self)
+
+
+def _report(served: Instance, seen: Observation, *, attempted: int = 0, reason: str | None = None) -> Report:
+    return Report(
+        amphora_id=served.amphora_id,
+        generation=served.generation,
+        attempted=attempted,
+        reason=reason,
+        operating=operating_statuses(served.tree, seen.servers),
+        counters=dict(seen.counters),
+    )

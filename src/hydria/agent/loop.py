@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import structlog
 
 from hydria.agent.keeper import Keeper
-from hydria.agent.link import Link, LinkError
-from hydria.errors import HostError
+from hydria.agent.link import LinkError
 from hydria.ports import Host
 from hydria.spec import Holding, Orders, Report, Reports, Topology
 
@@ -16,13 +16,25 @@ log = structlog.get_logger(__name__)
 # How often counters are read when nothing happens (seconds), spread over all amphorae.
 LOOK_PERIOD = 15.0
 FIRST_RETRY = 0.25
-LAST_RETRY = 5.0
+LAST_RETRY = 2.0
+
+
+class ToServer(Protocol):
+    """The way to the server, as `Link` is one. Both calls raise LinkError."""
+
+    async def poll(self, holding: Holding) -> Orders:
+        """Say what is held and wait for what to do."""
+        ...
+
+    async def report(self, reports: Reports) -> None:
+        """Say what changed."""
+        ...
 
 
 class Agent:
     """Keeps one host at what the server orders."""
 
-    def __init__(self, name: str, host: Host, link: Link) -> None:
+    def __init__(self, name: str, host: Host, link: ToServer) -> None:
         """`name` is what the server knows this host by."""
         self._name = name
         self._host = host
@@ -30,15 +42,20 @@ class Agent:
         self._keepers: dict[str, Keeper] = {}
         self._topology: Topology | None = None
         self._topology_reason: str | None = None
-        self._unsent: dict[str, Report] = {}
+        self._wiring = asyncio.Lock()
+        self._rewire = asyncio.Event()
+        # The amphorae of which the server has not heard the newest, and what it heard last of each.
+        self._unsent: set[str] = set()
         self._sent: dict[str, Report] = {}
+        self._sent_wires: tuple[int, str | None] | None = None
         self._news = asyncio.Event()
+        self.look_seconds = LOOK_PERIOD
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; everything served goes on being served."""
         for instance in (await self._host.remembered()).values():
             self._keeper(instance.amphora_id).serve(instance)
-        loops = (self._take_orders, self._send_reports, self._watch, self._look_around)
+        loops = (self._take_orders, self._mend_wires, self._send_reports, self._watch, self._look_around)
         tasks = [asyncio.create_task(self._forever(each)) for each in loops]
         try:
             await stop.wait()
@@ -58,11 +75,7 @@ class Agent:
                 retry = FIRST_RETRY
             except LinkError as error:
                 log.warning("server_away", reason=str(error), again_in=retry)
-                # It may be another server, or the same one without what we said last.
-                self._sent.clear()
-                self._unsent |= {
-                    key: keeper.report for key, keeper in self._keepers.items() if keeper.report.generation
-                }
+                self._send_all_again()
                 await asyncio.sleep(retry)
                 retry = min(retry * 2, LAST_RETRY)
             except Exception:
@@ -78,32 +91,44 @@ class Agent:
             host=self._name,
             amphorae={key: generation for key, generation in held.items() if generation is not None},
             withdrawing=tuple(key for key, generation in held.items() if generation is None),
-            topology=self._topology.generation if self._topology and self._topology_reason is None else 0,
+            topology=self._topology.generation if self._topology else 0,
         )
         await self._obey(await self._link.poll(holding))
 
     async def _obey(self, orders: Orders) -> None:
         if orders.topology is not None:
-            await self._wire(orders.topology)
+            # Before the amphorae that need it.
+            self._topology = orders.topology
+            await self._wire()
         for instance in orders.serve:
             self._keeper(instance.amphora_id).serve(instance)
         for key in orders.withdraw:
             self._keeper(key).withdraw()
-        if orders.topology is not None and self._topology_reason is not None:
-            # It will be ordered again at once; what fails is given time.
-            await asyncio.sleep(FIRST_RETRY)
 
-    async def _wire(self, topology: Topology) -> None:
-        reason = None
-        try:
-            await self._host.wire(topology)
-        except HostError as error:
-            reason = str(error)
-            log.warning("topology_failing", generation=topology.generation, reason=reason)
-        self._topology = topology
-        if reason != self._topology_reason:
-            self._topology_reason = reason
-            self._news.set()
+    async def _wire(self) -> None:
+        """Make the newest topology. One that fails is left to `_mend_wires`, and amphorae are served meanwhile."""
+        async with self._wiring:
+            topology, reason = self._topology, None
+            if topology is None:
+                return
+            try:
+                await self._host.wire(topology)
+            except Exception as error:
+                reason = str(error) or f"The host failed with {type(error).__name__}."
+                log.warning("topology_failing", generation=topology.generation, reason=reason)
+                self._rewire.set()
+            if reason != self._topology_reason:
+                self._topology_reason = reason
+                self._news.set()
+
+    async def _mend_wires(self) -> None:
+        await self._rewire.wait()
+        retry = FIRST_RETRY
+        while self._rewire.is_set():
+            await asyncio.sleep(retry)
+            retry = min(retry * 2, LAST_RETRY)
+            self._rewire.clear()
+            await self._wire()
 
     def _keeper(self, key: str) -> Keeper:
         if key not in self._keepers:
@@ -113,31 +138,45 @@ class Agent:
     # --- reports ---
 
     def _told(self, keeper: Keeper) -> None:
-        if keeper.withdrawn or self._sent.get(keeper.amphora_id) != keeper.report:
-            self._unsent[keeper.amphora_id] = keeper.report
-            self._news.set()
+        self._unsent.add(keeper.amphora_id)
+        self._news.set()
+
+    def _send_all_again(self) -> None:
+        """Let the server hear everything: it may be another one, or the same without what it heard last."""
+        self._sent.clear()
+        self._sent_wires = None
+        self._unsent |= self._keepers.keys()
+        self._news.set()
 
     async def _send_reports(self) -> None:
         await self._news.wait()
         self._news.clear()
-        going, self._unsent = self._unsent, {}
-        keepers = {key: self._keepers[key] for key in going if key in self._keepers}
-        withdrawn = tuple(key for key, keeper in keepers.items() if keeper.withdrawn)
-        reports = {key: report for key, report in going.items() if key in keepers and key not in withdrawn}
+        going, self._unsent = self._unsent, set()
+        keepers = [self._keepers[key] for key in going if key in self._keepers]
+        withdrawn = tuple(keeper.amphora_id for keeper in keepers if keeper.withdrawn)
+        reports = {
+            keeper.amphora_id: keeper.report
+            for keeper in keepers
+            if not keeper.withdrawn and keeper.report not in (self._sent.get(keeper.amphora_id), _nothing(keeper))
+        }
+        wires = (self._topology.generation if self._topology else 0, self._topology_reason)
+        if not reports and not withdrawn and wires == self._sent_wires:
+            return
         message = Reports(
             host=self._name,
             reports=tuple(reports.values()),
             withdrawn=withdrawn,
-            topology=self._topology.generation if self._topology else 0,
-            topology_reason=self._topology_reason,
+            topology=wires[0],
+            topology_reason=wires[1],
         )
         try:
             await self._link.report(message)
         except LinkError:
-            self._unsent = going | self._unsent
+            self._unsent |= going
             self._news.set()
             raise
         self._sent |= reports
+        self._sent_wires = wires
         for key in withdrawn:
             await self._forget(key)
 
@@ -154,12 +193,17 @@ class Agent:
     async def _watch(self) -> None:
         keeper = self._keepers.get(await self._host.changed())
         if keeper is not None:
-            await keeper.look()
+            keeper.look()
 
     async def _look_around(self) -> None:
         keepers = list(self._keepers.values())
         for keeper in keepers:
-            await keeper.look()
-            await asyncio.sleep(LOOK_PERIOD / len(keepers))
+            keeper.look()
+            await asyncio.sleep(self.look_seconds / len(keepers))
         if not keepers:
-            await asyncio.sleep(LOOK_PERIOD)
+            await asyncio.sleep(self.look_seconds)
+
+
+def _nothing(keeper: Keeper) -> Report:
+    """Return the report of which there is nothing to say: nothing was tried yet."""
+    return Report(amphora_id=keeper.amphora_id, generation=0)

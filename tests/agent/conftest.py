@@ -1,0 +1,14 @@
+"""A host and a server for an agent."""
+
+import pytest
+from headquarters import Headquarters, SlowHost
+
+
+@pytest.fixture
+async def host() -> SlowHost:
+    return SlowHost()
+
+
+@pytest.fixture
+async def server() -> Headquarters:
+    return Headquarters()

@@ -1,0 +1,143 @@
+"""What an agent stands between: a server cut down to wishes and reports, and a host of which parts can hang."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from hydria.adapters.memory import MemoryHost
+from hydria.agent import Agent, LinkError
+from hydria.ports import Observation
+from hydria.spec import Holding, Instance, Orders, Report, Reports, Topology
+
+
+class Headquarters:
+    """Implements the agent's way to the server. `heard` is every message that arrived, in order."""
+
+    def __init__(self) -> None:
+        self.wanted: dict[str, Instance] = {}
+        self.leaving: set[str] = set()
+        self.topology = Topology(generation=0)
+        self.heard: list[Reports] = []
+        self.polls: list[Holding] = []
+        # `away`: nothing arrives. `lossy`: reports arrive, the agent does not learn it.
+        self.away = self.lossy = False
+        self.refused = 0
+        self._changed = asyncio.Event()
+
+    def want(self, *instances: Instance) -> None:
+        for instance in instances:
+            self.wanted[instance.amphora_id] = instance
+        self._changed.set()
+
+    def leave(self, amphora_id: str) -> None:
+        del self.wanted[amphora_id]
+        self.leaving.add(amphora_id)
+        self._changed.set()
+
+    def rewire(self) -> None:
+        self.topology = Topology(generation=self.topology.generation + 1)
+        self._changed.set()
+
+    async def go_away(self) -> None:
+        """Be away; returns when the agent has noticed."""
+        self.away, self.refused = True, 0
+        self._changed.set()
+        await eventually(lambda: self.refused > 0)
+
+    def come_back(self) -> None:
+        self.away = False
+
+    def _answer(self) -> None:
+        if self.away:
+            self.refused += 1
+            raise LinkError("nobody is there")
+
+    async def poll(self, holding: Holding) -> Orders:
+        while True:
+            self._answer()
+            self.polls.append(holding)
+            orders = self._orders(holding)
+            if orders != Orders():
+                return orders
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _orders(self, holding: Holding) -> Orders:
+        known = {*self.wanted, *self.leaving}
+        strangers = [key for key in holding.amphorae if key not in known]
+        return Orders(
+            serve=tuple(each for key, each in self.wanted.items() if holding.amphorae.get(key) != each.generation),
+            withdraw=tuple(key for key in (*self.leaving, *strangers) if key not in holding.withdrawing),
+            topology=None if self.topology.generation == holding.topology else self.topology,
+        )
+
+    async def report(self, reports: Reports) -> None:
+        self._answer()
+        self.heard.append(reports)
+        self.leaving -= set(reports.withdrawn)
+        if self.lossy:
+            raise LinkError("the answer was lost")
+
+    def reports(self, amphora_id: str) -> list[Report]:
+        """Return what was heard of an amphora."""
+        return [report for message in self.heard for report in message.reports if report.amphora_id == amphora_id]
+
+    def last(self, amphora_id: str) -> Report:
+        """Return the newest report of an amphora; an empty one when there is none."""
+        return (self.reports(amphora_id) or [Report(amphora_id=amphora_id, generation=0)])[-1]
+
+
+class SlowHost(MemoryHost):
+    """A host some of whose calls hang: `hanging` holds (verb, amphora id), and `release` lets them go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hanging: set[tuple[str, str]] = set()
+        self._released = asyncio.Event()
+
+    def release(self) -> None:
+        self.hanging.clear()
+        self._released.set()
+
+    async def serve(self, instance: Instance) -> None:
+        await self._hang("serve", instance.amphora_id)
+        await super().serve(instance)
+
+    async def withdraw(self, amphora_id: str) -> None:
+        await self._hang("withdraw", amphora_id)
+        await super().withdraw(amphora_id)
+
+    async def observe(self, amphora_id: str) -> Observation:
+        await self._hang("observe", amphora_id)
+        return await super().observe(amphora_id)
+
+    async def wire(self, topology: Topology) -> None:
+        await self._hang("wire", "")
+        await super().wire(topology)
+
+    async def _hang(self, verb: str, key: str) -> None:
+        while (verb, key) in self.hanging:
+            self._released.clear()
+            await self._released.wait()
+
+
+@asynccontextmanager
+async def working(host: MemoryHost, server: Headquarters, *, look_seconds: float = 15.0) -> AsyncIterator[Agent]:
+    """Let an agent work; at the end it is cut off as a killed one is."""
+    agent = Agent("host-1", host, server)
+    agent.look_seconds = look_seconds
+    task = asyncio.create_task(agent.run(asyncio.Event()))
+    try:
+        yield agent
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:
+    """Wait until it comes true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        await asyncio.sleep(0.005)

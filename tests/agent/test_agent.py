@@ -1,0 +1,381 @@
+"""The agent between a server that goes away and a host that fails: what was ordered is reached, and said."""
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+from headquarters import Headquarters, SlowHost, eventually, working
+
+from hydria.agent.keeper import Keeper
+from hydria.errors import HostError
+from hydria.spec import Instance
+from support.trees import AMPHORA, instance, key, listener, member, monitor, pool
+
+OTHER = "bbbbbbbb-0000-4000-8000-000000000002"
+
+
+def wanted(generation: int = 1, amphora_id: str = AMPHORA) -> Instance:
+    return instance(listener(), pool(), member(1), monitor(), generation=generation, amphora_id=amphora_id)
+
+
+def served(host: SlowHost, amphora_id: str = AMPHORA) -> int:
+    held = host.instances.get(amphora_id)
+    return 0 if held is None else held.generation
+
+
+def held(server: Headquarters, amphora_id: str = AMPHORA) -> int | None:
+    return server.polls[-1].amphorae.get(amphora_id) if server.polls else None
+
+
+async def settled(server: Headquarters, generation: int = 1, amphora_id: str = AMPHORA) -> None:
+    await eventually(lambda: (server.last(amphora_id).generation, server.last(amphora_id).reason) == (generation, None))
+
+
+# --- orders ---
+
+
+async def test_serves_and_says_so(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server):
+        server.want(wanted())
+        await settled(server)
+    assert host.instances == {AMPHORA: wanted()}
+    assert server.last(AMPHORA).operating[key("3", 1)] == "ONLINE"
+
+
+async def test_orders_that_come_while_it_is_busy_are_taken_as_one(host: SlowHost, server: Headquarters) -> None:
+    host.hanging.add(("serve", AMPHORA))
+    async with working(host, server):
+        server.want(wanted(1))
+        for generation in range(2, 20):
+            server.want(wanted(generation))
+            await eventually(lambda now=generation: held(server) == now)  # type: ignore[misc]
+        host.release()
+        await settled(server, 19)
+    assert [report.generation for report in server.reports(AMPHORA)][-1] == 19
+    # The one that hung and the newest.
+    assert host.calls.count(("serve", AMPHORA)) == 2
+
+
+async def test_the_newest_order_wins(host: SlowHost, server: Headquarters) -> None:
+    host.hanging.add(("serve", AMPHORA))
+    async with working(host, server):
+        server.want(wanted())
+        await eventually(lambda: held(server) == 1)
+        server.leave(AMPHORA)
+        await eventually(lambda: AMPHORA in server.polls[-1].withdrawing)
+        host.release()
+        await eventually(lambda: not server.leaving)
+    assert host.instances == {}
+    assert server.reports(AMPHORA) in ([], server.reports(AMPHORA)[:1])
+
+
+async def test_the_topology_comes_before_what_needs_it(host: SlowHost, server: Headquarters) -> None:
+    server.rewire()
+    server.want(wanted())
+    async with working(host, server):
+        await settled(server)
+    assert host.calls.index(("wire", "")) < host.calls.index(("serve", AMPHORA))
+    assert host.topology == server.topology
+
+
+# --- failures ---
+
+
+async def test_a_failure_is_said_and_mends(host: SlowHost, server: Headquarters) -> None:
+    host.faults.set("serve", HostError("The disk is full."), times=2)
+    async with working(host, server):
+        server.want(wanted())
+        await settled(server)
+    said = [(each.generation, each.attempted, each.reason) for each in server.reports(AMPHORA)]
+    assert said[0] == (0, 1, "The disk is full.")
+    assert said[-1] == (1, 0, None)
+    assert host.calls.count(("serve", AMPHORA)) == 3
+
+
+async def test_after_each_failure_it_waits_longer(host: SlowHost, server: Headquarters) -> None:
+    loop, times = asyncio.get_running_loop(), []
+
+    class Failing(SlowHost):
+        async def serve(self, instance: Instance) -> None:
+            times.append(loop.time())
+            raise HostError("no")
+
+    async with working(Failing(), server):
+        server.want(wanted())
+        await eventually(lambda: len(times) == 4)
+        pauses = [later - earlier for earlier, later in pairwise(times)]
+        assert pauses[0] < pauses[1] < pauses[2] < 3
+        # A newer order does not wait.
+        begun = loop.time()
+        server.want(wanted(2))
+        await eventually(lambda: len(times) == 5)
+        assert loop.time() - begun < pauses[0]
+    # The same failure is said once for each generation.
+    assert [(each.attempted, each.reason) for each in server.reports(AMPHORA)] == [(1, "no"), (2, "no")]
+
+
+async def test_a_failed_change_leaves_the_last_good_one(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server):
+        server.want(wanted(1))
+        await settled(server, 1)
+        host.faults.set("serve", HostError("Address in use."))
+        server.want(wanted(2))
+        await eventually(lambda: server.last(AMPHORA).reason == "Address in use.")
+        assert (server.last(AMPHORA).generation, server.last(AMPHORA).attempted) == (1, 2)
+        # Health goes on being told, beside the reason.
+        host.take_down(key("3", 1))
+        await eventually(lambda: server.last(AMPHORA).operating[key("3", 1)] == "ERROR")
+        assert server.last(AMPHORA).reason == "Address in use."
+        host.faults.clear()
+        await settled(server, 2)
+
+
+async def test_a_defect_is_a_failure_too(host: SlowHost, server: Headquarters) -> None:
+    host.faults.set("serve", ZeroDivisionError("division by zero"), times=1)
+    async with working(host, server):
+        server.want(wanted())
+        await eventually(lambda: server.last(AMPHORA).reason == "division by zero")
+        await settled(server)
+
+
+async def test_the_failure_of_a_replaced_order_is_not_said(host: SlowHost, server: Headquarters) -> None:
+    host.hanging.add(("serve", AMPHORA))
+    host.faults.set("serve", HostError("no"), times=1)
+    async with working(host, server):
+        server.want(wanted(1))
+        await eventually(lambda: held(server) == 1)
+        server.want(wanted(2))
+        await eventually(lambda: held(server) == 2)
+        host.release()
+        await settled(server, 2)
+    assert [report.reason for report in server.reports(AMPHORA)] == [None]
+
+
+async def test_a_withdrawal_that_fails_is_said_and_mends(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server):
+        server.want(wanted())
+        await settled(server)
+        host.faults.set("withdraw", HostError("Device busy."), times=2)
+        server.leave(AMPHORA)
+        await eventually(lambda: server.last(AMPHORA).reason == "Device busy.")
+        await eventually(lambda: not server.leaving)
+    assert host.instances == {}
+
+
+async def test_a_topology_that_fails_is_said_and_holds_nobody_up(host: SlowHost, server: Headquarters) -> None:
+    host.faults.set("wire", HostError("No bridge."), times=3)
+    server.rewire()
+    async with working(host, server):
+        await eventually(lambda: bool(server.heard) and server.heard[-1].topology_reason == "No bridge.")
+        server.want(wanted())
+        await settled(server)
+        await eventually(lambda: server.heard[-1].topology_reason is None)
+        assert host.topology == server.topology
+        # It was ordered once; all else was the agent's own affair.
+        assert len([each for each in server.polls if each.topology == 0]) == 1
+
+
+# --- what happens on the host ---
+
+
+async def test_events_are_looked_at(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server):
+        server.want(wanted())
+        await settled(server)
+        host.take_down(key("3", 1))
+        await eventually(lambda: server.last(AMPHORA).operating[key("3", 1)] == "ERROR")
+        host.bring_up(key("3", 1))
+        await eventually(lambda: server.last(AMPHORA).operating[key("3", 1)] == "ONLINE")
+
+
+async def test_health_that_flaps_while_a_report_is_under_way_ends_right(host: SlowHost) -> None:
+    class Slow(Headquarters):
+        gate = asyncio.Event()
+
+        async def report(self, reports: Any) -> None:
+            await self.gate.wait()
+            await super().report(reports)
+
+    server = Slow()
+    server.gate.set()
+    async with working(host, server):
+        server.want(wanted())
+        await settled(server)
+        server.gate.clear()
+        for shake in (host.take_down, host.bring_up, host.take_down, host.bring_up):
+            looks = len(host.calls)
+            shake(key("3", 1))
+            await eventually(lambda before=looks: len(host.calls) > before)  # type: ignore[misc]
+        server.gate.set()
+        await eventually(lambda: server.last(AMPHORA).operating[key("3", 1)] == "ONLINE")
+
+
+async def test_a_dead_amphora_is_brought_back_at_once(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server):
+        server.want(wanted())
+        await settled(server)
+        host.kill(AMPHORA)
+        await eventually(lambda: AMPHORA in host.running, 1)
+
+
+async def test_one_that_dies_again_and_again_does_not_keep_the_machine_busy(
+    host: SlowHost, server: Headquarters
+) -> None:
+    class Dying(SlowHost):
+        async def observe(self, amphora_id: str) -> Any:
+            seen = await super().observe(amphora_id)
+            self.kill(amphora_id)
+            return seen
+
+    dying = Dying()
+    async with working(dying, server):
+        server.want(wanted())
+        await eventually(lambda: "does not run" in (server.last(AMPHORA).reason or ""))
+        await eventually(lambda: dying.calls.count(("serve", AMPHORA)) == 3)
+        begun = dying.calls.count(("observe", AMPHORA))
+        await eventually(lambda: dying.calls.count(("serve", AMPHORA)) == 4)
+        assert dying.calls.count(("observe", AMPHORA)) <= begun + 4
+
+
+async def test_it_looks_around_now_and_then(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server, look_seconds=0.01):
+        server.want(wanted())
+        await settled(server)
+        # No event tells of it.
+        host.running.discard(AMPHORA)
+        await eventually(lambda: AMPHORA in host.running)
+        messages = len(server.heard)
+        looks = len(host.calls)
+        await eventually(lambda: len(host.calls) > looks + 20)
+        # Nothing new is nothing to say.
+        assert len(server.heard) <= messages + 2
+
+
+async def test_one_that_hangs_does_not_hold_up_the_others(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server, look_seconds=0.05):
+        server.want(wanted(), wanted(amphora_id=OTHER))
+        await settled(server)
+        await settled(server, amphora_id=OTHER)
+        host.hanging |= {("observe", AMPHORA), ("serve", AMPHORA)}
+        # Both have the member: the first hangs at once, with an event and with an order.
+        host.take_down(key("3", 1))
+        server.want(wanted(2))
+        await eventually(lambda: server.last(OTHER).operating[key("3", 1)] == "ERROR")
+        server.want(wanted(2, amphora_id=OTHER))
+        await settled(server, 2, OTHER)
+        host.kill(OTHER)
+        await eventually(lambda: OTHER in host.running)
+        host.release()
+        await settled(server, 2)
+
+
+# --- the server goes, the agent goes ---
+
+
+async def test_when_the_server_was_away_it_hears_everything_again(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server):
+        server.want(wanted(), wanted(amphora_id=OTHER))
+        await settled(server)
+        await settled(server, amphora_id=OTHER)
+        await server.go_away()
+        host.take_down(key("3", 1))
+        server.heard.clear()
+        server.come_back()
+        await eventually(lambda: bool(server.reports(AMPHORA) and server.reports(OTHER)))
+        assert server.last(AMPHORA).operating[key("3", 1)] == "ERROR"
+    assert served(host) == 1
+
+
+async def test_a_server_that_comes_back_empty_hears_of_what_did_not_change(
+    host: SlowHost, server: Headquarters
+) -> None:
+    async with working(host, server):
+        server.want(wanted())
+        await settled(server)
+        await server.go_away()
+        server.heard.clear()
+        server.come_back()
+        await eventually(lambda: server.last(AMPHORA).generation == 1)
+    assert host.calls.count(("serve", AMPHORA)) == 1
+
+
+async def test_what_is_done_while_the_server_is_away_is_said_later(host: SlowHost, server: Headquarters) -> None:
+    host.hanging.add(("serve", AMPHORA))
+    async with working(host, server):
+        server.want(wanted())
+        await eventually(lambda: held(server) == 1)
+        await server.go_away()
+        host.release()
+        await eventually(lambda: served(host) == 1)
+        assert server.reports(AMPHORA) == []
+        server.come_back()
+        await settled(server)
+
+
+async def test_a_withdrawal_is_acknowledged_though_the_report_is_lost(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server):
+        server.want(wanted())
+        await settled(server)
+        host.hanging.add(("withdraw", AMPHORA))
+        server.leave(AMPHORA)
+        await eventually(lambda: server.polls[-1].withdrawing == (AMPHORA,))
+        await server.go_away()
+        host.release()
+        await eventually(lambda: not host.instances)
+        server.come_back()
+        await eventually(lambda: not server.leaving)
+        # Lost on the way back: it is said twice, and then forgotten.
+        server.want(wanted(amphora_id=OTHER))
+        await settled(server, amphora_id=OTHER)
+        server.lossy = True
+        server.leave(OTHER)
+        await eventually(lambda: len([each for each in server.heard if OTHER in each.withdrawn]) >= 2)
+        server.lossy, said = False, len(server.heard)
+        await eventually(lambda: len(server.heard) > said)
+        server.want(wanted(3, "bbbbbbbb-0000-4000-8000-000000000003"))
+        await eventually(
+            lambda: server.polls[-1].amphorae.keys() == server.wanted.keys() and not server.polls[-1].withdrawing
+        )
+
+
+async def test_a_restarted_agent_serves_what_it_remembers_before_it_hears_anything(
+    host: SlowHost, server: Headquarters
+) -> None:
+    async with working(host, server):
+        server.want(wanted(4))
+        await settled(server, 4)
+    host.reboot()
+    server.heard.clear()
+    server.away = True
+    async with working(host, server):
+        await eventually(lambda: AMPHORA in host.running)
+        server.come_back()
+        await settled(server, 4)
+    # It said what it holds, so nothing was ordered again.
+    assert host.calls.count(("serve", AMPHORA)) == 2
+
+
+async def test_what_is_deleted_while_the_agent_is_dead_goes(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server):
+        server.want(wanted(), wanted(amphora_id=OTHER))
+        await settled(server)
+        await settled(server, amphora_id=OTHER)
+    server.leave(AMPHORA)
+    # The other one nobody knows any more.
+    del server.wanted[OTHER]
+    async with working(host, server):
+        await eventually(lambda: not host.instances and not server.leaving)
+
+
+async def test_a_withdrawal_of_what_was_never_here_is_acknowledged(host: SlowHost, server: Headquarters) -> None:
+    server.leaving.add(AMPHORA)
+    async with working(host, server):
+        await eventually(lambda: not server.leaving)
+
+
+async def test_closing_leaves_everything_running(host: SlowHost) -> None:
+    keeper = Keeper(AMPHORA, host, lambda _: None)
+    keeper.serve(wanted())
+    await eventually(lambda: AMPHORA in host.running)
+    await keeper.close()
+    assert host.instances == {AMPHORA: wanted()}
