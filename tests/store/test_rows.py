@@ -24,7 +24,9 @@ KINDS: dict[type[Struct], dict[str, st.SearchStrategy[Any]]] = {
         "additional_vips": st.lists(st.builds(AdditionalVip, subnet_id=texts, port_id=st.none() | texts)).map(tuple)
     },
     Listener: {"insert_headers": st.none() | st.dictionaries(texts, texts), "protocol": st.just("HTTP")},
-    Pool: {"session_persistence": st.none() | st.builds(SessionPersistence, cookie_name=texts)},
+    Pool: {
+        "session_persistence": st.none() | st.builds(SessionPersistence, cookie_name=st.from_regex(r"\A[a-z]{1,9}\Z"))
+    },
     Member: {},
     HealthMonitor: {},
     Amphora: {},
