@@ -5,8 +5,9 @@ from itertools import zip_longest
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from msgspec import Struct
 from msgspec import json as msgspec_json
-from sqlalchemy import Boolean, ColumnElement, Integer, Select, and_, cast, func, not_, or_, select
+from sqlalchemy import Boolean, ColumnElement, Integer, Row, Select, and_, cast, func, not_, or_, select
 
 from hydria.api.kinds import LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.api.views import HIDDEN, bodies, seen, selection
@@ -26,22 +27,40 @@ Column = ColumnElement[Any]
 T = TypeVar("T")
 
 
+class Catalogue(Struct, frozen=True):
+    """What a list is taken from: a statement of all rows, and its columns by the names that clients know them by.
+
+    `key` is the column that a marker names; `tags` the column with the tags, where there are any.
+    """
+
+    statement: Select[Any]
+    known: dict[str, Column]
+    key: Column
+    tags: Column | None = None
+
+
 def listing(call: Call, kind: Kind, *where: ColumnElement[bool]) -> dict[str, Any]:
     """Answer a list request: the page of resources that the caller may see, and links to the pages beside it."""
-    known = _known(kind)
-    statement = selection(kind).where(*where, *_scope(call, kind), *_filters(call, kind, known))
-    order = _order(call, known)
+    c = columns(kind.struct)
+    rows, links = page(call, Catalogue(selection(kind), _known(kind), c.id, c.tags), *where, *_scope(call, kind))
+    found = [seen(kind, row) for row in rows]
+    shown = [chosen(body, call) for body in bodies(call.transaction, kind, found)]
+    return {kind.plural: shown, f"{kind.plural}_links": links}
+
+
+def page(call: Call, catalogue: Catalogue, *where: ColumnElement[bool]) -> tuple[list[Row[Any]], list[dict[str, str]]]:
+    """Return the rows of the page that a list request asks for, and the links to the pages beside it."""
+    statement = catalogue.statement.where(*where, *_filters(call, catalogue))
+    order = _order(call, catalogue)
     limit, reverse = _limit(call), call.query.last("page_reverse") in ("true", "True", "1")
     marker = call.query.last("marker")
     if marker is not None:
-        statement = statement.where(_after(call, kind, order, marker, reverse))
+        statement = statement.where(_after(call, catalogue, order, marker, reverse))
     statement = _page(statement, order, limit, reverse)
-    rows = call.transaction.execute(statement).all()
-    found = [seen(kind, row) for row in (reversed(rows) if reverse else rows)]
-    more, found = _cut(found, limit, reverse)
-    shown = [chosen(body, call) for body in bodies(call.transaction, kind, found)]
-    ids = [item.resource.id for item in found]
-    return {kind.plural: shown, f"{kind.plural}_links": _links(call, ids, more, reverse)}
+    rows = list(call.transaction.execute(statement))
+    more, rows = _cut(rows[::-1] if reverse else rows, limit, reverse)
+    keys = [str(row._mapping[catalogue.key.name]) for row in rows]
+    return rows, _links(call, keys, more, reverse)
 
 
 def chosen(body: dict[str, Any], call: Call) -> dict[str, Any]:
@@ -77,16 +96,17 @@ def _scope(call: Call, kind: Kind) -> list[ColumnElement[bool]]:
     return [c.project_id == project]
 
 
-def _filters(call: Call, kind: Kind, known: dict[str, Column]) -> list[ColumnElement[bool]]:
+def _filters(call: Call, catalogue: Catalogue) -> list[ColumnElement[bool]]:
     conditions = []
     for key in call.query.names():
         values = call.query.all(key)
         if key in _TAGS:
-            conditions.append(_tagged(columns(kind.struct).tags, key, values))
+            if catalogue.tags is not None:
+                conditions.append(_tagged(catalogue.tags, key, values))
         elif key in _RESERVED:
             continue
-        elif key in known:
-            conditions.append(_any_of(known[key], values))
+        elif key in catalogue.known:
+            conditions.append(_any_of(catalogue.known[key], values))
         else:
             raise Invalid("One or more arguments are either duplicate or invalid")
     return conditions
@@ -118,14 +138,15 @@ def _tagged(column: Column, key: str, values: Iterable[str]) -> ColumnElement[bo
     return not_(and_(*has)) if key.startswith("not-") else and_(*has)
 
 
-def _order(call: Call, known: dict[str, Column]) -> list[tuple[str, Column, bool]]:
-    """Return (name, column, descending), always ending in the id so that the order is total."""
+def _order(call: Call, catalogue: Catalogue) -> list[tuple[str, Column, bool]]:
+    """Return (name, column, descending), always ending in the key so that the order is total."""
     asked = [part.partition(":")[::2] for part in _split(call, "sort")]
     if not asked:
         directions = _split(call, "sort_dir")
         asked = list(zip_longest(keys := _split(call, "sort_key"), directions[: len(keys)], fillvalue=""))
     named = {key for key, _ in asked}
-    asked += [(key, "") for key in ("created_at", "id") if key not in named]
+    known = catalogue.known
+    asked += [(key, "") for key in ("created_at", catalogue.key.name) if key not in named and key in known]
     return [(key, *_sort_column(key, direction or "asc", known)) for key, direction in asked]
 
 
@@ -158,10 +179,10 @@ def _limit(call: Call) -> int | None:
 
 
 def _after(
-    call: Call, kind: Kind, order: list[tuple[str, Column, bool]], marker: str, reverse: bool
+    call: Call, catalogue: Catalogue, order: list[tuple[str, Column, bool]], marker: str, reverse: bool
 ) -> ColumnElement[bool]:
     """Say that a row stands behind the marker (before it in reverse) in a lexicographic order."""
-    statement = selection(kind).where(columns(kind.struct).id == marker).with_only_columns(*(c for _, c, _ in order))
+    statement = catalogue.statement.where(catalogue.key == marker).with_only_columns(*(c for _, c, _ in order))
     values = call.transaction.execute(statement).first()
     if values is None:
         raise Invalid(f"Supplied pagination marker '{marker}' is not valid.")
