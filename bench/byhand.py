@@ -1,0 +1,78 @@
+"""The floor: a namespace, a veth pair on the bridge and HAProxy with the same configuration, typed by hand."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from msgspec import Struct
+
+from hydria.adapters.linux.kernel import remove_namespace
+from hydria.adapters.linux.names import bridge
+from stand import NETWORK, Stand, until
+
+# As few programs as it takes.
+_SCRIPT = """\
+set -e
+ip netns add {namespace}
+ip -n {switch} link add byhand0 master {bridge} up type veth peer name eth0 netns {namespace}
+nsenter --net=/run/netns/{namespace} sh -ec 'ip -batch {directory}/links; \
+    exec haproxy -D -p {directory}/haproxy.pid -f {directory}/haproxy.cfg'
+"""
+# Not the same twice: the client would look for it where it was.
+_addresses = (f"{NETWORK}.250.{number}" for number in count(1))
+
+_LINKS = "link set lo up\naddr add {address}/16 dev eth0\nlink set eth0 up\n"
+
+
+class Made(Struct, frozen=True):
+    """One that runs: its address, and when (`time.perf_counter`) its making began."""
+
+    address: str
+    begun: float
+
+
+class ByHand:
+    """One such proxy at a time, like the amphora whose configuration is given."""
+
+    def __init__(self, stand: Stand, vip: str, configuration: Path) -> None:
+        self._namespace = f"{stand.names.prefix}-byhand"
+        self._directory = stand.directory / "byhand"
+        self._directory.mkdir(exist_ok=True)
+        self._script = _SCRIPT.format(
+            namespace=self._namespace,
+            switch=stand.names.switch,
+            bridge=bridge(stand.network_id),
+            directory=self._directory,
+        )
+        self._vip = vip
+        self._text = configuration.read_text().replace(str(configuration.parent), str(self._directory))
+        shutil.copy(configuration.with_name("servers.state"), self._directory)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Made]:
+        """Make one, and remove it in the end."""
+        address = next(_addresses)
+        configuration = self._text.replace(f"bind {self._vip}:", f"bind {address}:")
+        (self._directory / "haproxy.cfg").write_text(configuration)
+        (self._directory / "links").write_text(_LINKS.format(address=address))
+        begun = time.perf_counter()
+        try:
+            subprocess.run(["sh", "-c", self._script], check=True)
+            yield Made(address, begun)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        pid_file = self._directory / "haproxy.pid"
+        if pid_file.exists():
+            pid = int(pid_file.read_text())
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: not Path(f"/proc/{pid}").exists(), 10)
+            pid_file.unlink()
+        remove_namespace(self._namespace)

@@ -1,0 +1,105 @@
+"""What a hundred idle load balancers cost: memory of each, of server and agent, and the processor's time of all."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from rich.progress import track
+
+from figures import Aim, Figure, figure
+from stand import Stand
+
+PART = "standing"
+_ROLES = {"server": b"server", "agent": b"agent", "supervisor": b"up"}
+
+
+def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
+    """Make the load balancers, leave them alone, look at the processes."""
+    count = 10 if quick else 100
+    yield from _programs(_roles(stand), "with none")
+    made = [
+        stand.whole_load_balancer(f"idle-{number}")["id"] for number in track(range(count), "making", transient=True)
+    ]
+    stand.settle(count)
+    roles, proxies = _roles(stand), _proxies(stand)
+    if len(proxies) != count:
+        raise RuntimeError(f"{len(proxies)} HAProxies run for {count} load balancers")
+    yield figure(
+        PART,
+        "memory of one idle load balancer (PSS)",
+        "MB",
+        [_pss(pid) for pid in proxies],
+        aims=[Aim(most=8)],
+        note="One HAProxy each; the namespace is the kernel's.",
+    )
+    yield from _programs(roles, f"with {count}")
+    # What making them left over must be done.
+    time.sleep(1 if quick else 5)
+    seconds = 5 if quick else 30
+    before = _times([*roles.values(), *proxies])
+    begun = time.perf_counter()
+    time.sleep(seconds)
+    after, passed = _times([*roles.values(), *proxies]), time.perf_counter() - begun
+    share = {pid: 100 * (after[pid] - before[pid]) / passed for pid in after}
+    yield figure(
+        PART,
+        f"idle processor time of the whole, {count} load balancers",
+        "% of a core",
+        [sum(share.values())],
+        aims=[Aim(most=3)],
+        note=f"Over {seconds} s, from /proc/PID/task/*/schedstat.",
+    )
+    for role, pid in roles.items():
+        yield figure(PART, f"  of it the {role}", "% of a core", [share[pid]])
+    yield figure(PART, "  of it all HAProxies", "% of a core", [sum(share[pid] for pid in proxies)])
+    for key in made:
+        stand.delete(key, wait=False)
+    stand.settle(0)
+
+
+def _programs(roles: Mapping[str, int], when: str) -> Iterator[Figure]:
+    pss = {role: _pss(pid) for role, pid in roles.items()}
+    for role, megabytes in pss.items():
+        yield figure(PART, f"memory of the {role}, {when} (PSS)", "MB", [megabytes])
+    aims = [Aim(most=200)]
+    yield figure(PART, f"memory of server and agent, {when}", "MB", [pss["server"] + pss["agent"]], aims=aims)
+
+
+def _roles(stand: Stand) -> dict[str, int]:
+    """Return the processes of the programs by what they are."""
+    marker = str(stand.directory / "hydria.toml").encode()
+    found = {}
+    for pid, words in _processes():
+        if marker in words:
+            found |= {role: pid for role, word in _ROLES.items() if word in words}
+    return found
+
+
+def _proxies(stand: Stand) -> list[int]:
+    beginning = str(stand.directory / "run" / "amphorae").encode()
+    return [pid for pid, words in _processes() if any(word.startswith(beginning) for word in words)]
+
+
+def _processes() -> Iterator[tuple[int, list[bytes]]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                yield int(entry.name), (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+
+
+def _pss(pid: int) -> float:
+    """Return a process's share of memory in MB (10^6 bytes); shared pages count in parts."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise RuntimeError("the kernel tells no PSS")
+
+
+def _times(pids: list[int]) -> dict[int, float]:
+    """Return the seconds that each process spent on a processor."""
+    return {
+        pid: sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+        for pid in pids
+    }

@@ -1,0 +1,222 @@
+"""The stand: a Hydria of the run's own, a network in its home cloud, a host with members and a client."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hydria.adapters.linux.kernel import ensure_leg, ensure_namespace, inside, remove_namespace
+from hydria.adapters.linux.names import Names
+from hydria.spec import Address, Interface
+from rest import Refused, Rest
+
+PREFIX, PORT = "hybench", 9899
+NETWORK = "10.0"
+MEMBERS, CLIENT = f"{NETWORK}.0.11", f"{NETWORK}.0.12"
+# Ports of the members' host that each answer with their own number.
+MEMBER_PORTS = range(8001, 8017)
+LB = "/load-balancer/v2.0/lbaas"
+
+_SETTINGS = """\
+state_dir = "{directory}/state"
+run_dir = "{directory}/run"
+log_level = "warning"
+[server]
+port = {port}
+[agent]
+prefix = "{prefix}"
+"""
+
+_MEMBERS = """\
+global
+    maxconn 4000
+defaults
+    mode http
+    timeout client 60s
+    timeout http-keep-alive 60s
+frontend members
+{binds}
+    http-request return status 200 content-type text/plain lf-string "%[dst_port]\\n"
+"""
+
+
+class Stand:
+    """Where it is measured. Everything has the prefix in its name, so that what an interrupted run left is found."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.names = Names(PREFIX)
+        self.client, self.members = self.names.lab("client"), self.names.lab("members")
+        self.rest = Rest("127.0.0.1", PORT)
+        self.network_id = self.subnet_id = ""
+        self._settings = directory / "hydria.toml"
+        self._settings.write_text(_SETTINGS.format(directory=directory, port=PORT, prefix=PREFIX))
+
+    # --- Hydria ---
+
+    def hydria(self, *arguments: str) -> None:
+        """Run a command of Hydria's to its end."""
+        subprocess.run([*_program(), "--settings", self._settings, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+    @contextlib.contextmanager
+    def server(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the server alone, with the network."""
+        command = [*_program(), "--settings", str(self._settings), "server"]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        try:
+            until(self._answers, 30)
+            self._log_in()
+            self._make_network()
+            yield process
+        finally:
+            self.rest.close()
+            process.terminate()
+            process.wait(20)
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """Run server and agent, with the network, the members' host and the client."""
+        try:
+            self.hydria("up", "--detach")
+            self._log_in()
+            self._make_network()
+            self._plug(self.members, MEMBERS)
+            self._plug(self.client, CLIENT)
+            # Nobody waits a second for an address that was asked for too early.
+            with inside(self.client):
+                for key, value in {"retrans_time_ms": "4", "gc_stale_time": "3600"}.items():
+                    Path(f"/proc/sys/net/ipv4/neigh/eth0/{key}").write_text(value)
+            with self._member_answers():
+                yield
+        finally:
+            self.clean()
+
+    def clean(self) -> None:
+        """Remove everything by name."""
+        self.rest.close()
+        for namespace in (self.client, self.members):
+            remove_namespace(namespace)
+        self.hydria("down", "--purge")
+
+    def _answers(self) -> bool:
+        try:
+            self.rest.call("GET", "/identity/v3")
+        except (OSError, Refused):
+            self.rest.close()
+            return False
+        return True
+
+    def _log_in(self) -> None:
+        clouds = yaml.safe_load((self.directory / "state" / "clouds.yaml").read_text())
+        self.rest.log_in(clouds["clouds"]["hydria"]["auth"])
+
+    # --- surroundings ---
+
+    def _make_network(self) -> None:
+        made = self.rest.call("POST", "/network/v2.0/networks", {"network": {"name": "bench"}})
+        self.network_id = made["network"]["id"]
+        subnet = {
+            "network_id": self.network_id,
+            "ip_version": 4,
+            "cidr": f"{NETWORK}.0.0/16",
+            "gateway_ip": None,
+            "allocation_pools": [{"start": f"{NETWORK}.0.10", "end": f"{NETWORK}.200.255"}],
+        }
+        self.subnet_id = self.rest.call("POST", "/network/v2.0/subnets", {"subnet": subnet})["subnet"]["id"]
+
+    def _plug(self, namespace: str, address: str) -> None:
+        fixed = {"subnet_id": self.subnet_id, "ip_address": address}
+        port = {"network_id": self.network_id, "fixed_ips": [fixed], "device_owner": "compute:bench"}
+        made = self.rest.call("POST", "/network/v2.0/ports", {"port": port})["port"]
+        interface = Interface(
+            port_id=made["id"],
+            network_id=self.network_id,
+            mac=made["mac_address"],
+            addresses=(Address(ip=address, prefix=16),),
+        )
+        ensure_namespace(namespace)
+        ensure_leg(self.names, namespace, "eth0", interface)
+
+    @contextlib.contextmanager
+    def _member_answers(self) -> Iterator[None]:
+        """Run what answers behind all members: each port with its number."""
+        configuration = self.directory / "members.cfg"
+        binds = "\n".join(f"    bind {MEMBERS}:{port}" for port in MEMBER_PORTS)
+        configuration.write_text(_MEMBERS.format(binds=binds))
+        with inside(self.members):
+            process = subprocess.Popen(["haproxy", "-db", "-q", "-f", str(configuration)])
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
+
+    # --- load balancers ---
+
+    def whole_load_balancer(self, name: str, ports: tuple[int, ...] = tuple(MEMBER_PORTS[:2])) -> dict[str, Any]:
+        """Create a load balancer with listener, pool and members in one call; returns the answer."""
+        members = [{"address": MEMBERS, "protocol_port": port, "subnet_id": self.subnet_id} for port in ports]
+        pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
+        listener = {"name": "listener", "protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
+        form = {"name": name, "vip_subnet_id": self.subnet_id, "listeners": [listener]}
+        made = self.rest.call("POST", f"{LB}/loadbalancers", {"loadbalancer": form})
+        return dict(made["loadbalancer"])
+
+    def delete(self, load_balancer_id: str, *, wait: bool = True) -> None:
+        """Delete a load balancer with all below it, and wait until nothing is left."""
+        path = f"{LB}/loadbalancers/{load_balancer_id}"
+        self.rest.call("DELETE", f"{path}?cascade=true")
+        if wait:
+            until(lambda: self._gone(path), 30)
+
+    def _gone(self, path: str) -> bool:
+        try:
+            self.rest.call("GET", path)
+        except Refused as refused:
+            return refused.status == 404
+        return False
+
+    def settle(self, count: int) -> None:
+        """Wait until so many load balancers are there, all of them ACTIVE."""
+        path = f"{LB}/loadbalancers?provisioning_status=ACTIVE&fields=id"
+        until(lambda: len(self.rest.call("GET", path)["loadbalancers"]) == count, 120, pause=0.1)
+
+    def configuration(self, vip: str) -> Path:
+        """Return the configuration that the amphora with this VIP runs."""
+        for file in (self.directory / "run" / "amphorae").glob("*/haproxy.cfg"):
+            if f"bind {vip}:" in file.read_text():
+                return file
+        raise RuntimeError(f"no amphora has the VIP {vip}")
+
+
+@contextlib.contextmanager
+def directory() -> Iterator[Path]:
+    """Make a directory that HAProxy's user may pass through, for one run."""
+    made = Path(tempfile.mkdtemp(prefix="hydria-bench-"))
+    made.chmod(0o711)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def until(condition: Callable[[], bool], seconds: float, *, pause: float = 0.005) -> None:
+    """Wait for a condition. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:.0f} s in vain")
+        time.sleep(pause)
+
+
+def _program() -> list[str]:
+    program = Path(sys.executable).with_name("hydria")
+    return [os.fspath(program)]
