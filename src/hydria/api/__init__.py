@@ -1,6 +1,6 @@
 """Octavia's API v2: one module per resource, each a list of operations over transactions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from hydria.api import providers, versions
 from hydria.api.access import Changes
@@ -10,6 +10,7 @@ from hydria.api.listeners import Listeners
 from hydria.api.load_balancers import LoadBalancers
 from hydria.api.members import Members
 from hydria.api.pools import Pools
+from hydria.api.quotas import Quotas
 from hydria.http.operation import Mount
 from hydria.ports import Networking
 from hydria.store import Transaction
@@ -17,9 +18,18 @@ from hydria.store import Transaction
 ROOT = "/load-balancer"
 
 
-def mounts(networking_of: Callable[[Transaction], Networking], *, strict_immutable: bool) -> tuple[Mount, ...]:
-    """Return Octavia's mounts; `networking_of` binds the network service to a transaction."""
-    changes = Changes(strict_immutable=strict_immutable)
+def mounts(
+    networking_of: Callable[[Transaction], Networking],
+    *,
+    strict_immutable: bool,
+    default_quotas: Mapping[str, int] | None = None,
+) -> tuple[Mount, ...]:
+    """Return Octavia's mounts; `networking_of` binds the network service to a transaction.
+
+    `default_quotas` are the limits of projects without their own, by `Quota`'s names; absent ones do not limit.
+    """
+    quotas = Quotas(default_quotas)
+    changes = Changes(strict_immutable=strict_immutable, quotas=quotas)
     resources = (
         LoadBalancers(changes, networking_of),
         Listeners(changes, networking_of),
@@ -32,5 +42,7 @@ def mounts(networking_of: Callable[[Transaction], Networking], *, strict_immutab
     dialect = OctaviaDialect()
     return (
         Mount(prefixes=(ROOT,), operations=versions.operations(), dialect=dialect),
-        Mount(prefixes=prefixes, operations=(*operations, *providers.operations()), dialect=dialect),
+        Mount(
+            prefixes=prefixes, operations=(*operations, *quotas.operations(), *providers.operations()), dialect=dialect
+        ),
     )

@@ -1,6 +1,7 @@
 """Who may see and change what: every handler comes to its resource through here, and so does every generation."""
 
 from hydria.api.kinds import LOAD_BALANCER, Kind
+from hydria.api.quotas import Quotas
 from hydria.api.views import Seen, read
 from hydria.errors import Conflict, Invalid, NotFound
 from hydria.http.operation import Call
@@ -52,9 +53,13 @@ def owned_by(call: Call, wanted: str | None) -> str:
 class Changes:
     """How a load balancer takes a change: one more generation, in the transaction of the change."""
 
-    def __init__(self, *, strict_immutable: bool) -> None:
-        """`strict_immutable` refuses changes to what is pending, as Octavia does; else they are merged."""
+    def __init__(self, *, strict_immutable: bool, quotas: Quotas) -> None:
+        """`strict_immutable` refuses changes to what is pending, as Octavia does; else they are merged.
+
+        `quotas` bound what changes may add.
+        """
         self._strict = strict_immutable
+        self.quotas = quotas
 
     def begin(self, transaction: Transaction, seen: Seen, *, below: bool = False) -> LoadBalancer:
         """Count one more change of the load balancer that `seen` is or belongs to, and return it as it is now.

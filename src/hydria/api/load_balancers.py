@@ -55,12 +55,15 @@ class LoadBalancers(ResourceApi):
         place = find_place(networking, form, None if call.caller.is_admin else project)
         key = str(uuid.uuid4())
         # All refusals come before the port: a network service elsewhere would keep it.
-        planting = Planting(call, Ground(load_balancer_id=key, project_id=project, generation=1), networking)
+        quotas = self._changes.quotas
+        quotas.take(call.transaction, project, {LoadBalancer: 1})
+        ground = Ground(load_balancer_id=key, project_id=project, generation=1)
+        planting = Planting(call, ground, networking, quotas)
         plant_graph(planting, list(form.listeners or ()), list(form.pools or ()))
+        planting.put_down()
         load_balancer = structs.replace(self._placed(call, key, project, place), provider=provider)
         call.transaction.insert(load_balancer)
         call.transaction.insert(Health(id=key, load_balancer_id=key, operating_status="OFFLINE"))
-        planting.put_down()
         call.transaction.hint("instances")
         return load_balancer
 

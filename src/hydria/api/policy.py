@@ -1,5 +1,6 @@
 """Octavia's policy by oslo.policy: the same rule names, so that operators' policy files carry over."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from oslo_config import cfg
@@ -25,6 +26,14 @@ _BASE = {
     ),
     "load-balancer:read-global": "rule:load-balancer:global_observer or rule:load-balancer:admin",
     "load-balancer:write": "rule:load-balancer:member_and_owner or rule:load-balancer:admin",
+    "load-balancer:read-quota": (
+        "rule:load-balancer:observer_and_owner or rule:load-balancer:global_observer or "
+        "rule:load-balancer:member_and_owner or rule:load-balancer:quota-admin or rule:load-balancer:admin"
+    ),
+    "load-balancer:read-quota-global": (
+        "rule:load-balancer:global_observer or rule:load-balancer:quota-admin or rule:load-balancer:admin"
+    ),
+    "load-balancer:write-quota": "rule:load-balancer:quota-admin or rule:load-balancer:admin",
 }
 
 _READ, _GLOBAL, _WRITE, _ADMIN = (f"rule:load-balancer:{name}" for name in ("read", "read-global", "write", "admin"))
@@ -36,6 +45,13 @@ _RESOURCE = {
     "put": _WRITE,
     "delete": _WRITE,
 }
+_READ_QUOTA, _WRITE_QUOTA = "rule:load-balancer:read-quota", "rule:load-balancer:write-quota"
+# What an admin offers and everybody sees, and what an admin only sees.
+_OFFER = {"get_all": _READ, "get_one": _READ, "post": _ADMIN, "put": _ADMIN, "delete": _ADMIN}
+_PROFILE = dict.fromkeys(_OFFER, _ADMIN)
+
+# How many answers are kept.
+_REMEMBERED = 4096
 
 PREFIX = "os_load-balancer_api:"
 
@@ -46,6 +62,21 @@ _RULES: dict[str, dict[str, str]] = {
     "member": {**_RESOURCE, "get_all": f"{_READ} or rule:service"},
     "healthmonitor": _RESOURCE,
     "provider": {"get_all": _READ},
+    "provider-flavor": {"get_all": _ADMIN},
+    "provider-availability-zone": {"get_all": _ADMIN},
+    "quota": {
+        "get_all": _READ_QUOTA,
+        "get_all-global": "rule:load-balancer:read-quota-global",
+        "get_one": _READ_QUOTA,
+        "put": _WRITE_QUOTA,
+        "delete": _WRITE_QUOTA,
+        "get_defaults": _READ_QUOTA,
+    },
+    "flavor": _OFFER,
+    "flavor-profile": _PROFILE,
+    "availability-zone": _OFFER,
+    "availability-zone-profile": _PROFILE,
+    "amphora": dict.fromkeys(("get_all", "get_one", "delete", "put_config", "put_failover", "get_stats"), _ADMIN),
 }
 
 
@@ -63,10 +94,16 @@ class OctaviaPolicy:
         conf([], project="hydria", default_config_files=[], default_config_dirs=[])
         self._enforcer = policy.Enforcer(conf, use_conf=False)
         self._enforcer.set_rules(policy.Rules.from_dict(rules), use_conf=False)
+        # The rules stay as they are, and so do their answers; only a server that a rule asks may change its mind.
+        asking = any("http:" in check or "https:" in check for check in rules.values())
+        self._decide = self._enforce if asking else lru_cache(_REMEMBERED)(self._enforce)
 
     def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
         """Say whether a caller may do what a rule names to something of a project."""
-        credentials = {"roles": list(caller.roles), "project_id": caller.project_id, "user_id": caller.user_id}
+        return self._decide(rule, caller.roles, caller.project_id, caller.user_id, project_id)
+
+    def _enforce(self, rule: str, roles: frozenset[str], of: str | None, user_id: str, project_id: str | None) -> bool:
+        credentials = {"roles": list(roles), "project_id": of, "user_id": user_id}
         return bool(self._enforcer.enforce(rule, {"project_id": project_id}, credentials))
 
 

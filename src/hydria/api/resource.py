@@ -39,7 +39,8 @@ class ResourceApi:
 
     def planting(self, call: Call, load_balancer: LoadBalancer) -> Planting:
         """Begin to make children of a load balancer, which has the generation of this change."""
-        return Planting(call, Ground.of(load_balancer), self._networking_of(call.transaction))
+        networking = self._networking_of(call.transaction)
+        return Planting(call, Ground.of(load_balancer), networking, self._changes.quotas)
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations."""

@@ -1,6 +1,7 @@
 """Making resources out of forms: each kind alone, and whole trees of them, with Octavia's checks."""
 
 import uuid
+from collections import Counter
 from typing import Any, Self
 
 from msgspec import UNSET, Struct, structs
@@ -8,9 +9,10 @@ from msgspec import UNSET, Struct, structs
 from hydria.api import support
 from hydria.api.access import missing
 from hydria.api.kinds import POOL
+from hydria.api.quotas import Quotas
 from hydria.errors import Conflict, Invalid
 from hydria.http.operation import Call
-from hydria.model import Child, HealthMonitor, Listener, LoadBalancer, Member, Pool
+from hydria.model import Child, HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource
 from hydria.model.base import build, given
 from hydria.model.create import ListenerNested, PoolCreate, PoolNested
 from hydria.model.fields import POOL_PROTOCOLS
@@ -46,10 +48,11 @@ class Ground(Struct, frozen=True, kw_only=True):
 class Planting:
     """The children that one call makes, put down in few statements at the end."""
 
-    def __init__(self, call: Call, ground: Ground, networking: Networking) -> None:
+    def __init__(self, call: Call, ground: Ground, networking: Networking, quotas: Quotas) -> None:
         self._call = call
         self._ground = ground
         self._networking = networking
+        self._quotas = quotas
         self._children: list[Child] = []
 
     def _make(self, kind: type[Any], form: Struct, **rest: Any) -> Any:
@@ -140,7 +143,9 @@ class Planting:
         return monitor
 
     def put_down(self) -> None:
-        """Write the children, and what they are worth until their host speaks."""
+        """Write the children, and what they are worth until their host speaks. Raises Forbidden over the quota."""
+        kinds: Counter[type[Resource]] = Counter(type(each) for each in self._children)
+        self._quotas.take(self._call.transaction, self._ground.project_id, kinds)
         monitored = {each.pool_id for each in self._children if isinstance(each, HealthMonitor)}
         pools = {each.pool_id for each in self._children if isinstance(each, Member)} - monitored
         monitored |= self._monitored(pools)

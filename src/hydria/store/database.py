@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -10,6 +11,10 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Engine,
+    Insert,
+    Select,
+    Update,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -17,6 +22,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql import Executable
 
@@ -32,6 +38,9 @@ Listener = Callable[[frozenset[str]], None]
 _ATTEMPTS = 5
 
 
+_ADDING: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
 class Transaction:
     """Rows of one transaction, as structs."""
 
@@ -41,9 +50,8 @@ class Transaction:
 
     def get(self, kind: type[S], key: str, *, column: str = "id") -> S | None:
         """Return the struct with this key, or None."""
-        rows = rows_of(kind)
-        row = self._connection.execute(select(rows.table).where(rows.table.c[column] == key)).mappings().first()
-        return None if row is None else rows.load(row)  # type: ignore[arg-type]
+        row = self._connection.execute(_selecting(kind, column), {"key": key}).mappings().first()
+        return None if row is None else rows_of(kind).load(row)  # type: ignore[arg-type]
 
     def find(self, kind: type[S], *where: ColumnElement[bool], order_by: tuple[Any, ...] = ()) -> list[S]:
         """Return the structs that meet all conditions."""
@@ -57,14 +65,20 @@ class Transaction:
         for item in items:
             by_kind.setdefault(type(item), []).append(rows_of(type(item)).dump(item))
         for kind, dumped in by_kind.items():
-            self._connection.execute(insert(rows_of(kind).table), dumped)
+            self._connection.execute(_inserting(kind), dumped)
+
+    def ensure(self, item: Struct) -> None:
+        """Add a struct unless there is a row with its key; one that is being added elsewhere is waited for."""
+        rows = rows_of(type(item))
+        add = _ADDING[self._connection.dialect.name](rows.table).values(rows.dump(item))
+        self._connection.execute(add.on_conflict_do_nothing(index_elements=list(rows.table.primary_key)))
 
     def update(self, item: Struct) -> None:
         """Replace the row with the struct's key."""
         rows = rows_of(type(item))
         row = rows.dump(item)
-        keys = [column == row[column.name] for column in rows.table.primary_key]
-        self._connection.execute(update(rows.table).where(*keys).values(row))
+        keys = {f"key_{column.name}": row[column.name] for column in rows.table.primary_key}
+        self._connection.execute(_updating(type(item)), row | keys)
 
     def delete(self, kind: type[Struct], *where: ColumnElement[bool]) -> int:
         """Remove the rows that meet all conditions; returns how many."""
@@ -81,6 +95,26 @@ class Transaction:
     def hint(self, topic: str) -> None:
         """Wake whoever listens for a topic once this transaction is committed; hints may be lost."""
         self.hints.add(topic)
+
+
+# Writing a statement down costs as much as running it: those that are always the same are kept.
+
+
+@cache
+def _selecting(kind: type[Struct], column: str) -> Select[Any]:
+    table = rows_of(kind).table
+    return select(table).where(table.c[column] == bindparam("key"))
+
+
+@cache
+def _inserting(kind: type[Struct]) -> Insert:
+    return insert(rows_of(kind).table)
+
+
+@cache
+def _updating(kind: type[Struct]) -> Update:
+    table = rows_of(kind).table
+    return update(table).where(*(column == bindparam(f"key_{column.name}") for column in table.primary_key))
 
 
 class Database:

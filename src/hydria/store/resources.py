@@ -4,6 +4,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, case, or_
 
 from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource, Tree
+from hydria.model.quota import Quota
 from hydria.spec import Counters
 from hydria.store.database import Transaction
 from hydria.store.tables import columns, register
@@ -55,8 +56,9 @@ CHILDREN = (Listener, Pool, Member, HealthMonitor)
 register(LoadBalancer, "load_balancers", index=(("project_id",), ("vip_port_id",)))
 register(Listener, "listeners", index=(("load_balancer_id",), ("project_id",), ("default_pool_id",)))
 register(Pool, "pools", index=(("load_balancer_id",), ("project_id",)))
-register(Member, "members", index=(("load_balancer_id",), ("pool_id",)))
+register(Member, "members", index=(("load_balancer_id",), ("pool_id",), ("project_id",)))
 register(HealthMonitor, "health_monitors", index=(("load_balancer_id",), ("pool_id",), ("project_id",)))
+register(Quota, "quotas", key=("project_id",))
 register(Amphora, "amphorae", index=(("load_balancer_id",), ("host",)))
 register(KnownHost, "hosts", key=("name",))
 register(Health, "health", index=(("load_balancer_id",),))

@@ -1,0 +1,169 @@
+"""/quotas: how many resources a project may have, and the one place that holds creates to it.
+
+What is in use is counted over the rows, under a lock of the project's quota: there is no counter that could drift.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct, structs
+from sqlalchemy import ColumnElement, func, literal, select, union_all
+
+from hydria.api.kinds import HEALTH_MONITOR, LISTENER, LOAD_BALANCER, MEMBER, POOL, Kind
+from hydria.api.listing import Catalogue, page
+from hydria.errors import Forbidden, NotFound
+from hydria.http.operation import Call, Operation
+from hydria.model import Child, Resource
+from hydria.model.base import given
+from hydria.model.quota import LIMITS, UNLIMITED, WIRE_NAMES, Quota, QuotaUpdate
+from hydria.store import Transaction, columns
+from hydria.store.tables import rows_of
+
+# What each limit counts, in the order in which Octavia looks at them.
+_LIMITED: tuple[tuple[Kind, str], ...] = (
+    (LOAD_BALANCER, "load_balancer"),
+    (POOL, "pool"),
+    (HEALTH_MONITOR, "health_monitor"),
+    (MEMBER, "member"),
+    (LISTENER, "listener"),
+)
+
+_PATH = "/quotas/{project_id}"
+
+
+class Quotas:
+    """The operations on quotas, and their enforcement. `defaults` are the limits of whoever has none of his own."""
+
+    def __init__(self, defaults: Mapping[str, int] | None = None) -> None:
+        """`defaults` are limits by `Quota`'s names; what is not there is without limit."""
+        self._defaults = dict.fromkeys(LIMITS, UNLIMITED) | dict(defaults or {})
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the operations, with paths below `/lbaas`."""
+        return (
+            Operation(method="GET", path="/quotas", work=self._list, rule=_rule("get_all")),
+            Operation(method="GET", path=_PATH, work=self._show, rule=_rule("get_one")),
+            Operation(
+                method="PUT",
+                path=_PATH,
+                work=self._put,
+                form=QuotaUpdate,
+                root="quota",
+                status=202,
+                rule=_rule("put"),
+            ),
+            Operation(method="DELETE", path=_PATH, work=self._delete, status=202, rule=_rule("delete")),
+            Operation(method="GET", path=_PATH + "/default", work=self._show_default, rule=_rule("get_defaults")),
+        )
+
+    def take(self, transaction: Transaction, project_id: str, wanted: Mapping[type[Resource], int]) -> None:
+        """Refuse to make so many more of each kind when the project may not have them. Raises Forbidden.
+
+        Call it before the rows are written, in their transaction, once for all that one call makes. It locks the
+        project's quota, so that of two calls at once the second counts what the first has made.
+        """
+        more = {name: (kind, wanted[kind.struct]) for kind, name in _LIMITED if wanted.get(kind.struct, 0) > 0}
+        limits = self._locked(transaction, project_id, more)
+        if not limits:
+            return
+        counts = [_count(more[name][0], name, project_id) for name in limits]
+        in_use = dict(map(tuple, transaction.execute(union_all(*counts))))
+        for name, limit in limits.items():
+            kind, number = more[name]
+            if in_use[name] + number > limit:
+                raise Forbidden(f"Quota has been met for resources: {kind.title}")
+
+    def _locked(self, transaction: Transaction, project_id: str, names: Mapping[str, Any]) -> dict[str, int]:
+        """Lock a project's quota and return those of these limits that there are."""
+        quota = _for_update(transaction, project_id)
+        if quota is None:
+            if all(self._defaults[name] == UNLIMITED for name in names):
+                return {}
+            # There must be a row to lock.
+            transaction.ensure(Quota(project_id=project_id))
+            quota = _for_update(transaction, project_id)
+        limits = self._limits(quota or Quota(project_id=project_id))
+        return {name: limits[name] for name in names if limits[name] != UNLIMITED}
+
+    def _limits(self, quota: Quota) -> dict[str, int]:
+        given_limits = {name: getattr(quota, name) for name in LIMITS}
+        return {name: self._defaults[name] if limit is None else limit for name, limit in given_limits.items()}
+
+    def _answer(self, quota: Quota) -> Any:
+        return {"quota": _body(structs.replace(quota, **self._limits(quota)))}
+
+    def _list(self, call: Call) -> Any:
+        c = columns(Quota)
+        known: dict[str, ColumnElement[Any]] = dict(c.items())
+        known |= {wire: c[name] for name, wire in WIRE_NAMES.items()}
+        rows, links = page(call, Catalogue(select(rows_of(Quota).table), known, c.project_id), *_scope(call))
+        # Octavia shows the limits that a project does not have of its own as null here.
+        found = [rows_of(Quota).load(row._mapping) for row in rows]  # type: ignore[arg-type]
+        return {"quotas": [_body(quota) for quota in found], "quotas_links": links}
+
+    def _show(self, call: Call) -> Any:
+        project_id = _project(call)
+        return self._answer(
+            call.transaction.get(Quota, project_id, column="project_id") or Quota(project_id=project_id)
+        )
+
+    def _show_default(self, call: Call) -> Any:
+        return self._answer(Quota(project_id=_project(call)))
+
+    def _put(self, call: Call) -> Any:
+        project_id = _project(call)
+        changes = given(call.form)
+        for name, wire in WIRE_NAMES.items():
+            if wire in changes:
+                changes[name] = changes.pop(wire)
+        call.transaction.ensure(Quota(project_id=project_id))
+        before = _for_update(call.transaction, project_id)
+        assert before is not None  # noqa: S101 - it was made sure of
+        quota = structs.replace(before, **changes)
+        call.transaction.update(quota)
+        return self._answer(quota)
+
+    def _delete(self, call: Call) -> None:
+        project_id = _project(call)
+        if _for_update(call.transaction, project_id) is None:
+            raise NotFound(f"Quotas {project_id} not found.")
+        call.transaction.update(Quota(project_id=project_id))
+
+
+def _rule(action: str) -> str:
+    return f"os_load-balancer_api:quota:{action}"
+
+
+def _project(call: Call) -> str:
+    project_id = call.path["project_id"]
+    call.authorise(project_id)
+    return project_id
+
+
+def _scope(call: Call) -> list[ColumnElement[bool]]:
+    wanted = call.query.last("project_id") or call.query.last("tenant_id")
+    if not call.may(_rule("get_all-global"), wanted):
+        wanted = wanted or call.caller.project_id
+        call.authorise(wanted)
+    return [columns(Quota).project_id == wanted] if wanted else []
+
+
+def _for_update(transaction: Transaction, project_id: str) -> Quota | None:
+    rows = rows_of(Quota)
+    statement = select(rows.table).where(columns(Quota).project_id == project_id).with_for_update()
+    row = transaction.execute(statement).mappings().first()
+    return None if row is None else rows.load(row)  # type: ignore[arg-type]
+
+
+def _count(kind: Kind, name: str, project_id: str) -> Any:
+    """Select how many of a kind a project has: load balancers until they are gone, others until asked to go."""
+    c = columns(kind.struct)
+    statement = select(literal(name), func.count()).select_from(rows_of(kind.struct).table)
+    statement = statement.where(c.project_id == project_id)
+    return statement.where(c.deleted_in.is_(None)) if issubclass(kind.struct, Child) else statement
+
+
+def _body(quota: Struct) -> dict[str, Any]:
+    plain = structs.asdict(quota)
+    plain |= {wire: plain[name] for name, wire in WIRE_NAMES.items()}
+    return {**plain, "tenant_id": plain["project_id"]}
