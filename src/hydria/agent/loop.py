@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 # How often counters are read when nothing happens (seconds), spread over all amphorae.
 LOOK_PERIOD = 15.0
-FIRST_RETRY = 0.25
+FIRST_RETRY = 0.1
 LAST_RETRY = 2.0
 
 

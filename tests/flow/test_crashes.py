@@ -1,0 +1,94 @@
+"""The scenario create, change, delete, with a crash before and after everything that has an effect outside."""
+
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from user import MEMBERS, User
+from world import World, alive
+
+from hydria.adapters.memory import MemoryHost
+from hydria.store.migrate import upgrade
+
+Step = Callable[[User], Awaitable[None]]
+
+STEPS: dict[str, Step] = {"create": User.create, "change": User.change, "delete": User.delete}
+
+
+class Snapshot:
+    """A world at rest: its files, what the host holds, and who may ask."""
+
+    def __init__(self, directory: Path, memory: MemoryHost, user: User) -> None:
+        self.directory = directory
+        self.instances = dict(memory.instances)
+        self.topology = memory.topology
+        self.token, self.subnet = user.token, user.subnet
+
+    def thaw(self, directory: Path) -> tuple[World, User]:
+        """Return a copy of it, in a directory that is emptied first."""
+        shutil.rmtree(directory, ignore_errors=True)
+        shutil.copytree(self.directory, directory)
+        memory = MemoryHost()
+        memory.instances, memory.topology = dict(self.instances), self.topology
+        memory.running = set(self.instances)
+        world = World(directory, memory)
+        return world, User(world, self.token, self.subnet)
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Snapshot]:
+    """The world before each step."""
+    return {"base": tmp_path_factory.mktemp("before")}  # type: ignore[dict-item]
+
+
+async def frozen(before: dict[str, Snapshot], step: str) -> Snapshot:
+    """Return the world before a step, made at first use."""
+    base: Path = before["base"]  # type: ignore[assignment]
+    if step in before:
+        return before[step]
+    directory = base / step
+    if step == "create":
+        (directory / "state").mkdir(parents=True)
+        world = World(directory)
+        upgrade(world.settings.database_url)
+        user = User(world)
+        async with alive(world):
+            await user.log_in()
+    else:
+        previous = list(STEPS)[list(STEPS).index(step) - 1]
+        world, user = (await frozen(before, previous)).thaw(directory)
+        async with alive(world):
+            await STEPS[previous](user)
+    before[step] = Snapshot(directory, world.memory, user)
+    return before[step]
+
+
+def as_asked(step: str, memory: MemoryHost) -> None:
+    """Assert that the host serves what the user asked for, and nothing else."""
+    if step == "delete":
+        assert memory.instances == {}
+        return
+    (instance,) = memory.instances.values()
+    addresses = {member.address for member in instance.tree.members}
+    assert addresses == ({*MEMBERS} if step == "create" else {MEMBERS[1], "10.0.0.13"})
+    assert [listener.timeout_client_data for listener in instance.tree.listeners] == (
+        [50000] if step == "create" else [60000]
+    )
+    assert memory.running == memory.instances.keys()
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_crash_at_any_moment_ends_as_asked(step: str, before: dict[str, Snapshot], tmp_path: Path) -> None:
+    snapshot = await frozen(before, step)
+    fatal, survived = 0, False
+    while not survived:
+        world, user = snapshot.thaw(tmp_path / "world")
+        world.fatal = fatal
+        async with alive(world):
+            await STEPS[step](user)
+            as_asked(step, world.memory)
+            assert len(await user.ports()) == (0 if step == "delete" else 1)
+        survived = not world.deaths
+        fatal += 1
+    assert fatal > 20

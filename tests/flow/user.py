@@ -1,0 +1,135 @@
+"""A stubborn user: asks again when the server dies under a request, and looks first whether it was done."""
+
+import asyncio
+from typing import Any
+
+import httpx
+from world import World, eventually
+
+LBAAS = "/load-balancer/v2.0/lbaas"
+NAME = "web"
+MEMBERS = ("10.0.0.11", "10.0.0.12")
+
+Body = dict[str, Any]
+
+
+class User:
+    """The admin of the home cloud, with one subnet; `token` and `subnet` outlive the server."""
+
+    def __init__(self, world: World, token: str = "", subnet: str = "") -> None:
+        self._world = world
+        self.token = token
+        self.subnet = subnet
+
+    async def ask(self, method: str, path: str, body: Any = None) -> httpx.Response | None:
+        """Send a request; None when the server died of it or is not there."""
+        request = httpx.Request(method, f"http://server.test{path}", json=body, headers={"X-Auth-Token": self.token})
+        try:
+            async with httpx.AsyncClient(transport=_Borrowed(self._world)) as client:
+                answer = await client.send(request)
+        except httpx.TransportError:
+            await asyncio.sleep(0.005)
+            return None
+        assert answer.status_code < 500, answer.text
+        return answer
+
+    async def get(self, path: str) -> Body | None:
+        """Return what is there, None when nothing is."""
+        while (answer := await self.ask("GET", path)) is None:
+            pass
+        return None if answer.status_code == 404 else answer.json()  # type: ignore[no-any-return]
+
+    async def log_in(self) -> None:
+        """Get a token and make a subnet."""
+        from hydria.compose.credentials import Credentials  # noqa: PLC0415
+
+        while self._world.line.app is None:
+            await asyncio.sleep(0.01)
+        credentials = Credentials.read(self._world.settings.credentials_file)
+        identity = {
+            "methods": ["password"],
+            "password": {"user": {"name": "admin", "domain": {"id": "default"}, "password": credentials.password}},
+        }
+        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
+        answer = await self.ask("POST", "/identity/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}})
+        assert answer is not None
+        self.token = answer.headers["x-subject-token"]
+        network = await self.ask("POST", "/network/v2.0/networks", {"network": {"name": "n"}})
+        assert network is not None
+        key = network.json()["network"]["id"]
+        subnet = await self.ask(
+            "POST", "/network/v2.0/subnets", {"subnet": {"network_id": key, "cidr": "10.0.0.0/24", "ip_version": 4}}
+        )
+        assert subnet is not None
+        self.subnet = subnet.json()["subnet"]["id"]
+
+    # --- the scenario, each step of which may be taken again ---
+
+    async def find(self, collection: str) -> list[Body]:
+        found = await self.get(f"{LBAAS}/{collection}")
+        assert found is not None
+        return list(found[collection.rpartition("/")[2]])
+
+    async def create(self) -> None:
+        """Make the load balancer with all below it, and wait for it."""
+        while not await self.find("loadbalancers"):
+            members = [{"address": each, "protocol_port": 80} for each in MEMBERS]
+            pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
+            listener = {"name": "http", "protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
+            body = {"name": NAME, "vip_subnet_id": self.subnet, "listeners": [listener]}
+            await self.ask("POST", f"{LBAAS}/loadbalancers", {"loadbalancer": body})
+        await self.active()
+
+    async def change(self) -> None:
+        """Exchange a member and change a listener, without waiting in between; then wait for all of it."""
+        (pool,) = await self.find("pools")
+        (listener,) = await self.find("listeners")
+        members = f"{LBAAS}/pools/{pool['id']}/members"
+        new = {"member": {"address": "10.0.0.13", "protocol_port": 80}}
+        while (answer := await self.ask("POST", members, new)) is None or answer.status_code not in (201, 409):
+            pass
+        first = {each["address"]: each["id"] for each in await self.find(f"pools/{pool['id']}/members")}.get(MEMBERS[0])
+        while first and ((answer := await self.ask("DELETE", f"{members}/{first}")) is None):
+            pass
+        slower = {"listener": {"timeout_client_data": 60000}}
+        while await self.ask("PUT", f"{LBAAS}/listeners/{listener['id']}", slower) is None:
+            pass
+        await self.active()
+
+    async def delete(self) -> None:
+        """Delete all of it and wait until it is gone."""
+        for each in await self.find("loadbalancers"):
+            while await self.ask("DELETE", f"{LBAAS}/loadbalancers/{each['id']}?cascade=true") is None:
+                pass
+
+        async def gone() -> bool:
+            return not await self.find("loadbalancers")
+
+        await eventually(gone)
+
+    async def active(self) -> None:
+        """Wait until everything is ACTIVE and nothing that is to go is left."""
+
+        async def all_active() -> bool:
+            found = [each for kind in ("loadbalancers", "listeners", "pools") for each in await self.find(kind)]
+            for pool in await self.find("pools"):
+                found += await self.find(f"pools/{pool['id']}/members")
+            return {each["provisioning_status"] for each in found} == {"ACTIVE"}
+
+        await eventually(all_active)
+
+    async def ports(self) -> list[Body]:
+        """Return the ports of load balancers in the home cloud."""
+        found = await self.get("/network/v2.0/ports")
+        assert found is not None
+        return [each for each in found["ports"] if each["device_owner"] == "Octavia"]
+
+
+class _Borrowed(httpx.AsyncBaseTransport):
+    """The line, which outlives each of a user's clients."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._world.line.handle_async_request(request)

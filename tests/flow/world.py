@@ -1,0 +1,259 @@
+"""Server and agent in one process, joined by ASGI: both may die at any moment that matters and are started again.
+
+The server is the real one on a real SQLite file; the host is memory that outlives its agents. After every moment the
+invariant is checked: what is settled is what the host holds.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from starlette.applications import Starlette
+
+from hydria.adapters.memory import MemoryHost
+from hydria.agent import Agent, Link
+from hydria.compose.server import SystemClock, make_app
+from hydria.controller.orders import Quartermaster
+from hydria.homecloud.network import HomeNetworking, HomeTopologies
+from hydria.model import LoadBalancer
+from hydria.ports import Observation
+from hydria.settings import Settings
+from hydria.spec import Holding, Instance, Topology
+from hydria.store import Database, Transaction, columns
+from hydria.store.resources import Amphora
+
+R = TypeVar("R")
+
+HOST = "host-1"
+
+
+class Crash(BaseException):
+    """The end of a process, in the middle of whatever it does."""
+
+
+class World:
+    """Everything. `fatal` is the number of the moment at which whoever passes it dies, once; `passed` names them."""
+
+    def __init__(self, directory: Path, memory: MemoryHost | None = None) -> None:
+        self.settings = Settings(state_dir=directory / "state", run_dir=directory / "run")
+        self.memory = memory or MemoryHost()
+        self.passed: list[str] = []
+        self.fatal: int | None = None
+        self.deaths: list[str] = []
+        self.checks = 0
+        self.server = Life()
+        self.agent = Life()
+        self.line = Line(self)
+        self._inspector = Database(self.settings.database_url)
+
+    def moment(self, life: "Life", name: str) -> None:
+        """Pass a moment of a life; at the fatal one, and ever after, it raises Crash."""
+        if life.over.is_set():
+            raise Crash(name)
+        self.check()
+        if len(self.passed) == self.fatal:
+            self.fatal = None
+            self.deaths.append(name)
+            life.end()
+            raise Crash(name)
+        self.passed.append(name)
+
+    def check(self) -> None:
+        """Hold the invariant: what is settled is what the host holds, equal to the instance made from the rows."""
+        for amphora_id, instance in self._inspector.read(_settled).items():
+            assert self.memory.instances.get(amphora_id) == instance, f"{amphora_id} is not what is settled"
+            self.checks += 1
+
+    async def keep_server(self) -> None:
+        """Start the server as often as it dies."""
+        while True:
+            life = self.server = Life()
+            database = FragileDatabase(self, life)
+            try:
+                app = make_app(self.settings, database, SystemClock())
+                async with app.router.lifespan_context(app):
+                    self.line.app = app
+                    await life.over.wait()
+            except Crash:
+                pass
+            finally:
+                life.end()
+                self.line.app = None
+                database.close()
+
+    async def keep_agent(self) -> None:
+        """Start the agent as often as it dies."""
+        while True:
+            life = self.agent = Life()
+            transport = AgentLine(self, life)
+            async with httpx.AsyncClient(transport=transport, base_url="http://server.test") as client:
+                agent = Agent(HOST, FragileHost(self, life), Link(client, self.settings.agent_secret_file))
+                task = asyncio.create_task(agent.run(asyncio.Event()))
+                try:
+                    await life.over.wait()
+                finally:
+                    life.end()
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+
+    def close(self) -> None:
+        self._inspector.close()
+
+
+class Life:
+    """One life of a process: what is under way ends with it."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+        self.under_way: set[asyncio.Task[Any]] = set()
+
+    def end(self) -> None:
+        self.over.set()
+        for task in self.under_way:
+            task.cancel()
+
+
+class FragileDatabase(Database):
+    """A database whose process may die before a transaction, before its commit, and before anybody hears of it."""
+
+    def __init__(self, world: World, life: Life) -> None:
+        super().__init__(world.settings.database_url, synchronous="normal")
+        self._world = world
+        self._life = life
+        # Before all other listeners: the hints are lost.
+        self.subscribe(lambda hints: world.moment(life, f"server: hints {sorted(hints)}"))
+
+    def transact(self, work: Callable[[Transaction], R]) -> R:
+        """Run a transaction between two moments, with one inside."""
+
+        def then(transaction: Transaction) -> R:
+            result = work(transaction)
+            self._world.moment(self._life, "server: before the commit")
+            return result
+
+        self._world.moment(self._life, "server: before a transaction")
+        result = super().transact(then)
+        self._world.moment(self._life, "server: after the commit")
+        return result
+
+
+class FragileHost:
+    """One agent's view of the host's memory, with a moment before and after every effect."""
+
+    def __init__(self, world: World, life: Life) -> None:
+        self._world = world
+        self._life = life
+        self._memory = world.memory
+
+    async def remembered(self) -> Mapping[str, Instance]:
+        return await self._between("remembered", self._memory.remembered)
+
+    async def wire(self, topology: Topology) -> None:
+        await self._between("wire", lambda: self._memory.wire(topology))
+
+    async def serve(self, instance: Instance) -> None:
+        await self._between("serve", lambda: self._memory.serve(instance))
+
+    async def withdraw(self, amphora_id: str) -> None:
+        await self._between("withdraw", lambda: self._memory.withdraw(amphora_id))
+
+    async def observe(self, amphora_id: str) -> Observation:
+        return await self._memory.observe(amphora_id)
+
+    async def changed(self) -> str:
+        return await self._memory.changed()
+
+    async def _between(self, verb: str, act: Callable[[], Awaitable[R]]) -> R:
+        # As a host does, it takes its time.
+        await asyncio.sleep(0)
+        self._world.moment(self._life, f"agent: before {verb}")
+        done = await act()
+        self._world.moment(self._life, f"agent: after {verb}")
+        return done
+
+
+class Line(httpx.AsyncBaseTransport):
+    """The way to whatever server lives; a request under way is cut off when it dies."""
+
+    def __init__(self, world: World) -> None:
+        self.app: Starlette | None = None
+        self._world = world
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.app is None:
+            raise httpx.ConnectError("connection refused")
+        life = self._world.server
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        task = asyncio.create_task(transport.handle_async_request(request))
+        life.under_way.add(task)
+        try:
+            return await task
+        except (Crash, asyncio.CancelledError):
+            if life.over.is_set():
+                raise httpx.ReadError("connection reset") from None
+            raise
+        finally:
+            life.under_way.discard(task)
+
+
+class AgentLine(httpx.AsyncBaseTransport):
+    """The agent's end of the line: it may die before it asks and before it learns the answer."""
+
+    def __init__(self, world: World, life: Life) -> None:
+        self._world = world
+        self._life = life
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._world.moment(self._life, f"agent: before {request.url.path}")
+        answer = await self._world.line.handle_async_request(request)
+        self._world.moment(self._life, f"agent: after {request.url.path}")
+        return answer
+
+
+def _settled(transaction: Transaction) -> dict[str, Instance]:
+    """Return what is settled as instances made from the rows, by amphora id."""
+    now = datetime.now(UTC)
+    quartermaster = Quartermaster(lambda tx: HomeNetworking(tx, now), HomeTopologies)
+    c = columns(LoadBalancer)
+    settled = {lb.id for lb in transaction.find(LoadBalancer, c.observed >= c.generation, c.deleted_in.is_(None))}
+    amphorae = transaction.find(Amphora)
+    # All else is said to be held, so that nothing is made out for it.
+    held = {each.id for each in amphorae if each.load_balancer_id in settled}
+    others = {each.id: _generation(transaction, each) for each in amphorae if each.id not in held}
+    orders = quartermaster.orders(transaction, Holding(host=HOST, amphorae=others))
+    return {instance.amphora_id: instance for instance in orders.serve}
+
+
+def _generation(transaction: Transaction, amphora: Amphora) -> int:
+    load_balancer = transaction.get(LoadBalancer, amphora.load_balancer_id)
+    return load_balancer.generation if load_balancer else 0
+
+
+@contextlib.asynccontextmanager
+async def alive(world: World) -> AsyncIterator[World]:
+    """Let server and agent live; at the end both are cut off."""
+    tasks = [asyncio.create_task(world.keep_server()), asyncio.create_task(world.keep_agent())]
+    try:
+        yield world
+        world.check()
+    finally:
+        for task in tasks:
+            task.cancel()
+        failures = await asyncio.gather(*tasks, return_exceptions=True)
+        world.close()
+    for failure in failures:
+        if isinstance(failure, Exception):
+            raise failure
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+    """Wait until it comes true."""
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        await asyncio.sleep(0.01)
