@@ -262,6 +262,7 @@ def upgrade() -> None:
     with op.batch_alter_table("members", schema=None) as batch_op:
         batch_op.create_index("ix_members_load_balancer_id", ["load_balancer_id"], unique=False)
         batch_op.create_index("ix_members_pool_id", ["pool_id"], unique=False)
+        batch_op.create_index("ix_members_project_id", ["project_id"], unique=False)
 
     op.create_table(
         "network_addresses",
@@ -479,6 +480,18 @@ def upgrade() -> None:
         batch_op.create_index("ix_pools_load_balancer_id", ["load_balancer_id"], unique=False)
         batch_op.create_index("ix_pools_project_id", ["project_id"], unique=False)
 
+    op.create_table(
+        "quotas",
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("load_balancer", sa.Integer(), nullable=True),
+        sa.Column("listener", sa.Integer(), nullable=True),
+        sa.Column("member", sa.Integer(), nullable=True),
+        sa.Column("pool", sa.Integer(), nullable=True),
+        sa.Column("health_monitor", sa.Integer(), nullable=True),
+        sa.Column("l7policy", sa.Integer(), nullable=True),
+        sa.Column("l7rule", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("project_id"),
+    )
     op.create_table(
         "traffic",
         sa.Column("amphora_id", sa.Text(), nullable=False),
