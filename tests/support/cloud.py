@@ -1,6 +1,6 @@
 """A whole server in one process: real database, real API and exchange over ASGI; networks and time in memory."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -42,7 +42,9 @@ def authenticate(_: Transaction, token: str) -> Caller | None:
 class Cloud:
     """The server and what it stands on. There is one network of project `p-red` with one IPv4 subnet."""
 
-    def __init__(self, directory: Path, *, strict_immutable: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *, strict_immutable: bool = False, default_quotas: Mapping[str, int] | None = None
+    ) -> None:
         self.url = f"sqlite:///{directory / 'hydria.db'}"
         self.database = Database(self.url, synchronous="off")
         metadata.create_all(self.database.engine)
@@ -63,7 +65,7 @@ class Cloud:
             clock=self.clock,
             max_body=MAX_BODY,
         )
-        octavia = mounts(lambda _: self.networking, strict_immutable=strict_immutable)
+        octavia = mounts(lambda _: self.networking, strict_immutable=strict_immutable, default_quotas=default_quotas)
         routes = [route for mount in octavia for route in dispatcher.routes(mount)]
         lost = Route("/load-balancer/{rest:path}", nothing_here(OctaviaDialect()))
         self.app = Starlette(routes=[*routes, *self.exchange.routes(), lost])
@@ -75,9 +77,11 @@ class Cloud:
 
 
 @asynccontextmanager
-async def running(directory: Path, *, strict_immutable: bool = False) -> AsyncIterator[Cloud]:
+async def running(
+    directory: Path, *, strict_immutable: bool = False, default_quotas: Mapping[str, int] | None = None
+) -> AsyncIterator[Cloud]:
     """Yield a cloud and close it."""
-    cloud = Cloud(directory, strict_immutable=strict_immutable)
+    cloud = Cloud(directory, strict_immutable=strict_immutable, default_quotas=default_quotas)
     async with cloud.http:
         yield cloud
     cloud.database.close()

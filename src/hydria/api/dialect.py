@@ -31,7 +31,12 @@ class OctaviaDialect:
 
 
 # What Octavia's handlers call their argument, by the body's root; its sentences show it.
-_ARGUMENTS = {"loadbalancer": "load_balancer", "healthmonitor": "health_monitor_"}
+_ARGUMENTS = {
+    "loadbalancer": "load_balancer",
+    "healthmonitor": "health_monitor_",
+    "quota": "quotas",
+    "flavorprofile": "flavor_profile_",
+}
 
 
 def _fault(code: str, sentence: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import partial
 from time import monotonic
 
 import uvicorn
+from msgspec import structs
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -86,7 +87,11 @@ def make_app(settings: Settings, database: Database, clock: Clock) -> Starlette:
     )
     exchange.poll_seconds = settings.server.poll_seconds
     mounts = (
-        *api.mounts(networking_of, strict_immutable=settings.api.strict_immutable),
+        *api.mounts(
+            networking_of,
+            strict_immutable=settings.api.strict_immutable,
+            default_quotas=structs.asdict(settings.quotas),
+        ),
         cloud.mount(),
         *network.mounts(),
     )

@@ -7,6 +7,7 @@ from hydria.settings.values import (
     ApiSettings,
     DatabaseSettings,
     HomeCloudSettings,
+    QuotaSettings,
     ServerSettings,
     Settings,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "DatabaseSettings",
     "HomeCloudSettings",
     "Key",
+    "QuotaSettings",
     "ServerSettings",
     "Settings",
     "every_key",

@@ -73,6 +73,21 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = None
 
 
+_Limit = Annotated[int, Meta(ge=-1, le=2_000_000_000)]
+
+
+class QuotaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a project may have that has no quota of its own."""
+
+    load_balancer: Annotated[_Limit, Meta(description="Load balancers of a project; -1 is without limit.")] = -1
+    listener: Annotated[_Limit, Meta(description="Listeners of a project; -1 is without limit.")] = -1
+    pool: Annotated[_Limit, Meta(description="Pools of a project; -1 is without limit.")] = -1
+    member: Annotated[_Limit, Meta(description="Members of a project; -1 is without limit.")] = -1
+    health_monitor: Annotated[_Limit, Meta(description="Health monitors of a project; -1 is without limit.")] = -1
+    l7policy: Annotated[_Limit, Meta(description="L7 policies of a project; -1 is without limit.")] = -1
+    l7rule: Annotated[_Limit, Meta(description="L7 rules of a project; -1 is without limit.")] = -1
+
+
 class HomeCloudSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The stand-in cloud of a machine without OpenStack."""
 
@@ -143,6 +158,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
     api: ApiSettings = ApiSettings()
+    quotas: QuotaSettings = QuotaSettings()
     homecloud: HomeCloudSettings = HomeCloudSettings()
     agent: AgentSettings = AgentSettings()
 
