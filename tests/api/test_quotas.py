@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hydria.model.quota import LIMITS
+from hydria.settings import QuotaSettings
 from support.api import Api, Body
 from support.cloud import Cloud, running
 from support.worker import Worker
@@ -90,7 +91,7 @@ async def test_who_may(cloud: Cloud, api: Api) -> None:
             {"pool": 2000000001},
             "Invalid input for field/attribute pool. Value: '2000000001'. Value should be lower or equal to 2000000000",
         ),
-        ({"colour": 1}, "Unknown attribute for argument quota_: colour"),
+        ({"colour": 1}, "Unknown attribute for argument quotas.quota: colour"),
     ],
 )
 async def test_refusals(admin: Api, limits: Body, sentence: str) -> None:
@@ -193,6 +194,4 @@ async def test_parallel_creates_never_exceed_it(cloud: Cloud, api: Api, admin: A
 
 
 def test_the_limits_are_those_of_the_settings() -> None:
-    from hydria.settings import QuotaSettings
-
     assert set(QuotaSettings.__struct_fields__) == set(LIMITS)
