@@ -1,0 +1,147 @@
+"""What an answer of a command must show. Pure: text in, complaint out."""
+
+import re
+from collections.abc import Mapping, Sequence
+from string import Template
+from typing import Protocol
+
+from msgspec import Struct
+
+# In place of a value that differs from run to run. Clients print None where those of 2019 printed nothing.
+_PATTERNS = {
+    "": r"(None)?",
+    "None": r"(None)?",
+    "<id>": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "<project>": r"[0-9a-f]{32}",
+    "<time>": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ?",
+    "<address>": r"\d+\.\d+\.\d+\.\d+",
+    "<any>": r".*",
+}
+
+
+class Expected(Protocol):
+    """Says what is wrong with an answer; None when it shows what it must. `known` has the values of `$names`."""
+
+    def complaint(self, answer: str, known: Mapping[str, str]) -> str | None:
+        """Return what was expected and what was seen, or None."""
+
+
+class Record(Struct, frozen=True):
+    """A table of fields and values: at least these, one `field value` a line."""
+
+    text: str
+
+    def complaint(self, answer: str, known: Mapping[str, str]) -> str | None:
+        """Return the first field that is missing or differs."""
+        seen = record(answer)
+        for field, value in _fields(self.text).items():
+            if field not in seen:
+                return f"expected the field {field}, seen: {', '.join(seen) or answer.strip() or 'nothing'}"
+            if not _fits(value, seen[field], known):
+                return f"expected {field} to be {_shown(value, known)}, seen: {seen[field]!r}"
+        return None
+
+
+class Rows(Struct, frozen=True):
+    """A table with columns: these rows and no other, in this order; a row is `column value` lines."""
+
+    texts: tuple[str, ...]
+
+    def complaint(self, answer: str, known: Mapping[str, str]) -> str | None:
+        """Return the first difference."""
+        seen = rows(answer)
+        if len(seen) != len(self.texts):
+            return f"expected {len(self.texts)} rows, seen: {len(seen)}\n{answer}"
+        for number, (text, row) in enumerate(zip(self.texts, seen, strict=True), 1):
+            for column, value in _fields(text).items():
+                if column not in row:
+                    return f"expected a column {column}, seen: {', '.join(row)}"
+                if not _fits(value, row[column], known):
+                    return f"expected {column} of row {number} to be {_shown(value, known)}, seen: {row[column]!r}"
+        return None
+
+
+class Names(Struct, frozen=True):
+    """A list of names, one a line: these and no other, in any order."""
+
+    names: tuple[str, ...]
+
+    def complaint(self, answer: str, known: Mapping[str, str]) -> str | None:
+        """Return the difference."""
+        del known
+        seen = sorted(line.strip() for line in answer.splitlines())
+        return None if seen == sorted(self.names) else f"expected {_listed(self.names)}, seen: {_listed(seen)}"
+
+
+class Says(Struct, frozen=True):
+    """Text that contains this; `$names` stand for their values, line breaks and runs of spaces for one space."""
+
+    text: str
+
+    def complaint(self, answer: str, known: Mapping[str, str]) -> str | None:
+        """Return text and answer when the one is not in the other."""
+        wanted = Template(self.text).substitute(known)
+        return None if wanted in " ".join(answer.split()) else f"expected {wanted!r}, seen: {answer.strip()!r}"
+
+
+class Lines(Struct, frozen=True):
+    """Lines of these patterns (regular expressions), as many, in this order; one may be repeated `times`."""
+
+    patterns: tuple[str, ...]
+    times: int = 1
+
+    def complaint(self, answer: str, known: Mapping[str, str]) -> str | None:
+        """Return the first line that differs."""
+        del known
+        wanted, seen = self.patterns * self.times, answer.splitlines()
+        for number, (pattern, line) in enumerate(zip(wanted, seen, strict=False), 1):
+            if not re.fullmatch(pattern, line):
+                return f"expected line {number} to be {pattern!r}, seen: {line!r} in\n{answer}"
+        return None if len(wanted) == len(seen) else f"expected {len(wanted)} lines, seen: {len(seen)}\n{answer}"
+
+
+NOTHING = Lines(())
+
+
+def record(answer: str) -> dict[str, str]:
+    """Return the fields of a table `Field | Value`; a value of several lines keeps them."""
+    found: dict[str, str] = {}
+    field = ""
+    for cells in _cells(answer)[1:]:
+        if len(cells) != 2:
+            return {}
+        if cells[0]:
+            field = cells[0]
+            found[field] = cells[1]
+        elif field:
+            found[field] += f"\n{cells[1]}"
+    return found
+
+
+def rows(answer: str) -> list[dict[str, str]]:
+    """Return the rows of a table by its columns."""
+    cells = _cells(answer)
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
+
+
+def _cells(answer: str) -> list[list[str]]:
+    lines = [line.strip() for line in answer.splitlines()]
+    return [[cell.strip() for cell in line[1:-1].split(" | ")] for line in lines if re.match(r"\|.*\|$", line)]
+
+
+def _fields(text: str) -> dict[str, str]:
+    pairs = [line.strip().partition(" ") for line in text.strip().splitlines()]
+    return {field: value.strip() for field, _, value in pairs}
+
+
+def _fits(value: str, seen: str, known: Mapping[str, str]) -> bool:
+    wanted = _PATTERNS.get(value)
+    return re.fullmatch(wanted, seen) is not None if wanted else Template(value).substitute(known) == seen
+
+
+def _shown(value: str, known: Mapping[str, str]) -> str:
+    return repr(value if value in _PATTERNS else Template(value).substitute(known))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"
