@@ -212,11 +212,8 @@ def lab_start(host: str) -> None:
 
 @lab.command("run", context_settings={"ignore_unknown_options": True})
 def lab_run(host: str, command: Annotated[list[str], typer.Argument(metavar="COMMAND...")]) -> None:
-    """Type a command on a host: hydria lab run client curl http://203.0.113.10"""
-    done = _lab().run(host, command)
-    sys.stdout.write(done.stdout)
-    sys.stderr.write(done.stderr)
-    raise typer.Exit(done.returncode)
+    """Type a command on a host: hydria lab run client curl http://203.0.113.10, or: hydria lab run client bash"""
+    _lab().become(host, command)
 
 
 @app.command()

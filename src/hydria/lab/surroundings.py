@@ -1,10 +1,11 @@
 """The lab in the home cloud and on the machine, made and removed by name, so that a crash leaves nothing unknown."""
 
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from msgspec import Struct
 
@@ -129,6 +130,17 @@ class Lab:
                 return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
             except FileNotFoundError:
                 raise HostError(f"The program {command[0]} is missing on this machine.") from None
+
+    def become(self, name: str, command: Sequence[str]) -> NoReturn:
+        """Turn this process into a command on a host, at the terminal that it has. Raises HostError."""
+        _host(name)
+        with inside(self._namespace(name)):
+            try:
+                os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+            except FileNotFoundError:
+                raise HostError(f"The program {command[0]} is missing on this machine.") from None
+            except OSError as error:
+                raise HostError(f"The program {command[0]} cannot be run: {error.strerror}.") from error
 
     def _namespace(self, name: str) -> str:
         namespace = self._names.lab(name)
