@@ -58,7 +58,8 @@ class _Given:
 
 
 def _settings() -> Settings:
-    return settings_package.load(_Given.file, os.environ)
+    settings = settings_package.load(_Given.file, os.environ)
+    return settings if os.geteuid() == 0 else settings_package.at_home(settings, os.environ)
 
 
 @app.callback()
@@ -66,26 +67,35 @@ def _main(settings: SettingsOption = None) -> None:
     _Given.file = settings
 
 
+Noop = Annotated[
+    bool,
+    typer.Option(
+        "--noop",
+        help="The API with nothing behind it: everything is ACTIVE at once, no root, no namespaces. For tests.",
+    ),
+]
 UntilStdinEnds = Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)]
 
 
 @app.command()
 def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it works; log to a file.")] = False,
+    noop: Noop = False,
 ) -> None:
-    """Run the server and the agent on this machine (as root)."""
+    """Run the server and the agent on this machine (as root, but for --noop)."""
     from hydria.compose import supervisor  # noqa: PLC0415 - each command loads what it needs
 
     settings = _settings()
-    _need_root("hydria up")
+    if not noop:
+        _need_root("hydria up")
     if detach:
         from hydria.compose.detached import start  # noqa: PLC0415
 
-        log_file = start(settings, _Given.file)
+        log_file = start(settings, _Given.file, noop=noop)
         _console.print(f"Hydria runs: {settings.public_url} (log: {log_file})", soft_wrap=True)
         _console.print('Next: eval "$(hydria env)"; openstack loadbalancer list')
         return
-    _run(settings, lambda stop: supervisor.supervise(settings, stop, _Given.file))
+    _run(settings, lambda stop: supervisor.supervise(settings, stop, _Given.file, noop=noop))
 
 
 @app.command()
@@ -98,7 +108,6 @@ def down(
     from hydria.compose import supervisor  # noqa: PLC0415
 
     settings = _settings()
-    _need_root("hydria down")
     stopped = supervisor.end(settings)
     _console.print("Hydria is stopped." if stopped else "Hydria was not running.")
     if purge:
@@ -109,14 +118,16 @@ def down(
 
 
 @app.command()
-def server(until_stdin_ends: UntilStdinEnds = False) -> None:
+def server(noop: Noop = False, until_stdin_ends: UntilStdinEnds = False) -> None:
     """Run the server: the API, the home cloud and the controller. Needs no root."""
     import uvloop  # noqa: PLC0415
 
     from hydria.compose.server import run_server  # noqa: PLC0415
 
     settings = _settings()
-    _run(settings, lambda stop: run_server(settings, stop), until_stdin_ends=until_stdin_ends, run=uvloop.run)
+    _run(
+        settings, lambda stop: run_server(settings, stop, noop=noop), until_stdin_ends=until_stdin_ends, run=uvloop.run
+    )
 
 
 @app.command()

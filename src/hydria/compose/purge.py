@@ -1,6 +1,7 @@
 """Remove everything that Hydria made on this machine, by name, whatever state it is in."""
 
 import asyncio
+import os
 import shutil
 import signal
 
@@ -17,12 +18,14 @@ _PATIENCE = 10.0
 
 def purge(settings: Settings) -> None:
     """End its processes, remove its namespaces, links and directories. Raises HostError."""
-    end_lab(settings.run_dir)
-    asyncio.run(_end_proxies(settings))
-    names = Names(settings.agent.prefix)
-    for namespace in kernel.namespaces(settings.agent.prefix):
-        kernel.remove_namespace(namespace)
-    Wiring(names).remove_all()
+    # Who is not root made only directories.
+    if os.geteuid() == 0:
+        end_lab(settings.run_dir)
+        asyncio.run(_end_proxies(settings))
+        names = Names(settings.agent.prefix)
+        for namespace in kernel.namespaces(settings.agent.prefix):
+            kernel.remove_namespace(namespace)
+        Wiring(names).remove_all()
     for directory in (settings.run_dir, settings.state_dir):
         shutil.rmtree(directory, ignore_errors=True)
 

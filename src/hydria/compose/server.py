@@ -18,6 +18,7 @@ from hydria import api
 from hydria.api.dialect import OctaviaDialect
 from hydria.api.policy import OctaviaPolicy
 from hydria.compose.credentials import Credentials, agent_secret, kept_secret
+from hydria.compose.noop import NoopNetworking, NoopPlane
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
 from hydria.controller.orders import Quartermaster
@@ -53,10 +54,11 @@ def upgrade_database(settings: Settings) -> None:
     upgrade(settings.database_url)
 
 
-def make_app(settings: Settings, database: Database, clock: Clock) -> Starlette:
+def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool = False) -> Starlette:
     """Return the server as an ASGI application; its controller works while the application's lifespan lasts.
 
-    Makes the home cloud's first things and the secrets, if they are not there.
+    Makes the home cloud's first things and the secrets, if they are not there. `noop` puts a data plane that does
+    nothing in the place of hosts.
     """
     cloud = identity.Identity(
         region=settings.homecloud.region,
@@ -67,7 +69,8 @@ def make_app(settings: Settings, database: Database, clock: Clock) -> Starlette:
     _first_things(settings, database, clock, cloud)
 
     def networking_of(transaction: Transaction) -> Networking:
-        return network.HomeNetworking(transaction, clock.now())
+        home = network.HomeNetworking(transaction, clock.now())
+        return NoopNetworking(home) if noop else home
 
     dispatcher = Dispatcher(
         database,
@@ -78,13 +81,8 @@ def make_app(settings: Settings, database: Database, clock: Clock) -> Starlette:
         public_url=settings.server.public_url,
     )
     reconciler = Reconciler(networking_of)
-    exchange = Exchange(
-        database,
-        clock,
-        Quartermaster(networking_of, network.HomeTopologies),
-        Reporter(reconciler),
-        agent_secret(settings),
-    )
+    quartermaster = Quartermaster(networking_of, network.HomeTopologies)
+    exchange = Exchange(database, clock, quartermaster, Reporter(reconciler), agent_secret(settings))
     exchange.poll_seconds = settings.server.poll_seconds
     mounts = (
         *api.mounts(
@@ -95,7 +93,10 @@ def make_app(settings: Settings, database: Database, clock: Clock) -> Starlette:
         cloud.mount(),
         *network.mounts(),
     )
-    routes = [*exchange.routes(), *(route for mount in mounts for route in dispatcher.routes(mount))]
+    if noop:
+        NoopPlane(database, clock, reconciler, quartermaster).start()
+    # Where nothing is served no agent may think that it must serve.
+    routes = [*(() if noop else exchange.routes()), *(route for mount in mounts for route in dispatcher.routes(mount))]
     lifespan = partial(_controlled, Controller(database, clock, reconciler))
     nothing = nothing_here(OctaviaDialect())
 
@@ -120,7 +121,7 @@ async def _controlled(controller: Controller, _: Starlette) -> AsyncIterator[Non
         await task
 
 
-async def run_server(settings: Settings, stop: asyncio.Event) -> None:
+async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = False) -> None:
     """Serve until `stop` is set. Raises HostError when another server has the same embedded database."""
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -128,7 +129,7 @@ async def run_server(settings: Settings, stop: asyncio.Event) -> None:
         upgrade_database(settings)
         database = Database(settings.database_url, synchronous=settings.database.synchronous)
         stack.callback(database.close)
-        app = make_app(settings, database, SystemClock())
+        app = make_app(settings, database, SystemClock(), noop=noop)
         config = uvicorn.Config(
             app,
             host=settings.server.host,

@@ -1,4 +1,4 @@
-"""`hydria up`: the server and the agent as two processes that are started again when they die."""
+"""`hydria up`: server and agent as two processes that are started again when they die; noop mode has only the first."""
 
 import asyncio
 import contextlib
@@ -25,30 +25,32 @@ _WELL = 10.0
 _PATIENCE = 10.0
 
 
-async def supervise(settings: Settings, stop: asyncio.Event, settings_file: Path | None = None) -> None:
-    """Run both until `stop` is set. Raises HostError when they run already."""
+async def supervise(
+    settings: Settings, stop: asyncio.Event, settings_file: Path | None = None, *, noop: bool = False
+) -> None:
+    """Run both, in noop mode the server alone, until `stop` is set. Raises HostError when they run already."""
     settings.run_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
     with lock_once(settings.run_dir / "up.lock", "`hydria up`"):
         # Before either starts: an agent without it would wait.
         agent_secret(settings)
         given = ("--settings", str(settings_file)) if settings_file else ()
         async with asyncio.TaskGroup() as group:
-            for role in ("server", "agent"):
+            for role in (("server", "--noop"),) if noop else (("server",), ("agent",)):
                 group.create_task(_keep(role, given, stop))
 
 
-async def _keep(role: str, given: tuple[str, ...], stop: asyncio.Event) -> None:
+async def _keep(role: tuple[str, ...], given: tuple[str, ...], stop: asyncio.Event) -> None:
     pause = _FIRST_PAUSE
     while not stop.is_set():
         begun = time.monotonic()
         # The pipe's end tells the child that we are gone, also when we are killed.
         child = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "hydria.cli", *given, role, "--until-stdin-ends"),
+            *("-m", "hydria.cli", *given, *role, "--until-stdin-ends"),
             stdin=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
-        log.info("started", role=role, pid=child.pid)
+        log.info("started", role=role[0], pid=child.pid)
         ended, stopped = asyncio.create_task(child.wait()), asyncio.create_task(stop.wait())
         await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -57,7 +59,7 @@ async def _keep(role: str, given: tuple[str, ...], stop: asyncio.Event) -> None:
             return
         if time.monotonic() - begun > _WELL:
             pause = _FIRST_PAUSE
-        log.error("ended", role=role, code=child.returncode, again_in=pause)
+        log.error("ended", role=role[0], code=child.returncode, again_in=pause)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await stop.wait()
@@ -94,8 +96,12 @@ def end(settings: Settings) -> bool:
     pid = running(settings)
     if pid is None:
         return False
-    with contextlib.suppress(ProcessLookupError):
+    try:
         os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+    except PermissionError:
+        raise HostError(f"Hydria (process {pid}) is not yours to stop: sudo hydria down") from None
     deadline = time.monotonic() + 3 * _PATIENCE
     while running(settings) is not None:
         if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
 """What an operator may set: frozen values, read once from one TOML file and the environment, then passed down."""
 
 from hydria.settings.keys import DEFAULT_PATH, PATH_VARIABLE, Key, every_key, example
-from hydria.settings.read import load
+from hydria.settings.read import at_home, load
 from hydria.settings.values import (
     AgentSettings,
     ApiSettings,
@@ -23,6 +23,7 @@ __all__ = [
     "QuotaSettings",
     "ServerSettings",
     "Settings",
+    "at_home",
     "every_key",
     "example",
     "load",

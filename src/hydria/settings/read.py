@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hydria.errors import SettingsError
 from hydria.settings.keys import DEFAULT_PATH, PATH_VARIABLE, Key, every_key, in_words, sections
@@ -52,6 +52,15 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         tables[keys[dotted].section][keys[dotted].name] = value
     parts = {name: kind(**tables[name]) for name, kind in sections().items()}
     return Settings(**tables[""] | parts)
+
+
+def at_home(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """Return the settings with the directories of a user who is not root, where the defaults are root's."""
+    home = Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME") or "/tmp") / ".local/state")  # noqa: S108
+    own = {"state_dir": home / "hydria", "run_dir": home / "hydria/run"}
+    return structs.replace(
+        settings, **{key: path for key, path in own.items() if getattr(settings, key) == getattr(Settings(), key)}
+    )
 
 
 class _Given(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,196 @@
+"""Noop mode: the whole API over networks that are made up and a data plane that is always there and does nothing.
+
+For people who test software against Octavia. As with Octavia's own noop drivers every subnet, network and port that is
+asked for exists, and measured statuses stay as they were made.
+"""
+
+import ipaddress
+import threading
+import uuid
+from datetime import datetime
+
+import structlog
+from msgspec import structs
+from sqlalchemy import select
+
+from hydria.controller.orders import Quartermaster
+from hydria.controller.reconcile import Reconciler
+from hydria.controller.reports import Reporter
+from hydria.errors import HostError
+from hydria.model import LoadBalancer
+from hydria.ports import Clock, Device, Networking, Port, Subnet
+from hydria.spec import Address, Interface, Report
+from hydria.store import Database, Transaction, columns
+from hydria.store.resources import Amphora
+from hydria.store.tables import rows_of
+
+log = structlog.get_logger(__name__)
+
+# The host of all amphorae.
+HOST = "noop"
+
+_NOTHING: tuple[list[str], list[str], list[str]] = ([], [], [])
+
+# Where addresses that nobody asked for begin.
+_IPV4, _IPV6 = ipaddress.ip_address("10.0.0.0"), ipaddress.ip_address("2001:db8::")
+
+# A subnet and its network are each other's partner: the id with this bit turned over.
+_PARTNER = 1
+
+
+class NoopNetworking:
+    """Implements `hydria.ports.Networking` over another one: what is not there is made up, always the same from its id.
+
+    A made-up network has an IPv4 and an IPv6 subnet, a made-up subnet has all addresses. Nothing of it is written down.
+    """
+
+    def __init__(self, real: Networking) -> None:
+        self._real = real
+
+    def subnet(self, subnet_id: str, project_id: str | None) -> Subnet | None:
+        """Return a subnet, made up if need be; never None for a UUID."""
+        return self._real.subnet(subnet_id, project_id) or _made_up(subnet_id)
+
+    def network_subnets(self, network_id: str, project_id: str | None) -> tuple[Subnet, ...] | None:
+        """Return a network's subnets; a network that is not there has one."""
+        found = self._real.network_subnets(network_id, project_id)
+        return (_made_up(_partner(network_id)), _made_up_ipv6(network_id)) if found is None else found
+
+    def port(self, port_id: str, project_id: str | None) -> Port | None:
+        """Return a port; one that is not there is free and has one address."""
+        return self._real.port(port_id, project_id) or _port(port_id, _made_up(_partner(port_id)), None)
+
+    def create_port(self, name: str, project_id: str, subnet: Subnet, address: str | None, device: Device) -> Port:
+        """Allocate a port; on a made-up subnet with any address, taken or not. Raises Conflict or Invalid."""
+        if self._real.subnet(subnet.id, None) is not None:
+            return self._real.create_port(name, project_id, subnet, address, device)
+        made = _port(str(uuid.uuid4()), subnet, address)
+        return structs.replace(made, device_id=device.id, device_owner=device.owner)
+
+    def bind_port(self, port_id: str, device: Device | None) -> None:
+        """Say who uses a port, if it is there."""
+        self._real.bind_port(port_id, device)
+
+    def delete_port(self, port_id: str) -> None:
+        """Remove a port; none there is fine."""
+        self._real.delete_port(port_id)
+
+    def ports_of(self, device_id: str) -> tuple[Port, ...]:
+        """Return the ports that a device uses and that are there."""
+        return self._real.ports_of(device_id)
+
+    def interface(self, port_id: str) -> Interface:
+        """Return what a host would need to attach a port."""
+        found = self._real.interface(port_id)
+        if found is not None:
+            return found
+        port = _port(port_id, _made_up(_partner(port_id)), None)
+        addresses = tuple(Address(ip=ip, prefix=8) for _, ip in port.fixed_ips)
+        return Interface(port_id=port.id, network_id=port.network_id, mac=port.mac, addresses=addresses)
+
+    def refuses_vip(self, network_id: str) -> str | None:
+        """Say why a VIP on this network cannot work: never."""
+        return None
+
+
+class NoopPlane:
+    """The data plane that serves everything at once: what a transaction left pending is settled right after it."""
+
+    def __init__(self, database: Database, clock: Clock, reconciler: Reconciler, quartermaster: Quartermaster) -> None:
+        self._database = database
+        self._clock = clock
+        self._reconciler = reconciler
+        self._reporter = Reporter(reconciler)
+        self._quartermaster = quartermaster
+        self._turn = threading.RLock()
+        self._converging = False
+
+    def start(self) -> None:
+        """Settle what an earlier run left, and from now on every change before it is answered.
+
+        Raises HostError for a database whose load balancers are served by hosts.
+        """
+        host = columns(Amphora).host
+        served = self._database.read(lambda transaction: transaction.find(Amphora, host != HOST))
+        if served:
+            raise HostError(
+                f"This database has load balancers on host {served[0].host}; noop mode would lose sight of them. "
+                "Give noop mode a state directory of its own: HYDRIA_STATE_DIR, or state_dir in the settings."
+            )
+        self.converge()
+        self._database.subscribe(self._heard)
+
+    def converge(self) -> None:
+        """Bring everything to what is wanted of it."""
+        self._database.transact(self._work)
+
+    def _heard(self, topics: frozenset[str]) -> None:
+        if "instances" not in topics:
+            return
+        with self._turn:
+            # Its own transactions give hints too.
+            if self._converging:
+                return
+            self._converging = True
+            try:
+                self.converge()
+            except Exception:
+                # What was asked for is written down; the next change, or start, settles it.
+                log.exception("noop_failed")
+            finally:
+                self._converging = False
+
+    def _work(self, transaction: Transaction) -> None:
+        now = self._clock.now()
+        self._quartermaster.seen(transaction, HOST, now)
+        done: object = None
+        while (step := self._step(transaction, now)) not in (done, _NOTHING):
+            done = step
+
+    def _step(self, transaction: Transaction, now: datetime) -> tuple[list[str], list[str], list[str]]:
+        """Place, serve and clear away what waits; returns the ids of what did."""
+        due = self._reconciler.due(transaction, now)
+        for key in due:
+            self._reconciler.reconcile(transaction, key, now)
+        lb, amphora = columns(LoadBalancer), columns(Amphora)
+        leaving = [each.id for each in transaction.find(Amphora, amphora.leaving.is_(True))]
+        self._reporter.withdrawn(transaction, leaving, now)
+        joined = rows_of(Amphora).table.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id)
+        late = (amphora.served < lb.generation) & lb.deleted_in.is_(None) & amphora.leaving.is_(False)
+        behind = transaction.execute(select(amphora.id, lb.generation).select_from(joined).where(late)).all()
+        for row in behind:
+            key, generation = tuple(row)
+            # No operating statuses: they stay as they were made.
+            self._reporter.take(transaction, Report(amphora_id=key, generation=generation), now)
+        return due, leaving, [row[0] for row in behind]
+
+
+def _partner(key: str) -> str:
+    try:
+        return str(uuid.UUID(int=uuid.UUID(key).int ^ _PARTNER))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, key))
+
+
+def _made_up(subnet_id: str) -> Subnet:
+    network_id = _partner(subnet_id)
+    return Subnet(id=subnet_id, network_id=network_id, cidr="0.0.0.0/0", gateway_ip=None, ip_version=4)
+
+
+def _made_up_ipv6(network_id: str) -> Subnet:
+    key = str(uuid.uuid5(uuid.NAMESPACE_OID, network_id))
+    return Subnet(id=key, network_id=network_id, cidr="::/0", gateway_ip=None, ip_version=6)
+
+
+def _port(key: str, subnet: Subnet, address: str | None) -> Port:
+    number = int.from_bytes(uuid.uuid5(uuid.NAMESPACE_OID, key).bytes[:3], "big")
+    if address is None:
+        address = str((_IPV4 if subnet.ip_version == 4 else _IPV6) + number)
+    return Port(
+        id=key,
+        network_id=subnet.network_id,
+        mac="fa:16:3e:" + ":".join(f"{part:02x}" for part in number.to_bytes(3, "big")),
+        device_id="",
+        device_owner="",
+        fixed_ips=((subnet.id, address),),
+    )
