@@ -64,6 +64,13 @@ class Conflict(Refusal):
     kind = "Conflict"
 
 
+class PreconditionFailed(Refusal):
+    """What is there is not what the request's `If-Match` says (412)."""
+
+    status = 412
+    kind = "PreconditionFailed"
+
+
 class TooLarge(Refusal):
     """The body is larger than the server reads (413)."""
 

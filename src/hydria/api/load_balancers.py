@@ -7,7 +7,9 @@ from msgspec import structs
 
 from hydria.api import support
 from hydria.api.access import owned_by, permitted
+from hydria.api.etags import tagged
 from hydria.api.kinds import LOAD_BALANCER as KIND
+from hydria.api.offers import find_offer
 from hydria.api.resource import ResourceApi
 from hydria.api.statistics import stats
 from hydria.api.status_tree import status_tree
@@ -49,10 +51,11 @@ class LoadBalancers(ResourceApi):
         form: LoadBalancerCreate = call.form
         project = owned_by(call, form.project_id or None)
         support.check(form)
-        provider = support.check_provider(form.provider or None)
         networking = self._networking_of(call.transaction)
         # An admin may place a load balancer wherever it likes, as with Neutron.
         place = find_place(networking, form, None if call.caller.is_admin else project)
+        offer = find_offer(call, form)
+        offer.check_network(place.subnet.network_id)
         key = str(uuid.uuid4())
         # All refusals come before the port: a network service elsewhere would keep it.
         quotas = self._changes.quotas
@@ -61,7 +64,9 @@ class LoadBalancers(ResourceApi):
         planting = Planting(call, ground, networking, quotas)
         plant_graph(planting, list(form.listeners or ()), list(form.pools or ()))
         planting.put_down()
-        load_balancer = structs.replace(self._placed(call, key, project, place), provider=provider)
+        load_balancer = structs.replace(
+            self._placed(call, key, project, place), provider=offer.provider, vip_vnic_type=offer.vnic_type
+        )
         call.transaction.insert(load_balancer)
         call.transaction.insert(Health(id=key, load_balancer_id=key, operating_status="OFFLINE"))
         call.transaction.hint("instances")
@@ -71,7 +76,7 @@ class LoadBalancers(ResourceApi):
         """Return the answer, which has the whole tree."""
         found = read(call.transaction, KIND, resource.id)
         assert found is not None  # noqa: S101 - this transaction wrote it
-        return {KIND.root: whole_tree(call.transaction, found)}
+        return tagged(found, {KIND.root: whole_tree(call.transaction, found)})
 
     def _placed(self, call: Call, key: str, project: str, place: Place) -> LoadBalancer:
         """Take the VIP's port and return the load balancer on it."""

@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from hydria.api import support
 from hydria.api.access import Changes, permitted, visible
+from hydria.api.etags import tagged
 from hydria.api.kinds import Kind
 from hydria.api.listing import chosen, listing
 from hydria.api.trees import Ground, Planting
@@ -98,7 +99,7 @@ class ResourceApi:
 
     def _show(self, call: Call) -> Any:
         seen = self.check_path(call, visible(call, self.kind, call.path["id"]))
-        return {self.kind.root: chosen(body(call.transaction, self.kind, seen), call)}
+        return tagged(seen, {self.kind.root: chosen(body(call.transaction, self.kind, seen), call)})
 
     def _put(self, call: Call) -> Any:
         seen = self.check_path(call, permitted(call, self.kind, call.path["id"]))
@@ -126,4 +127,4 @@ class ResourceApi:
         seen = read(call.transaction, self.kind, key)
         if seen is None:
             raise RuntimeError(f"{self.kind.title} {key} is gone from the transaction that wrote it")
-        return {self.kind.root: body(call.transaction, self.kind, seen)}
+        return tagged(seen, {self.kind.root: body(call.transaction, self.kind, seen)})

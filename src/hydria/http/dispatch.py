@@ -132,7 +132,9 @@ def nothing_here(dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _chosen(operations: dict[str, Operation], method: str) -> Operation:
-    operation = operations.get("GET" if method == "HEAD" else method)
+    operation = operations.get(method)
+    if operation is None and method == "HEAD":
+        operation = operations.get("GET")
     if operation is None:
         raise NotAllowed(f"The method {method} is not allowed for this resource.")
     return operation
@@ -143,6 +145,8 @@ def _new_id() -> str:
 
 
 def _response(status: int, body: Any, headers: dict[str, str], request_id: str) -> Response:
-    content = b"" if body is None else _json.encode(body)
     named = {**headers, "x-openstack-request-id": request_id}
+    if isinstance(body, bytes):
+        return Response(body, status, named)
+    content = b"" if body is None else _json.encode(body)
     return Response(content, status, named, "application/json" if content else None)

@@ -55,7 +55,10 @@ class Authorisation(Protocol):
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """An answer with headers or a status of its own; `body` None sends none."""
+    """An answer with headers or a status of its own.
+
+    `body` None sends none; bytes are sent as they are, under the `Content-Type` of the headers.
+    """
 
     body: Any = None
     status: int | None = None

@@ -1,6 +1,7 @@
 """The value types of Octavia's attributes, with their bounds; decoding reads the bounds off these.
 
-`extra={"format": …}` names what a plain pattern cannot say; `hydria.http.decode` checks it.
+`extra={"format": …}` names what a plain pattern cannot say; `hydria.http.decode` checks it. `extra_json_schema` says
+it to readers of the API's description.
 """
 
 from typing import Annotated, Literal, TypeAlias, TypeVar, Union
@@ -16,10 +17,15 @@ Name = Annotated[str, Meta(max_length=255)]
 Text = Annotated[str, Meta(max_length=255)]
 Tag = Annotated[str, Meta(max_length=255)]
 ProjectId = Annotated[str, Meta(max_length=36)]
-Uuid = Annotated[str, Meta(extra={"format": "uuid"})]
-IpAddress = Annotated[str, Meta(extra={"format": "ipaddress"})]
-Cidr = Annotated[str, Meta(extra={"format": "cidr"})]
-UrlPath = Annotated[str, Meta(max_length=255, extra={"format": "url_path"})]
+Uuid = Annotated[str, Meta(extra={"format": "uuid"}, extra_json_schema={"format": "uuid"})]
+IpAddress = Annotated[
+    str,
+    Meta(extra={"format": "ipaddress"}, extra_json_schema={"anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}),
+]
+Cidr = Annotated[
+    str, Meta(extra={"format": "cidr"}, extra_json_schema={"description": "An IPv4 or IPv6 network in CIDR notation."})
+]
+UrlPath = Annotated[str, Meta(max_length=255, extra={"format": "url_path"}, extra_json_schema={"pattern": "^/"})]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 ConnectionLimit = Annotated[int, Meta(ge=-1)]
 Milliseconds = Annotated[int, Meta(ge=0, le=2073600000)]

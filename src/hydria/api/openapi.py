@@ -1,0 +1,231 @@
+"""The API's description of itself: OpenAPI 3.1, made of the operations, their forms and the bodies that views write.
+
+Nothing here names a route: one that is added to the operations is described.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from hydria.api import kinds
+from hydria.api.kinds import Kind
+from hydria.api.openapi_page import page
+from hydria.api.openapi_schemas import FAULT, Schema, body_schema, filters, form_schemas
+from hydria.http.operation import Call, Operation, Reply
+
+# Where the operations stand below the server's address; there are older prefixes too.
+PREFIX = "/v2.0/lbaas"
+
+_VERBS = {"GET": "Show", "POST": "Create", "PUT": "Change", "DELETE": "Delete"}
+
+# What the query of a call may say beside what lists take.
+_ASKED: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
+    ("DELETE", "/loadbalancers/{id}"): (("cascade", "Delete everything below it too."),),
+    ("PUT", "/pools/{pool_id}/members"): (("additive_only", "Leave the members that the body does not name."),),
+}
+
+_LISTING: tuple[tuple[str, Schema, str], ...] = (
+    ("limit", {"type": "integer", "minimum": 0}, "At most so many, with links to the pages beside this one."),
+    ("marker", {"type": "string"}, "The id of the last of the page before."),
+    ("page_reverse", {"type": "boolean"}, "Go backwards from the marker."),
+    ("sort", {"type": "string"}, "Attributes with directions: name:asc,created_at:desc."),
+    ("sort_key", {"type": "string"}, "An attribute to sort by; may be repeated."),
+    ("sort_dir", {"type": "string"}, "asc or desc, one for each sort_key."),
+    ("tags", {"type": "string"}, "Only what has all of these tags, separated by commas."),
+    ("tags-any", {"type": "string"}, "Only what has one of these tags."),
+    ("not-tags", {"type": "string"}, "Only what lacks one of these tags."),
+    ("not-tags-any", {"type": "string"}, "Only what has none of these tags."),
+)
+
+_FIELDS = ("fields", {"type": "string"}, "Show only this attribute; may be repeated.")
+
+
+def operations(described: Sequence[Operation]) -> tuple[Operation, ...]:
+    """Return the operations that show the description of others, for programs and for people; open to all."""
+
+    @cache
+    def written(server: str) -> bytes:
+        return msgspec.json.encode(document(described, server))
+
+    @cache
+    def readable(server: str) -> bytes:
+        return page(document(described, server)).encode()
+
+    def description(call: Call) -> Any:
+        return Reply(body=written(_server(call)), headers={"Content-Type": "application/json"})
+
+    def docs(call: Call) -> Any:
+        return Reply(body=readable(_server(call)), headers={"Content-Type": "text/html; charset=UTF-8"})
+
+    return (
+        Operation(method="GET", path="/openapi.json", work=description, open=True),
+        Operation(method="GET", path="/docs", work=docs, open=True),
+    )
+
+
+def document(described: Sequence[Operation], server: str) -> dict[str, Any]:
+    """Return the description; `server` is the address that the paths stand below."""
+    schemas: dict[str, Schema] = {"Fault": FAULT, **form_schemas(each.form for each in described if each.form)}
+    known = _kinds(described)
+    for kind in dict.fromkeys(known.values()):
+        schemas[_named(kind)] = body_schema(kind)
+    paths: dict[str, dict[str, Any]] = defaultdict(dict)
+    for each in described:
+        paths[PREFIX + each.path][each.method.lower()] = _operation(each, known.get(each.path), described)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Hydria",
+            "version": "2.30",
+            "summary": "OpenStack Octavia's load balancing API v2.",
+            "description": _INTRODUCTION,
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": server}],
+        "security": [{"token": []}],
+        "tags": [{"name": name} for name in dict.fromkeys(_tag(each.path) for each in described)],
+        "paths": dict(paths),
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}},
+        },
+    }
+
+
+_INTRODUCTION = (
+    "Every change is accepted at once and shows in `provisioning_status`: PENDING_* until every host serves it, then"
+    " ACTIVE, or ERROR. A change to what is pending is merged. Bodies may give booleans as text (`yes`, `on`) and"
+    " integers in strings, as Octavia takes them; attributes that are not known are refused.\n\n"
+    "Every resource has an `ETag`, which stands for what was asked for and not for statuses: the number of the last"
+    " change to it (for a load balancer: to anything at or below it). PUT and DELETE with `If-Match` are refused (412)"
+    " when the resource has changed since."
+)
+
+
+def _server(call: Call) -> str:
+    return f"{call.base_url}/load-balancer"
+
+
+def _kinds(described: Iterable[Operation]) -> dict[str, Kind]:
+    """Return the kind of resource that stands at each path, by the roots of the bodies that are sent there."""
+    by_root = {each.root: each for each in vars(kinds).values() if isinstance(each, Kind)}
+    return {each.path: by_root[each.root] for each in described if each.root in by_root}
+
+
+def _operation(operation: Operation, kind: Kind | None, described: Sequence[Operation]) -> dict[str, Any]:
+    paths = {each.path for each in described}
+    collection = any(each.startswith(operation.path + "/{") and each.endswith("}") for each in paths)
+    one = operation.path.endswith("}")
+    shown: dict[str, Any] = {
+        "operationId": _operation_id(operation),
+        "summary": _summary(operation, kind, collection=collection),
+        "tags": [_tag(operation.path)],
+    }
+    if operation.rule:
+        shown["description"] = f"Policy rule: `{operation.rule}`."
+    parameters = _path_parameters(operation.path) + _query_parameters(operation, kind, collection=collection)
+    if one and operation.method in ("PUT", "DELETE"):
+        about = "The ETag that the resource must still have; another one is refused with 412."
+        parameters.append({"name": "If-Match", "in": "header", "schema": {"type": "string"}, "description": about})
+    if parameters:
+        shown["parameters"] = parameters
+    if operation.form is not None:
+        shown["requestBody"] = {"required": True, "content": _json(_wrapped(operation.root, operation.form.__name__))}
+    if operation.open:
+        shown["security"] = []
+    tagged = operation.method in (("GET", "PUT") if one else ("POST",) if collection else ())
+    shown["responses"] = _responses(operation, _answer(operation, kind, collection=collection), tagged=tagged)
+    return shown
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def _query_parameters(operation: Operation, kind: Kind | None, *, collection: bool) -> list[dict[str, Any]]:
+    asked: list[tuple[str, Schema, str]] = [
+        (name, {"type": "boolean"}, about) for name, about in _ASKED.get((operation.method, operation.path), ())
+    ]
+    if operation.method == "GET" and (collection or operation.path.endswith("}")):
+        asked.append(_FIELDS)
+    if operation.method == "GET" and collection:
+        asked += _LISTING
+        if kind is not None:
+            asked += [(name, schema, f"Only those with this {name}.") for name, schema in filters(kind).items()]
+    return [{"name": name, "in": "query", "schema": schema, "description": about} for name, schema, about in asked]
+
+
+def _answer(operation: Operation, kind: Kind | None, *, collection: bool) -> Schema | None:
+    """Return the schema of an answer's body, None for none."""
+    if operation.method == "DELETE" or (operation.method == "PUT" and not operation.path.endswith("}")):
+        return None
+    if kind is None:
+        return {"type": "object"}
+    if not (operation.method == "GET" and collection):
+        return _wrapped(kind.root, _named(kind), required=operation.method != "GET")
+    items = {"type": "array", "items": _ref(_named(kind))}
+    links = {"type": "array", "items": {"type": "object", "required": ["rel", "href"]}}
+    properties = {kind.plural: items, f"{kind.plural}_links": links}
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _responses(operation: Operation, answer: Schema | None, *, tagged: bool) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": "Done." if answer is None else "The answer."}
+    success["headers"] = {"x-openstack-request-id": {"schema": {"type": "string"}}}
+    if tagged:
+        success["headers"]["ETag"] = {"schema": {"type": "string"}}
+    if answer is not None:
+        success["content"] = _json(answer)
+    refused = {"description": "Refused: `faultstring` says why.", "content": _json(_ref("Fault"))}
+    return {
+        str(operation.status): success,
+        "401": {"description": "No token, or one that is not good.", "content": _json({"type": "object"})},
+        "4XX": refused,
+        "5XX": {**refused, "description": "The server cannot."},
+    }
+
+
+def _wrapped(root: str | None, name: str, *, required: bool = True) -> Schema:
+    if root is None:
+        return _ref(name)
+    return {"type": "object", "properties": {root: _ref(name)}, "required": [root] if required else []}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _json(schema: Schema) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _named(kind: Kind) -> str:
+    return kind.struct.__name__
+
+
+def _tag(path: str) -> str:
+    parts = [part for part in path.split("/") if not part.startswith("{")]
+    return "members" if "members" in parts else "rules" if "rules" in parts else parts[1] if len(parts) > 1 else ""
+
+
+def _operation_id(operation: Operation) -> str:
+    words = operation.path.replace("{", "by_").replace("}", "").split("/")
+    return "_".join((operation.method.lower(), *(word.replace("-", "_") for word in words if word)))
+
+
+def _summary(operation: Operation, kind: Kind | None, *, collection: bool) -> str:
+    *_, last = parts = [part for part in operation.path.split("/") if part]
+    if operation.path.endswith("}"):
+        noun = kind.title.lower() if kind else parts[-2].rstrip("s")
+        return f"{_VERBS.get(operation.method, operation.method)} one {noun}"
+    if not collection and len(parts) > 1 and parts[-2].startswith("{"):
+        return f"{_VERBS.get(operation.method, operation.method)}: {last} of one {parts[-3].rstrip('s')}"
+    if operation.method == "GET":
+        return f"List {last}"
+    if operation.method == "POST":
+        return f"Create one {kind.title.lower() if kind else last}"
+    return f"{_VERBS.get(operation.method, operation.method)} {last} in one call"

@@ -1,0 +1,136 @@
+"""JSON schemas of the API's description: of the forms as they are decoded, of the bodies as views write them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, get_args
+
+import msgspec
+from msgspec import NODEFAULT, Struct, inspect
+from sqlalchemy import Boolean, Integer
+
+from hydria.api.kinds import Kind
+from hydria.api.views import HIDDEN, Seen, dressed
+from hydria.model.status import OperatingStatus, Progress, ProvisioningStatus
+from hydria.store import columns
+from hydria.store.tables import rows_of
+
+Schema = dict[str, Any]
+
+_UUID: Schema = {"type": "string", "format": "uuid"}
+_SAMPLE = "00000000-0000-4000-8000-000000000000"
+
+FAULT: Schema = {
+    "type": "object",
+    "description": "Why a request is refused.",
+    "required": ["faultcode", "faultstring", "debuginfo"],
+    "properties": {
+        "faultcode": {"enum": ["Client", "Server"]},
+        "faultstring": {"type": "string"},
+        "debuginfo": {"type": "null"},
+    },
+}
+
+# What is written otherwise than it is stored.
+_WRITTEN: dict[str, Schema] = {
+    "provisioning_status": {"enum": list(get_args(ProvisioningStatus))},
+    "operating_status": {"enum": list(get_args(OperatingStatus))},
+    "http_version": {"type": ["number", "null"]},
+    "created_at": {"type": ["string", "null"], "description": "UTC, YYYY-MM-DDTHH:MM:SS."},
+    "updated_at": {"type": ["string", "null"], "description": "UTC, YYYY-MM-DDTHH:MM:SS."},
+}
+
+
+def form_schemas(forms: Iterable[type[Struct]]) -> dict[str, Schema]:
+    """Return the schemas of forms and of what is inside them, by name. What they do not know is refused."""
+    _, found = msgspec.json.schema_components(list(dict.fromkeys(forms)), ref_template="#/components/schemas/{name}")
+    return {name: {**_ecma(schema), "additionalProperties": False} for name, schema in found.items()}
+
+
+def body_schema(kind: Kind) -> Schema:
+    """Return the schema of the body that shows a resource."""
+    _, found = msgspec.json.schema_components([kind.struct], ref_template="#/$defs/{name}")
+    stored = found.pop(kind.struct.__name__)
+    properties = {
+        name: _WRITTEN.get(name) or _inlined(stored["properties"].get(name) or _guess(value), found)
+        for name, value in _sample_body(kind).items()
+    }
+    for schema in properties.values():
+        schema.pop("default", None)
+    return _ecma({"type": "object", "properties": properties, "required": sorted(properties)})
+
+
+def filters(kind: Kind) -> dict[str, Schema]:
+    """Return the attributes that a list may be filtered by."""
+    statuses = {name: _WRITTEN[name] for name in ("provisioning_status", "operating_status")}
+    scalars = rows_of(kind.struct).scalars - HIDDEN
+    stored = columns(kind.struct)
+    return {name: _scalar(stored[name].type) for name in kind.struct.__struct_fields__ if name in scalars} | statuses
+
+
+def _scalar(kind: Any) -> Schema:
+    if isinstance(kind, Boolean):
+        return {"type": "boolean"}
+    return {"type": "integer"} if isinstance(kind, Integer) else {"type": "string"}
+
+
+def _sample_body(kind: Kind) -> dict[str, Any]:
+    """Return the body of some resource of a kind, for its attributes."""
+    described = inspect.type_info(kind.struct)
+    assert isinstance(described, inspect.StructType)  # noqa: S101 - a kind's struct is one
+    values = {field.name: _sample(field.type) for field in described.fields if field.default is NODEFAULT}
+    values = {name: value for name, value in values.items() if value is not None}
+    progress = Progress(generation=1, observed=1, failed=0, reason=None, deleted_in=None)
+    seen = Seen(
+        kind=kind,
+        resource=msgspec.convert(values, kind.struct),
+        progress=progress,
+        operating_status="ONLINE",
+        load_balancer_id=_SAMPLE,
+    )
+    return dressed(kind, seen, defaultdict(lambda: [_SAMPLE]))
+
+
+def _sample(kind: inspect.Type) -> Any:
+    match kind:
+        case inspect.Metadata(type=inner):
+            return _sample(inner)
+        case inspect.LiteralType(values=values):
+            return values[0]
+        case inspect.StrType():
+            return _SAMPLE
+        case inspect.IntType():
+            return 1
+        case inspect.BoolType():
+            return True
+        case _:
+            return None
+
+
+def _guess(value: Any) -> Schema:
+    """Describe what a view adds to what is stored: ids, alone or in lists."""
+    if isinstance(value, list):
+        return {"type": "array", "items": {"type": "object", "required": ["id"], "properties": {"id": _UUID}}}
+    return {"type": ["string", "null"]}
+
+
+def _inlined(schema: Any, named: dict[str, Schema]) -> Any:
+    """Put the schemas of inner structs where they are referred to."""
+    if isinstance(schema, list):
+        return [_inlined(each, named) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(named[schema["$ref"].rpartition("/")[2]], named)
+    return {key: _inlined(value, named) for key, value in schema.items()}
+
+
+def _ecma(schema: Any) -> Any:
+    r"""Write patterns as JSON Schema's dialect has them: `\Z` is Python's."""
+    if isinstance(schema, list):
+        return [_ecma(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: value.replace(r"\Z", "$") if key == "pattern" and isinstance(value, str) else _ecma(value)
+        for key, value in schema.items()
+    }

@@ -1,0 +1,100 @@
+"""ETag on every resource, If-Match on PUT and DELETE."""
+
+from typing import Any
+
+import pytest
+
+from support.api import Api
+from support.cloud import Cloud
+from support.worker import Worker
+
+
+async def tag(api: Api, path: str, **query: Any) -> str:
+    answer = await api.send("GET", path, params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.headers["etag"]
+
+
+@pytest.fixture
+async def paths(cloud: Cloud, api: Api) -> dict[str, str]:
+    lb = await api.create("loadbalancer", name="lb", vip_subnet_id=cloud.subnet.id)
+    listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
+    pool = await api.create("pool", listener_id=listener["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
+    member = await api.add_member(pool["id"], "10.0.0.11")
+    monitor = await api.create("healthmonitor", pool_id=pool["id"], type="HTTP", delay=5, timeout=3, max_retries=2)
+    return {
+        "loadbalancer": f"loadbalancers/{lb['id']}",
+        "listener": f"listeners/{listener['id']}",
+        "pool": f"pools/{pool['id']}",
+        "member": f"pools/{pool['id']}/members/{member['id']}",
+        "healthmonitor": f"healthmonitors/{monitor['id']}",
+    }
+
+
+async def test_what_makes_changes_and_shows_agrees(cloud: Cloud, api: Api, paths: dict[str, str]) -> None:
+    for root, path in paths.items():
+        shown = await tag(api, path)
+        assert shown.startswith('"'), "If-Match takes no weak tags"
+        assert await tag(api, path, fields="id") == shown
+        put = await api.send("PUT", path, json={root: {"name": "x"}})
+        assert put.headers["etag"] != shown
+        assert put.headers["etag"] == await tag(api, path)
+    made = await api.send("POST", "loadbalancers", json={"loadbalancer": {"vip_subnet_id": cloud.subnet.id}})
+    assert made.headers["etag"] == await tag(api, f"loadbalancers/{made.json()['loadbalancer']['id']}")
+    assert "etag" not in (await api.send("GET", "loadbalancers")).headers
+
+
+async def test_statuses_change_no_tag(api: Api, worker: Worker, paths: dict[str, str]) -> None:
+    before = {root: await tag(api, path) for root, path in paths.items()}
+    worker.step()
+    assert (await api.get(paths["pool"]))["pool"]["provisioning_status"] == "ACTIVE"
+    assert {root: await tag(api, path) for root, path in paths.items()} == before
+
+
+async def test_a_load_balancer_has_the_tag_of_all_below_it(api: Api, paths: dict[str, str]) -> None:
+    before = {root: await tag(api, path) for root, path in paths.items()}
+    await api.put(paths["member"], {"member": {"weight": 5}})
+    changed = {root for root, path in paths.items() if await tag(api, path) != before[root]}
+    assert changed == {"loadbalancer", "member"}
+
+
+@pytest.mark.parametrize("root", ["loadbalancer", "listener", "pool", "member", "healthmonitor"])
+async def test_a_stale_change_is_refused_and_leaves_no_trace(api: Api, paths: dict[str, str], root: str) -> None:
+    path, stale = paths[root], await tag(api, paths[root])
+    await api.put(path, {root: {"name": "theirs"}})
+    fresh = await tag(api, path)
+    for method, body in (("PUT", {root: {"name": "mine"}}), ("DELETE", None)):
+        say = await api.fault(method, path, 412, body, headers={"If-Match": stale})
+        assert say == f"The resource has changed: its ETag is {fresh}, If-Match names {stale}."
+    assert (await api.get(path))[root]["name"] == "theirs"
+    assert await tag(api, path) == fresh
+    answer = await api.send("PUT", path, json={root: {"name": "mine"}}, headers={"If-Match": f"{stale}, W/{fresh}"})
+    assert answer.status_code == 200
+    cascade = {"cascade": "true"} if root == "loadbalancer" else None
+    gone = await api.send("DELETE", path, params=cascade, headers={"If-Match": answer.headers["etag"]})
+    assert gone.status_code == 204
+
+
+async def test_any_tag_will_do_but_something_must_be_there(api: Api, paths: dict[str, str]) -> None:
+    answer = await api.send("PUT", paths["pool"], json={"pool": {"name": "x"}}, headers={"If-Match": "*"})
+    assert answer.status_code == 200
+    await api.fault("DELETE", "pools/nothing", 404, headers={"If-Match": "*"})
+    # What is not the caller's is not there either, whatever its tag.
+
+
+async def test_others_learn_nothing_from_it(cloud: Cloud, paths: dict[str, str]) -> None:
+    say = await cloud.api("bob").fault("DELETE", paths["pool"], 404, headers={"If-Match": '"1"'})
+    assert say.endswith("not found.")
+
+
+async def test_what_has_no_generations(cloud: Cloud) -> None:
+    admin = cloud.api("admin")
+    stale = await tag(admin, "quotas/p-red")
+    assert await tag(admin, "quotas/p-red") == stale
+    await admin.put("quotas/p-red", {"quota": {"listener": 7}}, status=202)
+    assert await tag(admin, "quotas/p-red") != stale
+    await admin.fault("PUT", "quotas/p-red", 412, {"quota": {"listener": 8}}, headers={"If-Match": stale})
+    await admin.fault("DELETE", "quotas/p-red", 412, headers={"If-Match": stale})
+    fresh = await tag(admin, "quotas/p-red")
+    done = await admin.send("PUT", "quotas/p-red", json={"quota": {"listener": 8}}, headers={"If-Match": fresh})
+    assert done.status_code == 202

@@ -1,0 +1,93 @@
+"""The API's description of itself: complete, true, and readable without the internet."""
+
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from hydria.api import mounts
+from support.api import Api
+from support.cloud import Cloud
+
+VERBS = {"get", "post", "put", "delete"}
+
+
+@pytest.fixture
+async def document(cloud: Cloud) -> dict[str, Any]:
+    answer = await cloud.api(None).send("GET", "/load-balancer/openapi.json")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def references(part: Any) -> set[str]:
+    if isinstance(part, list):
+        return set().union(*map(references, part))
+    if not isinstance(part, dict):
+        return set()
+    mine = {part["$ref"]} if isinstance(part.get("$ref"), str) else set()
+    return mine.union(*map(references, part.values()))
+
+
+async def test_every_operation_is_described(cloud: Cloud, document: dict[str, Any]) -> None:
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    served = mounts(lambda _: cloud.networking, strict_immutable=False)[-1].operations
+    assert described == {(each.method, f"/v2.0/lbaas{each.path}") for each in served}
+    names = [each["operationId"] for methods in document["paths"].values() for each in methods.values()]
+    assert len(set(names)) == len(names)
+    assert document["servers"] == [{"url": "http://cloud.test/load-balancer"}]
+
+
+async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    assert references(document) <= {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+
+async def test_forms_say_bounds_and_bodies_all_attributes(cloud: Cloud, api: Api, document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    weight = schemas["MemberUpdate"]["properties"]["weight"]["anyOf"][0]
+    assert weight == {"type": "integer", "minimum": 0, "maximum": 256}
+    assert schemas["MemberCreate"]["required"] == ["address", "protocol_port"]
+    lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
+    assert set(schemas["LoadBalancer"]["properties"]) == set(await api.show("loadbalancer", lb["id"]))
+    pool = await api.create("pool", loadbalancer_id=lb["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
+    assert set(schemas["Pool"]["properties"]) == set(pool)
+
+
+class Page(HTMLParser):
+    """What a browser would need of a page: targets of links, ids, what it would load, what stands open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: set[str] = set()
+        self.loads: set[str] = set()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.ids.add(values.get("id") or "")
+        if tag == "a":
+            self.links.add(values.get("href") or "")
+        if tag in ("script", "link", "img", "iframe"):
+            self.loads.add(tag)
+        if tag in ("html", "body", "nav", "main", "details", "div", "table", "a"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.open and tag == self.open[-1]:
+            self.open.pop()
+
+
+async def test_the_page_stands_alone(cloud: Cloud, document: dict[str, Any]) -> None:
+    answer = await cloud.api(None).send("GET", "/load-balancer/docs")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=UTF-8")
+    page = Page()
+    page.feed(answer.text)
+    assert page.open == []
+    assert page.loads == set()
+    assert "url(" not in answer.text
+    assert {link for link in page.links if not link.startswith("#")} == {"openapi.json"}
+    assert {link[1:] for link in page.links if link.startswith("#")} <= page.ids
+    for methods in document["paths"].values():
+        assert {each["operationId"] for each in methods.values()} <= page.ids
