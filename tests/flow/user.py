@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 from world import World, eventually
 
+from hydria.compose.credentials import Credentials
+
 LBAAS = "/load-balancer/v2.0/lbaas"
 NAME = "web"
 MEMBERS = ("10.0.0.11", "10.0.0.12")
@@ -28,6 +30,7 @@ class User:
             async with httpx.AsyncClient(transport=_Borrowed(self._world)) as client:
                 answer = await client.send(request)
         except httpx.TransportError:
+            self._world.sound()
             await asyncio.sleep(0.005)
             return None
         assert answer.status_code < 500, answer.text
@@ -41,10 +44,7 @@ class User:
 
     async def log_in(self) -> None:
         """Get a token and make a subnet."""
-        from hydria.compose.credentials import Credentials  # noqa: PLC0415
-
-        while self._world.line.app is None:
-            await asyncio.sleep(0.01)
+        await self.get("/identity/v3")
         credentials = Credentials.read(self._world.settings.credentials_file)
         identity = {
             "methods": ["password"],

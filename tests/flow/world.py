@@ -46,16 +46,21 @@ class World:
         self.fatal: int | None = None
         self.deaths: list[str] = []
         self.checks = 0
+        self.failures: list[BaseException] = []
         self.server = Life()
         self.agent = Life()
         self.line = Line(self)
         self._inspector = Database(self.settings.database_url)
 
+    def sound(self) -> None:
+        """Raise the first thing that should never be."""
+        if self.failures:
+            raise self.failures[0]
+
     def moment(self, life: "Life", name: str) -> None:
         """Pass a moment of a life; at the fatal one, and ever after, it raises Crash."""
         if life.over.is_set():
             raise Crash(name)
-        self.check()
         if len(self.passed) == self.fatal:
             self.fatal = None
             self.deaths.append(name)
@@ -66,8 +71,10 @@ class World:
     def check(self) -> None:
         """Hold the invariant: what is settled is what the host holds, equal to the instance made from the rows."""
         for amphora_id, instance in self._inspector.read(_settled).items():
-            assert self.memory.instances.get(amphora_id) == instance, f"{amphora_id} is not what is settled"
             self.checks += 1
+            if self.memory.instances.get(amphora_id) != instance:
+                after = self.passed[-1:] + self.deaths
+                self.failures.append(AssertionError(f"after {after}, what is settled is not what the host holds"))
 
     async def keep_server(self) -> None:
         """Start the server as often as it dies."""
@@ -81,6 +88,9 @@ class World:
                     await life.over.wait()
             except Crash:
                 pass
+            except Exception as error:
+                self.failures.append(error)
+                raise
             finally:
                 life.end()
                 self.line.app = None
@@ -119,7 +129,7 @@ class Life:
 
 
 class FragileDatabase(Database):
-    """A database whose process may die before a transaction, before its commit, and before anybody hears of it."""
+    """A database whose process may die before a commit, after it, and before anybody hears of it."""
 
     def __init__(self, world: World, life: Life) -> None:
         super().__init__(world.settings.database_url, synchronous="normal")
@@ -129,15 +139,15 @@ class FragileDatabase(Database):
         self.subscribe(lambda hints: world.moment(life, f"server: hints {sorted(hints)}"))
 
     def transact(self, work: Callable[[Transaction], R]) -> R:
-        """Run a transaction between two moments, with one inside."""
+        """Run a transaction with a moment before and one after its commit."""
 
         def then(transaction: Transaction) -> R:
             result = work(transaction)
             self._world.moment(self._life, "server: before the commit")
             return result
 
-        self._world.moment(self._life, "server: before a transaction")
         result = super().transact(then)
+        self._world.check()
         self._world.moment(self._life, "server: after the commit")
         return result
 
@@ -151,7 +161,8 @@ class FragileHost:
         self._memory = world.memory
 
     async def remembered(self) -> Mapping[str, Instance]:
-        return await self._between("remembered", self._memory.remembered)
+        self._world.moment(self._life, "agent: starts")
+        return await self._memory.remembered()
 
     async def wire(self, topology: Topology) -> None:
         await self._between("wire", lambda: self._memory.wire(topology))
@@ -173,6 +184,7 @@ class FragileHost:
         await asyncio.sleep(0)
         self._world.moment(self._life, f"agent: before {verb}")
         done = await act()
+        self._world.check()
         self._world.moment(self._life, f"agent: after {verb}")
         return done
 
@@ -192,24 +204,25 @@ class Line(httpx.AsyncBaseTransport):
         task = asyncio.create_task(transport.handle_async_request(request))
         life.under_way.add(task)
         try:
-            return await task
-        except (Crash, asyncio.CancelledError):
-            if life.over.is_set():
-                raise httpx.ReadError("connection reset") from None
-            raise
+            await asyncio.wait((task,))
         finally:
+            task.cancel()
             life.under_way.discard(task)
+        if task.cancelled() or isinstance(task.exception(), Crash):
+            raise httpx.ReadError("connection reset")
+        return task.result()
 
 
 class AgentLine(httpx.AsyncBaseTransport):
-    """The agent's end of the line: it may die before it asks and before it learns the answer."""
+    """The agent's end of the line: it may die before it reports, and before it learns any answer."""
 
     def __init__(self, world: World, life: Life) -> None:
         self._world = world
         self._life = life
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self._world.moment(self._life, f"agent: before {request.url.path}")
+        if request.url.path.endswith("report"):
+            self._world.moment(self._life, "agent: before a report")
         answer = await self._world.line.handle_async_request(request)
         self._world.moment(self._life, f"agent: after {request.url.path}")
         return answer
@@ -219,13 +232,14 @@ def _settled(transaction: Transaction) -> dict[str, Instance]:
     """Return what is settled as instances made from the rows, by amphora id."""
     now = datetime.now(UTC)
     quartermaster = Quartermaster(lambda tx: HomeNetworking(tx, now), HomeTopologies)
+    topology = HomeTopologies(transaction).generation()
     c = columns(LoadBalancer)
     settled = {lb.id for lb in transaction.find(LoadBalancer, c.observed >= c.generation, c.deleted_in.is_(None))}
     amphorae = transaction.find(Amphora)
     # All else is said to be held, so that nothing is made out for it.
     held = {each.id for each in amphorae if each.load_balancer_id in settled}
     others = {each.id: _generation(transaction, each) for each in amphorae if each.id not in held}
-    orders = quartermaster.orders(transaction, Holding(host=HOST, amphorae=others))
+    orders = quartermaster.orders(transaction, Holding(host=HOST, amphorae=others, topology=topology))
     return {instance.amphora_id: instance for instance in orders.serve}
 
 
@@ -241,14 +255,12 @@ async def alive(world: World) -> AsyncIterator[World]:
     try:
         yield world
         world.check()
+        world.sound()
     finally:
         for task in tasks:
             task.cancel()
-        failures = await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         world.close()
-    for failure in failures:
-        if isinstance(failure, Exception):
-            raise failure
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
