@@ -3,6 +3,8 @@
 The exchange is two HTTP calls of the agent: `poll` (a long poll: what I hold in, what to do out) and `report`.
 """
 
+from typing import Any
+
 from msgspec import Struct
 
 from hydria.model.status import OperatingStatus
@@ -35,12 +37,17 @@ class Interface(Struct, frozen=True, kw_only=True):
 
 
 class Instance(Struct, frozen=True, kw_only=True):
-    """What one amphora must serve; `generation` is the load balancer's. The first interface carries the VIP."""
+    """What one amphora must serve; `generation` is the load balancer's. The first interface carries the VIP.
+
+    `flavor` and `zone` are the data of the profiles of its flavor and availability zone, empty without.
+    """
 
     amphora_id: str
     generation: int
     tree: Tree
     interfaces: tuple[Interface, ...]
+    flavor: dict[str, Any] = {}
+    zone: dict[str, Any] = {}
 
 
 class Counters(Struct, frozen=True, kw_only=True):

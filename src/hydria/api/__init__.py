@@ -2,9 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from hydria.api import providers, versions
+from hydria.api import healthcheck, openapi, providers, versions
 from hydria.api.access import Changes
+from hydria.api.availability_zone_profiles import AvailabilityZoneProfiles
+from hydria.api.availability_zones import AvailabilityZones
 from hydria.api.dialect import OctaviaDialect
+from hydria.api.etags import guarded
+from hydria.api.flavor_profiles import FlavorProfiles
+from hydria.api.flavors import Flavors
 from hydria.api.health_monitors import HealthMonitors
 from hydria.api.listeners import Listeners
 from hydria.api.load_balancers import LoadBalancers
@@ -37,12 +42,13 @@ def mounts(
         Members(changes, networking_of),
         HealthMonitors(changes, networking_of),
     )
-    operations = tuple(operation for resource in resources for operation in resource.operations())
+    plain = (Flavors(), FlavorProfiles(), AvailabilityZones(), AvailabilityZoneProfiles())
+    operations = tuple(operation for resource in (*resources, *plain, quotas) for operation in resource.operations())
     prefixes = (f"{ROOT}/v2.0/lbaas", f"{ROOT}/v2/lbaas", f"{ROOT}/v2.0", f"{ROOT}/v2")
+    operations = guarded((*operations, *providers.operations()))
     dialect = OctaviaDialect()
     return (
-        Mount(prefixes=(ROOT,), operations=versions.operations(), dialect=dialect),
-        Mount(
-            prefixes=prefixes, operations=(*operations, *quotas.operations(), *providers.operations()), dialect=dialect
-        ),
+        Mount(prefixes=("", ROOT), operations=healthcheck.operations(), dialect=dialect),
+        Mount(prefixes=(ROOT,), operations=(*versions.operations(), *openapi.operations(operations)), dialect=dialect),
+        Mount(prefixes=prefixes, operations=operations, dialect=dialect),
     )

@@ -1,17 +1,50 @@
-"""/providers: who makes load balancers. There is one, with Octavia's name for it."""
+"""/providers: who makes load balancers, and what flavors and zones may ask of them."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from hydria.api.support import PROVIDERS
+from hydria.api.listing import chosen
+from hydria.api.support import PROVIDERS, check_provider
 from hydria.http.operation import Call, Operation
+from hydria.model import availability_zone_profile, flavor_profile
+from hydria.model.capability import Capability
 
 
 def operations() -> tuple[Operation, ...]:
     """Return the operations, with paths below `/lbaas`."""
-    return (Operation(method="GET", path="/providers", work=_list, rule="os_load-balancer_api:provider:get_all"),)
+    capabilities = (
+        ("flavor_capabilities", flavor_profile.CAPABILITIES, "provider-flavor"),
+        ("availability_zone_capabilities", availability_zone_profile.CAPABILITIES, "provider-availability-zone"),
+    )
+    return (
+        Operation(method="GET", path="/providers", work=_list, rule="os_load-balancer_api:provider:get_all"),
+        *(
+            Operation(
+                method="GET",
+                path=f"/providers/{{provider}}/{name}",
+                work=partial(_capabilities, name=name, known=known),
+                rule=f"os_load-balancer_api:{policy}:get_all",
+            )
+            for name, known, policy in capabilities
+        ),
+    )
 
 
 def _list(call: Call) -> Any:
     call.authorise(call.caller.project_id)
-    providers = [{"name": name, "description": description} for name, description in PROVIDERS.items()]
-    return {"providers": providers}
+    return {"providers": [chosen(each, call) for each in _named(PROVIDERS)]}
+
+
+def _capabilities(call: Call, *, name: str, known: Mapping[str, Capability]) -> Any:
+    call.authorise(call.caller.project_id)
+    check_provider(call.path["provider"])
+    found = _named({key: capability.description for key, capability in known.items()})
+    for attribute in ("name", "description"):
+        wanted = call.query.last(attribute)
+        found = [each for each in found if not wanted or each[attribute] == wanted]
+    return {name: [chosen(each, call) for each in found]}
+
+
+def _named(descriptions: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "description": description} for name, description in descriptions.items()]

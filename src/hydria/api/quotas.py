@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, func, literal, select, union_all
 
-from hydria.api.kinds import HEALTH_MONITOR, LISTENER, LOAD_BALANCER, MEMBER, POOL, Kind
+from hydria.api.kinds import HEALTH_MONITOR, L7_POLICY, L7_RULE, LISTENER, LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.api.listing import Catalogue, page
 from hydria.errors import Forbidden, NotFound
 from hydria.http.operation import Call, Operation
@@ -26,6 +26,8 @@ _LIMITED: tuple[tuple[Kind, str], ...] = (
     (HEALTH_MONITOR, "health_monitor"),
     (MEMBER, "member"),
     (LISTENER, "listener"),
+    (L7_POLICY, "l7policy"),
+    (L7_RULE, "l7rule"),
 )
 
 _PATH = "/quotas/{project_id}"
@@ -75,13 +77,13 @@ class Quotas:
 
     def _locked(self, transaction: Transaction, project_id: str, names: Mapping[str, Any]) -> dict[str, int]:
         """Lock a project's quota and return those of these limits that there are."""
-        quota = _for_update(transaction, project_id)
+        quota = transaction.hold(Quota, project_id, column="project_id")
         if quota is None:
             if all(self._defaults[name] == UNLIMITED for name in names):
                 return {}
             # There must be a row to lock.
             transaction.ensure(Quota(project_id=project_id))
-            quota = _for_update(transaction, project_id)
+            quota = transaction.hold(Quota, project_id, column="project_id")
         limits = self._limits(quota or Quota(project_id=project_id))
         return {name: limits[name] for name in names if limits[name] != UNLIMITED}
 
@@ -117,7 +119,7 @@ class Quotas:
             if wire in changes:
                 changes[name] = changes.pop(wire)
         call.transaction.ensure(Quota(project_id=project_id))
-        before = _for_update(call.transaction, project_id)
+        before = call.transaction.hold(Quota, project_id, column="project_id")
         assert before is not None  # noqa: S101 - it was made sure of
         quota = structs.replace(before, **changes)
         call.transaction.update(quota)
@@ -125,7 +127,7 @@ class Quotas:
 
     def _delete(self, call: Call) -> None:
         project_id = _project(call)
-        if _for_update(call.transaction, project_id) is None:
+        if call.transaction.hold(Quota, project_id, column="project_id") is None:
             raise NotFound(f"Quotas {project_id} not found.")
         call.transaction.update(Quota(project_id=project_id))
 
@@ -146,13 +148,6 @@ def _scope(call: Call) -> list[ColumnElement[bool]]:
         wanted = wanted or call.caller.project_id
         call.authorise(wanted)
     return [columns(Quota).project_id == wanted] if wanted else []
-
-
-def _for_update(transaction: Transaction, project_id: str) -> Quota | None:
-    rows = rows_of(Quota)
-    statement = select(rows.table).where(columns(Quota).project_id == project_id).with_for_update()
-    row = transaction.execute(statement).mappings().first()
-    return None if row is None else rows.load(row)  # type: ignore[arg-type]
 
 
 def _count(kind: Kind, name: str, project_id: str) -> Any:

@@ -12,7 +12,7 @@ from hydria.model import LoadBalancer
 from hydria.ports import Networking, Topologies
 from hydria.spec import Holding, Instance, Orders
 from hydria.store import Transaction, columns
-from hydria.store.resources import Amphora, KnownHost, tree
+from hydria.store.resources import Amphora, KnownHost, flavor_data, tree, zone_data
 from hydria.store.tables import rows_of
 
 
@@ -89,4 +89,6 @@ class Quartermaster:
             generation=load_balancer.generation,
             tree=structs.replace(whole, load_balancer=plain),
             interfaces=legs,
+            flavor=flavor_data(transaction, load_balancer.flavor_id),
+            zone=zone_data(transaction, load_balancer.availability_zone),
         )

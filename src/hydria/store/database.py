@@ -53,6 +53,15 @@ class Transaction:
         row = self._connection.execute(_selecting(kind, column), {"key": key}).mappings().first()
         return None if row is None else rows_of(kind).load(row)  # type: ignore[arg-type]
 
+    def hold(self, kind: type[S], key: str, *, column: str = "id", shared: bool = False) -> S | None:
+        """Return the struct with this key, or None; nobody else changes it before this transaction ends.
+
+        `shared` lets others hold it too, who also only rely on it.
+        """
+        statement = _selecting(kind, column).with_for_update(read=shared)
+        row = self._connection.execute(statement, {"key": key}).mappings().first()
+        return None if row is None else rows_of(kind).load(row)  # type: ignore[arg-type]
+
     def find(self, kind: type[S], *where: ColumnElement[bool], order_by: tuple[Any, ...] = ()) -> list[S]:
         """Return the structs that meet all conditions."""
         rows = rows_of(kind)
@@ -67,11 +76,14 @@ class Transaction:
         for kind, dumped in by_kind.items():
             self._connection.execute(_inserting(kind), dumped)
 
-    def ensure(self, item: Struct) -> None:
-        """Add a struct unless there is a row with its key; one that is being added elsewhere is waited for."""
+    def ensure(self, item: Struct) -> bool:
+        """Add a struct unless a row has what is its own alone, its key above all; say whether it was added.
+
+        A row that is being added elsewhere is waited for.
+        """
         rows = rows_of(type(item))
         add = _ADDING[self._connection.dialect.name](rows.table).values(rows.dump(item))
-        self._connection.execute(add.on_conflict_do_nothing(index_elements=list(rows.table.primary_key)))
+        return bool(self._connection.execute(add.on_conflict_do_nothing()).rowcount)
 
     def update(self, item: Struct) -> None:
         """Replace the row with the struct's key."""

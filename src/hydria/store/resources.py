@@ -1,9 +1,16 @@
 """The tables of Octavia's resources, of hosts' reports, and the few statements that several parts need."""
 
-from msgspec import Struct
-from sqlalchemy import ColumnElement, case, or_
+from typing import Any
 
-from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource, Tree
+import msgspec
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Select, case, or_, select
+
+from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource, Tree
+from hydria.model.availability_zone import AvailabilityZone
+from hydria.model.availability_zone_profile import AvailabilityZoneProfile
+from hydria.model.flavor import Flavor
+from hydria.model.flavor_profile import FlavorProfile
 from hydria.model.quota import Quota
 from hydria.spec import Counters
 from hydria.store.database import Transaction
@@ -51,13 +58,21 @@ class Traffic(Struct, frozen=True, kw_only=True):
     counters: Counters
 
 
-CHILDREN = (Listener, Pool, Member, HealthMonitor)
+CHILDREN = (Listener, Pool, Member, HealthMonitor, L7Policy, L7Rule)
 
 register(LoadBalancer, "load_balancers", index=(("project_id",), ("vip_port_id",)))
 register(Listener, "listeners", index=(("load_balancer_id",), ("project_id",), ("default_pool_id",)))
 register(Pool, "pools", index=(("load_balancer_id",), ("project_id",)))
 register(Member, "members", index=(("load_balancer_id",), ("pool_id",), ("project_id",)))
 register(HealthMonitor, "health_monitors", index=(("load_balancer_id",), ("pool_id",), ("project_id",)))
+register(
+    L7Policy, "l7_policies", index=(("load_balancer_id",), ("listener_id",), ("redirect_pool_id",), ("project_id",))
+)
+register(L7Rule, "l7_rules", index=(("load_balancer_id",), ("l7policy_id",), ("project_id",)))
+register(FlavorProfile, "flavor_profiles")
+register(Flavor, "flavors", unique=(("name",),), index=(("flavor_profile_id",),))
+register(AvailabilityZoneProfile, "availability_zone_profiles")
+register(AvailabilityZone, "availability_zones", key=("name",), index=(("availability_zone_profile_id",),))
 register(Quota, "quotas", key=("project_id",))
 register(Amphora, "amphorae", index=(("load_balancer_id",), ("host",)))
 register(KnownHost, "hosts", key=("name",))
@@ -81,7 +96,32 @@ def tree(transaction: Transaction, load_balancer: LoadBalancer) -> Tree:
         pools=of[Pool],  # type: ignore[arg-type]
         members=of[Member],  # type: ignore[arg-type]
         health_monitors=of[HealthMonitor],  # type: ignore[arg-type]
+        l7_policies=of[L7Policy],  # type: ignore[arg-type]
+        l7_rules=of[L7Rule],  # type: ignore[arg-type]
     )
+
+
+def flavor_data(transaction: Transaction, flavor_id: str | None) -> dict[str, Any]:
+    """Return the data of a flavor's profile, empty without."""
+    if flavor_id is None:
+        return {}
+    flavor, profile = columns(Flavor), columns(FlavorProfile)
+    statement = select(profile.flavor_data).where(profile.id == flavor.flavor_profile_id, flavor.id == flavor_id)
+    return _data(transaction, statement)
+
+
+def zone_data(transaction: Transaction, name: str | None) -> dict[str, Any]:
+    """Return the data of an availability zone's profile, empty without."""
+    if name is None:
+        return {}
+    zone, profile = columns(AvailabilityZone), columns(AvailabilityZoneProfile)
+    statement = select(profile.availability_zone_data)
+    return _data(transaction, statement.where(profile.id == zone.availability_zone_profile_id, zone.name == name))
+
+
+def _data(transaction: Transaction, statement: Select[Any]) -> dict[str, Any]:
+    row = transaction.execute(statement).first()
+    return {} if row is None else msgspec.json.decode(row[0], type=dict[str, Any])
 
 
 def provisioning_status_sql(kind: type[Resource]) -> ColumnElement[str]:

@@ -1,0 +1,156 @@
+"""What the resources do alike that belong to no load balancer and no project: an admin's, without statuses."""
+
+from typing import Any, ClassVar
+
+import structlog
+from msgspec import UNSET, Struct, structs
+from sqlalchemy import select
+
+from hydria.api.listing import Catalogue, chosen, page
+from hydria.errors import Conflict, Invalid, NotFound
+from hydria.http.operation import Call, Operation
+from hydria.model.base import given
+from hydria.store import columns
+from hydria.store.tables import rows_of
+
+log = structlog.get_logger(__name__)
+
+
+class PlainKind(Struct, frozen=True, kw_only=True):
+    """One kind of plain resource.
+
+    `root`, `plural` and `links` are names in bodies, `policy` is in rule names, `title` in sentences; `key` is the
+    attribute that a path ends in.
+    """
+
+    struct: type[Struct]
+    root: str
+    plural: str
+    links: str
+    policy: str
+    title: str
+    key: str = "id"
+
+    def rule(self, action: str) -> str:
+        """Return the policy rule of an action."""
+        return f"os_load-balancer_api:{self.policy}:{action}"
+
+
+class PlainApi:
+    """The operations on one kind of plain resource; each kind fills in what is its own."""
+
+    kind: ClassVar[PlainKind]
+    path: ClassVar[str]
+    create_form: ClassVar[type[Struct]]
+    update_form: ClassVar[type[Struct]]
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the operations, with paths below `/lbaas`."""
+        kind, one = self.kind, f"{self.path}/{{{self.kind.key}}}"
+        return (
+            Operation(method="GET", path=self.path, work=self._list, rule=kind.rule("get_all")),
+            Operation(
+                method="POST",
+                path=self.path,
+                work=self._post,
+                form=self.create_form,
+                root=kind.root,
+                status=201,
+                rule=kind.rule("post"),
+            ),
+            Operation(method="GET", path=one, work=self._show, rule=kind.rule("get_one")),
+            Operation(
+                method="PUT", path=one, work=self._put, form=self.update_form, root=kind.root, rule=kind.rule("put")
+            ),
+            Operation(method="DELETE", path=one, work=self._delete, status=204, rule=kind.rule("delete")),
+        )
+
+    def create(self, call: Call) -> Struct:
+        """Return what the form asks for, not yet written."""
+        raise NotImplementedError
+
+    def taken(self, made: Struct) -> Conflict:
+        """Return the refusal of a resource that clashes with another one."""
+        raise NotImplementedError
+
+    def check_update(self, call: Call, key: str, form: Any) -> None:
+        """Refuse a change that cannot be, also of what is not there. Raises a Refusal."""
+
+    def check_delete(self, call: Call, key: str) -> None:
+        """Refuse to let it go. Raises a Refusal."""
+
+    def missing(self, key: str) -> NotFound:
+        """Return the refusal of what is not there."""
+        return NotFound(f"{self.kind.title} {key} not found.")
+
+    def missing_to_delete(self, key: str) -> NotFound:
+        """Return the refusal to delete what is not there."""
+        return self.missing(key)
+
+    def _list(self, call: Call) -> Any:
+        kind = self.kind
+        call.authorise(call.caller.project_id)
+        c, rows = columns(kind.struct), rows_of(kind.struct)
+        found, links = page(call, Catalogue(select(rows.table), dict(c.items()), c[kind.key]))
+        resources = [rows.load(row._mapping) for row in found]  # type: ignore[arg-type]
+        return {kind.plural: [chosen(_body(each), call) for each in resources], kind.links: links}
+
+    def _show(self, call: Call) -> Any:
+        call.authorise(call.caller.project_id)
+        key = call.path[self.kind.key]
+        found = call.transaction.get(self.kind.struct, key, column=self.kind.key)
+        if found is None:
+            raise self.missing(key)
+        return {self.kind.root: chosen(_body(found), call)}
+
+    def _post(self, call: Call) -> Any:
+        call.authorise(call.caller.project_id)
+        made = self.create(call)
+        if not call.transaction.ensure(made):
+            raise self.taken(made)
+        log.info("created", kind=self.kind.root, key=getattr(made, self.kind.key))
+        return {self.kind.root: _body(made)}
+
+    def _put(self, call: Call) -> Any:
+        call.authorise(call.caller.project_id)
+        key = call.path[self.kind.key]
+        before = call.transaction.hold(self.kind.struct, key, column=self.kind.key)
+        self.check_update(call, key, call.form)
+        if before is None:
+            raise self.missing(key)
+        after = structs.replace(before, **given(call.form))
+        if after != before:
+            call.transaction.update(after)
+        return {self.kind.root: _body(after)}
+
+    def _delete(self, call: Call) -> None:
+        call.authorise(call.caller.project_id)
+        key = call.path[self.kind.key]
+        before = call.transaction.hold(self.kind.struct, key, column=self.kind.key)
+        self.check_delete(call, key)
+        if before is None:
+            raise self.missing_to_delete(key)
+        call.transaction.delete(self.kind.struct, columns(self.kind.struct)[self.kind.key] == key)
+        log.info("deleted", kind=self.kind.root, key=key)
+
+
+def refuse_null(form: Struct, *names: str) -> None:
+    """Refuse null for attributes that have no default. Raises Invalid."""
+    for name in names:
+        if getattr(form, name) is None:
+            raise Invalid(f"None is not a valid option for {name}")
+
+
+def in_use(title: str, key: str) -> Conflict:
+    """Return Octavia's sentence for what others still refer to."""
+    return Conflict(f"{title} {key} is in use and cannot be modified.")
+
+
+def values_of(form: Struct) -> dict[str, Any]:
+    """Return what a create form gives, without nulls."""
+    return {name: value for name, value in given(form).items() if value is not None and value is not UNSET}
+
+
+def _body(resource: Struct) -> dict[str, Any]:
+    plain = structs.asdict(resource)
+    return plain | {name: plain[name] or "" for name in ("name", "description") if name in plain}
