@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource
+from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource
 
 
 class Kind(Struct, frozen=True, kw_only=True):
@@ -28,3 +28,5 @@ MEMBER = Kind(struct=Member, root="member", plural="members", policy="member", t
 HEALTH_MONITOR = Kind(
     struct=HealthMonitor, root="healthmonitor", plural="healthmonitors", policy="healthmonitor", title="Health Monitor"
 )
+L7_POLICY = Kind(struct=L7Policy, root="l7policy", plural="l7policies", policy="l7policy", title="L7 Policy")
+L7_RULE = Kind(struct=L7Rule, root="rule", plural="rules", policy="l7rule", title="L7 Rule")

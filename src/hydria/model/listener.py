@@ -14,6 +14,7 @@ from hydria.model.fields import (
     Milliseconds,
     Name,
     Port,
+    Seconds,
     Tag,
     Text,
     TlsVersion,
@@ -71,7 +72,7 @@ class ListenerUpdate(Struct, kw_only=True):
     tls_ciphers: Maybe[Ciphers] = UNSET
     tls_versions: Maybe[list[TlsVersion]] = UNSET
     alpn_protocols: Maybe[list[AlpnProtocol]] = UNSET
-    hsts_max_age: Maybe[int] = UNSET
+    hsts_max_age: Maybe[Seconds] = UNSET
     hsts_include_subdomains: Maybe[bool] = UNSET
     hsts_preload: Maybe[bool] = UNSET
 

@@ -32,11 +32,28 @@ class MemberUpdate(Struct, kw_only=True):
     tags: Maybe[list[Tag]] = UNSET
 
 
-class MemberCreate(MemberUpdate, kw_only=True):
-    """The wire form of a new member."""
+class MemberAlone(MemberUpdate, kw_only=True):
+    """What a create form says of the member itself, wherever the form stands."""
 
     address: IpAddress
     protocol_port: Port
     subnet_id: Maybe[Uuid] = UNSET
-    project_id: Maybe[ProjectId] = UNSET
     request_sriov: Maybe[bool] = UNSET
+
+
+class MemberCreate(MemberAlone, kw_only=True):
+    """The wire form of a new member."""
+
+    project_id: Maybe[ProjectId] = UNSET
+
+
+class MemberInBatch(MemberCreate, kw_only=True):
+    """The wire form of one member of a batch, new or known by its address and port."""
+
+    tenant_id: Maybe[ProjectId] = UNSET
+
+
+class MemberBatch(Struct, kw_only=True):
+    """The wire form of all members that a pool is to have."""
+
+    members: list[MemberInBatch]

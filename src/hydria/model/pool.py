@@ -44,14 +44,22 @@ class Pool(Child, frozen=True, kw_only=True):
     alpn_protocols: tuple[AlpnProtocol, ...] | None = None
 
 
-class PoolUpdate(Struct, kw_only=True):
-    """The wire form of a change."""
+class PersistenceUpdate(Struct, kw_only=True):
+    """The wire form of a change of what keeps a client with one member; without a type, the stored one stays."""
+
+    type: PersistenceType | None = None
+    cookie_name: CookieName | None = None
+    persistence_timeout: int | None = None
+    persistence_granularity: IpAddress | None = None
+
+
+class PoolForm(Struct, kw_only=True):
+    """What all wire forms of a pool have."""
 
     name: Maybe[Name] = UNSET
     description: Maybe[Text] = UNSET
     admin_state_up: Maybe[bool] = UNSET
     lb_algorithm: Maybe[Algorithm] = UNSET
-    session_persistence: Maybe[SessionPersistence] = UNSET
     tags: Maybe[list[Tag]] = UNSET
     tls_container_ref: Maybe[Text] = UNSET
     ca_tls_container_ref: Maybe[Text] = UNSET
@@ -62,8 +70,15 @@ class PoolUpdate(Struct, kw_only=True):
     alpn_protocols: Maybe[list[AlpnProtocol]] = UNSET
 
 
-class PoolAlone(PoolUpdate, kw_only=True):
+class PoolUpdate(PoolForm, kw_only=True):
+    """The wire form of a change."""
+
+    session_persistence: Maybe[PersistenceUpdate] = UNSET
+
+
+class PoolAlone(PoolForm, kw_only=True):
     """What a create form says of the pool itself, wherever the form stands."""
 
+    session_persistence: Maybe[SessionPersistence] = UNSET
     protocol: PoolProtocol
     lb_algorithm: Algorithm

@@ -59,15 +59,14 @@ def operating_statuses(tree: Tree, servers: Mapping[str, ServerState]) -> dict[s
 
     `servers` says what the proxy knows of each member, by member id. The roll-up is Octavia's: a pool is ERROR when
     none of its members works and DEGRADED when some fail, OFFLINE when no listener uses it; the load balancer takes
-    over the worst of the pools in use; a listener is ONLINE when it is switched on.
+    over the worst of the pools in use; what
+    has no state of its own (a listener, a policy) is ONLINE when it is switched on.
     """
     statuses: dict[str, OperatingStatus] = {}
     for member in tree.members:
         statuses[member.id] = _member(tree, member, servers.get(member.id, "unknown"))
-    for monitor in tree.health_monitors:
-        statuses[monitor.id] = _switch(monitor)
-    for listener in tree.listeners:
-        statuses[listener.id] = _switch(listener)
+    for each in (*tree.health_monitors, *tree.listeners, *tree.l7_policies, *tree.l7_rules):
+        statuses[each.id] = _switch(each)
     for pool in tree.pools:
         statuses[pool.id] = _pool(tree, pool, statuses)
     root = tree.load_balancer

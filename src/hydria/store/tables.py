@@ -92,7 +92,7 @@ def _bare(hint: Any) -> tuple[Any, bool]:
     if get_origin(hint) is Annotated:
         return _bare(get_args(hint)[0])
     if get_origin(hint) is Literal:
-        return str, False
+        return type(get_args(hint)[0]), False
     if get_origin(hint) in (Union, UnionType):
         kinds = [kind for kind in get_args(hint) if kind is not NoneType]
         if len(kinds) == 1:

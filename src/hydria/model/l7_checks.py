@@ -1,0 +1,158 @@
+"""What L7 policies and rules can be: Octavia's rules for actions, redirections and conditions. Pure."""
+
+import re
+from typing import Any
+
+from hydria.errors import Invalid
+from hydria.model.faults import not_provided
+from hydria.model.l7_policy import L7Policy
+from hydria.model.l7_rule import L7Rule
+
+_TARGETS = {
+    "REDIRECT_TO_POOL": "redirect_pool_id",
+    "REDIRECT_TO_URL": "redirect_url",
+    "REDIRECT_PREFIX": "redirect_prefix",
+}
+
+# Characters of a header's name, of a cookie's and of a header's value, and of a quoted value.
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+,.^_`|~-]+")
+_COOKIE_VALUE = re.compile(r"[A-Za-z0-9!#$%&'()*+,./:<=>?@\[\]^_`{|}~-]+")
+_HEADER_VALUE = re.compile(r"[!-~]+")
+_QUOTED_VALUE = re.compile(r'"[ \t!-~]*"')
+_DN_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+
+
+def check_listener(protocol: str) -> None:
+    """Refuse policies of listeners that do not read requests. Raises Unsupported."""
+    if protocol not in ("HTTP", "TERMINATED_HTTPS"):
+        raise not_provided(f"{protocol} protocol listeners do not support L7 policies")
+
+
+def settle(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a policy's given attributes with what follows from them: where it redirects to decides its action.
+
+    `redirect_pool_id` stands also for a pool that is still to be made. Raises Invalid.
+    """
+    settled = dict(values)
+    if "action" in values:
+        _clear_for(settled)
+    pool, url, prefix = (settled.get(name) for name in _TARGETS.values())
+    if pool and (url or prefix):
+        raise _policy("Cannot specify redirect_pool_id and redirect_url or redirect_prefix at the same time")
+    # The URL wins over the prefix, as in Octavia.
+    action = "REDIRECT_TO_POOL" if pool else "REDIRECT_TO_URL" if url else "REDIRECT_PREFIX" if prefix else None
+    if action is not None:
+        settled["action"] = action
+        settled |= {name: None for target, name in _TARGETS.items() if target != action}
+        settled["redirect_http_code"] = None if pool else settled.get("redirect_http_code") or 302
+    return settled
+
+
+def _clear_for(values: dict[str, Any]) -> None:
+    """Hold an action to its target, and drop what does not belong to it."""
+    action = values["action"]
+    if action is None:
+        raise Invalid(f"Invalid L7 Policy action specified: {action}")
+    if action in _TARGETS and not values.get(_TARGETS[action]):
+        raise _policy(f"{_must(action)} must not be None")
+    if action in ("REJECT", "REDIRECT_TO_URL"):
+        values["redirect_pool_id"] = None
+    if action in ("REJECT", "REDIRECT_TO_POOL"):
+        values["redirect_url"] = None
+
+
+def settle_change(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what a change of a policy comes to; an action clears what the others need. Raises Invalid."""
+    if not values:
+        raise _policy("Invalid update options")
+    settled = settle(values)
+    action = settled.get("action")
+    if action is not None:
+        settled |= {name: None for target, name in _TARGETS.items() if target != action}
+        if action in ("REJECT", "REDIRECT_TO_POOL"):
+            settled["redirect_http_code"] = None
+    return settled
+
+
+def check_target(policy: L7Policy) -> None:
+    """Refuse a policy that has lost where it redirects to. Raises Invalid."""
+    if policy.action in _TARGETS and not getattr(policy, _TARGETS[policy.action]):
+        raise _policy(f"{_must(policy.action)} must not be None")
+
+
+def _must(action: str) -> str:
+    return "redirect_pool_id or redirect_pool" if action == "REDIRECT_TO_POOL" else _TARGETS[action]
+
+
+def _policy(message: str) -> Invalid:
+    return Invalid(f"Invalid L7 Policy arguments: {message}")
+
+
+def check_rule(rule: L7Rule) -> None:
+    """Refuse a rule whose type, comparison, key and value do not fit together. Raises Invalid."""
+    if not rule.value:
+        raise _rule("L7 rule type requires a value")
+    if rule.type in ("HEADER", "COOKIE"):
+        if not rule.key:
+            raise _rule("L7 rule type requires a key")
+        if not _NAME.fullmatch(rule.key):
+            raise _error("Invalid characters in key")
+        _check_value(rule, "cookie value" if rule.type == "COOKIE" else "header value")
+    elif rule.type in ("HOST_NAME", "PATH"):
+        _check_value(rule, "comparison value")
+    elif rule.type == "FILE_TYPE":
+        if rule.compare_type not in ("REGEX", "EQUAL_TO"):
+            raise _rule("invalid comparison type for rule type")
+        _check_value(rule, "comparison value")
+    elif rule.type in ("SSL_CONN_HAS_CERT", "SSL_VERIFY_RESULT", "SSL_DN_FIELD"):
+        _check_tls(rule)
+    else:
+        raise _rule("invalid rule type")
+
+
+def _check_value(rule: L7Rule, what: str) -> None:
+    if rule.compare_type == "REGEX":
+        _check_regex(rule.value)
+        return
+    if rule.compare_type not in ("STARTS_WITH", "ENDS_WITH", "CONTAINS", "EQUAL_TO"):
+        raise _rule("invalid comparison type for rule type")
+    if what == "cookie value":
+        fits = _COOKIE_VALUE.fullmatch(rule.value)
+    else:
+        fits = _HEADER_VALUE.fullmatch(rule.value) or _QUOTED_VALUE.fullmatch(rule.value)
+    if not fits:
+        raise _error(f"Invalid characters in {what}")
+
+
+def _check_regex(value: str) -> None:
+    try:
+        re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise _error(f"Unable to parse regular expression: {error}") from None
+
+
+def _check_tls(rule: L7Rule) -> None:
+    if rule.type == "SSL_DN_FIELD":
+        if rule.compare_type == "REGEX":
+            _check_regex(rule.value)
+        if not rule.key:
+            raise _rule(f"L7rule type {rule.type} needs to specify a key and a value.")
+        if not _DN_FIELD.fullmatch(rule.key):
+            raise _rule("Invalid L7rule distinguished name field.")
+        return
+    if rule.key:
+        raise _rule(f'L7rule type {rule.type} does not use the "key" field.')
+    if rule.type == "SSL_CONN_HAS_CERT" and rule.value.lower() != "true":
+        raise _rule(f"L7rule value {rule.value} is not a boolean True string.")
+    if rule.type == "SSL_VERIFY_RESULT" and not (rule.value.isascii() and rule.value.isdigit()):
+        raise _rule(f"L7rule type {rule.type} needs a int value, which is >= 0")
+    if rule.compare_type != "EQUAL_TO":
+        raise _rule(f"L7rule type {rule.type} only supports the EQUAL_TO compare type.")
+
+
+def _rule(message: str) -> Invalid:
+    return _error(f"Invalid L7 Rule: {message}")
+
+
+def _error(message: str) -> Invalid:
+    return Invalid(f"Error parsing L7Rule: {message}")

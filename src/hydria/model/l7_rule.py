@@ -1,0 +1,61 @@
+"""An L7 rule: one condition of an L7 policy."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct
+
+from hydria.model.base import Child
+from hydria.model.fields import Maybe, ProjectId, Tag
+
+RuleType = Literal[
+    "COOKIE",
+    "FILE_TYPE",
+    "HEADER",
+    "HOST_NAME",
+    "PATH",
+    "SSL_CONN_HAS_CERT",
+    "SSL_DN_FIELD",
+    "SSL_VERIFY_RESULT",
+]
+CompareType = Literal["CONTAINS", "ENDS_WITH", "EQUAL_TO", "REGEX", "STARTS_WITH"]
+Line = Annotated[str, Meta(max_length=255, pattern=r"^[^\r\n]*\Z")]
+
+# How many rules one policy may have.
+MOST_RULES = 50
+
+
+class L7Rule(Child, frozen=True, kw_only=True):
+    """The stored rule; `key` names the header, cookie or field, None for types that look at one thing only."""
+
+    l7policy_id: str
+    type: RuleType
+    compare_type: CompareType
+    key: str | None = None
+    value: str
+    invert: bool = False
+
+
+class L7RuleUpdate(Struct, kw_only=True):
+    """The wire form of a change."""
+
+    type: Maybe[RuleType] = UNSET
+    compare_type: Maybe[CompareType] = UNSET
+    key: Maybe[Line] = UNSET
+    value: Maybe[Line] = UNSET
+    invert: Maybe[bool] = UNSET
+    admin_state_up: Maybe[bool] = UNSET
+    tags: Maybe[list[Tag]] = UNSET
+
+
+class L7RuleAlone(L7RuleUpdate, kw_only=True):
+    """What a create form says of the rule itself, wherever the form stands."""
+
+    type: RuleType
+    compare_type: CompareType
+    value: Line
+
+
+class L7RuleCreate(L7RuleAlone, kw_only=True):
+    """The wire form of a new rule."""
+
+    project_id: Maybe[ProjectId] = UNSET

@@ -1,0 +1,160 @@
+"""What a listener can be: which attributes its protocol has, and what they need of one another. Pure."""
+
+from collections.abc import Iterable, Sequence
+
+
+from msgspec import UNSET, structs
+
+from hydria.errors import Invalid
+from hydria.model import tls
+from hydria.model.faults import no_children, no_option, unfit
+from hydria.model.fields import POOL_PROTOCOLS
+from hydria.model.listener import Listener, ListenerUpdate
+
+_HEADERS = ("X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-IP", "X-Client-IP", "X-Real-IP")
+_TLS_HEADERS = (
+    "X-SSL-Client-Verify",
+    "X-SSL-Client-Has-Cert",
+    "X-SSL-Client-DN",
+    "X-SSL-Client-CN",
+    "X-SSL-Issuer",
+    "X-SSL-Client-SHA1",
+    "X-SSL-Client-Not-Before",
+    "X-SSL-Client-Not-After",
+)
+
+
+def check_protocols(listener_protocol: str, pool_protocol: str) -> None:
+    """Refuse a pool that cannot stand behind a listener. Raises Invalid."""
+    if listener_protocol == "PROMETHEUS":
+        raise no_children(listener_protocol)
+    if pool_protocol not in POOL_PROTOCOLS[listener_protocol]:
+        raise unfit(
+            f"The pool protocol '{pool_protocol}' is invalid while the listener protocol is '{listener_protocol}'."
+        )
+
+
+def with_tls_defaults(listener: Listener) -> Listener:
+    """Return a new listener with what TLS needs and nobody said; an empty list of sources is none."""
+    listener = structs.replace(listener, allowed_cidrs=listener.allowed_cidrs or None)
+    if listener.protocol != "TERMINATED_HTTPS":
+        return listener
+    return structs.replace(
+        listener,
+        tls_ciphers=tls.CIPHERS if listener.tls_ciphers is None else listener.tls_ciphers,
+        tls_versions=tls.VERSIONS if listener.tls_versions is None else listener.tls_versions,
+        alpn_protocols=tls.ALPN if listener.alpn_protocols is None else listener.alpn_protocols,
+    )
+
+
+def check_new(listener: Listener) -> None:
+    """Refuse a listener whose attributes do not fit its protocol or one another. Raises Invalid."""
+    protocol = listener.protocol
+    certificates = bool(listener.default_tls_container_ref or listener.sni_container_refs)
+    terminates = protocol == "TERMINATED_HTTPS" or (protocol == "PROMETHEUS" and certificates)
+    _check_headers(listener.insert_headers, protocol)
+    if protocol in ("UDP", "SCTP") and certificates:
+        raise unfit(f"{protocol} protocol listener does not support TLS.")
+    if certificates and not terminates:
+        raise _no_certificates(protocol)
+    if listener.client_ca_tls_container_ref and not certificates:
+        raise _certificate_must("with a client CA container reference")
+    if terminates and not certificates:
+        raise _certificate_must(f"for {protocol} protocol listeners")
+    if listener.client_authentication != "NONE" and not listener.client_ca_tls_container_ref:
+        raise _no_ca(listener.client_authentication)
+    if listener.client_crl_container_ref and not listener.client_ca_tls_container_ref:
+        raise _no_ca_for_crl()
+    tls.check_ciphers(listener.tls_ciphers)
+    if terminates:
+        tls.check_versions(listener.tls_versions)
+        tls.check_alpn(listener.alpn_protocols)
+    if (listener.hsts_include_subdomains or listener.hsts_preload) and listener.hsts_max_age is None:
+        raise unfit(
+            "HSTS configuration options hsts_include_subdomains and hsts_preload only make sense if hsts_max_age is "
+            "set as well."
+        )
+    _check_hsts(listener.hsts_max_age, protocol)
+
+
+def check_change(before: Listener, form: ListenerUpdate) -> None:
+    """Refuse a change that does not fit what a listener is. Raises Invalid."""
+    protocol = before.protocol
+    certificates = bool(form.default_tls_container_ref or form.sni_container_refs)
+    if protocol in ("UDP", "SCTP") and (certificates or form.insert_headers):
+        raise unfit(f"{protocol} protocol listener does not support TLS or header insertion.")
+    if certificates and protocol not in ("TERMINATED_HTTPS", "PROMETHEUS"):
+        raise _no_certificates(protocol)
+    ca = form.client_ca_tls_container_ref or before.client_ca_tls_container_ref
+    wanted = form.client_authentication
+    if wanted is not UNSET and wanted not in (None, "NONE") and not ca:
+        raise _no_ca(wanted)
+    _check_headers(form.insert_headers or None, protocol)
+    if (form.client_crl_container_ref or before.client_crl_container_ref) and not ca:
+        raise _no_ca_for_crl()
+    tls.check_ciphers(form.tls_ciphers or None)
+    tls.check_versions(None if form.tls_versions is UNSET else form.tls_versions)
+    tls.check_alpn(None if form.alpn_protocols is UNSET else form.alpn_protocols)
+    age = before.hsts_max_age if form.hsts_max_age is UNSET or form.hsts_max_age is None else form.hsts_max_age
+    if (form.hsts_include_subdomains or form.hsts_preload) and age is None:
+        raise unfit("Cannot enable hsts_include_subdomains or hsts_preload if hsts_max_age was not set as well.")
+    _check_hsts(None if form.hsts_max_age is UNSET else form.hsts_max_age, protocol)
+
+
+def defaults_for_null(form: ListenerUpdate) -> None:
+    """Put the defaults where a change resets what TLS needs."""
+    if form.tls_ciphers is None:
+        form.tls_ciphers = tls.CIPHERS
+    if form.tls_versions is None:
+        form.tls_versions = list(tls.VERSIONS)
+    if form.alpn_protocols is None:
+        form.alpn_protocols = list(tls.ALPN)
+    if form.allowed_cidrs is not UNSET:
+        form.allowed_cidrs = form.allowed_cidrs or None
+
+
+def check_sources(allowed_cidrs: Iterable[str], vips: Sequence[str], vip_sg_ids: Sequence[str]) -> None:
+    """Refuse sources that can reach none of a load balancer's addresses. Raises Invalid.
+
+    `vips` are addresses, or the subnets of those that are still to be allocated.
+    """
+    cidrs = list(allowed_cidrs)
+    if cidrs and vip_sg_ids:
+        raise unfit("Allowed CIDRs are not allowed when using custom VIP Security Groups.")
+    for cidr in cidrs:
+        if all((":" in cidr) != (":" in vip) for vip in vips):
+            raise unfit(f"CIDR {cidr} IP version incompatible with all VIPs {list(vips)} IP version.")
+
+
+def _check_headers(headers: dict[str, str] | None, protocol: str) -> None:
+    if not headers:
+        return
+    if protocol not in ("HTTP", "TERMINATED_HTTPS"):
+        raise no_option("insert-headers", f"a {protocol} protocol listener.")
+    names = list(headers)
+    if any(name not in _HEADERS + _TLS_HEADERS for name in names):
+        raise no_option(names, "insert_headers")
+    of_tls = [name for name in names if name in _TLS_HEADERS]
+    if of_tls and protocol != "TERMINATED_HTTPS":
+        raise no_option(of_tls, f"{protocol} protocol listener.")
+
+
+def _check_hsts(age: int | None, protocol: str) -> None:
+    if age is not None and protocol != "TERMINATED_HTTPS":
+        raise unfit("The HSTS feature can only be used for listeners using the TERMINATED_HTTPS protocol.")
+
+
+def _no_certificates(protocol: str) -> Invalid:
+    return unfit(f"Certificate container references are not allowed on {protocol} protocol listeners.")
+
+
+def _certificate_must(what: str) -> Invalid:
+    return unfit(f"An SNI or default certificate container reference must be provided {what}.")
+
+
+def _no_ca(wanted: str) -> Invalid:
+    return unfit(f"Client authentication setting {wanted} requires a client CA container reference.")
+
+
+def _no_ca_for_crl() -> Invalid:
+    return unfit("A client authentication CA reference is required to specify a client authentication revocation list.")

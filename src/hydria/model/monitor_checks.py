@@ -1,0 +1,71 @@
+"""What a health monitor can be, by its type and its pool's protocol. Pure."""
+
+from msgspec import UNSET, structs
+
+from hydria.model.faults import no_option, unfit
+from hydria.model.health_monitor import HealthMonitor, HealthMonitorUpdate
+from hydria.model.pool_checks import DATAGRAM
+
+_HTTP_DEFAULTS = {"http_method": "GET", "url_path": "/", "expected_codes": "200"}
+_FOR_DATAGRAM = ("UDP-CONNECT", "SCTP", "TCP", "HTTP")
+
+# The shortest pause between two UDP checks, in seconds.
+_LEAST_UDP_DELAY = 3
+
+
+def with_http_defaults(monitor: HealthMonitor) -> HealthMonitor:
+    """Return the monitor with what HTTP checks need and nobody said."""
+    if monitor.type not in ("HTTP", "HTTPS"):
+        return monitor
+    return structs.replace(
+        monitor, **{name: value for name, value in _HTTP_DEFAULTS.items() if not getattr(monitor, name)}
+    )
+
+
+def check_new(monitor: HealthMonitor, pool_protocol: str) -> None:
+    """Refuse a monitor that its pool cannot have, or with attributes that its type does not have. Raises Invalid."""
+    kind = monitor.type
+    if pool_protocol in DATAGRAM:
+        _check_datagram(kind, pool_protocol)
+        _check_delay(kind, monitor.delay)
+    elif kind in ("UDP-CONNECT", "SCTP"):
+        raise unfit(f"The {kind} type is only supported for pools of type UDP/SCTP.")
+    for attribute in _HTTP_DEFAULTS:
+        if kind not in ("HTTP", "HTTPS") and getattr(monitor, attribute):
+            raise no_option(attribute, f"health monitors of type {kind}")
+    check_domain_name(monitor)
+
+
+def check_change(before: HealthMonitor, form: HealthMonitorUpdate) -> None:
+    """Refuse attributes that the monitor's type does not have, and to reset what has no default. Raises Invalid."""
+    for attribute in _HTTP_DEFAULTS:
+        if before.type not in ("HTTP", "HTTPS") and getattr(form, attribute) is not UNSET:
+            raise no_option(attribute, f"health monitors of type {before.type}")
+    for attribute in ("delay", "max_retries", "timeout"):
+        if getattr(form, attribute) is None:
+            raise no_option(None, attribute)
+    if form.delay is not UNSET and form.delay is not None:
+        _check_delay(before.type, form.delay)
+
+
+def check_domain_name(monitor: HealthMonitor) -> None:
+    """Refuse a domain name without HTTP 1.1, which alone has a Host header. Raises Invalid."""
+    if monitor.domain_name and not monitor.http_version:
+        raise unfit("'http_version' must be specified when 'domain_name' is provided.")
+    if monitor.domain_name and monitor.http_version == "1.0":
+        raise no_option("http_version 1.0", "health monitors HTTP 1.1 domain name health check")
+
+
+def _check_datagram(kind: str, pool_protocol: str) -> None:
+    if kind not in _FOR_DATAGRAM:
+        raise unfit(
+            f"The associated pool protocol is {pool_protocol}, so only a {'/'.join(_FOR_DATAGRAM)} health monitor is "
+            "supported."
+        )
+
+
+def _check_delay(kind: str, delay: int) -> None:
+    if kind == "UDP-CONNECT" and delay < _LEAST_UDP_DELAY:
+        raise unfit(
+            f"The request delay value {delay} should be larger than {_LEAST_UDP_DELAY} for {kind} health monitor type."
+        )

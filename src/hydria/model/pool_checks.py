@@ -1,0 +1,135 @@
+"""What a pool can be: its algorithm, its persistence, its TLS towards members. Pure."""
+
+import re
+
+from msgspec import UNSET, structs
+
+from hydria.errors import Invalid
+from hydria.model import tls
+from hydria.model.faults import not_provided, unfit
+from hydria.model.pool import Pool, PoolUpdate, SessionPersistence
+
+DATAGRAM = ("UDP", "SCTP")
+
+# What Set-Cookie's grammar does not allow in a name.
+_BAD_COOKIE = re.compile(r'[\x00-\x20\x22\x28-\x29\x2c\x2f\x3a-\x40\x5b-\x5d\x7b\x7d\x7f]|[^\x00-\xff]')
+
+
+def with_tls_defaults(pool: Pool) -> Pool:
+    """Return a new pool with what TLS needs and nobody said."""
+    if not pool.tls_enabled:
+        return pool
+    return structs.replace(
+        pool,
+        tls_ciphers=tls.CIPHERS if pool.tls_ciphers is None else pool.tls_ciphers,
+        tls_versions=tls.VERSIONS if pool.tls_versions is None else pool.tls_versions,
+        alpn_protocols=tls.ALPN if pool.alpn_protocols is None else pool.alpn_protocols,
+    )
+
+
+def check_new(pool: Pool) -> None:
+    """Refuse a pool whose attributes do not fit its protocol or one another. Raises Invalid, Unsupported."""
+    _check_persistence(pool.session_persistence, pool.protocol)
+    if pool.crl_container_ref and not pool.ca_tls_container_ref:
+        raise unfit("A CA certificate reference is required to specify a revocation list.")
+    tls.check_ciphers(pool.tls_ciphers)
+    if pool.tls_enabled:
+        tls.check_versions(pool.tls_versions)
+        tls.check_alpn(pool.alpn_protocols)
+    _check_algorithm(pool.lb_algorithm)
+
+
+def check_change(before: Pool, form: PoolUpdate) -> None:
+    """Refuse a change that does not fit what a pool is. Raises Invalid, Unsupported."""
+    _check_persistence(changed_persistence(before, form), before.protocol)
+    _check_ca(before, form)
+    tls.check_ciphers(form.tls_ciphers or None)
+    tls.check_versions(None if form.tls_versions is UNSET else form.tls_versions)
+    tls.check_alpn(None if form.alpn_protocols is UNSET else form.alpn_protocols)
+    if form.lb_algorithm:
+        _check_algorithm(form.lb_algorithm)
+
+
+def defaults_for_null(form: PoolUpdate) -> None:
+    """Put the defaults where a change resets what TLS needs."""
+    if form.tls_ciphers is None:
+        form.tls_ciphers = tls.CIPHERS
+    if form.tls_versions is None:
+        form.tls_versions = list(tls.VERSIONS)
+
+
+def changed_persistence(before: Pool, form: PoolUpdate) -> SessionPersistence | None:
+    """Return the persistence that a change asks for: the stored type stays where none is given. Raises Invalid."""
+    asked = form.session_persistence
+    if asked is UNSET or asked is None:
+        return None
+    stored = before.session_persistence.type if before.session_persistence else None
+    kind = asked.type or stored
+    if kind is None:
+        raise unfit("Invalid session_persistence provided.")
+    return SessionPersistence(
+        type=kind,
+        cookie_name=asked.cookie_name,
+        persistence_timeout=asked.persistence_timeout,
+        persistence_granularity=asked.persistence_granularity,
+    )
+
+
+def _check_persistence(persistence: SessionPersistence | None, protocol: str) -> None:
+    if persistence is None:
+        return
+    kind, cookie = persistence.type, persistence.cookie_name
+    if protocol in DATAGRAM:
+        _check_datagram_persistence(kind, cookie)
+    elif persistence.persistence_timeout or persistence.persistence_granularity:
+        raise unfit("persistence_timeout and persistence_granularity is only for UDP and SCTP protocol pools.")
+    if cookie and kind != "APP_COOKIE":
+        raise unfit('Field "cookie_name" can only be specified with session persistence of type "APP_COOKIE".')
+    if cookie and _BAD_COOKIE.search(cookie):
+        raise unfit('Supplied "cookie_name" is invalid.')
+    if kind == "APP_COOKIE" and not cookie:
+        raise unfit(
+            'Field "cookie_name" must be specified when using the "APP_COOKIE" session persistence type.'
+        )
+
+
+def _check_datagram_persistence(kind: str, cookie: str | None) -> None:
+    if kind == "SOURCE_IP" and cookie:
+        raise unfit(
+            "session_persistence SOURCE_IP type for UDP and SCTP protocols only accepts: type, persistence_timeout, "
+            "persistence_granularity."
+        )
+    if cookie:
+        raise unfit("Cookie names are not supported for UDP/SCTP pools.")
+    if kind != "SOURCE_IP":
+        raise unfit(f"Session persistence of type {kind} is not supported for UDP/SCTP protocol pools.")
+
+
+def _check_ca(before: Pool, form: PoolUpdate) -> None:
+    crl = before.crl_container_ref if form.crl_container_ref is UNSET else form.crl_container_ref
+    ca = before.ca_tls_container_ref if form.ca_tls_container_ref is UNSET else form.ca_tls_container_ref
+    if not crl or ca:
+        return
+    if before.ca_tls_container_ref:
+        raise unfit("A CA reference cannot be removed when a certificate revocation list is present.")
+    raise unfit("A CA reference is required to specify a certificate revocation list.")
+
+
+def _check_algorithm(algorithm: str) -> None:
+    if algorithm == "SOURCE_IP_PORT":
+        raise not_provided(f"Amphora provider does not support {algorithm} algorithm.")
+
+
+def check_member_address(address: str) -> None:
+    """Refuse the address that Octavia keeps for itself (the metadata service's). Raises Invalid."""
+    if address == "169.254.169.254":
+        raise Invalid(f"{address} is not a valid option for member address")
+
+
+def check_families(pool_protocol: str, address: str, vips: tuple[str, ...]) -> None:
+    """Refuse a member that datagrams could not be sent on to: no VIP has its IP version. Raises Unsupported."""
+    if pool_protocol in DATAGRAM and all((":" in vip) != (":" in address) for vip in vips):
+        raise not_provided(
+            "This provider doesn't support mixing IPv4 and IPv6 addresses for its VIP and members in "
+            f"{pool_protocol} load balancers."
+        )

@@ -1,0 +1,48 @@
+"""Ciphers, protocol versions and ALPN protocols: Octavia's defaults and what it takes. Pure."""
+
+import re
+from collections.abc import Sequence
+
+from hydria.model.faults import unfit
+
+# OWASP's cipher string B.
+CIPHERS = (
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:"
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+    "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305"
+)
+VERSIONS = ("TLSv1.2", "TLSv1.3")
+ALPN = ("h2", "http/1.1", "http/1.0")
+
+_ALL_VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_CIPHERS = re.compile(r"[A-Za-z0-9\-+!:@=_.]+")
+
+
+def check_ciphers(ciphers: str | None) -> None:
+    """Refuse a cipher string with characters that no cipher has. Raises Invalid."""
+    if ciphers and not _CIPHERS.fullmatch(ciphers):
+        raise unfit("Invalid characters in cipher string. Only alphanumeric, -, +, !, :, @, =, _, and . are allowed.")
+
+
+def check_versions(versions: Sequence[str] | None) -> None:
+    """Refuse an empty list and versions that are none. Raises Invalid."""
+    if versions is None:
+        return
+    if not versions:
+        raise unfit(
+            "Empty TLS version list. Either specify at least one TLS version or remove this parameter to use the "
+            "default."
+        )
+    wrong = [version for version in versions if version not in _ALL_VERSIONS]
+    if wrong:
+        raise unfit(f"Invalid TLS versions: {', '.join(wrong)}")
+
+
+def check_alpn(protocols: Sequence[str] | None) -> None:
+    """Refuse an empty list; what may be in it, the form says. Raises Invalid."""
+    if protocols is not None and not protocols:
+        raise unfit(
+            "Empty ALPN protocol list. Either specify at least one ALPN protocol or remove this parameter to use the "
+            "default."
+        )
