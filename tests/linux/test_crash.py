@@ -1,0 +1,229 @@
+"""Always true, with real processes: whatever is killed whenever, all ends as asked, and traffic flows on meanwhile."""
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from haproxies import get
+from programs import Product, Visitor, eventually, product
+
+from hydria.adapters.linux.kernel import inside
+
+VIP = "10.0.0.100"
+SEED = 20261123
+
+
+@pytest.fixture(scope="module")
+def apart() -> Iterator[Product]:
+    """Server and agent as two programs, with three web servers."""
+    with product() as made:
+        made.start("server", "agent")
+        made.surroundings(11, 12, 13)
+        yield made
+
+
+@pytest.fixture
+def balanced(apart: Product) -> Iterator[Product]:
+    """The same with a load balancer that serves; nothing is left of it afterwards."""
+    apart.create()
+    apart.becomes("ACTIVE")
+    yield apart
+    ready(apart)
+    apart.delete()
+    assert apart.leftovers() == []
+
+
+def ready(made: Product) -> None:
+    """Start what does not run."""
+    made.start(*({"server", "agent"} - made.running.keys()))
+
+
+def answers(made: Product) -> set[str]:
+    return {get(made.client, VIP)[1].strip().removeprefix("you hit: ") for _ in range(6)}
+
+
+def test_traffic_flows_on_while_both_are_dead(balanced: Product) -> None:
+    pid = balanced.proxy
+    with Visitor(balanced) as visitor:
+        visitor.more()
+        balanced.kill("server", "agent")
+        visitor.more(50)
+        balanced.start("server", "agent")
+        visitor.more()
+        (pool,) = balanced.all("pools")
+        # Both are at work again, on the HAProxy that ran on.
+        balanced.make(f"pools/{pool['id']}/members", "member", address="10.0.0.13", protocol_port=80)
+        balanced.becomes("ACTIVE")
+        eventually(lambda: "web13" in answers(balanced))
+        visitor.more()
+    assert visitor.failures == []
+    assert balanced.proxy == pid
+
+
+@pytest.mark.parametrize("victims", [("server",), ("agent",), ("server", "agent")], ids="+".join)
+def test_killed_at_random_moments_of_create_change_and_delete(apart: Product, victims: tuple[str, ...]) -> None:
+    chance = random.Random(f"{SEED} {victims}")  # noqa: S311 - to be repeated
+
+    def create() -> None:
+        form = apart.form("lb", VIP)
+        while apart.balancer() is None:
+            apart.ask("POST", "loadbalancers", {"loadbalancer": form})
+
+    def change() -> None:
+        (pool,) = apart.all("pools")
+        (listener,) = apart.all("listeners")
+        (first,) = (each for each in apart.all(f"pools/{pool['id']}/members") if each["address"] == "10.0.0.11")
+        apart.ask("DELETE", f"pools/{pool['id']}/members/{first['id']}")
+        apart.ask("POST", f"pools/{pool['id']}/members", {"member": {"address": "10.0.0.13", "protocol_port": 80}})
+        apart.ask("PUT", f"listeners/{listener['id']}", {"listener": {"timeout_client_data": 60000}})
+
+    with killing(apart, victims, chance, create):
+        create()
+    apart.becomes("ACTIVE")
+    assert answers(apart) == {"web11", "web12"}
+    with Visitor(apart) as visitor:
+        visitor.more(5)
+        with killing(apart, victims, chance, change):
+            change()
+        apart.becomes("ACTIVE")
+        visitor.more(5)
+    assert visitor.failures == []
+    assert answers(apart) == {"web12", "web13"}
+    with killing(apart, victims, chance, apart.delete):
+        apart.delete()
+    apart.becomes("gone")
+    assert apart.leftovers() == []
+
+
+@contextlib.contextmanager
+def killing(made: Product, victims: tuple[str, ...], chance: random.Random, _: Callable[[], None]) -> Iterator[None]:
+    """Kill the victims a moment into what is done meanwhile, and start them again."""
+    pause = chance.uniform(0, 0.15)
+
+    def kill() -> None:
+        time.sleep(pause)
+        made.kill(*victims)
+        made.start(*victims)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def test_a_second_one_says_so_and_leaves(balanced: Product) -> None:
+    for command, what in (("server", "server on this database"), ("agent", "agent on this host")):
+        said = balanced.fails(command)
+        assert len(said.strip().splitlines()) == 1
+        assert f"Another {what} runs already (process {balanced.running[command].pid}" in said
+    # Those that were there first did not mind.
+    assert answers(balanced) == {"web11", "web12"}
+
+
+def test_a_killed_haproxy_is_back_at_once(balanced: Product) -> None:
+    os.kill(balanced.proxy, signal.SIGKILL)
+
+    def answered() -> bool:
+        with contextlib.suppress(OSError):
+            return get(balanced.client, VIP)[0] == 200
+        return False
+
+    eventually(answered, 2)
+
+
+def test_a_port_that_is_taken(balanced: Product) -> None:
+    with inside(balanced.names.amphora(balanced.amphora)):
+        taken = socket.create_server((VIP, 8080))
+    (pool,) = balanced.all("pools")
+    (listener,) = balanced.all("listeners")
+    lb = listener["loadbalancers"][0]["id"]
+    with taken:
+        new = {"loadbalancer_id": lb, "protocol": "HTTP", "protocol_port": 8080, "default_pool_id": pool["id"]}
+        balanced.make("listeners", "listener", **new)
+        balanced.becomes("ERROR")
+        assert "Address already in use" in (balanced.reason() or "")
+        assert answers(balanced) == {"web11", "web12"}
+    balanced.becomes("ACTIVE")
+    assert balanced.reason() is None
+    assert get(balanced.client, VIP, 8080)[0] == 200
+
+
+def test_twenty_quick_changes_while_pending_are_merged(balanced: Product) -> None:
+    pid = balanced.proxy
+    (pool,) = balanced.all("pools")
+    with Visitor(balanced) as visitor:
+        visitor.more(5)
+        statuses = set()
+        for number in range(10):
+            member = {"address": "10.0.0.13", "protocol_port": 80 if number == 9 else 8000 + number}
+            weight = {"weight": 10 if number < 9 else 0}
+            made = balanced.make(f"pools/{pool['id']}/members", "member", **member, backup=False)
+            path = f"pools/{pool['id']}/members/{made['id']}"
+            assert balanced.ask("PUT", path, {"member": {"admin_state_up": number == 9, **weight}}).status_code == 200
+            statuses.add(balanced.status())
+        assert "PENDING_UPDATE" in statuses
+        balanced.becomes("ACTIVE")
+        visitor.more(5)
+        for each in balanced.all(f"pools/{pool['id']}/members"):
+            if each["address"] == "10.0.0.13" and each["protocol_port"] != 80:
+                assert balanced.ask("DELETE", f"pools/{pool['id']}/members/{each['id']}").status_code == 204
+        path = f"pools/{pool['id']}/members/{made['id']}"
+        assert balanced.ask("PUT", path, {"member": {"weight": 1}}).status_code == 200
+        balanced.becomes("ACTIVE")
+        visitor.more(10)
+    # A member that is new and not yet disabled got traffic that went on to another; none was lost, none reloaded.
+    assert visitor.failures == []
+    assert balanced.proxy == pid
+    assert answers(balanced) == {"web11", "web12", "web13"}
+
+
+def test_any_change_under_load_loses_nothing(balanced: Product) -> None:
+    (pool,) = balanced.all("pools")
+    (listener,) = balanced.all("listeners")
+    lb = listener["loadbalancers"][0]["id"]
+    monitor = {"type": "HTTP", "delay": 5, "timeout": 10, "max_retries": 2, "pool_id": pool["id"]}
+    with Visitor(balanced, clients=3) as visitor:
+        changes: list[Callable[[], httpx.Response]] = [
+            lambda: balanced.ask("PUT", f"loadbalancers/{lb}", {"loadbalancer": {"name": "lb", "description": "x"}}),
+            lambda: balanced.ask("PUT", f"listeners/{listener['id']}", {"listener": {"timeout_client_data": 60000}}),
+            lambda: balanced.ask("POST", "healthmonitors", {"healthmonitor": monitor}),
+            lambda: balanced.ask("PUT", f"pools/{pool['id']}", {"pool": {"lb_algorithm": "LEAST_CONNECTIONS"}}),
+            lambda: balanced.ask(
+                "POST", "listeners", {"listener": {"loadbalancer_id": lb, "protocol": "TCP", "protocol_port": 81}}
+            ),
+            lambda: balanced.ask("PUT", f"listeners/{listener['id']}", {"listener": {"connection_limit": 1000}}),
+        ]
+        for change in changes:
+            answer = change()
+            assert answer.status_code in (200, 201), answer.text
+            balanced.becomes("ACTIVE")
+            visitor.more(10)
+    assert visitor.failures == []
+
+
+def test_a_reboot_gets_everything_back(balanced: Product) -> None:
+    balanced.create("other", "10.0.0.101")
+    balanced.becomes("ACTIVE", "other")
+    balanced.kill("server", "agent")
+    balanced.reboot()
+    balanced.start("server", "agent")
+    balanced.rewire(11, 12, 13)
+    for vip in (VIP, "10.0.0.101"):
+
+        def answered(vip: str = vip) -> bool:
+            with contextlib.suppress(OSError):
+                return get(balanced.client, vip, timeout=1)[0] == 200
+            return False
+
+        eventually(answered, 20)
+    balanced.becomes("ACTIVE")
+    balanced.delete("other")
