@@ -7,7 +7,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -106,9 +105,7 @@ class Dispatcher:
             )
             return operation.work(call)
 
-        transact = self._database.transact if operation.writing else self._database.read
-        # An embedded database answers faster than a thread is woken.
-        result = transact(work) if self._database.embedded else await run_in_threadpool(transact, work)
+        result = await self._database.run(work, writing=operation.writing)
         return result if isinstance(result, Reply) else Reply(body=result)
 
     async def _body(self, request: Request) -> bytes:

@@ -1,7 +1,10 @@
 """Transactions over SQLite (embedded) or PostgreSQL. `work` is a function of a transaction and may run again."""
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
@@ -15,18 +18,18 @@ from sqlalchemy import (
     Select,
     Update,
     bindparam,
-    create_engine,
     delete,
-    event,
     insert,
     select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
 from hydria.errors import Unavailable
+from hydria.store.engines import WIDTH, open_engine, overtaken, passing, unreachable
+from hydria.store.hints import Wire
 from hydria.store.tables import rows_of
 
 S = TypeVar("S", bound=Struct)
@@ -34,9 +37,17 @@ R = TypeVar("R")
 
 Listener = Callable[[frozenset[str]], None]
 
-# How often a serialisation failure is tried again before the caller is told.
-_ATTEMPTS = 5
+# How often work is run that clashes with other work, before the caller is told: SQLite waits within each.
+_ATTEMPTS_EMBEDDED = 5
+_ATTEMPTS_SHARED = 20
 
+# A connection's options before its transaction, by whether it may write. On PostgreSQL, what writes is serializable: it
+# reads what it likes before it writes, and of two transactions that could spoil each other one is run again.
+_EMBEDDED: dict[bool, dict[str, Any]] = {True: {"hydria_writing": True}, False: {"hydria_writing": False}}
+_SHARED: dict[bool, dict[str, Any]] = {
+    True: {"isolation_level": "SERIALIZABLE"},
+    False: {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
 
 _ADDING: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -47,6 +58,8 @@ class Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.hints: set[str] = set()
+        # Whether only the commit is left.
+        self.done = False
 
     def get(self, kind: type[S], key: str, *, column: str = "id") -> S | None:
         """Return the struct with this key, or None."""
@@ -133,68 +146,99 @@ class Database:
     """One database. `embedded` says that it answers without waiting for another process."""
 
     def __init__(self, url: str, *, synchronous: str = "full") -> None:
-        """Open the database at an SQLAlchemy URL; `synchronous` is SQLite's pragma."""
-        self.embedded = url.startswith("sqlite")
-        self.engine: Engine = create_engine(url)
+        """Open the database at an SQLAlchemy URL; `synchronous` is SQLite's pragma. Raises SettingsError."""
+        self.engine: Engine = open_engine(url, synchronous)
+        self.embedded = self.engine.dialect.name == "sqlite"
         self._listeners: list[Listener] = []
-        if self.embedded:
-            _prepare_sqlite(self.engine, synchronous)
+        self._attempts = _ATTEMPTS_EMBEDDED if self.embedded else _ATTEMPTS_SHARED
+        self._wire: Wire | None = None
+        self._threads = ThreadPoolExecutor(WIDTH, thread_name_prefix="hydria-database")
+        # Those that clashed go one after the other, so that each soon succeeds.
+        self._turn = threading.Lock()
 
     def subscribe(self, listener: Listener) -> None:
-        """Call `listener` with the hints of every transaction that committed some."""
+        """Call `listener` with the hints of every transaction that committed some, here or in another server.
+
+        It may be called from any thread.
+        """
         self._listeners.append(listener)
+        if self._wire is None and not self.embedded:
+            self._wire = Wire(self.engine, self._spread)
 
     def transact(self, work: Callable[[Transaction], R]) -> R:
-        """Run `work` in a transaction that may write. Raises Unavailable when the database stays busy."""
-        for _ in range(_ATTEMPTS):
-            try:
-                with self._begin(writing=True) as transaction:
-                    result = work(transaction)
-            except OperationalError as error:
-                if not _passing(error):
-                    raise
-                continue
-            if transaction.hints:
-                for listener in self._listeners:
-                    listener(frozenset(transaction.hints))
-            return result
-        raise Unavailable("The database is busy. Please try again.")
+        """Run `work` in a transaction that may write, again when it clashes with another.
+
+        Raises Unavailable when the database stays busy or cannot be reached.
+        """
+        with ExitStack() as stack:
+            for attempt in range(1, self._attempts + 1):
+                transaction = None
+                try:
+                    with self._begin(writing=True) as transaction:
+                        result = work(transaction)
+                        transaction.done = True
+                except DBAPIError as error:
+                    _judge(error, transaction, attempt)
+                    if attempt == 1 and not self.embedded:
+                        stack.enter_context(self._turn)
+                    continue
+                break
+            else:
+                raise Unavailable("The database is busy. Please try again.")
+        if transaction.hints:
+            topics = frozenset(transaction.hints)
+            self._spread(topics)
+            if self._wire is not None:
+                self._wire.tell(topics)
+        return result
 
     def read(self, work: Callable[[Transaction], R]) -> R:
-        """Run `work` in a transaction that only reads, on one consistent state."""
-        with self._begin(writing=False) as transaction:
-            return work(transaction)
+        """Run `work` in a transaction that only reads, on one consistent state.
+
+        Raises Unavailable when the database cannot be reached.
+        """
+        for attempt in range(1, self._attempts + 1):
+            try:
+                with self._begin(writing=False) as transaction:
+                    return work(transaction)
+            except DBAPIError as error:
+                _judge(error, None, attempt)
+        raise Unavailable("The database is busy. Please try again.")
+
+    async def run(self, work: Callable[[Transaction], R], *, writing: bool) -> R:
+        """Run `work` as `transact` or `read` do; the event loop goes on while a database elsewhere answers."""
+        act = self.transact if writing else self.read
+        # An embedded database answers faster than a thread is woken.
+        if self.embedded:
+            return act(work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, act, work)
 
     @contextmanager
     def _begin(self, *, writing: bool) -> Iterator[Transaction]:
         with self.engine.connect() as connection:
-            connection.execution_options(hydria_writing=writing)
+            connection.execution_options(**(_EMBEDDED if self.embedded else _SHARED)[writing])
             with connection.begin():
                 yield Transaction(connection)
 
+    def _spread(self, topics: frozenset[str]) -> None:
+        for listener in tuple(self._listeners):
+            listener(topics)
+
     def close(self) -> None:
         """Close all connections."""
+        if self._wire is not None:
+            self._wire.close()
+        self._threads.shutdown()
         self.engine.dispose()
 
 
-def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
-    if synchronous not in ("full", "normal", "off"):
-        raise ValueError(f"synchronous cannot be {synchronous!r}")
-
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        # SQLAlchemy begins; the driver must not begin by itself.
-        connection.isolation_level = None
-        for pragma in ("journal_mode = WAL", f"synchronous = {synchronous}", "busy_timeout = 5000"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A transaction that reads before it writes must own the write lock from the start.
-        writing = connection.get_execution_options().get("hydria_writing", True)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-
-def _passing(error: OperationalError) -> bool:
-    text = str(error.orig)
-    return "database is locked" in text or getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
+def _judge(error: DBAPIError, transaction: Transaction | None, attempt: int) -> None:
+    """Return when the work may be run again. Raises Unavailable, or the error."""
+    # A commit that was cut off may have happened.
+    if error.connection_invalidated and transaction is not None and transaction.done:
+        raise Unavailable("The database was lost while it saved. Look whether the change is there.") from error
+    if passing(error) or (attempt == 1 and overtaken(error)):
+        return
+    if unreachable(error):
+        raise Unavailable("The database cannot be reached. Please try again.") from error
+    raise error

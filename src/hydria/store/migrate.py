@@ -5,10 +5,13 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from hydria.errors import SettingsError
 from hydria.store.database import Database
+
+# Any number that is only ours.
+_LOCK = 0x6879647269610001
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -27,6 +30,9 @@ def upgrade(target: str | Engine) -> None:
         return
     settings = configuration()
     with target.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            # Of several servers that start at once, one upgrades and the others find it done.
+            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         settings.attributes["connection"] = connection
         try:
             command.upgrade(settings, "head")

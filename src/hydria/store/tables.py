@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, g
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, MetaData, Table, Text, UniqueConstraint
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
@@ -17,7 +17,7 @@ S = TypeVar("S", bound=Struct)
 
 metadata = MetaData()
 
-_SCALARS: dict[Any, type[Any]] = {str: Text, int: Integer, bool: Boolean, float: Float}
+_SCALARS: dict[Any, type[Any]] = {str: Text, int: BigInteger, bool: Boolean, float: Float}
 
 
 class Rows(Generic[S]):

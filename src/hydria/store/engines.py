@@ -1,0 +1,70 @@
+"""Engines: what SQLite and PostgreSQL each need to be told, and which of their failures pass by themselves."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from hydria.errors import SettingsError
+
+# How many transactions a server has at once in a database that is another process.
+WIDTH = 16
+
+# PostgreSQL's serialization_failure and deadlock_detected.
+_CLASHES = ("40001", "40P01")
+
+
+def open_engine(url: str, synchronous: str) -> Engine:
+    """Open the database at an SQLAlchemy URL; `synchronous` is SQLite's pragma. Raises SettingsError."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        engine = create_engine(address)
+        _prepare_sqlite(engine, synchronous)
+        return engine
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    try:
+        return create_engine(address, pool_size=WIDTH, max_overflow=WIDTH)
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"database.url: {address.drivername} needs the Python module {error.name}, which is not installed: "
+            "pip install 'hydria[postgresql]'"
+        ) from None
+
+
+def passing(error: DBAPIError) -> bool:
+    """Say whether the same work may succeed when it is run again."""
+    if "database is locked" in str(error.orig) or error.connection_invalidated:
+        return True
+    return getattr(error.orig, "sqlstate", None) in _CLASHES
+
+
+def overtaken(error: DBAPIError) -> bool:
+    """Say whether another transaction may have made what this one found missing; once more, and it is found."""
+    return isinstance(error, IntegrityError) and getattr(error.orig, "sqlstate", None) == "23505"
+
+
+def unreachable(error: DBAPIError) -> bool:
+    """Say whether the database does not take connections, or takes no more."""
+    state = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or state in ("57P03", "53300", "57P01"):
+        return True
+    return state is None and isinstance(error, OperationalError) and type(error.orig).__module__.startswith("psycopg")
+
+
+def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
+    if synchronous not in ("full", "normal", "off"):
+        raise ValueError(f"synchronous cannot be {synchronous!r}")
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        # SQLAlchemy begins; the driver must not begin by itself.
+        connection.isolation_level = None
+        for pragma in ("journal_mode = WAL", f"synchronous = {synchronous}", "busy_timeout = 5000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads before it writes must own the write lock from the start.
+        writing = connection.get_execution_options().get("hydria_writing", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
