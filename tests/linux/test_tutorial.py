@@ -1,0 +1,123 @@
+"""The whole tutorial with the stock clients, and that nothing of it is left. Its home is demo/tutorial.py."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from demo import tutorial
+from demo.shell import Shell
+from demo.steps import Chapter
+from demo.walk import Walk
+
+from hydria.adapters.linux.kernel import inside, links, namespaces
+from hydria.adapters.linux.names import Names
+
+_BEGIN = (
+    tutorial.START,
+    tutorial.SURROUNDINGS,
+    tutorial.LOAD_BALANCER,
+    tutorial.LISTENER,
+    tutorial.POOL,
+    tutorial.MEMBERS,
+    tutorial.FLOATING_IP,
+    tutorial.HEALTH_MONITOR,
+)
+# None of these touches what another one looks at; the first mostly waits for health checks.
+_TOGETHER = ((tutorial.OUTAGE, tutorial.TIMEOUTS), (tutorial.NO_ROUTER,), (tutorial.NO_PORT_SECURITY,))
+
+
+class _Nobody:
+    """A screen that nobody reads."""
+
+    def chapter(self, chapter: Chapter) -> None: ...
+
+    def typed(self, command: str, before: str) -> None: ...
+
+    def answered(self, answer: str) -> None: ...
+
+    def waiting(self, seconds: float) -> None: ...
+
+    def overheard(self, line: str) -> None: ...
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory with a short name, because sockets in it must have one; HAProxy, unprivileged, passes through."""
+    with tempfile.TemporaryDirectory(prefix="hydria-") as made:
+        Path(made).chmod(0o711)
+        yield Path(made)
+
+
+@pytest.fixture
+def shell(names: Names, place: Path) -> Iterator[Shell]:
+    """A shell in a machine of its own, whose Hydria has its own directories, port and names."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    file = place / "hydria.toml"
+    file.write_text(
+        f'state_dir = "{place}/state"\nrun_dir = "{place}/run"\n'
+        f'[server]\nport = {port}\n[agent]\nprefix = "{names.prefix}"\n'
+    )
+    made = Shell(Path(sys.executable).parent, {**os.environ, "HYDRIA_SETTINGS": str(file)})
+    try:
+        yield made
+    finally:
+        # Shown when the test fails.
+        print(made.type(f"tail -n 30 {place}/state/hydria.log").text)  # noqa: T201
+        made.type("hydria down --purge")
+
+
+def _firewall() -> str:
+    return subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_tutorial_shows_what_it_must_and_leaves_nothing(shell: Shell, names: Names, place: Path) -> None:
+    machine = f"{names.prefix}machine"
+    untouched = links(machine), _firewall()
+    walk = Walk(shell, _Nobody())
+    walk.go(_BEGIN)
+
+    def branch(chapters: tuple[Chapter, ...]) -> None:
+        with inside(machine):
+            walk.branch().go(chapters)
+
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(branch, chapters) for chapters in _TOGETHER]:
+            done.result()
+    walk.go(tutorial.REMOVAL)
+    # What remains is the way to the external network.
+    assert namespaces(names.prefix) == [names.switch]
+    assert list((place / "run/amphorae").iterdir()) == []
+    assert list((place / "run/lab").iterdir()) == []
+    walk.go((tutorial.STOP,))
+    assert namespaces(names.prefix) == []
+    assert (links(machine), _firewall()) == untouched
+    assert [entry.name for entry in place.iterdir()] == ["hydria.toml"]
+    assert _processes_of(place) == []
+
+
+def test_every_chapter_is_walked() -> None:
+    walked = {chapter.title for chapters in (_BEGIN, *_TOGETHER) for chapter in chapters}
+    assert walked == {chapter.title for chapter in tutorial.WALK}
+
+
+def _processes_of(directory: Path) -> list[str]:
+    """Return the processes that were told of a directory or work in it."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            line = (entry / "cmdline").read_text().replace("\0", " ")
+            if str(directory) in line or Path(os.readlink(entry / "cwd")).is_relative_to(directory):
+                found.append(line)
+        except OSError:
+            continue
+    return found
