@@ -72,7 +72,8 @@ class Credentials(Struct, frozen=True, kw_only=True):
         return {"clouds": {CLOUD: cloud}}
 
     def write(self, file: Path) -> None:
-        """Write them as a `clouds.yaml` of mode 0600."""
+        """Write them as a `clouds.yaml` of mode 0600; its directory is made."""
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(file, yaml.safe_dump(self.clouds(), sort_keys=False).encode())
 
     def exports(self) -> str:
