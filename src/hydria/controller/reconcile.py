@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from msgspec import structs
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, not_, or_, select
 
 from hydria.controller.legs import release
 from hydria.model import LoadBalancer
@@ -34,8 +34,8 @@ class Reconciler:
     def due(self, transaction: Transaction, now: datetime) -> list[str]:
         """Return the ids of load balancers that no report will bring forward.
 
-        Those are the ones that no host has been told of, that must go and no host knows, and that wait for a host
-        which is silent.
+        Those are the ones that no host serves or will serve, that must go and no host knows, and that wait for a
+        host which is silent.
         """
         lb, amphora, host = columns(LoadBalancer), columns(Amphora), columns(KnownHost)
         joined = (
@@ -43,10 +43,14 @@ class Reconciler:
             .table.outerjoin(rows_of(Amphora).table, amphora.load_balancer_id == lb.id)
             .outerjoin(rows_of(KnownHost).table, host.name == amphora.host)
         )
-        leaving = lb.deleted_in.is_not(None) & amphora.leaving.is_(False)
+        going = lb.deleted_in.is_not(None)
+        other = rows_of(Amphora).table.alias()
+        stays = select(other.c.id).where(other.c.load_balancer_id == lb.id, other.c.leaving.is_(False)).exists()
+        unserved = or_(amphora.id.is_(None), and_(not_(going), not_(stays)))
+        leaving = going & amphora.leaving.is_(False)
         pending = (lb.observed < lb.generation) & (lb.failed < lb.generation)
         silent = pending & (host.seen_at < _heard_since(now))
-        statement = select(lb.id).select_from(joined).where(or_(amphora.id.is_(None), leaving, silent)).distinct()
+        statement = select(lb.id).select_from(joined).where(or_(unserved, leaving, silent)).distinct()
         return [key for (key,) in transaction.execute(statement)]
 
     def reconcile(self, transaction: Transaction, key: str, now: datetime) -> None:
@@ -57,12 +61,28 @@ class Reconciler:
         amphorae = transaction.find(Amphora, columns(Amphora).load_balancer_id == key)
         if load_balancer.deleted_in is not None:
             self._clear_away(transaction, load_balancer, amphorae)
-        elif not amphorae:
-            self._place(transaction, load_balancer, now)
         else:
-            self._settle(transaction, load_balancer, amphorae)
+            self._keep(transaction, load_balancer, amphorae, now)
         if amphorae:
             self._miss_hosts(transaction, key, amphorae, now)
+
+    def _keep(
+        self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora], now: datetime
+    ) -> None:
+        """See to it that there is an amphora that stays, and settle what it serves.
+
+        One that leaves is waited for: the VIP's port is one leg, which is never in two namespaces. On a silent host
+        it is gone, as far as anybody can say.
+        """
+        staying = [amphora for amphora in amphorae if not amphora.leaving]
+        if staying:
+            self._settle(transaction, load_balancer, staying)
+        elif all(self._silent(transaction, amphora, now) for amphora in amphorae):
+            self._place(transaction, load_balancer, now)
+        else:
+            judged = _judged(load_balancer, amphorae)
+            if judged != load_balancer:
+                transaction.update(judged)
 
     def _place(self, transaction: Transaction, load_balancer: LoadBalancer, now: datetime) -> None:
         refusal = self._networking_of(transaction).refuses_vip(load_balancer.vip_network_id)
@@ -103,9 +123,14 @@ class Reconciler:
         if load_balancer is None or load_balancer.observed >= load_balancer.generation:
             return
         for amphora in amphorae:
-            host = transaction.get(KnownHost, amphora.host, column="name")
-            if host is not None and host.seen_at < _heard_since(now):
-                fail(transaction, load_balancer, f"Host {host.name} does not ask for work. Is its agent running?")
+            # Nothing but the load balancer's end waits for those that leave.
+            waited_for = not amphora.leaving or load_balancer.deleted_in is not None
+            if waited_for and self._silent(transaction, amphora, now):
+                fail(transaction, load_balancer, f"Host {amphora.host} does not ask for work. Is its agent running?")
+
+    def _silent(self, transaction: Transaction, amphora: Amphora, now: datetime) -> bool:
+        host = transaction.get(KnownHost, amphora.host, column="name")
+        return host is not None and host.seen_at < _heard_since(now)
 
     def _forget_deleted(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
         """Remove the rows of children that no host serves any more."""

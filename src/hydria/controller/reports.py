@@ -31,7 +31,8 @@ class Reporter:
             transaction.update(structs.replace(told, updated_at=stamp(now)))
         if report.reason is not None and report.reason != amphora.reason:
             log.warning("amphora_failing", amphora=amphora.id, generation=report.attempted, reason=report.reason)
-        self._health(transaction, amphora, report)
+        if not amphora.leaving:
+            self._health(transaction, amphora, report)
         self._traffic(transaction, amphora, report)
         self._reconciler.reconcile(transaction, amphora.load_balancer_id, now)
 
