@@ -1,0 +1,82 @@
+"""`./dev compare [--cases PATTERN] [--rounds N] [--seed N] [--record] [--octavia DIRECTORY]`."""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from compare import document, recorded
+from compare.attributes import probes
+from compare.cases import written
+from compare.differences import Difference, compare, reasons
+from compare.generated import generated
+from compare.sides import ROOT, running_hydria, running_octavia
+from compare.talk import Case, Exchange, transcript
+
+
+def main() -> int:
+    """Compare, say what differs without a reason, write the page; 1 when something does."""
+    options = _options()
+    cases: dict[str, Case] = {**dict(written()), **dict(probes()), **dict(generated(options.seed, options.rounds))}
+    chosen = {name: case for name, case in cases.items() if fnmatchcase(name, options.cases)}
+    talks: dict[str, list[Exchange]] = {}
+    found: list[Difference] = []
+    with tempfile.TemporaryDirectory(prefix="hydria-compare-") as temporary:
+        directory = Path(temporary)
+        with running_hydria(directory) as hydria, running_octavia(directory / "octavia", options.octavia, hydria) as real:
+            for name, case in chosen.items():
+                begun = time.monotonic()
+                talks[name] = transcript(real, case)
+                differences = compare(name, talks[name], transcript(hydria, case))
+                found += differences
+                took = time.monotonic() - begun
+                sys.stdout.write(f"{name}: {len(talks[name])} requests, {len(differences)} differences, {took:.1f} s\n")
+                sys.stdout.flush()
+    known = reasons()
+    open_ = [each for each in found if not any(reason.explains(each) for reason in known)]
+    _show(open_)
+    results = ROOT / ".dev/compare.json"
+    results.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+    requests = sum(len(talk) for talk in talks.values())
+    sys.stdout.write(
+        f"{len(talks)} cases, {requests} requests, {len(found)} differences, {len(open_)} without a reason; "
+        f"all of them: {results}\n"
+    )
+    if options.record:
+        recorded.write({name: talk for name, talk in talks.items() if recorded.wanted(name)})
+    if options.cases == "*":
+        document.write(talks, found, known)
+    return 1 if open_ else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./dev compare", description=__doc__)
+    parser.add_argument("--cases", default="*", help="only the cases whose names match this pattern")
+    parser.add_argument("--seed", type=int, default=1, help="of the generated requests")
+    parser.add_argument("--rounds", type=int, default=20, help="of generated requests")
+    parser.add_argument("--record", action="store_true", help="keep the answers that ./dev test compares with")
+    parser.add_argument("--octavia", type=Path, default=ROOT / ".dev/octavia", help="Octavia's environment")
+    return parser.parse_args()
+
+
+def _show(differences: list[Difference]) -> None:
+    for each in differences:
+        sent = json.dumps(each.sent)
+        sys.stdout.write(
+            f"\n{each.case}, step {each.step}: {each.route} ({each.user}) {sent if len(sent) < 400 else sent[:400] + '…'}\n"
+            f"    {each.path}\n    {each.at}\n    octavia: {_short(each.octavia)}\n    hydria:  {_short(each.hydria)}\n"
+        )
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 300 else text[:300] + "…"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

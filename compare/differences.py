@@ -1,0 +1,114 @@
+"""Two transcripts of one case side by side: what differs, and whether there is a reason for it."""
+
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from compare.talk import Exchange
+
+REASONS = Path(__file__).with_name("differences.toml")
+_MISSING = "(not there)"
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """One place where the answers to one request differ. `at` is `status`, `header …` or a path in the body."""
+
+    case: str
+    step: int
+    route: str
+    about: str | None
+    at: str
+    octavia: Any
+    hydria: Any
+    sent: Any
+    user: str | None = None
+    path: str = ""
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """Why answers differ on purpose: patterns (as of a shell) for where, and the sentence."""
+
+    case: str = "*"
+    route: str = "*"
+    about: str = "*"
+    at: str = "*"
+    octavia: str = "*"
+    hydria: str = "*"
+    reason: str
+
+    def explains(self, difference: Difference) -> bool:
+        """Say whether it is the reason for a difference."""
+        return all(
+            fnmatchcase(str(getattr(difference, name) or ""), getattr(self, name))
+            for name in ("case", "route", "about", "at", "octavia", "hydria")
+        )
+
+
+def reasons() -> list[Reason]:
+    """Read the reasons."""
+    import msgspec  # noqa: PLC0415 - only here
+
+    return msgspec.convert(tomllib.loads(REASONS.read_text())["difference"], list[Reason])
+
+
+def compare(case: str, octavia: list[Exchange], hydria: list[Exchange]) -> list[Difference]:
+    """Return what differs. Where one side could not make what the rest needs, the rest is not compared."""
+    found: list[Difference] = []
+    for step, (real, ours) in enumerate(zip(octavia, hydria, strict=True)):
+        for at, one, other in _differences(real, ours):
+            found.append(
+                Difference(
+                    case=case,
+                    step=step,
+                    route=real.route,
+                    about=real.about,
+                    at=at,
+                    octavia=one,
+                    hydria=other,
+                    sent=real.sent,
+                    user=real.user,
+                    path=real.path,
+                )
+            )
+        if real.needed and 201 in (real.status, ours.status) and real.status != ours.status:
+            break
+    return found
+
+
+def _differences(real: Exchange, ours: Exchange) -> list[tuple[str, Any, Any]]:
+    if real.status != ours.status:
+        # The bodies of a success and a refusal have nothing in common.
+        return [("status", _outcome(real), _outcome(ours))]
+    found = [
+        (f"header {name}", value, ours.headers.get(name))
+        for name, value in real.headers.items()
+        if value != ours.headers.get(name)
+    ]
+    return found + _in_body("", real.body, ours.body)
+
+
+def _outcome(exchange: Exchange) -> str:
+    fault = exchange.body.get("faultstring") if isinstance(exchange.body, dict) else None
+    return f"{exchange.status} {fault}" if fault else str(exchange.status)
+
+
+def _in_body(at: str, real: Any, ours: Any) -> list[tuple[str, Any, Any]]:
+    if isinstance(real, dict) and isinstance(ours, dict):
+        return [
+            difference
+            for name in sorted(real.keys() | ours.keys())
+            for difference in _in_body(
+                f"{at}.{name}" if at else name, real.get(name, _MISSING), ours.get(name, _MISSING)
+            )
+        ]
+    if isinstance(real, list) and isinstance(ours, list) and len(real) == len(ours):
+        return [
+            difference
+            for one, other in zip(real, ours, strict=True)
+            for difference in _in_body(f"{at}[]", one, other)
+        ]
+    same = real == ours and isinstance(real, bool) == isinstance(ours, bool) and isinstance(real, float) == isinstance(ours, float)
+    return [] if same else [(at or "body", real, ours)]
