@@ -1,5 +1,6 @@
 """Counters that only grow, though a new HAProxy process begins at nothing."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,7 +29,9 @@ class Tally:
         """Take what the last process counted as past: a new one counts from nothing."""
         self._before |= {key: _sum(self._before.get(key), counters) for key, counters in self._last.items()}
         self._last = {}
-        self._path.write_bytes(msgspec.json.encode(self._before))
+        # A full disk is no reason to serve worse: without the file only a restarted agent counts less.
+        with contextlib.suppress(OSError):
+            self._path.write_bytes(msgspec.json.encode(self._before))
 
 
 def _sum(past: Counters | None, counted: Counters) -> Counters:

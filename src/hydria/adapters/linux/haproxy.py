@@ -19,7 +19,7 @@ import structlog
 from msgspec import Struct, structs
 
 from hydria.adapters.linux import haproxy_socket
-from hydria.adapters.linux.processes import Process, find, find_all, gone
+from hydria.adapters.linux.processes import Process, find, find_all, gone, now
 from hydria.errors import HostError
 from hydria.render.haproxy import Rendering, Server
 from hydria.render.haproxy_changes import Add, Adjust, Remove, Step, steps
@@ -29,6 +29,9 @@ log = structlog.get_logger(__name__)
 # A start that takes longer hangs (seconds).
 _START_PATIENCE = 30.0
 _END_PATIENCE = 10.0
+
+# What nsenter exits with when there is no such program.
+_NO_PROGRAM = 127
 
 _ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\)\s*:\s*(.*)$")
 
@@ -164,13 +167,15 @@ class Haproxy:
         self._changing.touch()
         (self._directory / "servers.state").write_text(states)
         self._candidate.write_text(rendering.text)
-        await self._run("-D", "-p", str(self._directory / "candidate.pid"), *self._limits(), *takeover)
-        (self._directory / "candidate.pid").rename(self._directory / "haproxy.pid")
+        number, begun = self._directory / "candidate.pid", now()
+        await self._run("-D", "-p", str(number), *self._limits(), *takeover)
+        if not self._runs(number):
+            await self._end_since(begun)
+            raise HostError("HAProxy ended right after its start, or could not write its process id down.")
+        number.rename(self._directory / "haproxy.pid")
         self._candidate.rename(self._directory / "haproxy.cfg")
         self._let_go()
         self._process = self._recorded()
-        if self._process is None:
-            raise HostError("HAProxy ended right after its start.")
         self._retire_others()
         self._leaving.clear()
         self._changing.unlink()
@@ -181,6 +186,16 @@ class Haproxy:
         for process in self._all():
             if self._process is not None and process.pid != self._process.pid:
                 process.signal(signal.SIGUSR1)
+            process.close()
+
+    async def _end_since(self, begun: float) -> None:
+        """End what was started and is not known: on a full disk it would be one more with every attempt."""
+        processes = list(self._all())
+        for process in processes:
+            if process.begun >= begun:
+                process.signal(signal.SIGKILL)
+        await gone([process for process in processes if process.begun >= begun], _END_PATIENCE)
+        for process in processes:
             process.close()
 
     async def _check(self) -> None:
@@ -209,6 +224,8 @@ class Haproxy:
             child.kill()
             await child.wait()
             raise HostError(f"HAProxy did not start within {_START_PATIENCE:.0f} s.") from None
+        if child.returncode == _NO_PROGRAM:
+            raise HostError(f"{self._program.path} is missing on the host. Install it there.")
         if child.returncode:
             raise HostError(f"HAProxy cannot serve this: {_sentence(said.decode(errors='replace'))}")
 
@@ -223,8 +240,18 @@ class Haproxy:
         return self._directory / "changing"
 
     def _recorded(self) -> Process | None:
+        return self._numbered(self._directory / "haproxy.pid")
+
+    def _runs(self, number: Path) -> bool:
+        process = self._numbered(number)
+        if process is None:
+            return False
+        process.close()
+        return True
+
+    def _numbered(self, number: Path) -> Process | None:
         try:
-            pid = int((self._directory / "haproxy.pid").read_text())
+            pid = int(number.read_text())
         except (OSError, ValueError):
             return None
         return find(pid, str(self._candidate))

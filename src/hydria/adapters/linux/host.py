@@ -108,7 +108,8 @@ class LinuxHost:
             try:
                 await amphora.haproxy.end()
                 await asyncio.to_thread(kernel.remove_namespace, self._names.amphora(amphora_id))
-                shutil.rmtree(self._directory(amphora_id), ignore_errors=True)
+                if self._directory(amphora_id).exists():
+                    shutil.rmtree(self._directory(amphora_id))
                 # Last: it is what remembers that there is work.
                 self._memory(amphora_id).unlink(missing_ok=True)
             except OSError as error:
@@ -149,8 +150,8 @@ class LinuxHost:
         if after is None:
             raise HostError("HAProxy ended right after its start.")
         if before_pid != after.pid:
-            amphora.tally.begin()
             self._events.watch(key, after)
+            amphora.tally.begin()
         await asyncio.to_thread(self._disconnect, namespace, instance)
         self._remember(instance)
         if amphora.sweeper is None or amphora.sweeper.done():

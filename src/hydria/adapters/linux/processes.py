@@ -2,11 +2,21 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import select
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+# The place of `starttime` in /proc/PID/stat behind the name, and its unit.
+_BEGUN, _TICKS = 19, os.sysconf("SC_CLK_TCK")
+
+
+def now() -> float:
+    """Return the seconds since the machine started, in the kernel's steps for processes."""
+    return math.floor(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS) / _TICKS
 
 
 class Process:
@@ -20,6 +30,15 @@ class Process:
     def alive(self) -> bool:
         """Whether it still runs."""
         return not select.select([self.pidfd], [], [], 0)[0]
+
+    @property
+    def begun(self) -> float:
+        """When it began, as `now` counts; infinity when it is gone."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return math.inf
+        return int(fields[_BEGUN]) / _TICKS
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; one that is gone already is fine."""

@@ -1,0 +1,156 @@
+"""Always true of `hydria up`, and of a machine that cannot do what is asked: it says why, and mends itself."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from haproxies import get
+from programs import Product, Visitor, eventually, product
+
+VIP = "10.0.0.100"
+
+
+@pytest.fixture
+def up() -> Iterator[Product]:
+    """One `hydria up` with a load balancer that serves."""
+    with product() as made:
+        made.start("up")
+        made.surroundings(11, 12)
+        made.create()
+        made.becomes("ACTIVE")
+        yield made
+
+
+def commands(made: Product) -> dict[str, int]:
+    """Return the process ids of the supervisor's children by their command."""
+    found = {}
+    for pid in made.running["up"].children():
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        found |= {role: pid for role in ("server", "agent") if role in words}
+    return found
+
+
+def test_the_supervisor_and_its_children(up: Product) -> None:
+    with Visitor(up) as visitor:
+        visitor.more(5)
+        # A child that dies is started again.
+        before = commands(up)
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not set(before.values()) & set(commands(up).values()) and len(commands(up)) == 2)
+        # What the children of a killed supervisor hold they give back by themselves.
+        up.kill("up")
+        up.start("up")
+        lock = up.settings.run_dir / "up.lock"
+        eventually(lambda: lock.read_text().strip() == str(up.running["up"].pid))
+        said = up.fails("up")
+        assert f"Another `hydria up` runs already (process {up.running['up'].pid}" in said
+        assert len(said.strip().splitlines()) == 1
+        (pool,) = up.all("pools")
+        (member, *_) = up.all(f"pools/{pool['id']}/members")
+        assert up.ask("DELETE", f"pools/{pool['id']}/members/{member['id']}").status_code == 204
+        up.becomes("ACTIVE")
+        visitor.more(5)
+    assert visitor.failures == []
+    # All at once: supervisor, children, HAProxy, namespaces, what was in /run.
+    victims = [up.running["up"].pid, *commands(up).values()]
+    for pid in victims:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    up.kill("up")
+    eventually(lambda: not any(_runs(pid) for pid in victims))
+    up.reboot()
+    up.start("up")
+    up.rewire(11, 12)
+
+    def answered() -> bool:
+        with contextlib.suppress(OSError):
+            return get(up.client, VIP, timeout=1)[0] == 200
+        return False
+
+    eventually(answered, 20)
+    up.delete()
+    assert up.leftovers() == []
+
+
+def _runs(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    return False
+
+
+def test_haproxy_is_missing_and_is_installed() -> None:
+    with product(haproxy="/nowhere/haproxy") as made:
+        program = made.directory / "haproxy"
+        made.settings = _with_haproxy(made, str(program))
+        made.start("server", "agent")
+        made.surroundings(11)
+        made.create(members=(11,))
+        made.becomes("ERROR")
+        assert f"{program} is missing on the host" in (made.reason() or "")
+        program.symlink_to("/usr/sbin/haproxy")
+        made.becomes("ACTIVE")
+        assert get(made.client, VIP)[0] == 200
+        made.delete()
+        assert made.leftovers() == []
+
+
+def _with_haproxy(made: Product, path: str) -> object:
+    from msgspec import structs  # noqa: PLC0415
+
+    return structs.replace(made.settings, agent=structs.replace(made.settings.agent, haproxy=path))
+
+
+@pytest.mark.parametrize("where", ["run", "state/agent"])
+def test_a_full_disk(where: str) -> None:
+    with product() as made, small_disk(made.directory / where) as disk:
+        made.start("server", "agent")
+        made.surroundings(11, 12)
+        made.create(members=(11,))
+        made.becomes("ACTIVE")
+        fill(disk)
+        # A change that must write a configuration; members' and listeners'.
+        (pool,) = made.all("pools")
+        made.make(f"pools/{pool['id']}/members", "member", address="10.0.0.12", protocol_port=80)
+        made.becomes("ERROR")
+        assert "No space left on device" in (made.reason() or "")
+        assert get(made.client, VIP)[0] == 200
+        (listener,) = made.all("listeners")
+        made.ask("PUT", f"listeners/{listener['id']}", {"listener": {"timeout_client_data": 60000}})
+        made.becomes("ERROR")
+        with Visitor(made) as visitor:
+            visitor.more(5)
+            # Trying again and again piles nothing up.
+            time.sleep(1)
+            assert len(made.proxies()) <= 2
+            (disk / "ballast").unlink()
+            made.becomes("ACTIVE")
+            visitor.more(5)
+        assert visitor.failures == []
+        eventually(lambda: len(made.proxies()) == 1)
+        fill(disk)
+        # What is full can be emptied.
+        made.delete()
+        (disk / "ballast").unlink()
+        assert made.leftovers() == []
+
+
+@contextlib.contextmanager
+def small_disk(directory: Path) -> Iterator[Path]:
+    directory.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0711", "none", str(directory)], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+def fill(disk: Path) -> None:
+    with contextlib.suppress(OSError), (disk / "ballast").open("wb", buffering=0) as ballast:
+        while True:
+            ballast.write(b"x" * 4096)
