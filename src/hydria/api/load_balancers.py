@@ -3,29 +3,31 @@
 import uuid
 from typing import Any
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
-from hydria.api import support
 from hydria.api.access import owned_by, permitted
+from hydria.api.amphorae import send_away
 from hydria.api.etags import tagged
+from hydria.api.graphs import plant_tree
 from hydria.api.kinds import LOAD_BALANCER as KIND
 from hydria.api.offers import find_offer
 from hydria.api.resource import ResourceApi
 from hydria.api.statistics import stats
 from hydria.api.status_tree import status_tree
-from hydria.api.trees import Ground, Planting, plant_graph
+from hydria.api.trees import Ground, Planting
 from hydria.api.views import read
 from hydria.api.vip import Place, find_place
 from hydria.api.whole_tree import whole_tree
-from hydria.errors import Invalid
+from hydria.errors import Forbidden, Invalid, Refusal
 from hydria.http.operation import Call, Operation
 from hydria.model import Listener, LoadBalancer, Pool, Resource
 from hydria.model.base import build
 from hydria.model.create import LoadBalancerCreate
-from hydria.model.load_balancer import LoadBalancerUpdate
-from hydria.ports import Device
+from hydria.model.faults import unfit
+from hydria.model.load_balancer import AdditionalVip, LoadBalancerUpdate
+from hydria.ports import Device, Networking, Port
 from hydria.store import Transaction, columns
-from hydria.store.resources import Health
+from hydria.store.resources import Amphora, Health
 
 
 class LoadBalancers(ResourceApi):
@@ -44,25 +46,39 @@ class LoadBalancers(ResourceApi):
             Operation(method="GET", path=one + "/status", work=_status, rule=KIND.rule("get_status")),
             Operation(method="GET", path=one + "/statuses", work=_status, rule=KIND.rule("get_status")),
             Operation(method="GET", path=one + "/stats", work=_stats, rule=KIND.rule("get_stats")),
+            Operation(
+                method="PUT", path=one + "/failover", work=self._fail_over, status=202, rule=KIND.rule("put_failover")
+            ),
         )
 
     def create(self, call: Call) -> LoadBalancer:
         """Make a load balancer with all that its form has below it."""
         form: LoadBalancerCreate = call.form
         project = owned_by(call, form.project_id or None)
-        support.check(form)
+        if form.vip_sg_ids is not UNSET:
+            _authorise(call, "post:vip_sg_ids", project)
         networking = self._networking_of(call.transaction)
         # An admin may place a load balancer wherever it likes, as with Neutron.
-        place = find_place(networking, form, None if call.caller.is_admin else project)
+        scope = None if call.caller.is_admin else project
+        place = find_place(networking, form, scope)
+        _check_attachments(networking, form, scope)
         offer = find_offer(call, form)
         offer.check_network(place.subnet.network_id)
+        _check_vnic_type(offer.vnic_type, form)
         key = str(uuid.uuid4())
         # All refusals come before the port: a network service elsewhere would keep it.
         quotas = self._changes.quotas
         quotas.take(call.transaction, project, {LoadBalancer: 1})
-        ground = Ground(load_balancer_id=key, project_id=project, generation=1)
+        ground = Ground(
+            load_balancer_id=key,
+            project_id=project,
+            generation=1,
+            vips=place.known,
+            vip_sg_ids=tuple(form.vip_sg_ids or ()),
+            flavor_id=form.flavor_id or None,
+        )
         planting = Planting(call, ground, networking, quotas)
-        plant_graph(planting, list(form.listeners or ()), list(form.pools or ()))
+        plant_tree(planting, list(form.listeners or ()), list(form.pools or ()))
         planting.put_down()
         load_balancer = structs.replace(
             self._placed(call, key, project, place), provider=offer.provider, vip_vnic_type=offer.vnic_type
@@ -84,27 +100,91 @@ class LoadBalancers(ResourceApi):
         device = Device(id=f"lb-{key}", owner="Octavia")
         port = place.port
         if port is None:
-            port = networking.create_port(f"octavia-lb-{key}", project, place.subnet, place.address, device)
+            port = _new_port(networking, f"octavia-lb-{key}", project, place, device)
         else:
             networking.bind_port(port.id, device)
-        address = place.address or next(ip for subnet, ip in port.fixed_ips if subnet == place.subnet.id)
+        addresses = dict(port.fixed_ips)
+        additional = tuple(
+            AdditionalVip(subnet_id=vip.subnet.id, ip_address=vip.address or addresses[vip.subnet.id], port_id=port.id)
+            for vip in place.additional
+        )
+        qos_policy_id = port.qos_policy_id if call.form.vip_qos_policy_id is UNSET else call.form.vip_qos_policy_id
         return build(
             LoadBalancer,
             call.form,
             id=key,
             project_id=project,
             created_at=call.now,
-            vip_address=address,
+            vip_address=place.address or addresses[place.subnet.id],
+            additional_vips=additional,
+            vip_qos_policy_id=qos_policy_id,
             vip_port_id=port.id,
             vip_subnet_id=place.subnet.id,
             vip_network_id=place.subnet.network_id,
             vip_port_owned=place.port is None,
         )
 
+    def _fail_over(self, call: Call) -> None:
+        """Have fresh amphorae instead of the ones there are."""
+        seen = permitted(call, KIND, call.path["id"])
+        load_balancer = self._changes.begin(call.transaction, seen)
+        send_away(call.transaction, columns(Amphora).load_balancer_id == load_balancer.id)
+
+    def check_update(self, call: Call, resource: Resource, form: Any) -> None:
+        """Refuse QoS policies and security groups that are not there."""
+        assert isinstance(resource, LoadBalancer)  # noqa: S101 - by the kind
+        if form.vip_sg_ids is not UNSET:
+            _authorise(call, "put:vip_sg_ids", resource.project_id)
+        networking = self._networking_of(call.transaction)
+        if form.vip_qos_policy_id is None and not networking.offers_qos():
+            raise _no_qos()
+        known = form.vip_qos_policy_id == resource.vip_qos_policy_id
+        wanted = structs.replace(form, vip_qos_policy_id=UNSET) if known else form
+        _check_attachments(networking, wanted, None if call.caller.is_admin else call.caller.project_id)
+        _check_vnic_type(resource.vip_vnic_type, form)
+
     def check_delete(self, call: Call, resource: Resource) -> None:
         """Refuse to leave children behind, unless they may go too."""
-        if not _flag(call, "cascade") and _has_children(call.transaction, resource.id):
+        if not call.query.flag("cascade") and _has_children(call.transaction, resource.id):
             raise Invalid(f"Validation failure: Cannot delete Load Balancer {resource.id} - it has children")
+
+
+def _authorise(call: Call, action: str, project_id: str) -> None:
+    if not call.may(KIND.rule(action), project_id):
+        raise Forbidden("Policy does not allow this request to be performed.")
+
+
+def _check_attachments(networking: Networking, form: LoadBalancerUpdate, project_id: str | None) -> None:
+    """Refuse QoS policies and security groups that `project_id` cannot see. Raises Invalid."""
+    if form.vip_qos_policy_id:
+        if not networking.offers_qos():
+            raise _no_qos()
+        if not networking.has_qos_policy(form.vip_qos_policy_id, project_id):
+            raise Invalid(f"qos_policy {form.vip_qos_policy_id} not found.")
+    for key in form.vip_sg_ids or ():
+        if not networking.has_security_group(key, project_id):
+            raise Invalid(f"Security Group {key} not found.")
+
+
+def _no_qos() -> Invalid:
+    return unfit("VIP QoS policy is not allowed in this deployment.")
+
+
+def _check_vnic_type(vnic_type: str, form: LoadBalancerUpdate) -> None:
+    if vnic_type == "direct" and form.vip_sg_ids:
+        raise unfit("VIP Security Groups are not allowed with VNIC direct type")
+
+
+def _new_port(networking: Networking, name: str, project_id: str, place: Place, device: Device) -> Port:
+    """Allocate a port with all addresses, or nothing. Raises a Refusal."""
+    port = networking.create_port(name, project_id, place.subnet, place.address, device)
+    try:
+        for vip in place.additional:
+            port = networking.add_address(port.id, vip.subnet, vip.address)
+    except Refusal:
+        networking.delete_port(port.id)
+        raise
+    return port
 
 
 def _status(call: Call) -> Any:
@@ -114,10 +194,6 @@ def _status(call: Call) -> Any:
 def _stats(call: Call) -> Any:
     seen = permitted(call, KIND, call.path["id"])
     return {"stats": stats(call.transaction, load_balancer_id=seen.resource.id)}
-
-
-def _flag(call: Call, name: str) -> bool:
-    return (call.query.last(name) or "").strip().lower() in ("true", "t", "yes", "y", "on", "1")
 
 
 def _has_children(transaction: Transaction, key: str) -> bool:
