@@ -35,7 +35,7 @@ _NOTHING: tuple[list[str], list[str], list[str]] = ([], [], [])
 _IPV4, _IPV6 = ipaddress.ip_address("10.0.0.0"), ipaddress.ip_address("2001:db8::")
 
 # A subnet and its network are each other's partner: the id with this bit turned over.
-_PARTNER = 1
+_PARTNER = 1 << 127
 
 
 class NoopNetworking:
@@ -67,6 +67,12 @@ class NoopNetworking:
         made = _port(str(uuid.uuid4()), subnet, address)
         return structs.replace(made, device_id=device.id, device_owner=device.owner)
 
+    def add_address(self, port_id: str, subnet: Subnet, address: str | None) -> Port:
+        """Give a port one more address; what is made up has all addresses. Raises Conflict or Invalid."""
+        if self._real.port(port_id, None) is not None and self._real.subnet(subnet.id, None) is not None:
+            return self._real.add_address(port_id, subnet, address)
+        return _port(port_id, subnet, address)
+
     def bind_port(self, port_id: str, device: Device | None) -> None:
         """Say who uses a port, if it is there."""
         self._real.bind_port(port_id, device)
@@ -87,6 +93,18 @@ class NoopNetworking:
         port = _port(port_id, _made_up(_partner(port_id)), None)
         addresses = tuple(Address(ip=ip, prefix=8) for _, ip in port.fixed_ips)
         return Interface(port_id=port.id, network_id=port.network_id, mac=port.mac, addresses=addresses)
+
+    def offers_qos(self) -> bool:
+        """Say whether ports can have QoS policies: always."""
+        return True
+
+    def has_qos_policy(self, qos_policy_id: str, project_id: str | None) -> bool:
+        """Say whether a QoS policy is there: every one is."""
+        return True
+
+    def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
+        """Say whether a security group is there: every one is."""
+        return True
 
     def refuses_vip(self, network_id: str) -> str | None:
         """Say why a VIP on this network cannot work: never."""
