@@ -108,6 +108,10 @@ class Networking(Protocol):
         """Allocate a port on a subnet, with this address or any free one. Raises Conflict or Invalid."""
         ...
 
+    def add_address(self, port_id: str, subnet: Subnet, address: str | None) -> Port:
+        """Give a port one more address, this or any free one of a subnet. Raises Conflict or Invalid."""
+        ...
+
     def bind_port(self, port_id: str, device: Device | None) -> None:
         """Say who uses a port; None frees it."""
         ...
@@ -122,6 +126,18 @@ class Networking(Protocol):
 
     def interface(self, port_id: str) -> Interface | None:
         """Return what a host needs to attach a port, or None when the port is gone."""
+        ...
+
+    def offers_qos(self) -> bool:
+        """Say whether ports can have QoS policies here."""
+        ...
+
+    def has_qos_policy(self, qos_policy_id: str, project_id: str | None) -> bool:
+        """Say whether a QoS policy is there."""
+        ...
+
+    def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
+        """Say whether a security group is there."""
         ...
 
     def refuses_vip(self, network_id: str) -> str | None:

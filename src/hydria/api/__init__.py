@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from hydria.api import healthcheck, openapi, providers, versions
 from hydria.api.access import Changes
+from hydria.api.amphorae import Amphorae
 from hydria.api.availability_zone_profiles import AvailabilityZoneProfiles
 from hydria.api.availability_zones import AvailabilityZones
 from hydria.api.dialect import OctaviaDialect
@@ -11,6 +12,8 @@ from hydria.api.etags import guarded
 from hydria.api.flavor_profiles import FlavorProfiles
 from hydria.api.flavors import Flavors
 from hydria.api.health_monitors import HealthMonitors
+from hydria.api.l7_policies import L7Policies
+from hydria.api.l7_rules import L7Rules
 from hydria.api.listeners import Listeners
 from hydria.api.load_balancers import LoadBalancers
 from hydria.api.members import Members
@@ -41,14 +44,18 @@ def mounts(
         Pools(changes, networking_of),
         Members(changes, networking_of),
         HealthMonitors(changes, networking_of),
+        L7Policies(changes, networking_of),
+        L7Rules(changes, networking_of),
     )
     plain = (Flavors(), FlavorProfiles(), AvailabilityZones(), AvailabilityZoneProfiles())
     operations = tuple(operation for resource in (*resources, *plain, quotas) for operation in resource.operations())
     prefixes = (f"{ROOT}/v2.0/lbaas", f"{ROOT}/v2/lbaas", f"{ROOT}/v2.0", f"{ROOT}/v2")
     operations = guarded((*operations, *providers.operations()))
+    amphorae = guarded(Amphorae(changes).operations())
     dialect = OctaviaDialect()
     return (
         Mount(prefixes=("", ROOT), operations=healthcheck.operations(), dialect=dialect),
         Mount(prefixes=(ROOT,), operations=(*versions.operations(), *openapi.operations(operations)), dialect=dialect),
         Mount(prefixes=prefixes, operations=operations, dialect=dialect),
+        Mount(prefixes=(f"{ROOT}/v2.0/octavia", f"{ROOT}/v2/octavia"), operations=amphorae, dialect=dialect),
     )

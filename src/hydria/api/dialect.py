@@ -32,6 +32,8 @@ class OctaviaDialect:
 
 # What Octavia's handlers call their argument, by the body's root; its sentences show it.
 _ARGUMENTS = {
+    # The batch of members, the one body without a root.
+    "": "members_",
     "loadbalancer": "load_balancer",
     "healthmonitor": "health_monitor_",
     "quota": "quotas",

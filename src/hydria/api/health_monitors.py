@@ -2,16 +2,13 @@
 
 from typing import Any
 
-from msgspec import UNSET
-
 from hydria.api.access import parent, visible
 from hydria.api.kinds import HEALTH_MONITOR as KIND
 from hydria.api.kinds import POOL
 from hydria.api.resource import ResourceApi
-from hydria.api.trees import HTTP_DEFAULTS, check_domain_name, with_http_defaults
-from hydria.errors import Conflict, Invalid
+from hydria.errors import Conflict
 from hydria.http.operation import Call
-from hydria.model import HealthMonitor, Pool, Resource
+from hydria.model import HealthMonitor, Pool, Resource, monitor_checks
 from hydria.model.health_monitor import HealthMonitorCreate, HealthMonitorUpdate
 from hydria.store import columns
 
@@ -42,15 +39,10 @@ class HealthMonitors(ResourceApi):
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse attributes that the monitor's type does not have, and to leave out what has no default."""
         assert isinstance(resource, HealthMonitor)  # noqa: S101 - by the kind
-        for attribute in HTTP_DEFAULTS:
-            if resource.type not in ("HTTP", "HTTPS") and getattr(form, attribute) is not UNSET:
-                raise Invalid(f"{attribute} is not a valid option for health monitors of type {resource.type}")
-        for attribute in ("delay", "max_retries", "timeout"):
-            if getattr(form, attribute) is None:
-                raise Invalid(f"None is not a valid option for {attribute}")
+        monitor_checks.check_change(resource, form)
 
     def changed(self, resource: Resource) -> Resource:
         """Put HTTP's defaults where an attribute was reset."""
         assert isinstance(resource, HealthMonitor)  # noqa: S101 - by the kind
-        check_domain_name(resource)
-        return with_http_defaults(resource)
+        monitor_checks.check_domain_name(resource)
+        return monitor_checks.with_http_defaults(resource)

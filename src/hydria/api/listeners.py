@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import structs
 
 from hydria.api.access import missing, parent, permitted
+from hydria.api.graphs import plant_listener
 from hydria.api.kinds import LISTENER as KIND
 from hydria.api.kinds import POOL
 from hydria.api.resource import ResourceApi
 from hydria.api.statistics import stats
-from hydria.api.trees import check_protocols
+from hydria.api.trees import drop_rules, policies_of
 from hydria.http.operation import Call, Operation
-from hydria.model import Listener, Pool, Resource
+from hydria.model import Listener, LoadBalancer, Pool, Resource, listener_checks
 from hydria.model.create import ListenerCreate
 from hydria.model.listener import ListenerUpdate
 
@@ -30,37 +31,42 @@ class Listeners(ResourceApi):
         return (*super().operations(), stats_of_one)
 
     def create(self, call: Call) -> Listener:
-        """Make a listener, with its default pool if the form has one whole."""
+        """Make a listener, with the pool and the policies that the form has in it."""
         form: ListenerCreate = call.form
         above = parent(call, form.loadbalancer_id)
         load_balancer = self._changes.begin(call.transaction, above, below=True)
         planting = self.planting(call, load_balancer)
-        if isinstance(form.default_pool, Struct):
-            pool = planting.pool(form.default_pool)
-            check_protocols(form.protocol, pool.protocol)
-            listener = planting.listener(form, pool.id)
-        else:
-            default_pool_id = _default_pool(call, load_balancer.id, form.default_pool_id or None, form.protocol)
-            listener = planting.listener(form, default_pool_id)
+        default_pool = pool_of(call, load_balancer.id, form.default_pool_id) if form.default_pool_id else None
+        listener = plant_listener(planting, form, default_pool)
         planting.put_down()
         return listener
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
-        """Refuse a default pool that is not there or does not fit."""
+        """Refuse what its protocol cannot have, and a default pool that is not there or does not fit."""
         assert isinstance(resource, Listener)  # noqa: S101 - by the kind
+        listener_checks.check_change(resource, form)
+        if form.allowed_cidrs:
+            above = call.transaction.get(LoadBalancer, resource.load_balancer_id)
+            assert above is not None  # noqa: S101 - a listener has one
+            listener_checks.check_sources(form.allowed_cidrs, above.vip_addresses, above.vip_sg_ids)
+        listener_checks.defaults_for_null(form)
         if form.default_pool_id:
-            _default_pool(call, resource.load_balancer_id, form.default_pool_id, resource.protocol)
+            pool = pool_of(call, resource.load_balancer_id, form.default_pool_id)
+            listener_checks.check_protocols(resource.protocol, pool.protocol)
+
+    def take_along(self, call: Call, resource: Resource, generation: int) -> None:
+        """Let the L7 policies and their rules go too."""
+        for policy in policies_of(call, resource.id):
+            call.transaction.update(structs.replace(policy, deleted_in=generation, updated_at=call.now))
+            drop_rules(call, policy.id, generation)
 
 
-def _default_pool(call: Call, load_balancer_id: str, key: str | None, protocol: str) -> str | None:
-    """Return the id of a pool of the same load balancer that fits. Raises NotFound, Invalid."""
-    if not key:
-        return None
+def pool_of(call: Call, load_balancer_id: str, key: str) -> Pool:
+    """Return a pool of a load balancer. Raises NotFound also for another's."""
     pool = call.transaction.get(Pool, key)
     if pool is None or pool.load_balancer_id != load_balancer_id or pool.deleted_in is not None:
         raise missing(POOL, key)
-    check_protocols(protocol, pool.protocol)
-    return pool.id
+    return pool
 
 
 def _stats(call: Call) -> Any:

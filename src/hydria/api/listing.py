@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec import json as msgspec_json
 from sqlalchemy import Boolean, ColumnElement, Integer, Row, Select, and_, cast, func, not_, or_, select
 
-from hydria.api.kinds import LOAD_BALANCER, MEMBER, POOL, Kind
+from hydria.api.kinds import L7_RULE, LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.api.views import HIDDEN, bodies, seen, selection
 from hydria.errors import Forbidden, Invalid
 from hydria.http.operation import Call
@@ -21,7 +21,7 @@ from hydria.store.tables import rows_of
 _RESERVED = {"fields", "limit", "marker", "page_reverse", "sort", "sort_key", "sort_dir", "project_id", "tenant_id"}
 _TAGS = {"tags", "tags-any", "not-tags", "not-tags-any"}
 
-_INTERNAL = HIDDEN - {"load_balancer_id", "pool_id"}
+_INTERNAL = HIDDEN - {"load_balancer_id", "pool_id", "l7policy_id"}
 
 Column = ColumnElement[Any]
 T = TypeVar("T")
@@ -77,6 +77,8 @@ def _known(kind: Kind) -> dict[str, Column]:
     known["operating_status"] = func.coalesce(columns(Health).operating_status, "OFFLINE")
     if kind is not LOAD_BALANCER:
         known["loadbalancer_id"] = columns(LoadBalancer).id
+    if kind is L7_RULE:
+        del known["name"]
     if kind is POOL:
         c = columns(HealthMonitor)
         below = (c.pool_id == columns(Pool).id) & c.deleted_in.is_(None)
@@ -88,7 +90,7 @@ def _scope(call: Call, kind: Kind) -> list[ColumnElement[bool]]:
     """Show callers their own project, and those who may see all what they ask for."""
     wanted = call.query.last("project_id") or call.query.last("tenant_id")
     c = columns(kind.struct)
-    if kind is MEMBER or call.may(kind.rule("get_all-global"), wanted or call.caller.project_id):
+    if kind in (MEMBER, L7_RULE) or call.may(kind.rule("get_all-global"), wanted or call.caller.project_id):
         return [c.project_id == wanted] if wanted else []
     project = wanted or call.caller.project_id
     if not call.may(kind.rule("get_all"), project):

@@ -1,4 +1,4 @@
-"""/pools/{pool_id}/members: create, read, change, delete."""
+"""/pools/{pool_id}/members: create, read, change, delete; all at once by a batch."""
 
 from typing import Any
 
@@ -6,11 +6,13 @@ from hydria.api.access import missing, parent, visible
 from hydria.api.kinds import MEMBER as KIND
 from hydria.api.kinds import POOL
 from hydria.api.listing import listing
+from hydria.api.member_batch import Batch
 from hydria.api.resource import ResourceApi
 from hydria.api.views import Seen
-from hydria.http.operation import Call
+from hydria.errors import Forbidden
+from hydria.http.operation import Call, Operation
 from hydria.model import Member, Pool
-from hydria.model.member import MemberCreate, MemberUpdate
+from hydria.model.member import MemberBatch, MemberCreate, MemberInBatch, MemberUpdate
 from hydria.store import columns
 
 
@@ -22,6 +24,13 @@ class Members(ResourceApi):
     create_form = MemberCreate
     update_form = MemberUpdate
 
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the operations, the batch among them."""
+        batch = Operation(
+            method="PUT", path=self.path, work=self._batch, form=MemberBatch, status=202, rule=KIND.rule("put")
+        )
+        return (*super().operations(), batch)
+
     def create(self, call: Call) -> Member:
         """Make a member of the path's pool."""
         form: MemberCreate = call.form
@@ -30,7 +39,7 @@ class Members(ResourceApi):
         load_balancer = self._changes.begin(call.transaction, pool)
         assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
         planting = self.planting(call, load_balancer)
-        member = planting.member(form, pool.resource)
+        member = planting.new_member(form, pool.resource)
         planting.put_down()
         return member
 
@@ -40,6 +49,22 @@ class Members(ResourceApi):
         if seen.resource.pool_id != call.path["pool_id"]:
             raise missing(KIND, seen.resource.id)
         return seen
+
+    def _batch(self, call: Call) -> None:
+        """Make the pool's members the given ones; with `additive_only`, the others stay."""
+        forms: list[MemberInBatch] = call.form.members
+        additive = call.query.flag("additive_only")
+        pool = visible(call, POOL, call.path["pool_id"])
+        for action in ("post", "put") if additive else ("post", "put", "delete"):
+            if not call.may(KIND.rule(action), pool.resource.project_id):
+                raise Forbidden("Policy does not allow this request to be performed.")
+        batch = Batch(call, pool.resource.id, forms, additive=additive)
+        if not batch.empty:
+            load_balancer = self._changes.begin(call.transaction, pool)
+            assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
+            # Others may have changed members until the load balancer was ours.
+            batch = Batch(call, pool.resource.id, forms, additive=additive)
+            batch.apply(self.planting(call, load_balancer), pool.resource, load_balancer.generation)
 
     def _list(self, call: Call) -> Any:
         pool = visible(call, POOL, call.path["pool_id"])

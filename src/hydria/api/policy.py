@@ -56,11 +56,20 @@ _REMEMBERED = 4096
 PREFIX = "os_load-balancer_api:"
 
 _RULES: dict[str, dict[str, str]] = {
-    "loadbalancer": {**_RESOURCE, "get_stats": _READ, "get_status": _READ, "put_failover": _ADMIN},
+    "loadbalancer": {
+        **_RESOURCE,
+        "post:vip_sg_ids": _WRITE,
+        "put:vip_sg_ids": _WRITE,
+        "get_stats": _READ,
+        "get_status": _READ,
+        "put_failover": _ADMIN,
+    },
     "listener": {**_RESOURCE, "get_stats": _READ},
     "pool": _RESOURCE,
     "member": {**_RESOURCE, "get_all": f"{_READ} or rule:service"},
     "healthmonitor": _RESOURCE,
+    "l7policy": _RESOURCE,
+    "l7rule": _RESOURCE,
     "provider": {"get_all": _READ},
     "provider-flavor": {"get_all": _ADMIN},
     "provider-availability-zone": {"get_all": _ADMIN},

@@ -1,16 +1,17 @@
 """/pools: create, read, change, delete."""
 
+from typing import Any
+
 from msgspec import structs
 
 from hydria.api.access import parent, visible
 from hydria.api.kinds import LISTENER
 from hydria.api.kinds import POOL as KIND
 from hydria.api.resource import ResourceApi
-from hydria.api.trees import check_protocols
 from hydria.api.views import Seen
 from hydria.errors import Conflict, Invalid
 from hydria.http.operation import Call
-from hydria.model import HealthMonitor, Listener, Member, Pool, Resource
+from hydria.model import HealthMonitor, L7Policy, Listener, Member, Pool, Resource, listener_checks, pool_checks
 from hydria.model.create import PoolCreate
 from hydria.model.pool import PoolUpdate
 from hydria.store import columns
@@ -37,12 +38,27 @@ class Pools(ResourceApi):
             assert isinstance(in_front, Listener)  # noqa: S101 - by the kind
             if in_front.default_pool_id:
                 raise Conflict("This listener already has a default pool")
-            check_protocols(in_front.protocol, form.protocol)
+            listener_checks.check_protocols(in_front.protocol, form.protocol)
             call.transaction.update(
                 structs.replace(in_front, default_pool_id=pool.id, changed_in=load_balancer.generation)
             )
         planting.put_down()
         return pool
+
+    def check_update(self, call: Call, resource: Resource, form: Any) -> None:
+        """Refuse what its protocol cannot have; a persistence without a type keeps the stored one."""
+        assert isinstance(resource, Pool)  # noqa: S101 - by the kind
+        pool_checks.check_change(resource, form)
+        pool_checks.defaults_for_null(form)
+        if form.session_persistence:
+            form.session_persistence = pool_checks.changed_persistence(resource, form)
+
+    def check_delete(self, call: Call, resource: Resource) -> None:
+        """Refuse to take a pool from an L7 policy."""
+        c = columns(L7Policy)
+        using = call.transaction.find(L7Policy, c.redirect_pool_id == resource.id, c.deleted_in.is_(None))
+        if using:
+            raise Conflict(f"Pool {resource.id} is in use by L7 policy {using[0].id}")
 
     def take_along(self, call: Call, resource: Resource, generation: int) -> None:
         """Let the members and the monitor go too; listeners stand without a pool."""

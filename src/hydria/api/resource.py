@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import structlog
 from msgspec import Struct, structs
 
-from hydria.api import support
 from hydria.api.access import Changes, permitted, visible
 from hydria.api.etags import tagged
 from hydria.api.kinds import Kind
@@ -79,6 +78,10 @@ class ResourceApi:
         """Put right what a change left out."""
         return resource
 
+    def moved(self, call: Call, before: Resource, after: Resource) -> Resource:
+        """Return a changed resource after what its change does to those beside it."""
+        return after
+
     def check_delete(self, call: Call, resource: Resource) -> None:
         """Refuse to let it go. Raises a Refusal."""
 
@@ -103,12 +106,12 @@ class ResourceApi:
 
     def _put(self, call: Call) -> Any:
         seen = self.check_path(call, permitted(call, self.kind, call.path["id"]))
-        support.check(call.form)
         self.check_update(call, seen.resource, call.form)
         load_balancer = self._changes.begin(call.transaction, seen)
         # Its own row carries the new generation; a child's does not.
         before = load_balancer if load_balancer.id == seen.resource.id else seen.resource
         after = self.changed(change(before, call.form, now=call.now, generation=load_balancer.generation))
+        after = self.moved(call, before, after)
         call.transaction.update(after)
         return self._answer(call, after.id)
 

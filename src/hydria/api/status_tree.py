@@ -39,10 +39,7 @@ def status_tree(transaction: Transaction, root: Seen) -> dict[str, Any]:
         checked = whole.monitor_of(each.id)
         return {**shown, "health_monitor": monitor(checked)} if checked else shown
 
-    listeners = []
-    for listener in whole.listeners:
-        behind = whole.pool(listener.default_pool_id)
-        listeners.append({**node(listener), "pools": [pool(behind)] if behind else []})
+    listeners = [{**node(each), "pools": [pool(one) for one in whole.pools_of(each)]} for each in whole.listeners]
     shown = {**node(load_balancer), "listeners": listeners}
     alone = [pool(each) for each in whole.pools if not whole.listeners_of(each.id)]
     if alone:

@@ -1,39 +1,58 @@
-"""Making resources out of forms: each kind alone, and whole trees of them, with Octavia's checks."""
+"""Making resources out of forms, one by one, with Octavia's checks; written in few statements at the end."""
 
 import uuid
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Self
 
 from msgspec import UNSET, Struct, structs
 
-from hydria.api import support
-from hydria.api.access import missing
-from hydria.api.kinds import POOL
 from hydria.api.quotas import Quotas
 from hydria.errors import Conflict, Invalid
 from hydria.http.operation import Call
-from hydria.model import Child, HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource
+from hydria.model import (
+    Child,
+    HealthMonitor,
+    L7Policy,
+    L7Rule,
+    Listener,
+    LoadBalancer,
+    Member,
+    Pool,
+    Resource,
+    l7_checks,
+    listener_checks,
+    monitor_checks,
+    pool_checks,
+)
 from hydria.model.base import build, given
-from hydria.model.create import ListenerNested, PoolCreate, PoolNested
-from hydria.model.fields import POOL_PROTOCOLS
+from hydria.model.create import L7PolicyCreate, L7PolicyNested, ListenerNested, PoolCreate, PoolNested
+from hydria.model.faults import no_children, unfit
 from hydria.model.health_monitor import HealthMonitorAlone
-from hydria.model.member import MemberCreate
+from hydria.model.l7_policy import LAST
+from hydria.model.l7_positions import inserted
+from hydria.model.l7_rule import MOST_RULES, L7RuleAlone
+from hydria.model.member import MemberAlone
 from hydria.ports import Networking
 from hydria.store import columns
-from hydria.store.resources import Health
+from hydria.store.resources import Health, flavor_data
 
 # Protocols that share a port number's space.
 _DATAGRAM = {"UDP": "UDP", "SCTP": "SCTP"}
 
-HTTP_DEFAULTS = {"http_method": "GET", "url_path": "/", "expected_codes": "200"}
-
 
 class Ground(Struct, frozen=True, kw_only=True):
-    """What children need to know of their load balancer: `generation` is that of the change that makes them."""
+    """What children need to know of their load balancer: `generation` is that of the change that makes them.
+
+    `vips` are its addresses, or the subnets of those that are still to be allocated.
+    """
 
     load_balancer_id: str
     project_id: str
     generation: int
+    vips: tuple[str, ...]
+    vip_sg_ids: tuple[str, ...] = ()
+    flavor_id: str | None = None
 
     @classmethod
     def of(cls, load_balancer: LoadBalancer) -> Self:
@@ -42,6 +61,9 @@ class Ground(Struct, frozen=True, kw_only=True):
             load_balancer_id=load_balancer.id,
             project_id=load_balancer.project_id,
             generation=load_balancer.generation,
+            vips=load_balancer.vip_addresses,
+            vip_sg_ids=load_balancer.vip_sg_ids,
+            flavor_id=load_balancer.flavor_id,
         )
 
 
@@ -53,12 +75,12 @@ class Planting:
         self._ground = ground
         self._networking = networking
         self._quotas = quotas
-        self._children: list[Child] = []
+        self._children: dict[str, Child] = {}
+        self._subnets: set[str] = set()
 
     def _make(self, kind: type[Any], form: Struct, **rest: Any) -> Any:
-        support.check(form)
         ground = self._ground
-        child = build(
+        return build(
             kind,
             form,
             **rest,
@@ -69,85 +91,163 @@ class Planting:
             created_in=ground.generation,
             changed_in=ground.generation,
         )
-        self._children.append(child)
-        return child
 
-    def listener(self, form: ListenerNested, default_pool_id: str | None) -> Listener:
-        """Add a listener. Raises Conflict when its port is taken."""
-        taken = [each for each in self._children if isinstance(each, Listener)]
+    def _add(self, child: Child) -> None:
+        self._children[child.id] = child
+
+    def _made(self, kind: type[Any]) -> list[Any]:
+        return [each for each in self._children.values() if isinstance(each, kind)]
+
+    def listener(self, form: ListenerNested, default_pool: Pool | None) -> Listener:
+        """Add a listener. Raises Conflict when its port is taken, Invalid for what its protocol cannot have."""
+        if default_pool is not None:
+            listener_checks.check_protocols(form.protocol, default_pool.protocol)
+        if form.protocol == "PROMETHEUS" and form.l7policies:
+            raise no_children(form.protocol)
+        key = default_pool.id if default_pool is not None else None
+        listener: Listener = listener_checks.with_tls_defaults(self._make(Listener, form, default_pool_id=key))
+        listener_checks.check_new(listener)
+        self._check_port(listener)
+        listener_checks.check_sources(listener.allowed_cidrs or (), self._ground.vips, self._ground.vip_sg_ids)
+        self._add(listener)
+        return listener
+
+    def _check_port(self, listener: Listener) -> None:
         c = columns(Listener)
-        taken += self._call.transaction.find(
+        taken = self._made(Listener) + self._call.transaction.find(
             Listener,
             c.load_balancer_id == self._ground.load_balancer_id,
-            c.protocol_port == form.protocol_port,
+            c.protocol_port == listener.protocol_port,
             c.deleted_in.is_(None),
         )
         for other in taken:
-            if other.protocol_port == form.protocol_port and _space(other.protocol) == _space(form.protocol):
+            if other.protocol_port == listener.protocol_port and _space(other.protocol) == _space(listener.protocol):
                 raise Conflict(
                     "Another Listener on this Load Balancer is already using protocol "
-                    f"{other.protocol} and protocol_port {form.protocol_port}"
+                    f"{other.protocol} and protocol_port {listener.protocol_port}"
                 )
-        listener: Listener = self._make(Listener, form, default_pool_id=default_pool_id)
-        return listener
 
-    def pool(self, form: PoolNested | PoolCreate, *, graph: bool = True) -> Pool:
+    def pool(self, form: PoolNested | PoolCreate) -> Pool:
         """Add a pool with its monitor and members. Raises Invalid for one of which only the name is known."""
         for attribute in ("protocol", "lb_algorithm"):
             if getattr(form, attribute) in (UNSET, None):
-                raise Invalid(
-                    _validation(f"Pool definition for '{form.name or ''}' missing required attribute: {attribute}")
-                )
-        pool: Pool = self._make(Pool, form)
-        if graph and isinstance(form.healthmonitor, Struct):
+                raise unfit(f"Pool definition for '{form.name or ''}' missing required attribute: {attribute}")
+        pool = pool_checks.with_tls_defaults(self._make(Pool, form))
+        pool_checks.check_new(pool)
+        self._add(pool)
+        if isinstance(form.healthmonitor, Struct):
             self.health_monitor(form.healthmonitor, pool)
-        for member in form.members or () if graph else ():
-            self.member(member, pool, fresh_pool=True, monitored=isinstance(form.healthmonitor, Struct))
+        self.members(form.members or (), pool)
         return pool
 
-    def member(self, form: MemberCreate, pool: Pool, *, fresh_pool: bool = False, monitored: bool = False) -> Member:
-        """Add a member. Raises Conflict when the pool has its address and port."""
-        taken = [each for each in self._children if isinstance(each, Member) and each.pool_id == pool.id]
-        if not fresh_pool:
-            c = columns(Member)
-            taken += self._call.transaction.find(
-                Member, c.pool_id == pool.id, c.address == form.address, c.deleted_in.is_(None)
-            )
-        for other in taken:
-            if (other.address, other.protocol_port) == (form.address, form.protocol_port):
-                raise Conflict(
-                    f"Another member on this pool is already using ip {form.address} "
-                    f"on protocol_port {form.protocol_port}"
-                )
-        check_member_address(form.address)
-        self._check_subnet(form.subnet_id or None)
-        member: Member = self._make(Member, form, pool_id=pool.id)
+    def members(self, forms: Iterable[MemberAlone], pool: Pool) -> None:
+        """Add members that the pool does not have. Raises Conflict when two are the same."""
+        known: set[tuple[str, int]] = set()
+        for form in forms:
+            _check_twice(form, known)
+            self._member(form, pool)
+
+    def new_member(self, form: MemberAlone, pool: Pool) -> Member:
+        """Add a member to a pool that is there. Raises Conflict when the pool has its address and port."""
+        c = columns(Member)
+        there = (c.pool_id == pool.id, c.address == form.address, c.deleted_in.is_(None))
+        _check_twice(form, {(each.address, each.protocol_port) for each in self._call.transaction.find(Member, *there)})
+        return self._member(form, pool)
+
+    def _member(self, form: MemberAlone, pool: Pool) -> Member:
+        """Add a member whose address and port are known to be free. Raises Invalid, Unsupported."""
+        pool_checks.check_member_address(form.address)
+        if self._fronted(pool):
+            pool_checks.check_families(pool.protocol, form.address, self._ground.vips)
+        self.check_subnet(form.subnet_id or None)
+        if form.request_sriov and not self._sriov_allowed():
+            raise Invalid("The load balancer flavor does not allow SR-IOV member ports.")
+        vnic_type = "direct" if form.request_sriov else "normal"
+        member: Member = self._make(Member, form, pool_id=pool.id, vnic_type=vnic_type)
+        self._add(member)
         return member
 
-    def _check_subnet(self, subnet_id: str | None) -> None:
+    def _fronted(self, pool: Pool) -> bool:
+        """Say whether a pool of datagrams is behind a listener already."""
+        return pool.protocol in pool_checks.DATAGRAM and bool(
+            self._call.transaction.find(Listener, columns(Listener).default_pool_id == pool.id)
+        )
+
+    def _sriov_allowed(self) -> bool:
+        return bool(flavor_data(self._call.transaction, self._ground.flavor_id).get("allow_member_sriov"))
+
+    def check_subnet(self, subnet_id: str | None) -> None:
         """Refuse a subnet that the caller may not see; an admin may take any, as with Neutron. Raises Invalid."""
+        if subnet_id is None or subnet_id in self._subnets:
+            return
         caller = self._call.caller
-        if subnet_id and self._networking.subnet(subnet_id, None if caller.is_admin else caller.project_id) is None:
+        if self._networking.subnet(subnet_id, None if caller.is_admin else caller.project_id) is None:
             raise Invalid(f"Subnet {subnet_id} not found.")
+        self._subnets.add(subnet_id)
 
     def health_monitor(self, form: HealthMonitorAlone, pool: Pool) -> HealthMonitor:
-        """Add a pool's monitor, with HTTP's defaults. Raises Invalid for attributes that its type does not have."""
-        check_monitor_type(form.type, pool)
-        http = form.type in ("HTTP", "HTTPS")
-        for attribute in HTTP_DEFAULTS:
-            if not http and getattr(form, attribute) not in (UNSET, None):
-                raise Invalid(f"{attribute} is not a valid option for health monitors of type {form.type}")
+        """Add a pool's monitor, with HTTP's defaults. Raises Invalid for what its type or pool cannot have."""
         monitor: HealthMonitor = self._make(HealthMonitor, form, pool_id=pool.id)
-        monitor = self._children[-1] = with_http_defaults(monitor)
-        check_domain_name(monitor)
+        monitor_checks.check_new(monitor, pool.protocol)
+        monitor = monitor_checks.with_http_defaults(monitor)
+        self._add(monitor)
         return monitor
 
-    def put_down(self) -> None:
-        """Write the children, and what they are worth until their host speaks. Raises Forbidden over the quota."""
-        kinds: Counter[type[Resource]] = Counter(type(each) for each in self._children)
+    def l7_policy(
+        self, form: L7PolicyNested | L7PolicyCreate, listener: Listener, redirect_pool: Pool | None
+    ) -> L7Policy:
+        """Add an L7 policy with its rules where it wants to be among its listener's. Raises Invalid, Unsupported."""
+        if listener.protocol == "PROMETHEUS":
+            raise no_children(listener.protocol)
+        if redirect_pool is not None:
+            listener_checks.check_protocols(listener.protocol, redirect_pool.protocol)
+        pool_id = redirect_pool.id if redirect_pool is not None else None
+        l7_checks.check_listener(listener.protocol)
+        settled = l7_checks.settle({**given(form), "redirect_pool_id": pool_id})
+        targets = {name: settled.get(name) for name in _REDIRECTS}
+        position = form.position or LAST
+        policy: L7Policy = self._make(
+            L7Policy, form, **targets, action=settled["action"], listener_id=listener.id, position=position
+        )
+        self._number(policy)
+        rules = form.rules or ()
+        if len(rules) > MOST_RULES:
+            raise too_many_rules(policy.id)
+        for rule in rules:
+            self.l7_rule(rule, policy)
+        return policy
+
+    def _number(self, policy: L7Policy) -> None:
+        """Put a policy in its place; those behind it move on."""
+        mine = [each for each in self._made(L7Policy) if each.listener_id == policy.listener_id]
+        there: list[L7Policy] = []
+        if policy.listener_id not in self._children:
+            there = policies_of(self._call, policy.listener_id)
+        ordered = inserted([*mine, *there], policy)
+        renumber(self._call, there, ordered, self._ground.generation)
+        known = {each.id for each in there}
+        for each in ordered:
+            if each.id not in known:
+                self._add(each)
+
+    def l7_rule(self, form: L7RuleAlone, policy: L7Policy) -> L7Rule:
+        """Add a rule to an L7 policy. Raises Invalid."""
+        rule: L7Rule = self._make(L7Rule, form, l7policy_id=policy.id)
+        l7_checks.check_rule(rule)
+        self._add(rule)
+        return rule
+
+    def put_down(self, *, spared: int = 0) -> None:
+        """Write the children, and what they are worth until their host speaks. Raises Forbidden over the quota.
+
+        `spared` is how many members the same call removes.
+        """
+        children = list(self._children.values())
+        kinds: Counter[type[Resource]] = Counter(type(each) for each in children)
+        kinds[Member] -= spared
         self._quotas.take(self._call.transaction, self._ground.project_id, kinds)
-        monitored = {each.pool_id for each in self._children if isinstance(each, HealthMonitor)}
-        pools = {each.pool_id for each in self._children if isinstance(each, Member)} - monitored
+        monitored = {each.pool_id for each in children if isinstance(each, HealthMonitor)}
+        pools = {each.pool_id for each in children if isinstance(each, Member)} - monitored
         monitored |= self._monitored(pools)
         healths = [
             Health(
@@ -157,9 +257,9 @@ class Planting:
                 if isinstance(each, Member) and each.pool_id not in monitored
                 else "OFFLINE",
             )
-            for each in self._children
+            for each in children
         ]
-        self._call.transaction.insert(*self._children, *healths)
+        self._call.transaction.insert(*children, *healths)
 
     def _monitored(self, pools: set[str]) -> set[str]:
         if not pools:
@@ -169,76 +269,42 @@ class Planting:
         return {monitor.pool_id for monitor in monitors}
 
 
-def check_protocols(listener_protocol: str, pool_protocol: str) -> None:
-    """Refuse a pool that cannot stand behind a listener. Raises Invalid."""
-    if pool_protocol not in POOL_PROTOCOLS[listener_protocol]:
-        raise Invalid(
-            _validation(
-                f"The pool protocol '{pool_protocol}' is invalid while the listener protocol is '{listener_protocol}'."
-            )
+_REDIRECTS = ("redirect_pool_id", "redirect_url", "redirect_prefix", "redirect_http_code")
+
+
+def policies_of(call: Call, listener_id: str) -> list[L7Policy]:
+    """Return the L7 policies of a listener that are not asked to go."""
+    c = columns(L7Policy)
+    return call.transaction.find(L7Policy, c.listener_id == listener_id, c.deleted_in.is_(None))
+
+
+def renumber(call: Call, before: Iterable[L7Policy], ordered: Iterable[L7Policy], generation: int) -> None:
+    """Write the positions that have changed."""
+    was = {policy.id: policy.position for policy in before}
+    for policy in ordered:
+        if policy.id in was and was[policy.id] != policy.position:
+            call.transaction.update(structs.replace(policy, changed_in=generation, updated_at=call.now))
+
+
+def drop_rules(call: Call, policy_id: str, generation: int) -> None:
+    """Ask the rules of an L7 policy to go with it."""
+    c = columns(L7Rule)
+    for rule in call.transaction.find(L7Rule, c.l7policy_id == policy_id, c.deleted_in.is_(None)):
+        call.transaction.update(structs.replace(rule, deleted_in=generation, updated_at=call.now))
+
+
+def too_many_rules(policy_id: str) -> Conflict:
+    """Return the refusal of one more rule."""
+    return Conflict(f"Too many rules on L7 policy {policy_id}")
+
+
+def _check_twice(form: MemberAlone, known: set[tuple[str, int]]) -> None:
+    if (form.address, form.protocol_port) in known:
+        raise Conflict(
+            f"Another member on this pool is already using ip {form.address} on protocol_port {form.protocol_port}"
         )
-
-
-def check_member_address(address: str) -> None:
-    """Refuse the addresses that Octavia keeps for itself (the metadata service's). Raises Invalid."""
-    if address == "169.254.169.254":
-        raise Invalid(f"{address} is not a valid option for member address")
-
-
-def check_monitor_type(kind: str, pool: Pool) -> None:
-    """Refuse monitors that a pool's protocol cannot have. Raises Invalid."""
-    if kind in ("UDP-CONNECT", "SCTP") and pool.protocol not in _DATAGRAM:
-        raise Invalid(_validation(f"The {kind} type is only supported for pools of type UDP/SCTP."))
-
-
-def check_domain_name(monitor: HealthMonitor) -> None:
-    """Refuse a domain name without HTTP 1.1, which alone has a Host header. Raises Invalid."""
-    if monitor.domain_name and not monitor.http_version:
-        raise Invalid(_validation("'http_version' must be specified when 'domain_name' is provided."))
-    if monitor.domain_name and monitor.http_version == "1.0":
-        raise Invalid("http_version 1.0 is not a valid option for health monitors HTTP 1.1 domain name health check")
-
-
-def _validation(detail: str) -> str:
-    return f"Validation failure: {detail}"
+    known.add((form.address, form.protocol_port))
 
 
 def _space(protocol: str) -> str:
     return _DATAGRAM.get(protocol, "TCP")
-
-
-def with_http_defaults(monitor: HealthMonitor) -> HealthMonitor:
-    """Return the monitor with what HTTP checks need and nobody said."""
-    if monitor.type not in ("HTTP", "HTTPS"):
-        return monitor
-    return structs.replace(
-        monitor, **{name: value for name, value in HTTP_DEFAULTS.items() if not getattr(monitor, name)}
-    )
-
-
-def plant_graph(planting: Planting, listeners: list[ListenerNested], pools: list[PoolNested]) -> None:
-    """Add a load balancer's whole tree: pools first, then the listeners that name them. Raises Invalid, NotFound."""
-    whole = list(pools)
-    for form in listeners:
-        if form.default_pool_id:
-            raise missing(POOL, form.default_pool_id)
-        pool = form.default_pool
-        if not isinstance(pool, Struct):
-            continue
-        if not pool.name:
-            raise Invalid(_validation("Pools must be named when creating a fully populated loadbalancer."))
-        if len(given(pool)) > 1:
-            whole.append(pool)
-    names = [pool.name for pool in whole]
-    if len(set(names)) != len(names):
-        raise Invalid(_validation("Pool names must be unique when creating a fully populated loadbalancer."))
-    made = {form.name: planting.pool(form) for form in whole}
-    for form in listeners:
-        pool = form.default_pool
-        behind = made.get(pool.name) if isinstance(pool, Struct) else None
-        if isinstance(pool, Struct) and behind is None:
-            raise Invalid(_validation(f"Pool '{pool.name}' was referenced but no full definition was found."))
-        if behind is not None:
-            check_protocols(form.protocol, behind.protocol)
-        default_pool_id = behind.id if behind is not None else None
-        planting.listener(form, default_pool_id)

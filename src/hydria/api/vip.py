@@ -2,11 +2,19 @@
 
 import ipaddress
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hydria.errors import Invalid
 from hydria.model.create import LoadBalancerCreate
+from hydria.model.faults import unfit
 from hydria.ports import Networking, Port, Subnet
+
+
+class Additional(Struct, frozen=True, kw_only=True):
+    """The subnet of one more VIP, and the address if one is asked for or given by the port."""
+
+    subnet: Subnet
+    address: str | None = None
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -15,10 +23,22 @@ class Place(Struct, frozen=True, kw_only=True):
     subnet: Subnet
     address: str | None = None
     port: Port | None = None
+    additional: tuple[Additional, ...] = ()
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The addresses of all VIPs, or the subnets of those that are still to be allocated."""
+        more = (vip.address or vip.subnet.cidr for vip in self.additional)
+        return (self.address or self.subnet.cidr, *more)
 
 
 def find_place(networking: Networking, form: LoadBalancerCreate, project_id: str | None) -> Place:
-    """Find where the form wants its VIP, in what `project_id` may see. Raises Invalid."""
+    """Find where the form wants its VIPs, in what `project_id` may see. Raises Invalid."""
+    place = _find_first(networking, form, project_id)
+    return structs.replace(place, additional=_find_additional(networking, form, place, project_id))
+
+
+def _find_first(networking: Networking, form: LoadBalancerCreate, project_id: str | None) -> Place:
     address = form.vip_address or None
     if form.vip_port_id:
         return _on_port(networking, form, form.vip_port_id, project_id)
@@ -27,6 +47,35 @@ def find_place(networking: Networking, form: LoadBalancerCreate, project_id: str
     if form.vip_subnet_id:
         return Place(subnet=_subnet(networking, form.vip_subnet_id, project_id), address=address)
     raise Invalid("Validation failure: VIP must contain one of: vip_port_id, vip_network_id, vip_subnet_id.")
+
+
+def _find_additional(
+    networking: Networking, form: LoadBalancerCreate, place: Place, project_id: str | None
+) -> tuple[Additional, ...]:
+    """Find the subnets of the additional VIPs: all of the VIP's network, and no two the same."""
+    asked = form.additional_vips or []
+    keys = [place.subnet.id, *(vip.subnet_id for vip in asked)]
+    if len(set(keys)) != len(keys):
+        raise unfit("Duplicate VIP subnet(s) specified. Only one IP can be bound per subnet.")
+    found = []
+    for vip in asked:
+        subnet = networking.subnet(vip.subnet_id, project_id)
+        if subnet is None:
+            raise unfit(f"Subnet {vip.subnet_id} not found")
+        if subnet.network_id != place.subnet.network_id:
+            raise unfit("All VIP subnets must belong to the same network.")
+        address = vip.ip_address
+        if place.port is not None:
+            address = _address_on(place.port, subnet.id, address)
+        found.append(Additional(subnet=subnet, address=address))
+    return tuple(found)
+
+
+def _address_on(port: Port, subnet_id: str, wanted: str | None) -> str:
+    for subnet, ip in port.fixed_ips:
+        if subnet == subnet_id and (wanted is None or _same(ip, wanted)):
+            return ip
+    raise unfit("No VIP address found on the specified VIP port within the specified subnet.")
 
 
 def _subnet(networking: Networking, key: str, project_id: str | None) -> Subnet:

@@ -2,18 +2,20 @@
 
 from typing import Any
 
-from hydria.api.kinds import HEALTH_MONITOR, LISTENER, LOAD_BALANCER, MEMBER, POOL, Kind
+from hydria.api.kinds import HEALTH_MONITOR, L7_POLICY, L7_RULE, LISTENER, LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.api.views import Seen, bodies, body, seen, selection
-from hydria.model import HealthMonitor, Member
+from hydria.model import HealthMonitor, L7Policy, L7Rule, Member, Resource
 from hydria.store import Transaction, columns
 
 Body = dict[str, Any]
 
 
 def whole_tree(transaction: Transaction, root: Seen) -> Body:
-    """Return the body of a load balancer with listeners, pools, members and monitors in full."""
+    """Return the body of a load balancer with everything below it in full."""
     members = _below(transaction, MEMBER, root)
     monitors = _below(transaction, HEALTH_MONITOR, root)
+    policies = _below(transaction, L7_POLICY, root)
+    rules = _below(transaction, L7_RULE, root)
 
     def pool(shown: Body) -> Body:
         plain = _without(shown, "loadbalancers", "healthmonitor_id")
@@ -21,20 +23,32 @@ def whole_tree(transaction: Transaction, root: Seen) -> Body:
         checked = [_without(each, "pools") for owner, each in monitors if owner == shown["id"]]
         return {**plain, "healthmonitor": checked[0]} if checked else plain
 
+    def listener(shown: Body) -> Body:
+        mine = sorted((each for owner, each in policies if owner == shown["id"]), key=lambda each: each["position"])
+        full = [{**each, "rules": [rule for owner, rule in rules if owner == each["id"]]} for each in mine]
+        return {**_without(shown, "loadbalancers"), "l7policies": full}
+
     return {
         **body(transaction, LOAD_BALANCER, root),
-        "listeners": [_without(each, "loadbalancers") for _, each in _below(transaction, LISTENER, root)],
+        "listeners": [listener(each) for _, each in _below(transaction, LISTENER, root)],
         "pools": [pool(each) for _, each in _below(transaction, POOL, root)],
     }
 
 
 def _below(transaction: Transaction, kind: Kind, root: Seen) -> list[tuple[str, Body]]:
-    """Return the bodies of a kind below a load balancer, each with the id of its pool where it has one."""
+    """Return the bodies of a kind below a load balancer, each with the id of what it stands in."""
     c = columns(kind.struct)
     statement = selection(kind).where(c.load_balancer_id == root.resource.id).order_by(c.created_at, c.id)
     found = [seen(kind, row) for row in transaction.execute(statement)]
-    owners = [each.resource.pool_id if isinstance(each.resource, Member | HealthMonitor) else "" for each in found]
-    return list(zip(owners, bodies(transaction, kind, found), strict=True))
+    return list(zip((_owner(each.resource) for each in found), bodies(transaction, kind, found), strict=True))
+
+
+def _owner(resource: Resource) -> str:
+    if isinstance(resource, Member | HealthMonitor):
+        return resource.pool_id
+    if isinstance(resource, L7Policy):
+        return resource.listener_id
+    return resource.l7policy_id if isinstance(resource, L7Rule) else ""
 
 
 def _without(shown: Body, *names: str) -> Body:

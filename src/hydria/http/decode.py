@@ -22,6 +22,14 @@ NO_ALIASES: Mapping[str, str] = {}
 # RFC 3986: a path of percent-encoded and plain characters, then maybe a query.
 _URL_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*(?:\?(?:[!$&-\[\]-~]|%[0-9A-Fa-f]{2})*)?")
 
+# RFC 3986 with a scheme of the web's and a host; in a query anything that is printed.
+_URL = re.compile(
+    r"https?://(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?"
+    r"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]*)?"
+    r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?(?:[?#][!-~]*)?",
+    re.IGNORECASE,
+)
+
 _TRUE = ("true", "t", "yes", "y", "on", "1")
 _FALSE = ("false", "f", "no", "n", "off", "0")
 
@@ -190,12 +198,22 @@ def _text(kind: inspect.StrType) -> Convert:
 
 
 def _literal(values: tuple[Any, ...]) -> Convert:
+    # A number may come as text, and text that looks like a number ("1.1") as one.
+    known = {_plain(value): value for value in values}
+
     def convert(value: Any) -> Any:
-        if value in values:
-            return value
+        if isinstance(value, str | int | float) and not isinstance(value, bool) and _plain(value) in known:
+            return known[_plain(value)]
         raise _invalid(value, f"Value should be one of: {', '.join(map(str, values))}")
 
     return convert
+
+
+def _plain(value: str | float) -> str | float:
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return value
 
 
 def _list(convert_item: Convert) -> Convert:
@@ -247,6 +265,12 @@ def _url_path(value: str) -> str:
     return value
 
 
+def _url(value: str) -> str:
+    if not _URL.fullmatch(value):
+        raise _invalid(value, "Value must be a valid URL string")
+    return value
+
+
 def _mac(value: str) -> str:
     if not re.fullmatch(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", value):
         raise _invalid(value, f"'{value}' is not a valid MAC address")
@@ -259,4 +283,5 @@ _FORMATS: dict[str, Callable[[str], str]] = {
     "cidr": _cidr,
     "url_path": _url_path,
     "mac": _mac,
+    "url": _url,
 }

@@ -41,6 +41,10 @@ class Query:
         values = self.all(key)
         return values[-1] if values else None
 
+    def flag(self, key: str) -> bool:
+        """Say whether the last value of a key means yes, as Octavia reads booleans in queries."""
+        return (self.last(key) or "").strip().lower() in ("true", "t", "yes", "y", "on", "1")
+
     def names(self) -> list[str]:
         """Return the keys, each once, in order."""
         return list(dict.fromkeys(name for name, _ in self.pairs))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-
 from msgspec import UNSET, structs
 
 from hydria.errors import Invalid

@@ -40,6 +40,11 @@ class LoadBalancer(Resource, frozen=True, kw_only=True):
     failed: int = 0
     reason: str | None = None
 
+    @property
+    def vip_addresses(self) -> tuple[str, ...]:
+        """All its addresses, the VIP's first."""
+        return (self.vip_address, *(vip.ip_address for vip in self.additional_vips if vip.ip_address))
+
 
 class LoadBalancerUpdate(Struct, kw_only=True):
     """The wire form of a change."""

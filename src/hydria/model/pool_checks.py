@@ -12,7 +12,7 @@ from hydria.model.pool import Pool, PoolUpdate, SessionPersistence
 DATAGRAM = ("UDP", "SCTP")
 
 # What Set-Cookie's grammar does not allow in a name.
-_BAD_COOKIE = re.compile(r'[\x00-\x20\x22\x28-\x29\x2c\x2f\x3a-\x40\x5b-\x5d\x7b\x7d\x7f]|[^\x00-\xff]')
+_BAD_COOKIE = re.compile(r"[\x00-\x20\x22\x28-\x29\x2c\x2f\x3a-\x40\x5b-\x5d\x7b\x7d\x7f]|[^\x00-\xff]")
 
 
 def with_tls_defaults(pool: Pool) -> Pool:
@@ -88,9 +88,7 @@ def _check_persistence(persistence: SessionPersistence | None, protocol: str) ->
     if cookie and _BAD_COOKIE.search(cookie):
         raise unfit('Supplied "cookie_name" is invalid.')
     if kind == "APP_COOKIE" and not cookie:
-        raise unfit(
-            'Field "cookie_name" must be specified when using the "APP_COOKIE" session persistence type.'
-        )
+        raise unfit('Field "cookie_name" must be specified when using the "APP_COOKIE" session persistence type.')
 
 
 def _check_datagram_persistence(kind: str, cookie: str | None) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from hydria.model.faults import unfit
+from hydria.model.fields import AlpnProtocol
 
 # OWASP's cipher string B.
 CIPHERS = (
@@ -13,7 +14,7 @@ CIPHERS = (
     "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305"
 )
 VERSIONS = ("TLSv1.2", "TLSv1.3")
-ALPN = ("h2", "http/1.1", "http/1.0")
+ALPN: tuple[AlpnProtocol, ...] = ("h2", "http/1.1", "http/1.0")
 
 _ALL_VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _CIPHERS = re.compile(r"[A-Za-z0-9\-+!:@=_.]+")

@@ -30,6 +30,9 @@ class MemoryNetworking:
         self._networks: dict[str, _Network] = {}
         self._subnets: dict[str, Subnet] = {}
         self._owners: dict[str, str] = {}
+        # Ids of QoS policies and security groups that are there, for everybody.
+        self.qos_policies: set[str] = set()
+        self.security_groups: set[str] = set()
 
     def add_network(
         self, project_id: str, *, key: str | None = None, shared: bool = False, refusal: str | None = None
@@ -93,6 +96,15 @@ class MemoryNetworking:
         self.faults.meet("create_port", after=True)
         return port
 
+    def add_address(self, port_id: str, subnet: Subnet, address: str | None) -> Port:
+        """Give a port one more address. Raises Conflict when it or all are taken, Invalid outside of the subnet."""
+        self.faults.meet("add_address")
+        fixed = self._free(subnet) if address is None else self._asked(subnet, address)
+        port = self.ports[port_id]
+        self.ports[port_id] = structs.replace(port, fixed_ips=(*port.fixed_ips, (subnet.id, fixed)))
+        self.faults.meet("add_address", after=True)
+        return self.ports[port_id]
+
     def bind_port(self, port_id: str, device: Device | None) -> None:
         """Say who uses a port; None frees it."""
         self.faults.meet("bind_port")
@@ -129,6 +141,18 @@ class MemoryNetworking:
                 if subnet.gateway_ip
             ),
         )
+
+    def offers_qos(self) -> bool:
+        """Say whether ports can have QoS policies: as soon as there is one."""
+        return bool(self.qos_policies)
+
+    def has_qos_policy(self, qos_policy_id: str, project_id: str | None) -> bool:
+        """Say whether a QoS policy is there."""
+        return qos_policy_id in self.qos_policies
+
+    def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
+        """Say whether a security group is there."""
+        return security_group_id in self.security_groups
 
     def refuses_vip(self, network_id: str) -> str | None:
         """Say why a VIP on this network cannot work, or return None."""

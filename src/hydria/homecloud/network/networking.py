@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, true
 from hydria import ports
 from hydria.homecloud.network import changes, interfaces, plugging
 from hydria.homecloud.network.faults import fault
-from hydria.homecloud.network.kinds import NETWORK, PORT, SUBNET, Kind
-from hydria.homecloud.network.rows import Address, Network, Port, Subnet
+from hydria.homecloud.network.kinds import NETWORK, PORT, SECURITY_GROUP, SUBNET, Kind
+from hydria.homecloud.network.rows import Address, Network, Port, SecurityGroup, Subnet
 from hydria.http.operation import Caller
 from hydria.spec import Interface
 from hydria.store import Transaction, columns
@@ -62,6 +62,19 @@ class HomeNetworking:
         wanted = None if address is None else str(ipaddress.ip_address(address))
         return _port(port, plugging.plug(self._transaction, port, [(row, wanted)]))
 
+    def add_address(self, port_id: str, subnet: ports.Subnet, address: str | None) -> ports.Port:
+        """Give a port one more address. Raises Conflict or Invalid."""
+        row, port = self._transaction.get(Subnet, subnet.id), self._transaction.get(Port, port_id)
+        if row is None:
+            raise fault("SubnetNotFound", id=subnet.id)
+        if port is None:
+            raise fault("PortNotFound", id=port_id)
+        there = plugging.addresses_of(self._transaction, port_id)[port_id]
+        wanted = None if address is None else str(ipaddress.ip_address(address))
+        given = plugging.give(self._transaction, port, [(row, wanted)], first=len(there))
+        changes.change(self._transaction, port, self._now)
+        return _port(port, [*there, *given])
+
     def bind_port(self, port_id: str, device: ports.Device | None) -> None:
         """Say who uses a port; None frees it."""
         port = self._transaction.get(Port, port_id)
@@ -84,6 +97,19 @@ class HomeNetworking:
         """Return what a host needs to attach a port, or None when the port is gone."""
         port = self._transaction.get(Port, port_id)
         return None if port is None else interfaces.of_port(self._transaction, port)
+
+    def offers_qos(self) -> bool:
+        """Say whether ports can have QoS policies: the home cloud has none."""
+        return False
+
+    def has_qos_policy(self, qos_policy_id: str, project_id: str | None) -> bool:
+        """Say whether a QoS policy is there."""
+        return False
+
+    def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
+        """Say whether a security group is there."""
+        key = columns(SecurityGroup).id == security_group_id
+        return bool(self._transaction.find(SecurityGroup, key, _seen(SECURITY_GROUP, project_id)))
 
     def refuses_vip(self, network_id: str) -> str | None:
         """Say why a VIP on this network cannot work and what to do, or return None."""

@@ -20,8 +20,8 @@ def upgrade() -> None:
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=True),
-        sa.Column("served", sa.Integer(), nullable=False),
-        sa.Column("attempted", sa.Integer(), nullable=False),
+        sa.Column("served", sa.BigInteger(), nullable=False),
+        sa.Column("attempted", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("leaving", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -29,6 +29,48 @@ def upgrade() -> None:
     with op.batch_alter_table("amphorae", schema=None) as batch_op:
         batch_op.create_index("ix_amphorae_host", ["host"], unique=False)
         batch_op.create_index("ix_amphorae_load_balancer_id", ["load_balancer_id"], unique=False)
+
+    op.create_table(
+        "availability_zone_profiles",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("provider_name", sa.Text(), nullable=False),
+        sa.Column("availability_zone_data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "availability_zones",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("availability_zone_profile_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    with op.batch_alter_table("availability_zones", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_availability_zones_availability_zone_profile_id", ["availability_zone_profile_id"], unique=False
+        )
+
+    op.create_table(
+        "flavor_profiles",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("provider_name", sa.Text(), nullable=False),
+        sa.Column("flavor_data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "flavors",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("flavor_profile_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name", name="uq_flavors_name"),
+    )
+    with op.batch_alter_table("flavors", schema=None) as batch_op:
+        batch_op.create_index("ix_flavors_flavor_profile_id", ["flavor_profile_id"], unique=False)
 
     op.create_table(
         "health",
@@ -49,16 +91,16 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=True),
-        sa.Column("created_in", sa.Integer(), nullable=False),
-        sa.Column("changed_in", sa.Integer(), nullable=False),
-        sa.Column("deleted_in", sa.Integer(), nullable=True),
+        sa.Column("created_in", sa.BigInteger(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_in", sa.BigInteger(), nullable=True),
         sa.Column("load_balancer_id", sa.Text(), nullable=False),
         sa.Column("pool_id", sa.Text(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
-        sa.Column("delay", sa.Integer(), nullable=False),
-        sa.Column("timeout", sa.Integer(), nullable=False),
-        sa.Column("max_retries", sa.Integer(), nullable=False),
-        sa.Column("max_retries_down", sa.Integer(), nullable=False),
+        sa.Column("delay", sa.BigInteger(), nullable=False),
+        sa.Column("timeout", sa.BigInteger(), nullable=False),
+        sa.Column("max_retries", sa.BigInteger(), nullable=False),
+        sa.Column("max_retries_down", sa.BigInteger(), nullable=False),
         sa.Column("http_method", sa.Text(), nullable=True),
         sa.Column("url_path", sa.Text(), nullable=True),
         sa.Column("expected_codes", sa.Text(), nullable=True),
@@ -74,7 +116,7 @@ def upgrade() -> None:
     op.create_table(
         "hosts",
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("seen_at", sa.Integer(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
@@ -125,7 +167,7 @@ def upgrade() -> None:
     op.create_table(
         "identity_revocations",
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("expires_at", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("identity_revocations", schema=None) as batch_op:
@@ -149,7 +191,7 @@ def upgrade() -> None:
         sa.Column("domain_id", sa.Text(), nullable=False),
         sa.Column("default_project_id", sa.Text(), nullable=True),
         sa.Column("password_hash", sa.Text(), nullable=True),
-        sa.Column("token_epoch", sa.Integer(), nullable=False),
+        sa.Column("token_epoch", sa.BigInteger(), nullable=False),
         sa.Column("options", sa.Text(), nullable=False),
         sa.Column("extra", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -157,6 +199,61 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("identity_users", schema=None) as batch_op:
         batch_op.create_index("ix_identity_users_default_project_id", ["default_project_id"], unique=False)
+
+    op.create_table(
+        "l7_policies",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("admin_state_up", sa.Boolean(), nullable=False),
+        sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.Text(), nullable=True),
+        sa.Column("created_in", sa.BigInteger(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_in", sa.BigInteger(), nullable=True),
+        sa.Column("load_balancer_id", sa.Text(), nullable=False),
+        sa.Column("listener_id", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("redirect_pool_id", sa.Text(), nullable=True),
+        sa.Column("redirect_url", sa.Text(), nullable=True),
+        sa.Column("redirect_prefix", sa.Text(), nullable=True),
+        sa.Column("redirect_http_code", sa.BigInteger(), nullable=True),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("l7_policies", schema=None) as batch_op:
+        batch_op.create_index("ix_l7_policies_listener_id", ["listener_id"], unique=False)
+        batch_op.create_index("ix_l7_policies_load_balancer_id", ["load_balancer_id"], unique=False)
+        batch_op.create_index("ix_l7_policies_project_id", ["project_id"], unique=False)
+        batch_op.create_index("ix_l7_policies_redirect_pool_id", ["redirect_pool_id"], unique=False)
+
+    op.create_table(
+        "l7_rules",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("admin_state_up", sa.Boolean(), nullable=False),
+        sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.Text(), nullable=True),
+        sa.Column("created_in", sa.BigInteger(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_in", sa.BigInteger(), nullable=True),
+        sa.Column("load_balancer_id", sa.Text(), nullable=False),
+        sa.Column("l7policy_id", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("compare_type", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("invert", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("l7_rules", schema=None) as batch_op:
+        batch_op.create_index("ix_l7_rules_l7policy_id", ["l7policy_id"], unique=False)
+        batch_op.create_index("ix_l7_rules_load_balancer_id", ["load_balancer_id"], unique=False)
+        batch_op.create_index("ix_l7_rules_project_id", ["project_id"], unique=False)
 
     op.create_table(
         "listeners",
@@ -167,22 +264,22 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=True),
-        sa.Column("created_in", sa.Integer(), nullable=False),
-        sa.Column("changed_in", sa.Integer(), nullable=False),
-        sa.Column("deleted_in", sa.Integer(), nullable=True),
+        sa.Column("created_in", sa.BigInteger(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_in", sa.BigInteger(), nullable=True),
         sa.Column("load_balancer_id", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("protocol", sa.Text(), nullable=False),
-        sa.Column("protocol_port", sa.Integer(), nullable=False),
-        sa.Column("connection_limit", sa.Integer(), nullable=False),
+        sa.Column("protocol_port", sa.BigInteger(), nullable=False),
+        sa.Column("connection_limit", sa.BigInteger(), nullable=False),
         sa.Column("default_pool_id", sa.Text(), nullable=True),
         sa.Column("default_tls_container_ref", sa.Text(), nullable=True),
         sa.Column("sni_container_refs", sa.Text(), nullable=False),
         sa.Column("insert_headers", sa.Text(), nullable=False),
-        sa.Column("timeout_client_data", sa.Integer(), nullable=False),
-        sa.Column("timeout_member_connect", sa.Integer(), nullable=False),
-        sa.Column("timeout_member_data", sa.Integer(), nullable=False),
-        sa.Column("timeout_tcp_inspect", sa.Integer(), nullable=False),
+        sa.Column("timeout_client_data", sa.BigInteger(), nullable=False),
+        sa.Column("timeout_member_connect", sa.BigInteger(), nullable=False),
+        sa.Column("timeout_member_data", sa.BigInteger(), nullable=False),
+        sa.Column("timeout_tcp_inspect", sa.BigInteger(), nullable=False),
         sa.Column("client_ca_tls_container_ref", sa.Text(), nullable=True),
         sa.Column("client_authentication", sa.Text(), nullable=False),
         sa.Column("client_crl_container_ref", sa.Text(), nullable=True),
@@ -190,7 +287,7 @@ def upgrade() -> None:
         sa.Column("tls_ciphers", sa.Text(), nullable=True),
         sa.Column("tls_versions", sa.Text(), nullable=False),
         sa.Column("alpn_protocols", sa.Text(), nullable=False),
-        sa.Column("hsts_max_age", sa.Integer(), nullable=True),
+        sa.Column("hsts_max_age", sa.BigInteger(), nullable=True),
         sa.Column("hsts_include_subdomains", sa.Boolean(), nullable=False),
         sa.Column("hsts_preload", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -209,9 +306,9 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=True),
-        sa.Column("created_in", sa.Integer(), nullable=False),
-        sa.Column("changed_in", sa.Integer(), nullable=False),
-        sa.Column("deleted_in", sa.Integer(), nullable=True),
+        sa.Column("created_in", sa.BigInteger(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_in", sa.BigInteger(), nullable=True),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("flavor_id", sa.Text(), nullable=True),
@@ -225,9 +322,9 @@ def upgrade() -> None:
         sa.Column("vip_sg_ids", sa.Text(), nullable=False),
         sa.Column("additional_vips", sa.Text(), nullable=False),
         sa.Column("vip_port_owned", sa.Boolean(), nullable=False),
-        sa.Column("generation", sa.Integer(), nullable=False),
-        sa.Column("observed", sa.Integer(), nullable=False),
-        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("observed", sa.BigInteger(), nullable=False),
+        sa.Column("failed", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -244,18 +341,18 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=True),
-        sa.Column("created_in", sa.Integer(), nullable=False),
-        sa.Column("changed_in", sa.Integer(), nullable=False),
-        sa.Column("deleted_in", sa.Integer(), nullable=True),
+        sa.Column("created_in", sa.BigInteger(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_in", sa.BigInteger(), nullable=True),
         sa.Column("load_balancer_id", sa.Text(), nullable=False),
         sa.Column("pool_id", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
-        sa.Column("protocol_port", sa.Integer(), nullable=False),
-        sa.Column("weight", sa.Integer(), nullable=False),
+        sa.Column("protocol_port", sa.BigInteger(), nullable=False),
+        sa.Column("weight", sa.BigInteger(), nullable=False),
         sa.Column("backup", sa.Boolean(), nullable=False),
         sa.Column("subnet_id", sa.Text(), nullable=True),
         sa.Column("monitor_address", sa.Text(), nullable=True),
-        sa.Column("monitor_port", sa.Integer(), nullable=True),
+        sa.Column("monitor_port", sa.BigInteger(), nullable=True),
         sa.Column("vnic_type", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -271,7 +368,7 @@ def upgrade() -> None:
         sa.Column("next", sa.Text(), nullable=False),
         sa.Column("ip_address", sa.Text(), nullable=False),
         sa.Column("port_id", sa.Text(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("subnet_id", "key"),
     )
     with op.batch_alter_table("network_addresses", schema=None) as batch_op:
@@ -286,7 +383,7 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=False),
-        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("revision_number", sa.BigInteger(), nullable=False),
         sa.Column("floating_network_id", sa.Text(), nullable=False),
         sa.Column("floating_ip_address", sa.Text(), nullable=False),
         sa.Column("floating_port_id", sa.Text(), nullable=False),
@@ -313,13 +410,13 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=False),
-        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("revision_number", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("admin_state_up", sa.Boolean(), nullable=False),
         sa.Column("shared", sa.Boolean(), nullable=False),
         sa.Column("external", sa.Boolean(), nullable=False),
         sa.Column("is_default", sa.Boolean(), nullable=False),
-        sa.Column("mtu", sa.Integer(), nullable=False),
+        sa.Column("mtu", sa.BigInteger(), nullable=False),
         sa.Column("port_security_enabled", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -335,7 +432,7 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=False),
-        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("revision_number", sa.BigInteger(), nullable=False),
         sa.Column("network_id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("mac_address", sa.Text(), nullable=False),
@@ -364,7 +461,7 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=False),
-        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("revision_number", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("admin_state_up", sa.Boolean(), nullable=False),
         sa.Column("enable_snat", sa.Boolean(), nullable=False),
@@ -383,13 +480,13 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=False),
-        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("revision_number", sa.BigInteger(), nullable=False),
         sa.Column("security_group_id", sa.Text(), nullable=False),
         sa.Column("direction", sa.Text(), nullable=False),
         sa.Column("ethertype", sa.Text(), nullable=False),
         sa.Column("protocol", sa.Text(), nullable=True),
-        sa.Column("port_range_min", sa.Integer(), nullable=True),
-        sa.Column("port_range_max", sa.Integer(), nullable=True),
+        sa.Column("port_range_min", sa.BigInteger(), nullable=True),
+        sa.Column("port_range_max", sa.BigInteger(), nullable=True),
         sa.Column("remote_ip_prefix", sa.Text(), nullable=True),
         sa.Column("remote_group_id", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
@@ -406,7 +503,7 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=False),
-        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("revision_number", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("stateful", sa.Boolean(), nullable=False),
         sa.Column("is_default", sa.Boolean(), nullable=False),
@@ -425,10 +522,10 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=False),
-        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("revision_number", sa.BigInteger(), nullable=False),
         sa.Column("network_id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("ip_version", sa.Integer(), nullable=False),
+        sa.Column("ip_version", sa.BigInteger(), nullable=False),
         sa.Column("cidr", sa.Text(), nullable=False),
         sa.Column("gateway_ip", sa.Text(), nullable=True),
         sa.Column("enable_dhcp", sa.Boolean(), nullable=False),
@@ -447,7 +544,7 @@ def upgrade() -> None:
     op.create_table(
         "network_topology",
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -459,9 +556,9 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Text(), nullable=True),
-        sa.Column("created_in", sa.Integer(), nullable=False),
-        sa.Column("changed_in", sa.Integer(), nullable=False),
-        sa.Column("deleted_in", sa.Integer(), nullable=True),
+        sa.Column("created_in", sa.BigInteger(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_in", sa.BigInteger(), nullable=True),
         sa.Column("load_balancer_id", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("protocol", sa.Text(), nullable=False),
@@ -483,13 +580,13 @@ def upgrade() -> None:
     op.create_table(
         "quotas",
         sa.Column("project_id", sa.Text(), nullable=False),
-        sa.Column("load_balancer", sa.Integer(), nullable=True),
-        sa.Column("listener", sa.Integer(), nullable=True),
-        sa.Column("member", sa.Integer(), nullable=True),
-        sa.Column("pool", sa.Integer(), nullable=True),
-        sa.Column("health_monitor", sa.Integer(), nullable=True),
-        sa.Column("l7policy", sa.Integer(), nullable=True),
-        sa.Column("l7rule", sa.Integer(), nullable=True),
+        sa.Column("load_balancer", sa.BigInteger(), nullable=True),
+        sa.Column("listener", sa.BigInteger(), nullable=True),
+        sa.Column("member", sa.BigInteger(), nullable=True),
+        sa.Column("pool", sa.BigInteger(), nullable=True),
+        sa.Column("health_monitor", sa.BigInteger(), nullable=True),
+        sa.Column("l7policy", sa.BigInteger(), nullable=True),
+        sa.Column("l7rule", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("project_id"),
     )
     op.create_table(

@@ -1,0 +1,72 @@
+"""/l7policies: create, read, change, move, delete."""
+
+from typing import Any
+
+from msgspec import UNSET
+
+from hydria.api.access import parent, visible
+from hydria.api.kinds import L7_POLICY as KIND
+from hydria.api.kinds import LISTENER
+from hydria.api.listeners import pool_of
+from hydria.api.resource import ResourceApi
+from hydria.api.trees import drop_rules, policies_of, renumber
+from hydria.http.operation import Call
+from hydria.model import L7Policy, Listener, Resource, l7_checks, listener_checks
+from hydria.model.base import given
+from hydria.model.create import L7PolicyCreate
+from hydria.model.l7_policy import L7PolicyUpdate
+from hydria.model.l7_positions import inserted, numbered
+
+
+class L7Policies(ResourceApi):
+    """The operations on L7 policies."""
+
+    kind = KIND
+    path = "/l7policies"
+    create_form = L7PolicyCreate
+    update_form = L7PolicyUpdate
+
+    def create(self, call: Call) -> L7Policy:
+        """Make a policy of a listener, at its position or last."""
+        form: L7PolicyCreate = call.form
+        listener = visible(call, LISTENER, form.listener_id)
+        parent(call, listener.load_balancer_id)
+        load_balancer = self._changes.begin(call.transaction, listener)
+        assert isinstance(listener.resource, Listener)  # noqa: S101 - by the kind
+        pool = pool_of(call, load_balancer.id, form.redirect_pool_id) if form.redirect_pool_id else None
+        planting = self.planting(call, load_balancer)
+        policy = planting.l7_policy(form, listener.resource, pool)
+        planting.put_down()
+        return policy
+
+    def check_update(self, call: Call, resource: Resource, form: Any) -> None:
+        """Refuse what does not fit its action; an action clears what it does not need."""
+        assert isinstance(resource, L7Policy)  # noqa: S101 - by the kind
+        for name, value in l7_checks.settle_change(given(form)).items():
+            setattr(form, name, value)
+        if form.redirect_pool_id:
+            listener = call.transaction.get(Listener, resource.listener_id)
+            assert listener is not None  # noqa: S101 - a policy has one
+            pool = pool_of(call, resource.load_balancer_id, form.redirect_pool_id)
+            listener_checks.check_protocols(listener.protocol, pool.protocol)
+        if form.position is None:
+            form.position = UNSET
+
+    def moved(self, call: Call, before: Resource, after: Resource) -> Resource:
+        """Give the others their new positions when this one has moved."""
+        assert isinstance(before, L7Policy)  # noqa: S101 - by the kind
+        assert isinstance(after, L7Policy)  # noqa: S101 - by the kind
+        l7_checks.check_target(after)
+        if after.position == before.position:
+            return after
+        others = [each for each in policies_of(call, after.listener_id) if each.id != after.id]
+        ordered = inserted(others, after)
+        renumber(call, others, ordered, after.changed_in)
+        return next(each for each in ordered if each.id == after.id)
+
+    def take_along(self, call: Call, resource: Resource, generation: int) -> None:
+        """Let the rules go too; the policies behind it move up."""
+        assert isinstance(resource, L7Policy)  # noqa: S101 - by the kind
+        drop_rules(call, resource.id, generation)
+        rest = policies_of(call, resource.listener_id)
+        renumber(call, rest, numbered(rest), generation)

@@ -1,0 +1,63 @@
+"""/l7policies/{l7policy_id}/rules: create, read, change, delete."""
+
+from typing import Any
+
+from msgspec import structs
+
+from hydria.api.access import missing, parent, visible
+from hydria.api.kinds import L7_POLICY
+from hydria.api.kinds import L7_RULE as KIND
+from hydria.api.listing import listing
+from hydria.api.resource import ResourceApi
+from hydria.api.trees import too_many_rules
+from hydria.api.views import Seen
+from hydria.http.operation import Call
+from hydria.model import L7Policy, L7Rule, Resource, l7_checks
+from hydria.model.l7_rule import MOST_RULES, L7RuleCreate, L7RuleUpdate
+from hydria.store import columns
+
+# Types that look at one thing, which needs no name.
+_KEYLESS = ("HOST_NAME", "PATH", "FILE_TYPE")
+
+
+class L7Rules(ResourceApi):
+    """The operations on L7 rules."""
+
+    kind = KIND
+    path = "/l7policies/{l7policy_id}/rules"
+    create_form = L7RuleCreate
+    update_form = L7RuleUpdate
+
+    def create(self, call: Call) -> L7Rule:
+        """Make a rule of the path's policy."""
+        form: L7RuleCreate = call.form
+        policy = visible(call, L7_POLICY, call.path["l7policy_id"])
+        parent(call, policy.load_balancer_id)
+        load_balancer = self._changes.begin(call.transaction, policy)
+        assert isinstance(policy.resource, L7Policy)  # noqa: S101 - by the kind
+        planting = self.planting(call, load_balancer)
+        rule = planting.l7_rule(form, policy.resource)
+        c = columns(L7Rule)
+        there = call.transaction.find(L7Rule, c.l7policy_id == policy.resource.id, c.deleted_in.is_(None))
+        if len(there) >= MOST_RULES:
+            raise too_many_rules(policy.resource.id)
+        planting.put_down()
+        return rule
+
+    def changed(self, resource: Resource) -> Resource:
+        """Refuse a rule whose parts do not fit together any more; drop a key that its type does not use."""
+        assert isinstance(resource, L7Rule)  # noqa: S101 - by the kind
+        l7_checks.check_rule(resource)
+        return structs.replace(resource, key=None) if resource.type in _KEYLESS else resource
+
+    def check_path(self, call: Call, seen: Seen) -> Seen:
+        """Return the rule if it is the policy's that the path names. Raises NotFound."""
+        assert isinstance(seen.resource, L7Rule)  # noqa: S101 - by the kind
+        if seen.resource.l7policy_id != call.path["l7policy_id"]:
+            raise missing(KIND, seen.resource.id)
+        return seen
+
+    def _list(self, call: Call) -> Any:
+        policy = visible(call, L7_POLICY, call.path["l7policy_id"])
+        call.authorise(policy.resource.project_id)
+        return listing(call, KIND, columns(L7Rule).l7policy_id == policy.resource.id)

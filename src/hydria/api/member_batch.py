@@ -1,0 +1,72 @@
+"""All members of a pool in one call: what is new, what changes and what goes, told by address and port."""
+
+from typing import Any
+
+from msgspec import UNSET, structs
+
+from hydria.api.trees import Planting
+from hydria.http.operation import Call
+from hydria.model import Member, Pool
+from hydria.model.base import change
+from hydria.model.faults import unfit
+from hydria.model.member import MemberInBatch
+from hydria.store import columns
+
+# What a batch puts back where it does not say otherwise; names, tags and subnets stay.
+_DEFAULTS: dict[str, Any] = {
+    "admin_state_up": True,
+    "weight": 1,
+    "backup": False,
+    "monitor_port": None,
+    "monitor_address": None,
+}
+
+
+class Batch:
+    """The differences between a pool's members and the wanted ones."""
+
+    def __init__(self, call: Call, pool_id: str, forms: list[MemberInBatch], *, additive: bool) -> None:
+        """Compare. `additive` keeps members that nobody mentions. Raises Invalid for one that is to change twice."""
+        self._call = call
+        c = columns(Member)
+        there = call.transaction.find(Member, c.pool_id == pool_id, c.deleted_in.is_(None))
+        known = {(each.address, each.protocol_port): each for each in there}
+        self._new: list[MemberInBatch] = []
+        self._changed: dict[str, tuple[Member, MemberInBatch]] = {}
+        wanted = set()
+        for form in forms:
+            key = (form.address, form.protocol_port)
+            wanted.add(key)
+            if key not in known:
+                self._new.append(form)
+            elif known[key].id in self._changed:
+                raise unfit("Member must be updated only once in the same request.")
+            else:
+                self._changed[known[key].id] = (known[key], form)
+        self._others = [member for key, member in known.items() if key not in wanted]
+        self._additive = additive
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to look at: no member before and none asked for."""
+        return not (self._new or self._changed or self._others)
+
+    def apply(self, planting: Planting, pool: Pool, generation: int) -> None:
+        """Write the differences. Raises Forbidden over the quota, Conflict, Invalid."""
+        leaving = [] if self._additive else self._others
+        planting.members(self._new, pool)
+        planting.put_down(spared=len(leaving))
+        for member, form in self._changed.values():
+            if form.subnet_id not in (UNSET, None, member.subnet_id):
+                planting.check_subnet(form.subnet_id or None)
+            for name, default in _DEFAULTS.items():
+                if getattr(form, name) is UNSET:
+                    setattr(form, name, default)
+            # What tells members apart and whose they are is settled.
+            form.project_id = UNSET
+            if not form.subnet_id:
+                form.subnet_id = UNSET
+            self._call.transaction.update(change(member, form, now=self._call.now, generation=generation))
+        for member in leaving:
+            gone = structs.replace(member, deleted_in=generation, updated_at=self._call.now)
+            self._call.transaction.update(gone)
