@@ -21,6 +21,7 @@ from hydria.adapters.linux.wiring import Wiring
 from hydria.errors import HostError
 from hydria.model.status import ServerState
 from hydria.ports import Observation
+from hydria.render.abilities import unable
 from hydria.render.haproxy import Rendering, Surroundings, render
 from hydria.settings import AgentSettings
 from hydria.spec import Instance, Topology
@@ -89,6 +90,9 @@ class LinuxHost:
 
     async def serve(self, instance: Instance) -> None:
         """Make the amphora serve the instance. Raises HostError."""
+        missing = unable(instance.tree)
+        if missing is not None:
+            raise HostError(missing)
         amphora = self._amphora(instance.amphora_id)
         async with amphora.lock:
             try:

@@ -1,0 +1,73 @@
+"""What a host cannot serve yet: it says so, so that nothing is accepted and then ignored. Pure."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from hydria.model import HealthMonitor, L7Policy, Listener, LoadBalancer, Member, Pool, Resource, Tree
+
+_PROTOCOLS = ("HTTP", "HTTPS", "TCP")
+_MONITORS = ("HTTP", "HTTPS", "TCP", "TLS-HELLO")
+
+# Attributes that have an effect wherever they are set. (Those of TLS have one only where it ends or begins.)
+_LOAD_BALANCER = ("additional_vips", "vip_qos_policy_id", "vip_sg_ids")
+_LISTENER = ("allowed_cidrs", "insert_headers")
+_POOL = ("session_persistence", "tls_enabled")
+
+
+def unable(tree: Tree) -> str | None:
+    """Name the first thing of a tree that this host does not serve yet, for the load balancer's owner, or None.
+
+    What is switched off, or reached by no listener, asks nothing of a host.
+    """
+    return next(_missing(tree), None)
+
+
+def _missing(tree: Tree) -> Iterator[str]:
+    root = tree.load_balancer
+    yield from _attributes(root, _LOAD_BALANCER)
+    if root.vip_vnic_type != "normal":
+        yield _sentence(root, f"vip_vnic_type {root.vip_vnic_type}")
+    if not root.admin_state_up:
+        return
+    listeners = [each for each in tree.listeners if each.admin_state_up]
+    for listener in listeners:
+        if listener.protocol not in _PROTOCOLS:
+            yield _sentence(listener, f"protocol {listener.protocol}")
+        yield from _attributes(listener, _LISTENER)
+        for policy in tree.policies_of(listener.id):
+            if policy.admin_state_up and any(rule.admin_state_up for rule in tree.rules_of(policy.id)):
+                yield _sentence(policy, f"action {policy.action}")
+    for key in dict.fromkeys(listener.default_pool_id for listener in listeners):
+        pool = tree.pool(key)
+        if pool is not None and pool.admin_state_up:
+            yield from _of_pool(tree, pool)
+
+
+def _of_pool(tree: Tree, pool: Pool) -> Iterator[str]:
+    if pool.protocol not in _PROTOCOLS:
+        yield _sentence(pool, f"protocol {pool.protocol}")
+    yield from _attributes(pool, _POOL)
+    monitor = tree.monitor_of(pool.id)
+    if monitor is not None and monitor.admin_state_up and monitor.type not in _MONITORS:
+        yield _sentence(monitor, f"type {monitor.type}")
+    for member in tree.members_of(pool.id):
+        if member.vnic_type != "normal":
+            yield _sentence(member, f"vnic_type {member.vnic_type}")
+
+
+def _attributes(resource: Any, names: Iterable[str]) -> Iterator[str]:
+    return (_sentence(resource, name) for name in names if getattr(resource, name))
+
+
+def _sentence(resource: Resource, what: str) -> str:
+    return f"This host does not serve {what} yet, which {_TITLES[type(resource)]} {resource.id} asks for."
+
+
+_TITLES: dict[type[Resource], str] = {
+    LoadBalancer: "load balancer",
+    Listener: "listener",
+    Pool: "pool",
+    Member: "member",
+    HealthMonitor: "health monitor",
+    L7Policy: "L7 policy",
+}
