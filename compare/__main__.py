@@ -28,7 +28,10 @@ def main() -> int:
     found: list[Difference] = []
     with tempfile.TemporaryDirectory(prefix="hydria-compare-") as temporary:
         directory = Path(temporary)
-        with running_hydria(directory) as hydria, running_octavia(directory / "octavia", options.octavia, hydria) as real:
+        with (
+            running_hydria(directory) as hydria,
+            running_octavia(directory / "octavia", options.octavia, hydria) as real,
+        ):
             for name, case in chosen.items():
                 begun = time.monotonic()
                 talks[name] = transcript(real, case)

@@ -106,9 +106,11 @@ def _in_body(at: str, real: Any, ours: Any) -> list[tuple[str, Any, Any]]:
         ]
     if isinstance(real, list) and isinstance(ours, list) and len(real) == len(ours):
         return [
-            difference
-            for one, other in zip(real, ours, strict=True)
-            for difference in _in_body(f"{at}[]", one, other)
+            difference for one, other in zip(real, ours, strict=True) for difference in _in_body(f"{at}[]", one, other)
         ]
-    same = real == ours and isinstance(real, bool) == isinstance(ours, bool) and isinstance(real, float) == isinstance(ours, float)
+    same = (
+        real == ours
+        and isinstance(real, bool) == isinstance(ours, bool)
+        and isinstance(real, float) == isinstance(ours, float)
+    )
     return [] if same else [(at or "body", real, ours)]

@@ -38,7 +38,13 @@ def _case(seed: str) -> Callable[[Talk], None]:
         listener = talk.listener(lb, name="a")
         pool = talk.pool(loadbalancer_id=lb, name="a")
         policy = talk.policy(listener)
-        ids = {"LB": lb, "LISTENER": listener, "POOL": pool, "POLICY": policy, "SUBNET": "5eed0000-0000-4000-8000-000000000001"}
+        ids = {
+            "LB": lb,
+            "LISTENER": listener,
+            "POOL": pool,
+            "POLICY": policy,
+            "SUBNET": "5eed0000-0000-4000-8000-000000000001",
+        }
         made: dict[str, list[str]] = {}
         for _ in range(_STEPS):
             root = dice.choice([each for each in KINDS if each != "quota"])
@@ -48,7 +54,9 @@ def _case(seed: str) -> Callable[[Talk], None]:
     return case
 
 
-def _step(talk: Talk, dice: random.Random, root: str, verb: str, ids: dict[str, str], made: dict[str, list[str]]) -> None:
+def _step(
+    talk: Talk, dice: random.Random, root: str, verb: str, ids: dict[str, str], made: dict[str, list[str]]
+) -> None:
     path, attributes, minimal = KINDS[root]
     where = "/".join(ids.get(part, part) for part in path.split("/"))
     chosen = {name: dice.choice(attributes[name]) for name in dice.sample(sorted(attributes), dice.randint(1, 3))}

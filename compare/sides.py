@@ -39,7 +39,9 @@ class Answer(Struct, frozen=True, kw_only=True):
 class Side:
     """One server: `known` names what is in its answers and differs between runs."""
 
-    def __init__(self, http: httpx.Client, base: str, headers: dict[str, dict[str, str]], known: dict[str, str]) -> None:
+    def __init__(
+        self, http: httpx.Client, base: str, headers: dict[str, dict[str, str]], known: dict[str, str]
+    ) -> None:
         """`base` is the path below which Octavia's API is; `headers` let each user in."""
         self._http = http
         self._base = base

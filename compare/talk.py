@@ -91,7 +91,9 @@ class Talk:
 
     def lb(self, **attributes: Any) -> str:
         """Make a load balancer."""
-        return self.make("loadbalancers", "loadbalancer", **{"vip_subnet_id": SUBNET, "vip_address": ADDRESS, **attributes})
+        return self.make(
+            "loadbalancers", "loadbalancer", **{"vip_subnet_id": SUBNET, "vip_address": ADDRESS, **attributes}
+        )
 
     def listener(self, lb: str, **attributes: Any) -> str:
         """Make a listener, HTTP on port 80."""
@@ -104,7 +106,9 @@ class Talk:
 
     def member(self, pool: str, **attributes: Any) -> str:
         """Make a member."""
-        return self.make(f"pools/{pool}/members", "member", **{"address": "192.0.2.1", "protocol_port": 80, **attributes})
+        return self.make(
+            f"pools/{pool}/members", "member", **{"address": "192.0.2.1", "protocol_port": 80, **attributes}
+        )
 
     def monitor(self, pool: str, **attributes: Any) -> str:
         """Make a health monitor."""

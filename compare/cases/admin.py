@@ -71,7 +71,11 @@ def flavors(talk: Talk) -> None:
     talk.get("flavors?enabled=false&fields=name")
 
 
-_ZONE_PROFILE = {"name": "z", "provider_name": "amphora", "availability_zone_data": json.dumps({"compute_zone": "nova"})}
+_ZONE_PROFILE = {
+    "name": "z",
+    "provider_name": "amphora",
+    "availability_zone_data": json.dumps({"compute_zone": "nova"}),
+}
 
 
 def availability_zones(talk: Talk) -> None:

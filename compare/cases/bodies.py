@@ -2,7 +2,20 @@
 
 from compare.talk import NOTHING, SUBNET, Talk
 
-_RAW = (b"", b"{", b"null", b"[]", b"5", b'"x"', b"{}", b'{"x": {}}', b"\xff", b'{"%s": null}', b'{"%s": []}', b'{"%s": "x"}')
+_RAW = (
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b"5",
+    b'"x"',
+    b"{}",
+    b'{"x": {}}',
+    b"\xff",
+    b'{"%s": null}',
+    b'{"%s": []}',
+    b'{"%s": "x"}',
+)
 
 
 def malformed(talk: Talk) -> None:

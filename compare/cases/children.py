@@ -55,7 +55,9 @@ def listener_protocols(talk: Talk) -> None:
             {"default_pool": {"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}},
             {},
         ):
-            answer = talk.send("POST", "listeners", {"listener": {**base, **more}}, about=f"listener.protocol={protocol}")
+            answer = talk.send(
+                "POST", "listeners", {"listener": {**base, **more}}, about=f"listener.protocol={protocol}"
+            )
             if answer.status == 201:
                 talk.forget(f"listeners/{answer.body['listener']['id']}")
 
@@ -67,7 +69,9 @@ def pool_life(talk: Talk) -> None:
     talk.get(f"pools/{pool}")
     talk.get("pools")
     talk.get(f"listeners/{listener}")
-    talk.send("PUT", f"pools/{pool}", {"pool": {"lb_algorithm": "SOURCE_IP", "session_persistence": {"type": "SOURCE_IP"}}})
+    talk.send(
+        "PUT", f"pools/{pool}", {"pool": {"lb_algorithm": "SOURCE_IP", "session_persistence": {"type": "SOURCE_IP"}}}
+    )
     talk.send("PUT", f"pools/{pool}", {"pool": {"session_persistence": {"type": "HTTP_COOKIE"}}})
     talk.send("PUT", f"pools/{pool}", {"pool": {"session_persistence": {"cookie_name": "c"}}})
     talk.send("PUT", f"pools/{pool}", {"pool": {"session_persistence": None}})
@@ -107,7 +111,9 @@ def member_life(talk: Talk) -> None:
     talk.get(f"{path}/{member}")
     talk.get(path)
     talk.send("PUT", f"{path}/{member}", {"member": {"weight": 7, "backup": True, "monitor_port": 8080}})
-    talk.send("PUT", f"{path}/{member}", {"member": {"monitor_port": None, "weight": None, "backup": None, "name": None}})
+    talk.send(
+        "PUT", f"{path}/{member}", {"member": {"monitor_port": None, "weight": None, "backup": None, "name": None}}
+    )
     talk.send("POST", path, {"member": {"address": "192.0.2.1", "protocol_port": 80}})
     talk.send("POST", path, {"member": {"address": "192.0.2.1", "protocol_port": 81}})
     talk.send("POST", path, {"member": {"address": "2001:db8::1", "protocol_port": 81}})
@@ -166,7 +172,9 @@ def monitor_life(talk: Talk) -> None:
     talk.get(f"pools/{pool}")
     base = {"pool_id": pool, "type": "TCP", "delay": 5, "timeout": 4, "max_retries": 3}
     talk.send("POST", "healthmonitors", {"healthmonitor": base})
-    talk.send("PUT", f"healthmonitors/{monitor}", {"healthmonitor": {"delay": 9, "url_path": "/x", "max_retries_down": 2}})
+    talk.send(
+        "PUT", f"healthmonitors/{monitor}", {"healthmonitor": {"delay": 9, "url_path": "/x", "max_retries_down": 2}}
+    )
     reset = {"url_path": None, "http_method": None, "expected_codes": None, "max_retries_down": None, "name": None}
     talk.send("PUT", f"healthmonitors/{monitor}", {"healthmonitor": reset})
     member = talk.member(pool)

@@ -56,7 +56,14 @@ def pages(talk: Talk) -> None:
 
 def fields(talk: Talk) -> None:
     lb = talk.lb(name="a")
-    for query in ("fields=name", "fields=name&fields=id", "fields=unknown", "fields=", "fields=name,id", "fields=vip_address"):
+    for query in (
+        "fields=name",
+        "fields=name&fields=id",
+        "fields=unknown",
+        "fields=",
+        "fields=name,id",
+        "fields=vip_address",
+    ):
         talk.get(f"loadbalancers?{query}", about="fields")
         talk.get(f"loadbalancers/{lb}?{query}", about="fields")
 

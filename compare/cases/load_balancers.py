@@ -70,9 +70,7 @@ def trees(talk: Talk) -> None:
         {"listeners": [{**listener, "l7policies": [policy]}]},
         {"listeners": [{**listener, "l7policies": [{"action": "REDIRECT_TO_POOL", "redirect_pool": pool}]}]},
         {
-            "listeners": [
-                {**listener, "l7policies": [{"action": "REDIRECT_TO_POOL", "redirect_pool": {"name": "p"}}]}
-            ],
+            "listeners": [{**listener, "l7policies": [{"action": "REDIRECT_TO_POOL", "redirect_pool": {"name": "p"}}]}],
             "pools": [pool],
         },
         {"listeners": [{**listener, "l7policies": [{"action": "REDIRECT_TO_POOL", "redirect_pool": {"name": "q"}}]}]},

@@ -11,7 +11,9 @@ def policy_life(talk: Talk) -> None:
     talk.get("l7policies")
     talk.get(f"listeners/{listener}")
     talk.send("PUT", f"l7policies/{policy}", {"l7policy": {"name": "new", "admin_state_up": False}})
-    talk.send("PUT", f"l7policies/{policy}", {"l7policy": {"action": "REDIRECT_TO_URL", "redirect_url": "http://e.com"}})
+    talk.send(
+        "PUT", f"l7policies/{policy}", {"l7policy": {"action": "REDIRECT_TO_URL", "redirect_url": "http://e.com"}}
+    )
     talk.send("PUT", f"l7policies/{policy}", {"l7policy": {"redirect_http_code": 301}})
     talk.send("PUT", f"l7policies/{policy}", {"l7policy": {"action": "REJECT"}})
     talk.send("DELETE", f"l7policies/{policy}")
@@ -48,7 +50,11 @@ def policy_actions(talk: Talk) -> None:
         answer = talk.send("POST", "l7policies", {"l7policy": {"listener_id": listener, **attributes}})
         if answer.status == 201:
             key = answer.body["l7policy"]["id"]
-            for change in ({"redirect_url": "http://o.com"}, {"redirect_pool_id": pool}, {"redirect_prefix": "http://o.com"}):
+            for change in (
+                {"redirect_url": "http://o.com"},
+                {"redirect_pool_id": pool},
+                {"redirect_prefix": "http://o.com"},
+            ):
                 talk.send("PUT", f"l7policies/{key}", {"l7policy": change})
             talk.forget(f"l7policies/{key}")
 
@@ -112,10 +118,26 @@ def rule_types(talk: Talk) -> None:
     listener = talk.listener(lb)
     policy = talk.policy(listener)
     path = f"l7policies/{policy}/rules"
-    kinds = ("PATH", "COOKIE", "FILE_TYPE", "HEADER", "HOST_NAME", "SSL_CONN_HAS_CERT", "SSL_DN_FIELD", "SSL_VERIFY_RESULT")
+    kinds = (
+        "PATH",
+        "COOKIE",
+        "FILE_TYPE",
+        "HEADER",
+        "HOST_NAME",
+        "SSL_CONN_HAS_CERT",
+        "SSL_DN_FIELD",
+        "SSL_VERIFY_RESULT",
+    )
     for kind in kinds:
         for compare in ("STARTS_WITH", "CONTAINS", "ENDS_WITH", "EQUAL_TO", "REGEX"):
-            for more in ({}, {"key": "k"}, {"value": "True"}, {"value": "5"}, {"value": "[", "key": "CN"}, {"key": "a b"}):
+            for more in (
+                {},
+                {"key": "k"},
+                {"value": "True"},
+                {"value": "5"},
+                {"value": "[", "key": "CN"},
+                {"key": "a b"},
+            ):
                 body = {"rule": {"type": kind, "compare_type": compare, "value": "v", **more}}
                 answer = talk.send("POST", path, body, about=f"rule.type={kind}")
                 if answer.status == 201:

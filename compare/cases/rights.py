@@ -31,7 +31,12 @@ def others(talk: Talk) -> None:
         for path in ("listeners", "pools", f"pools/{pool}/members", "healthmonitors", "l7policies"):
             talk.get(path, user=user)
     for user in ("rita", "bob", "nobody"):
-        talk.send("POST", "loadbalancers", {"loadbalancer": {"vip_subnet_id": SUBNET, "vip_address": "203.0.113.9"}}, user=user)
+        talk.send(
+            "POST",
+            "loadbalancers",
+            {"loadbalancer": {"vip_subnet_id": SUBNET, "vip_address": "203.0.113.9"}},
+            user=user,
+        )
         body = {"loadbalancer_id": lb, "protocol": "TCP", "protocol_port": 99}
         talk.send("POST", "listeners", {"listener": body}, user=user)
         talk.send("POST", f"pools/{pool}/members", {"member": {"address": "192.0.2.7", "protocol_port": 80}}, user=user)

@@ -89,8 +89,7 @@ class Settled:
         session = api.get_session()
         with session.begin():
             going = {
-                key
-                for (key,) in session.query(models.LoadBalancer.id).filter_by(provisioning_status=c.PENDING_DELETE)
+                key for (key,) in session.query(models.LoadBalancer.id).filter_by(provisioning_status=c.PENDING_DELETE)
             }
             for name, model in kinds.items():
                 for row in session.query(model).all():
@@ -178,14 +177,10 @@ def _look_ups(engine):
         session.flush()
         nothing = {"id": c.NIL_UUID, "name": "DELETED-PLACEHOLDER"}
         session.add(models.FlavorProfile(**nothing, provider_name=c.DELETED, flavor_data="{}"))
-        session.add(
-            models.AvailabilityZoneProfile(**nothing, provider_name=c.DELETED, availability_zone_data="{}")
-        )
+        session.add(models.AvailabilityZoneProfile(**nothing, provider_name=c.DELETED, availability_zone_data="{}"))
         session.flush()
         session.add(models.Flavor(**nothing, flavor_profile_id=c.NIL_UUID, enabled=False))
-        session.add(
-            models.AvailabilityZone(name=c.NIL_UUID, availability_zone_profile_id=c.NIL_UUID, enabled=False)
-        )
+        session.add(models.AvailabilityZone(name=c.NIL_UUID, availability_zone_profile_id=c.NIL_UUID, enabled=False))
 
 
 if __name__ == "__main__":

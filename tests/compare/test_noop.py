@@ -1,0 +1,118 @@
+"""Noop mode: any subnet does, everything is settled when the call is answered, statuses stay as they were made."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from compare.inside import InsideHydria
+from hydria.compose.noop import NoopNetworking, NoopPlane
+from hydria.compose.server import SystemClock
+from hydria.controller.orders import Quartermaster
+from hydria.controller.reconcile import Reconciler
+from hydria.errors import HostError
+from hydria.homecloud import network
+from hydria.ports import Device, Networking
+from hydria.store import Transaction, columns
+from hydria.store.resources import Amphora
+
+SUBNET = "11111111-0000-4000-8000-000000000001"
+
+
+Send = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def hydria(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InsideHydria]:
+    made = InsideHydria(tmp_path_factory.mktemp("noop"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def send(hydria: InsideHydria) -> Send:
+    """Send a call as alice; returns the body, below its root when one is named."""
+
+    def call(method: str, path: str, root: str = "", **attributes: Any) -> Any:
+        content = json.dumps({root: attributes}).encode() if root else None
+        answer = hydria.side.send(method, f"/v2/lbaas/{path}", user="alice", content=content)
+        assert answer.status < 300, answer
+        return answer.body[root] if root else answer.body
+
+    return call
+
+
+def test_any_subnet_is_there_and_everything_is_active_once_the_call_is_answered(send: Send) -> None:
+    made = send("POST", "loadbalancers", "loadbalancer", vip_subnet_id=SUBNET)
+    assert made["provisioning_status"] == "PENDING_CREATE"
+    shown = send("GET", f"loadbalancers/{made['id']}")["loadbalancer"]
+    assert (shown["provisioning_status"], shown["operating_status"]) == ("ACTIVE", "OFFLINE")
+    assert shown["vip_subnet_id"] == SUBNET
+    listener = send("POST", "listeners", "listener", loadbalancer_id=made["id"], protocol="HTTP", protocol_port=80)
+    shown = send("GET", f"listeners/{listener['id']}")["listener"]
+    assert (shown["provisioning_status"], shown["operating_status"]) == ("ACTIVE", "OFFLINE")
+
+
+def test_members_stay_no_monitor(send: Send) -> None:
+    lb = send("POST", "loadbalancers", "loadbalancer", vip_subnet_id=SUBNET)["id"]
+    pool = send("POST", "pools", "pool", loadbalancer_id=lb, protocol="HTTP", lb_algorithm="ROUND_ROBIN")["id"]
+    other = str(uuid.uuid4())
+    path = f"pools/{pool}/members"
+    member = send("POST", path, "member", address="192.0.2.1", protocol_port=80, subnet_id=other)["id"]
+    shown = send("GET", f"{path}/{member}")["member"]
+    assert (shown["provisioning_status"], shown["operating_status"]) == ("ACTIVE", "NO_MONITOR")
+
+
+def test_what_is_deleted_is_gone_at_once(send: Send) -> None:
+    lb = send("POST", "loadbalancers", "loadbalancer", vip_subnet_id=SUBNET)["id"]
+    pool = send("POST", "pools", "pool", loadbalancer_id=lb, protocol="HTTP", lb_algorithm="ROUND_ROBIN")["id"]
+    send("DELETE", f"pools/{pool}")
+    assert pool not in [each["id"] for each in send("GET", "pools")["pools"]]
+    send("DELETE", f"loadbalancers/{lb}")
+    assert lb not in [each["id"] for each in send("GET", "loadbalancers")["loadbalancers"]]
+
+
+def test_a_made_up_network_has_addresses_of_both_kinds(send: Send) -> None:
+    net = str(uuid.uuid4())
+    for address in ("192.0.2.7", "2001:db8::7"):
+        made = send("POST", "loadbalancers", "loadbalancer", vip_network_id=net, vip_address=address)
+        assert (made["vip_network_id"], made["vip_address"]) == (net, address)
+
+
+def test_what_is_made_up_is_always_the_same(hydria: InsideHydria) -> None:
+    clock = SystemClock()
+
+    def work(transaction: Transaction) -> Any:
+        home = network.HomeNetworking(transaction, clock.now())
+        made_up = NoopNetworking(home)
+        subnet = made_up.subnet(SUBNET, None)
+        assert subnet is not None
+        assert subnet == made_up.subnet(SUBNET, "anybody")
+        (same, _) = made_up.network_subnets(subnet.network_id, None) or ()
+        assert same == subnet
+        port = made_up.create_port("p", "project", subnet, None, Device(id="d", owner="o"))
+        again = made_up.interface(port.id)
+        assert again.port_id == port.id
+        return subnet.cidr
+
+    assert hydria.database.transact(work) == "0.0.0.0/0"
+
+
+def test_a_database_with_real_hosts_is_refused(hydria: InsideHydria) -> None:
+    clock = SystemClock()
+    amphora = Amphora(
+        id=str(uuid.uuid4()), load_balancer_id=str(uuid.uuid4()), host="real", created_at="2026-01-01T00:00:00"
+    )
+    hydria.database.transact(lambda transaction: transaction.insert(amphora))
+
+    def networking_of(transaction: Transaction) -> Networking:
+        return network.HomeNetworking(transaction, clock.now())
+
+    plane = NoopPlane(
+        hydria.database, clock, Reconciler(networking_of), Quartermaster(networking_of, network.HomeTopologies)
+    )
+    with pytest.raises(HostError, match="host real"):
+        plane.start()
+    hydria.database.transact(lambda transaction: transaction.delete(Amphora, columns(Amphora).host == "real"))
