@@ -19,7 +19,7 @@ class User:
     """The admin of the home cloud, with one subnet; `token` and `subnet` outlive the server."""
 
     def __init__(self, world: World, token: str = "", subnet: str = "") -> None:
-        self._world = world
+        self.world = world
         self.token = token
         self.subnet = subnet
 
@@ -27,10 +27,10 @@ class User:
         """Send a request; None when the server died of it or is not there."""
         request = httpx.Request(method, f"http://server.test{path}", json=body, headers={"X-Auth-Token": self.token})
         try:
-            async with httpx.AsyncClient(transport=_Borrowed(self._world)) as client:
+            async with httpx.AsyncClient(transport=_Borrowed(self.world)) as client:
                 answer = await client.send(request)
         except httpx.TransportError:
-            self._world.sound()
+            self.world.sound()
             await asyncio.sleep(0.005)
             return None
         assert answer.status_code < 500, answer.text
@@ -45,7 +45,7 @@ class User:
     async def log_in(self) -> None:
         """Get a token and make a subnet."""
         await self.get("/identity/v3")
-        credentials = Credentials.read(self._world.settings.credentials_file)
+        credentials = Credentials.read(self.world.settings.credentials_file)
         identity = {
             "methods": ["password"],
             "password": {"user": {"name": "admin", "domain": {"id": "default"}, "password": credentials.password}},
@@ -129,7 +129,7 @@ class _Borrowed(httpx.AsyncBaseTransport):
     """The line, which outlives each of a user's clients."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self.world = world
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._world.line.handle_async_request(request)
+        return await self.world.line.handle_async_request(request)

@@ -14,6 +14,12 @@ from programs import Product, Visitor, eventually, product
 
 VIP = "10.0.0.100"
 
+FORGETFUL = """#!/bin/sh
+for word; do case "$word" in */candidate.pid) number=$word; rm -rf "$number";; esac; done
+/usr/sbin/haproxy "$@" || exit
+[ -z "$number" ] || { rm "$number"; mkdir "$number"; }
+"""
+
 
 @pytest.fixture
 def up() -> Iterator[Product]:
@@ -96,8 +102,32 @@ def test_haproxy_is_missing_and_is_installed() -> None:
         program.symlink_to("/usr/sbin/haproxy")
         made.becomes("ACTIVE")
         assert get(made.client, VIP)[0] == 200
+        # One whose number cannot be written down, as on a disk that fills up, is not left to itself.
+        program.unlink()
+        program.write_text(FORGETFUL)
+        program.chmod(0o755)
+        (listener,) = made.all("listeners")
+        made.ask("PUT", f"listeners/{listener['id']}", {"listener": {"timeout_client_data": 60000}})
+        made.becomes("ERROR")
+        assert "Is a directory" in (made.reason() or "")
+        with Visitor(made) as visitor:
+            visitor.more(100)
+            # What it tries again and again piles nothing up.
+            eventually(lambda: len(made.proxies()) == 1)
+            program.unlink()
+            program.symlink_to("/usr/sbin/haproxy")
+            eventually(lambda: _removed(made.settings.run_dir / "amphorae" / made.amphora / "candidate.pid"))
+            made.becomes("ACTIVE")
+            visitor.more(5)
+        assert visitor.failures == []
         made.delete()
         assert made.leftovers() == []
+
+
+def _removed(directory: Path) -> bool:
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+    return not directory.exists()
 
 
 def _with_haproxy(made: Product, path: str) -> object:

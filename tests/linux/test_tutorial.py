@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,13 @@ from demo import tutorial
 from demo.shell import Shell
 from demo.steps import Chapter
 from demo.walk import Walk
+from warm_client import WarmShell
 
 from hydria.adapters.linux.kernel import inside, links, namespaces
 from hydria.adapters.linux.names import Names
 
-_BEGIN = (
-    tutorial.START,
-    tutorial.SURROUNDINGS,
-    tutorial.LOAD_BALANCER,
+_BEGIN = (tutorial.START, tutorial.SURROUNDINGS, tutorial.LOAD_BALANCER)
+_BUILD = (
     tutorial.LISTENER,
     tutorial.POOL,
     tutorial.MEMBERS,
@@ -81,30 +81,36 @@ def _firewall() -> str:
 def test_the_tutorial_shows_what_it_must_and_leaves_nothing(shell: Shell, names: Names, place: Path) -> None:
     machine = f"{names.prefix}machine"
     untouched = links(machine), _firewall()
-    walk = Walk(shell, _Nobody())
-    walk.go(_BEGIN)
-
-    def branch(chapters: tuple[Chapter, ...]) -> None:
-        with inside(machine):
-            walk.branch().go(chapters)
-
-    with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(branch, chapters) for chapters in _TOGETHER]:
-            done.result()
-    walk.go(tutorial.REMOVAL)
+    cold = Walk(shell, _Nobody())
+    cold.go(_BEGIN)
+    with closing(WarmShell(shell, place / "state")) as warm:
+        _walk_on(Walk(warm, _Nobody(), cold.known), warm, machine)
     # What remains is the way to the external network.
     assert namespaces(names.prefix) == [names.switch]
     assert list((place / "run/amphorae").iterdir()) == []
     assert list((place / "run/lab").iterdir()) == []
-    walk.go((tutorial.STOP,))
+    cold.go((tutorial.STOP,))
     assert namespaces(names.prefix) == []
     assert (links(machine), _firewall()) == untouched
     assert [entry.name for entry in place.iterdir()] == ["hydria.toml"]
     assert _processes_of(place) == []
 
 
+def _walk_on(walk: Walk, shell: Shell, machine: str) -> None:
+    walk.go(_BUILD)
+
+    def branch(chapters: tuple[Chapter, ...]) -> None:
+        with inside(machine):
+            Walk(shell, _Nobody(), walk.known).go(chapters)
+
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(branch, chapters) for chapters in _TOGETHER]:
+            done.result()
+    walk.go(tutorial.REMOVAL)
+
+
 def test_every_chapter_is_walked() -> None:
-    walked = {chapter.title for chapters in (_BEGIN, *_TOGETHER) for chapter in chapters}
+    walked = {chapter.title for chapters in (_BEGIN, _BUILD, *_TOGETHER) for chapter in chapters}
     assert walked == {chapter.title for chapter in tutorial.WALK}
 
 

@@ -169,14 +169,20 @@ class Haproxy:
         self._candidate.write_text(rendering.text)
         number, begun = self._directory / "candidate.pid", now()
         await self._run("-D", "-p", str(number), *self._limits(), *takeover)
-        if not self._runs(number):
-            await self._end_since(begun)
-            raise HostError("HAProxy ended right after its start, or could not write its process id down.")
-        number.rename(self._directory / "haproxy.pid")
-        self._candidate.rename(self._directory / "haproxy.cfg")
+        written = self._numbered(number)
+        process = written or self._begun_since(begun)
+        if process is None:
+            raise HostError("HAProxy ended right after its start.")
         self._let_go()
-        self._process = self._recorded()
-        self._retire_others()
+        self._process, self._rendering = process, None
+        try:
+            if written is None:
+                number.write_text(f"{process.pid}\n")
+            number.rename(self._directory / "haproxy.pid")
+            self._candidate.rename(self._directory / "haproxy.cfg")
+        finally:
+            # It has the sockets now, whether it could be written down or not.
+            self._retire_others()
         self._leaving.clear()
         self._changing.unlink()
         self._rendering = rendering
@@ -186,16 +192,6 @@ class Haproxy:
         for process in self._all():
             if self._process is not None and process.pid != self._process.pid:
                 process.signal(signal.SIGUSR1)
-            process.close()
-
-    async def _end_since(self, begun: float) -> None:
-        """End what was started and is not known: on a full disk it would be one more with every attempt."""
-        processes = list(self._all())
-        for process in processes:
-            if process.begun >= begun:
-                process.signal(signal.SIGKILL)
-        await gone([process for process in processes if process.begun >= begun], _END_PATIENCE)
-        for process in processes:
             process.close()
 
     async def _check(self) -> None:
@@ -242,19 +238,22 @@ class Haproxy:
     def _recorded(self) -> Process | None:
         return self._numbered(self._directory / "haproxy.pid")
 
-    def _runs(self, number: Path) -> bool:
-        process = self._numbered(number)
-        if process is None:
-            return False
-        process.close()
-        return True
-
     def _numbered(self, number: Path) -> Process | None:
         try:
             pid = int(number.read_text())
         except (OSError, ValueError):
             return None
         return find(pid, str(self._candidate))
+
+    def _begun_since(self, moment: float) -> Process | None:
+        """Return the process that began since then: on a full disk HAProxy cannot write its number down."""
+        found = None
+        for process in self._all():
+            if found is None and process.begun >= moment:
+                found = process
+            else:
+                process.close()
+        return found
 
     def _all(self) -> Iterable[Process]:
         return find_all(str(self._candidate))

@@ -1,0 +1,127 @@
+"""Server and agent together, with a host that fails: the owner reads why, and it mends itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from user import LBAAS, User
+from world import World, alive, eventually
+
+from hydria.errors import HostError
+from hydria.store.migrate import upgrade
+
+
+@pytest.fixture
+async def user(tmp_path: Path) -> AsyncIterator[User]:
+    (tmp_path / "state").mkdir()
+    world = World(tmp_path)
+    upgrade(world.settings.database_url)
+    made = User(world)
+    async with alive(world):
+        await made.log_in()
+        yield made
+
+
+async def status(user: User) -> tuple[str, str | None]:
+    """Return the load balancer's status and the reason that its owner reads."""
+    found = await user.find("loadbalancers")
+    if not found:
+        return "gone", None
+    tree = await user.get(f"{LBAAS}/loadbalancers/{found[0]['id']}/status")
+    why = tree["statuses"]["loadbalancer"].get("provisioning_status_reason") if tree else None
+    return found[0]["provisioning_status"], why
+
+
+async def becomes(user: User, wanted: str, reason: str | None = None) -> None:
+    async def so() -> bool:
+        return await status(user) == (wanted, reason)
+
+    await eventually(so)
+
+
+async def test_a_creation_that_fails_is_said_and_mends(user: User) -> None:
+    user.world.memory.faults.set("serve", HostError("The disk is full."))
+    creating = asyncio.create_task(user.create())
+    await becomes(user, "ERROR", "The disk is full.")
+    user.world.memory.faults.clear()
+    await creating
+    await becomes(user, "ACTIVE")
+
+
+async def test_a_change_that_fails_is_said_and_mends(user: User) -> None:
+    await user.create()
+    user.world.memory.faults.set("serve", HostError("Address in use."))
+    changing = asyncio.create_task(user.change())
+    await becomes(user, "ERROR", "Address in use.")
+    user.world.memory.faults.clear()
+    await changing
+    await becomes(user, "ACTIVE")
+
+
+async def test_a_deletion_that_fails_is_said_and_mends(user: User) -> None:
+    await user.create()
+    user.world.memory.faults.set("withdraw", HostError("Device busy."))
+    deleting = asyncio.create_task(user.delete())
+    await becomes(user, "ERROR", "Device busy.")
+    user.world.memory.faults.clear()
+    await deleting
+    assert await user.ports() == []
+    assert user.world.memory.instances == {}
+
+
+async def test_a_failing_load_balancer_can_be_deleted(user: User) -> None:
+    user.world.memory.faults.set("serve", HostError("no"))
+    creating = asyncio.create_task(user.create())
+    await becomes(user, "ERROR", "no")
+    creating.cancel()
+    await user.delete()
+    assert await user.ports() == []
+
+
+async def test_health_comes_up_to_the_user(user: User) -> None:
+    await user.create()
+    (pool,) = await user.find("pools")
+    monitor = {"type": "HTTP", "delay": 5, "timeout": 5, "max_retries": 2, "pool_id": pool["id"]}
+    await user.ask("POST", f"{LBAAS}/healthmonitors", {"healthmonitor": monitor})
+    await user.active()
+    first, _ = await user.find(f"pools/{pool['id']}/members")
+
+    async def degraded() -> bool:
+        (found,) = await user.find("loadbalancers")
+        return bool(found["operating_status"] == "DEGRADED")
+
+    user.world.memory.take_down(first["id"])
+    await eventually(degraded)
+
+
+async def test_twenty_changes_while_pending_are_merged(user: User) -> None:
+    await user.create()
+    (listener,) = await user.find("listeners")
+    serves = user.world.memory.calls.count(("serve", next(iter(user.world.memory.instances))))
+    for number in range(20):
+        slower = {"listener": {"timeout_client_data": 1000 + number}}
+        answer = await user.ask("PUT", f"{LBAAS}/listeners/{listener['id']}", slower)
+        assert answer is not None
+        assert answer.status_code == 200
+    await user.active()
+    (instance,) = user.world.memory.instances.values()
+    assert instance.tree.listeners[0].timeout_client_data == 1019
+    assert user.world.memory.calls.count(("serve", instance.amphora_id)) <= serves + 20
+
+
+async def test_a_machine_that_lost_everything_gets_it_back_from_the_database(user: User) -> None:
+    await user.create()
+    memory = user.world.memory
+    served = dict(memory.instances)
+    user.world.agent.end()
+    memory.reboot()
+    memory.instances.clear()
+
+    async def back() -> bool:
+        return memory.instances == served and memory.running == served.keys() and memory.topology is not None
+
+    await eventually(back)
+    # Between the loss and now the database said more than was true: that is what the check is for.
+    assert user.world.failures
+    user.world.failures.clear()
