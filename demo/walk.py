@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from string import Template
 from typing import Protocol, assert_never
@@ -45,22 +45,16 @@ class Screen(Protocol):
 
 
 class Walk:
-    """One way through the tutorial. `known` has what was kept of the answers."""
+    """One way through the tutorial. `known` has what was kept of the answers, perhaps by a walk before this one."""
 
-    def __init__(self, shell: Shell, screen: Screen) -> None:
-        self.known: dict[str, str] = {}
+    def __init__(self, shell: Shell, screen: Screen, known: Mapping[str, str] | None = None) -> None:
+        self.known = dict(known or {})
         self._shell = shell
         self._screen = screen
         self._terminal: Terminal | None = None
         self._heard: list[str] = []
         self._watched = ""
         self._chapter = ""
-
-    def branch(self) -> "Walk":
-        """Return another walk from here on, which may be gone at the same time."""
-        other = Walk(self._shell, self._screen)
-        other.known |= self.known
-        return other
 
     def go(self, chapters: Iterable[Chapter]) -> None:
         """Go through these chapters. Raises WrongAnswerError at the first step that is not as it should be."""
