@@ -26,6 +26,8 @@ def main() -> int:
     chosen = {name: case for name, case in cases.items() if fnmatchcase(name, options.cases)}
     talks: dict[str, list[Exchange]] = {}
     found: list[Difference] = []
+    known = reasons()
+    open_: list[Difference] = []
     with tempfile.TemporaryDirectory(prefix="hydria-compare-") as temporary:
         directory = Path(temporary)
         with (
@@ -37,12 +39,12 @@ def main() -> int:
                 talks[name] = transcript(real, case)
                 differences = compare(name, talks[name], transcript(hydria, case))
                 found += differences
+                unexplained = [each for each in differences if not any(reason.explains(each) for reason in known)]
+                open_ += unexplained
                 took = time.monotonic() - begun
-                sys.stdout.write(f"{name}: {len(talks[name])} requests, {len(differences)} differences, {took:.1f} s\n")
+                sys.stdout.write(f"{name}: {len(talks[name])} requests, {len(unexplained)} differences, {took:.1f} s\n")
+                _show(unexplained)
                 sys.stdout.flush()
-    known = reasons()
-    open_ = [each for each in found if not any(reason.explains(each) for reason in known)]
-    _show(open_)
     results = ROOT / ".dev/compare.json"
     results.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
     requests = sum(len(talk) for talk in talks.values())
@@ -69,16 +71,15 @@ def _options() -> argparse.Namespace:
 
 def _show(differences: list[Difference]) -> None:
     for each in differences:
-        sent = json.dumps(each.sent)
         sys.stdout.write(
-            f"\n{each.case}, step {each.step}: {each.route} ({each.user}) {sent if len(sent) < 400 else sent[:400] + '…'}\n"
+            f"\n{each.case}, step {each.step}: {each.route} ({each.user}) {_short(each.sent)}\n"
             f"    {each.path}\n    {each.at}\n    octavia: {_short(each.octavia)}\n    hydria:  {_short(each.hydria)}\n"
         )
 
 
 def _short(value: object) -> str:
     text = json.dumps(value)
-    return text if len(text) < 300 else text[:300] + "…"
+    return text if len(text) < 400 else text[:400] + "…"
 
 
 if __name__ == "__main__":

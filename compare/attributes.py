@@ -22,12 +22,12 @@ def _enum(*values: str) -> tuple[Any, ...]:
     return (None, *values, "", "NO", values[0].lower(), 5, [])
 
 
-_ALPN = (None, [], ["h2"], ["http/1.1", "http/1.0"], ["h3"], "h2", [5])
-_TLS_VERSIONS = (None, [], ["TLSv1.2"], ["TLSv1.3", "TLSv1.2"], ["SSLv3"], ["x"], "TLSv1.2", [5])
+_ALPN: tuple[Any, ...] = (None, [], ["h2"], ["http/1.1", "http/1.0"], ["h3"], "h2", [5])
+_TLS_VERSIONS: tuple[Any, ...] = (None, [], ["TLSv1.2"], ["TLSv1.3", "TLSv1.2"], ["SSLv3"], ["x"], "TLSv1.2", [5])
 _CIPHERS = (None, "", "ECDHE-RSA-AES256-GCM-SHA384", "x", "A" * 2049, 5)
 _MILLISECONDS = _int(0, 2073600000)
 _RETRIES = _int(1, 10)
-_SESSIONS = (
+_SESSIONS: tuple[Any, ...] = (
     None, {}, "x", {"type": "SOURCE_IP"}, {"type": "HTTP_COOKIE"}, {"type": "APP_COOKIE", "cookie_name": "c"},
     {"type": "APP_COOKIE"}, {"type": "HTTP_COOKIE", "cookie_name": "c"}, {"type": "NO"}, {"type": "SOURCE_IP", "x": 1},
     {"type": "SOURCE_IP", "cookie_name": "c"}, {"type": "SOURCE_IP", "persistence_timeout": 5},
@@ -38,7 +38,9 @@ _REFERENCE = (None, "", "a" * 256, 5)
 _LOAD_BALANCER: dict[str, tuple[Any, ...]] = {
     "name": _TEXT, "description": _TEXT, "admin_state_up": _BOOL, "vip_address": _IP, "vip_port_id": _UUID,
     "vip_subnet_id": _UUID, "vip_network_id": _UUID, "vip_qos_policy_id": _UUID, "vip_sg_ids": (*_LIST, [NOTHING]),
-    "additional_vips": (None, [], "x", [{}], [{"subnet_id": NOTHING}], [{"subnet_id": "x"}], [{"ip_address": "192.0.2.1"}]),
+    "additional_vips": (
+        None, [], "x", [{}], [{"subnet_id": NOTHING}], [{"subnet_id": "x"}], [{"ip_address": "192.0.2.1"}],
+    ),
     "project_id": (None, "", "a" * 36, "a" * 37, 5), "tenant_id": (None, "", "a" * 37),
     "provider": (None, "", "amphora", "octavia", "nothing", "a" * 65, 5), "tags": _TAGS, "flavor_id": _UUID,
     "availability_zone": (None, "", "nothing", "a" * 256, 5), "listeners": (None, [], "x", [{}], [{"x": 1}]),
@@ -68,7 +70,8 @@ _POOL: dict[str, tuple[Any, ...]] = {
     "protocol": _enum("HTTP", "HTTPS", "PROXY", "PROXYV2", "SCTP", "TCP", "UDP"),
     "lb_algorithm": _enum("ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP", "SOURCE_IP_PORT"),
     "session_persistence": _SESSIONS, "healthmonitor": (None, {}, "x", {"type": "HTTP"}),
-    "members": (None, [], "x", [{}]), "tags": _TAGS, "tls_container_ref": _REFERENCE, "ca_tls_container_ref": _REFERENCE,
+    "members": (None, [], "x", [{}]), "tags": _TAGS, "tls_container_ref": _REFERENCE,
+    "ca_tls_container_ref": _REFERENCE,
     "crl_container_ref": _REFERENCE, "tls_enabled": _BOOL, "tls_ciphers": _CIPHERS, "tls_versions": _TLS_VERSIONS,
     "alpn_protocols": _ALPN, "project_id": ("x",), "unknown": ("x",),
 }  # fmt: skip
@@ -89,7 +92,8 @@ _MONITOR: dict[str, tuple[Any, ...]] = {
 _POLICY: dict[str, tuple[Any, ...]] = {
     "name": _TEXT, "description": _TEXT, "admin_state_up": _BOOL,
     "action": _enum("REJECT", "REDIRECT_TO_URL", "REDIRECT_TO_POOL", "REDIRECT_PREFIX"), "redirect_pool_id": _UUID,
-    "redirect_url": (None, "", "http://example.com", "ftp://x", "x", 5), "redirect_prefix": (None, "https://e.com", "x"),
+    "redirect_url": (None, "", "http://example.com", "ftp://x", "x", 5),
+    "redirect_prefix": (None, "https://e.com", "x"),
     "position": _int(1, 2147483647), "listener_id": _UUID, "rules": (None, [], "x", [{}]), "tags": _TAGS,
     "redirect_http_code": (None, 301, 308, 300, "302", "x"), "project_id": ("x",), "unknown": ("x",),
 }  # fmt: skip
@@ -101,14 +105,11 @@ _RULE: dict[str, tuple[Any, ...]] = {
     "key": (None, "", "k", "a b", "a\nb", "a" * 256, 5), "value": (None, "", "/x", "a b", "a\nb", "a" * 256, 5),
     "invert": _BOOL, "admin_state_up": _BOOL, "tags": _TAGS, "project_id": ("x",), "unknown": ("x",),
 }  # fmt: skip
-_LIMITS = _int(-1, 2000000000)
-_QUOTA: dict[str, tuple[Any, ...]] = {
-    name: _LIMITS
-    for name in (
-        "loadbalancer", "load_balancer", "listener", "member", "pool", "healthmonitor", "health_monitor", "l7policy",
-        "l7rule", "unknown",
-    )
-}  # fmt: skip
+_QUOTAS = (
+    "loadbalancer", "load_balancer", "listener", "member", "pool", "healthmonitor", "health_monitor", "l7policy",
+    "l7rule", "unknown",
+)  # fmt: skip
+_QUOTA: dict[str, tuple[Any, ...]] = dict.fromkeys(_QUOTAS, _int(-1, 2000000000))
 
 # Not taken by PUT, which refuses them as it refuses any unknown one; one value each is enough.
 _FIXED = frozenset({

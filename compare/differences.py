@@ -87,7 +87,14 @@ def _differences(real: Exchange, ours: Exchange) -> list[tuple[str, Any, Any]]:
         for name, value in real.headers.items()
         if value != ours.headers.get(name)
     ]
-    return found + _in_body("", real.body, ours.body)
+    return found + _in_body("", real.body, _part(real.body, ours.body) if real.part else ours.body)
+
+
+def _part(kept: Any, whole: Any) -> Any:
+    """Return of a body what another one has too."""
+    if isinstance(kept, dict) and isinstance(whole, dict):
+        return {name: _part(kept[name], value) for name, value in whole.items() if name in kept}
+    return whole
 
 
 def _outcome(exchange: Exchange) -> str:
@@ -108,9 +115,9 @@ def _in_body(at: str, real: Any, ours: Any) -> list[tuple[str, Any, Any]]:
         return [
             difference for one, other in zip(real, ours, strict=True) for difference in _in_body(f"{at}[]", one, other)
         ]
-    same = (
-        real == ours
-        and isinstance(real, bool) == isinstance(ours, bool)
-        and isinstance(real, float) == isinstance(ours, float)
-    )
-    return [] if same else [(at or "body", real, ours)]
+    return [] if _same(real, ours) else [(at or "body", real, ours)]
+
+
+def _same(real: Any, ours: Any) -> bool:
+    # To Python 1, 1.0 and True are the same, to a client they are not.
+    return type(real) is type(ours) and bool(real == ours)

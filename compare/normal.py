@@ -39,7 +39,7 @@ class Names:
         return _TIME.sub("<time>", value)
 
     def _name(self, found: str, key: str) -> str:
-        if found.startswith(CHOSEN) or found.startswith("00000000"):
+        if found.startswith((CHOSEN, "00000000")):
             return found
         if found not in self._given:
             kind = key if key == "id" or key.endswith("_id") else "id"
@@ -55,15 +55,15 @@ class Names:
 
 def route_of(method: str, path: str) -> str:
     """Return a request's route: its method and its path with names for ids."""
-    path = path.split("?")[0]
+    path = path.split("?", maxsplit=1)[0]
     parts = path.strip("/").split("/")
     kept = [_collection(parts, index) or part for index, part in enumerate(parts)]
     return f"{method} /{'/'.join(kept)}"
 
 
 _WORDS = frozenset({
-    "v2", "v2.0", "lbaas", "octavia", "status", "statuses", "stats", "failover", "config", "default", "members", "rules",
-    "flavor_capabilities", "availability_zone_capabilities", "healthcheck",
+    "v2", "v2.0", "lbaas", "octavia", "status", "statuses", "stats", "failover", "config", "default", "members",
+    "rules", "flavor_capabilities", "availability_zone_capabilities", "healthcheck",
 })  # fmt: skip
 _COLLECTIONS = frozenset({
     "loadbalancers", "listeners", "pools", "members", "healthmonitors", "l7policies", "rules", "quotas", "providers",

@@ -20,7 +20,11 @@ _UNDER = "/v2/lbaas/"
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
-    """One request and what came back. `about` is the attribute that it is about, `needed` that all later needs it."""
+    """One request and what came back.
+
+    `about` is the attribute that it is about, `needed` that all later needs it, `part` that only some of the body is
+    kept.
+    """
 
     user: str | None
     method: str
@@ -32,6 +36,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     headers: dict[str, str | None] = {}
     about: str | None = None
     needed: bool = False
+    part: bool = False
 
 
 class Talk:

@@ -1,6 +1,7 @@
 """What an admin offers: providers, flavors, availability zones, their profiles; and the amphorae."""
 
 import json
+from typing import Any
 
 from compare.talk import NOTHING, SUBNET, Talk
 
@@ -20,9 +21,9 @@ _PROFILE = {"name": "f", "provider_name": "amphora", "flavor_data": json.dumps({
 
 def flavor_profiles(talk: Talk) -> None:
     for change in (
-        {}, {"name": None}, {"name": "x" * 256}, {"provider_name": "nothing"}, {"provider_name": None}, {"flavor_data": "x"},
-        {"flavor_data": "{}"}, {"flavor_data": '{"unknown": 1}'}, {"flavor_data": "[]"}, {"flavor_data": None},
-        {"flavor_data": '{"loadbalancer_topology": "NO"}'}, {"flavor_data": "x" * 4097}, {"unknown": 1},
+        {}, {"name": None}, {"name": "x" * 256}, {"provider_name": "nothing"}, {"provider_name": None},
+        {"flavor_data": "x"}, {"flavor_data": "{}"}, {"flavor_data": '{"unknown": 1}'}, {"flavor_data": "[]"},
+        {"flavor_data": None}, {"flavor_data": '{"loadbalancer_topology": "NO"}'}, {"flavor_data": "x" * 4097}, {"unknown": 1},
     ):  # fmt: skip
         answer = talk.send("POST", "flavorprofiles", {"flavorprofile": {**_PROFILE, **change}}, user="admin")
         if answer.status == 201:
@@ -84,7 +85,7 @@ def availability_zones(talk: Talk) -> None:
         {"availability_zone_data": "x"}, {"availability_zone_data": "{}"}, {"availability_zone_data": '{"unknown": 1}'},
         {"provider_name": "nothing"}, {"name": None}, {"unknown": 1}, {},
     ):  # fmt: skip
-        body = {root: {**_ZONE_PROFILE, **change}}
+        body: dict[str, Any] = {root: {**_ZONE_PROFILE, **change}}
         answer = talk.send("POST", "availabilityzoneprofiles", body, user="admin")
         if answer.status == 201:
             talk.forget(f"availabilityzoneprofiles/{answer.body[root]['id']}")

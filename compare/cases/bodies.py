@@ -70,7 +70,8 @@ def paths(talk: Talk) -> None:
     lb = talk.lb()
     for path in (
         "/", "/v2", "/v2.0", "/v2/lbaas", "/v2/lbaas/", "/v2.0/lbaas/loadbalancers", "/v2.0/loadbalancers",
-        "/v2/loadbalancers", "/v2/lbaas/loadbalancers/", f"/v2/lbaas/loadbalancers/{lb}/", "/v2/lbaas/nothing", "/nothing",
+        "/v2/loadbalancers", "/v2/lbaas/loadbalancers/", f"/v2/lbaas/loadbalancers/{lb}/", "/v2/lbaas/nothing",
+        "/nothing",
         "/v3", "/healthcheck", "/v2/octavia", "/v2/octavia/amphorae", "/v2.0/octavia/amphorae", "/v2/lbaas/amphorae",
         f"/v2/lbaas/loadbalancers/{lb}/nothing", f"/v2/lbaas/pools/{NOTHING}/nothing", "/v2/lbaas/loadbalancers.json",
     ):  # fmt: skip

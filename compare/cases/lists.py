@@ -26,7 +26,8 @@ def tags(talk: Talk) -> None:
     _several(talk)
     for query in (
         "tags=red", "tags=red,big", "tags=red&tags=big", "tags-any=big,blue", "tags-any=big&tags-any=blue",
-        "not-tags=red", "not-tags=red,big", "not-tags-any=red,blue", "tags=red&not-tags=big", "tags=", "tags-any=nothing",
+        "not-tags=red", "not-tags=red,big", "not-tags-any=red,blue", "tags=red&not-tags=big", "tags=",
+        "tags-any=nothing",
     ):  # fmt: skip
         talk.get(f"loadbalancers?{query}&sort=name", about="filter tags")
 
@@ -89,12 +90,13 @@ def children_filters(talk: Talk) -> None:
         talk.get(f"pools?{query}&sort=name", about=f"filter pool {query.split('=')[0]}")
     for query in (
         "name=m", "address=192.0.2.2", "ip_address=192.0.2.2", "weight=3", "backup=true", "protocol_port=80",
-        "operating_status=NO_MONITOR", "monitor_port=5", "subnet_id=x", "sort=address:desc", "sort=weight", "limit=1&sort=name",
+        "operating_status=NO_MONITOR", "monitor_port=5", "subnet_id=x", "sort=address:desc", "sort=weight",
+        "limit=1&sort=name",
     ):  # fmt: skip
         talk.get(f"pools/{pool}/members?{query}", about=f"filter member {query.split('=')[0]}")
     for query in (
-        "name=h", "type=HTTP", "delay=5", "max_retries=3", "max_retries_down=3", f"pool_id={pool}", "timeout=4", "url_path=/",
-        "http_method=GET", "rise_threshold=3",
+        "name=h", "type=HTTP", "delay=5", "max_retries=3", "max_retries_down=3", f"pool_id={pool}", "timeout=4",
+        "url_path=/", "http_method=GET", "rise_threshold=3",
     ):  # fmt: skip
         talk.get(f"healthmonitors?{query}", about=f"filter healthmonitor {query.split('=')[0]}")
 

@@ -35,7 +35,7 @@ def met(talk: Talk) -> None:
     pool = talk.pool(loadbalancer_id=lb)
     policy = talk.policy(listener)
     names = ("load_balancer", "listener", "pool", "member", "health_monitor", "l7policy", "l7rule")
-    talk.send("PUT", f"quotas/{red}", {"quota": {name: 1 for name in names}}, user="admin", needed=True)
+    talk.send("PUT", f"quotas/{red}", {"quota": dict.fromkeys(names, 1)}, user="admin", needed=True)
     talk.member(pool)
     talk.monitor(pool)
     talk.rule(policy)

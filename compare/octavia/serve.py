@@ -16,6 +16,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 _CONF = """\
 [DEFAULT]
 debug = False
+default_log_levels = octavia=WARNING,oslo=WARNING
 transport_url = fake:/
 [database]
 connection = sqlite:///{directory}/octavia.db
@@ -87,16 +88,18 @@ class Settled:
         }
         status = {name: [] for name in kinds}
         session = api.get_session()
+        pending = (c.PENDING_CREATE, c.PENDING_UPDATE)
         with session.begin():
-            going = {
-                key for (key,) in session.query(models.LoadBalancer.id).filter_by(provisioning_status=c.PENDING_DELETE)
-            }
+            lb = models.LoadBalancer
+            going = {row.id for row in session.query(lb).filter_by(provisioning_status=c.PENDING_DELETE)}
             for name, model in kinds.items():
-                for row in session.query(model).all():
-                    below = _load_balancer_of(row, model, models) in going
-                    if below or row.provisioning_status == c.PENDING_DELETE:
+                rows = session.query(model)
+                if not going:
+                    rows = rows.filter(model.provisioning_status.in_((*pending, c.PENDING_DELETE)))
+                for row in rows:
+                    if row.provisioning_status == c.PENDING_DELETE or _load_balancer_of(row, model, models) in going:
                         settled = c.DELETED
-                    elif row.provisioning_status in (c.PENDING_CREATE, c.PENDING_UPDATE):
+                    elif row.provisioning_status in pending:
                         settled = c.ACTIVE
                     else:
                         continue
@@ -139,8 +142,11 @@ def main():
 
 def _make_database():
     """Bring the empty database to Octavia's schema."""
-    from octavia.db import api, base_models
-    from octavia.db import models  # noqa: F401 - the tables register themselves
+    from octavia.db import (
+        api,
+        base_models,
+        models,  # noqa: F401 - the tables register themselves
+    )
     from oslo_config import cfg
 
     # SQLite's pool has none; the file cannot say "none".
