@@ -1,19 +1,49 @@
 """The cloud that most tests use."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from support.api import Api
 from support.cloud import Cloud, running
+from support.postgres import Missing, Postgres, serving
 from support.worker import Worker
+
+# What `database_url` and `cloud` may stand on; tests that run on both are parametrized with these.
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A private PostgreSQL."""
+    try:
+        with serving() as server:
+            yield server
+    except Missing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    """A server without hosts."""
-    async with running(tmp_path) as made:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database; in SQLite, unless a parameter names the other."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'hydria.db'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    yield (url := server.empty())
+    server.drop(url)
+
+
+@pytest.fixture
+async def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cloud]:
+    """A server without hosts; on SQLite, unless a parameter names the other."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        async with running(tmp_path) as made:
+            yield made
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    async with running(tmp_path, url=server.ready()) as made:
         yield made
 
 

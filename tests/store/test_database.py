@@ -2,16 +2,19 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from hydria.errors import Unavailable
 from hydria.store import Database, Transaction, columns, metadata
+from hydria.store.hints import EVERYTHING
 from hydria.store.resources import Health, KnownHost
+from support.postgres import Postgres
 
 ONE = KnownHost(name="one", seen_at=1)
 
@@ -22,8 +25,8 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    made = Database(url, synchronous="off")
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url, synchronous="off")
     metadata.create_all(made.engine)
     yield made
     made.close()
@@ -86,7 +89,9 @@ def test_hints_come_after_the_commit(database: Database) -> None:
     assert heard == [(frozenset({"a", "b"}), 2)]
 
 
-def test_a_database_that_stays_busy(database: Database, url: str) -> None:
+def test_a_database_that_stays_busy(url: str) -> None:
+    database = Database(url, synchronous="off")
+    metadata.create_all(database.engine)
     impatient = Database(url, synchronous="off")
     with impatient.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 1")
@@ -101,6 +106,7 @@ def test_a_database_that_stays_busy(database: Database, url: str) -> None:
     impatient.transact(lambda tx: tx.insert(ONE))
     assert hosts(database) == [ONE]
     impatient.close()
+    database.close()
 
 
 def test_work_runs_again_after_a_passing_failure(database: Database) -> None:
@@ -119,7 +125,7 @@ def test_work_runs_again_after_a_passing_failure(database: Database) -> None:
 
 
 def test_other_failures_of_the_database_are_told(database: Database) -> None:
-    with pytest.raises(OperationalError, match="no such table"):
+    with pytest.raises(DBAPIError, match="lost"):
         database.transact(lambda tx: tx.execute(text("SELECT * FROM lost")))
 
 
@@ -164,3 +170,47 @@ def test_settings_of_sqlite(url: str) -> None:
         database.close()
     with pytest.raises(ValueError, match="synchronous"):
         Database(url, synchronous="sometimes")
+
+
+def test_hints_reach_other_servers(postgres: Postgres) -> None:
+    url = postgres.empty()
+    one, two = Database(url), Database(url)
+    metadata.create_all(one.engine)
+    heard: list[frozenset[str]] = []
+    one.subscribe(lambda _: None)
+    two.subscribe(heard.append)
+
+    def say(transaction: Transaction) -> None:
+        transaction.hint("instances")
+
+    # Until the other listens, hints are lost.
+    eventually(lambda: (one.transact(say), frozenset({"instances"}) in heard)[1])
+    # And one that loses the database hears of everything once it is back.
+    heard.clear()
+    postgres.say(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        " AND pid <> pg_backend_pid()"
+    )
+    eventually(lambda: EVERYTHING in heard)
+    # Work goes on over new connections.
+    one.transact(lambda tx: tx.insert(ONE))
+    assert hosts(two) == [ONE]
+    for database in (one, two):
+        database.close()
+    postgres.drop(url)
+
+
+def test_a_database_that_is_not_there(postgres: Postgres) -> None:
+    lost = Database(postgres.empty().replace("hydria_", "lost_"))
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        lost.transact(lambda tx: tx.insert(ONE))
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        hosts(lost)
+    lost.close()
+
+
+def eventually(what: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

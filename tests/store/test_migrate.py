@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from pathlib import Path
+import threading
 from typing import Any
 
 import pytest
@@ -22,11 +22,6 @@ def everything() -> None:
     """Import every module that may register tables."""
     for module in pkgutil.walk_packages(hydria.homecloud.__path__, "hydria.homecloud."):
         importlib.import_module(module.name)
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'hydria.db'}"
 
 
 def differences(engine: Engine) -> Any:
@@ -49,14 +44,35 @@ def shape(engine: Engine) -> dict[str, Any]:
     }
 
 
-def test_the_scripts_make_the_schema_of_the_code(url: str, tmp_path: Path) -> None:
+def test_the_scripts_make_the_schema_of_the_code(database_url: str) -> None:
     everything()
-    upgrade(url)
-    migrated, made = Database(url), Database(f"sqlite:///{tmp_path / 'made.db'}")
-    metadata.create_all(made.engine)
+    upgrade(database_url)
+    engine = Database(database_url).engine
     # If this fails: python -m hydria.store.migrations.new "what changed"
-    assert differences(migrated.engine) == []
-    assert shape(migrated.engine) == shape(made.engine)
+    assert differences(engine) == []
+    migrated = shape(engine)
+    metadata.drop_all(engine)
+    metadata.create_all(engine)
+    assert migrated == shape(engine)
+
+
+def test_servers_that_upgrade_at_once(database_url: str) -> None:
+    failures: list[Exception] = []
+
+    def start() -> None:
+        try:
+            upgrade(database_url)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(3 if database_url.startswith("postgresql") else 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    everything()
+    assert differences(Database(database_url).engine) == []
 
 
 def test_the_generator_knows_every_module_with_tables() -> None:
@@ -67,21 +83,21 @@ def test_the_generator_knows_every_module_with_tables() -> None:
     assert set(metadata.tables) == known
 
 
-def test_again_changes_nothing(url: str) -> None:
-    database = Database(url)
+def test_again_changes_nothing(database_url: str) -> None:
+    database = Database(database_url)
     upgrade(database.engine)
     before = shape(database.engine)
     with database.engine.begin() as connection:
         connection.execute(text("INSERT INTO hosts (name, seen_at) VALUES ('a', 1)"))
     upgrade(database.engine)
-    upgrade(url)
+    upgrade(database_url)
     assert shape(database.engine) == before
     with database.engine.connect() as connection:
         assert connection.execute(text("SELECT name FROM hosts")).scalars().all() == ["a"]
 
 
-def test_a_failure_leaves_nothing_behind(url: str) -> None:
-    database = Database(url)
+def test_a_failure_leaves_nothing_behind(database_url: str) -> None:
+    database = Database(database_url)
     with database.engine.begin() as connection:
         # The last table in the order of names stands in the way.
         connection.execute(text("CREATE TABLE traffic (weight INTEGER)"))
@@ -90,9 +106,9 @@ def test_a_failure_leaves_nothing_behind(url: str) -> None:
     assert inspect(database.engine).get_table_names() == ["traffic"]
 
 
-def test_a_schema_from_the_future(url: str) -> None:
-    upgrade(url)
-    database = Database(url)
+def test_a_schema_from_the_future(database_url: str) -> None:
+    upgrade(database_url)
+    database = Database(database_url)
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SettingsError, match=r"9999.*newer"):

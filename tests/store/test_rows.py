@@ -1,5 +1,6 @@
 """Structs to rows and back, for every kind that has a table; and what no struct of ours may be."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
-from sqlalchemy import Boolean, Integer, Text
+from sqlalchemy import BigInteger, Boolean, Text
 
 from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool
 from hydria.model.load_balancer import AdditionalVip
@@ -36,11 +37,12 @@ KINDS: dict[type[Struct], dict[str, st.SearchStrategy[Any]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
-    made = Database(f"sqlite:///{tmp_path_factory.mktemp('rows') / 'hydria.db'}", synchronous="off")
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url, synchronous="off")
     metadata.create_all(made.engine)
-    return made
+    yield made
+    made.close()
 
 
 def structs_of(kind: type[Struct]) -> st.SearchStrategy[Struct]:
@@ -83,7 +85,7 @@ class Odd(Struct, frozen=True, kw_only=True):
     nested: Counters | None = None
 
 
-def test_columns_are_read_off_the_fields(database: Database) -> None:
+def test_columns_are_read_off_the_fields() -> None:
     rows = register(Odd, "odd_for_tests", key=("key",), unique=(("state", "number"),), index=(("number",),))
     try:
         found = {name: (type(column.type), column.nullable) for name, column in columns(Odd).items()}
@@ -91,7 +93,7 @@ def test_columns_are_read_off_the_fields(database: Database) -> None:
             "key": (Text, False),
             "state": (Text, False),
             "maybe_state": (Text, True),
-            "number": (Integer, True),
+            "number": (BigInteger, True),
             "switch": (Boolean, False),
             "names": (Text, False),
             "nested": (Text, False),

@@ -43,9 +43,14 @@ class Cloud:
     """The server and what it stands on. There is one network of project `p-red` with one IPv4 subnet."""
 
     def __init__(
-        self, directory: Path, *, strict_immutable: bool = False, default_quotas: Mapping[str, int] | None = None
+        self,
+        directory: Path,
+        *,
+        strict_immutable: bool = False,
+        default_quotas: Mapping[str, int] | None = None,
+        url: str | None = None,
     ) -> None:
-        self.url = f"sqlite:///{directory / 'hydria.db'}"
+        self.url = url or f"sqlite:///{directory / 'hydria.db'}"
         self.database = Database(self.url, synchronous="off")
         metadata.create_all(self.database.engine)
         self.clock = ManualClock()
@@ -78,10 +83,14 @@ class Cloud:
 
 @asynccontextmanager
 async def running(
-    directory: Path, *, strict_immutable: bool = False, default_quotas: Mapping[str, int] | None = None
+    directory: Path,
+    *,
+    strict_immutable: bool = False,
+    default_quotas: Mapping[str, int] | None = None,
+    url: str | None = None,
 ) -> AsyncIterator[Cloud]:
-    """Yield a cloud and close it."""
-    cloud = Cloud(directory, strict_immutable=strict_immutable, default_quotas=default_quotas)
+    """Yield a cloud and close it; `url` is its database's, that of a new SQLite file without."""
+    cloud = Cloud(directory, strict_immutable=strict_immutable, default_quotas=default_quotas, url=url)
     async with cloud.http:
         yield cloud
     cloud.database.close()

@@ -50,17 +50,23 @@ class Wire:
         import psycopg  # noqa: PLC0415 - only servers with PostgreSQL have it
 
         arguments, options = self._engine.dialect.create_connect_args(self._engine.url)
+        missed = False
         while not self._stopping.is_set():
             try:
                 with psycopg.connect(*arguments, **options, autocommit=True) as connection:
                     connection.execute(f"LISTEN {_CHANNEL}")
-                    self._heard(EVERYTHING)
+                    if missed:
+                        self._heard(EVERYTHING)
                     self._follow(connection)
             except psycopg.OperationalError as error:
+                missed = True
                 log.warning("hints_interrupted", reason=str(error))
                 self._stopping.wait(_RETRY)
 
     def _follow(self, connection: Any) -> None:
+        # What `close` says before LISTEN is not heard.
+        if self._stopping.is_set():
+            return
         for notice in connection.notifies():
             if self._stopping.is_set():
                 return

@@ -1,0 +1,128 @@
+"""A private PostgreSQL of one test run: Debian's programs, a temporary directory, a Unix socket and no network."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import create_engine, make_url
+
+from hydria.store import metadata
+
+# The account that Debian's package makes: PostgreSQL refuses to run as root.
+_ACCOUNT = "postgres"
+_START_SECONDS = 30
+
+
+class Missing(Exception):
+    """There is no PostgreSQL on this machine; the message says what to do."""
+
+
+class Postgres:
+    """A running server. Every database of it is new."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._numbers = count(1)
+        self._ready: str | None = None
+
+    def empty(self) -> str:
+        """Make a database without tables and return its SQLAlchemy URL."""
+        name = f"hydria_{next(self._numbers)}"
+        self.say(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        # The socket's directory stands in the query: it has slashes.
+        return f"postgresql+psycopg://hydria@/{name}?host={self._directory}"
+
+    def ready(self) -> str:
+        """Return the SQLAlchemy URL of a database with all tables and no rows; there is one, for one at a time."""
+        if self._ready is None:
+            self._ready = self.empty()
+        engine = create_engine(self._ready)
+        metadata.create_all(engine)
+        with engine.begin() as connection:
+            for table in metadata.sorted_tables:
+                connection.execute(table.delete())
+        engine.dispose()
+        return self._ready
+
+    def drop(self, url: str) -> None:
+        """Remove a database, whoever still uses it."""
+        self.say(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
+
+    def say(self, statement: str) -> None:
+        """Run a statement outside of any database of a test."""
+        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def _conninfo(self, name: str) -> str:
+        return f"host={self._directory} user=hydria dbname={name}"
+
+    def wait(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        """Wait until it answers."""
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self.say("SELECT 1")
+            except psycopg.OperationalError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"PostgreSQL does not start: {log.read_text()}") from None
+                time.sleep(0.05)
+            else:
+                return
+
+
+def programs() -> Path:
+    """Return the directory of Debian's PostgreSQL programs, the newest. Raises Missing."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if not found:
+        raise Missing("PostgreSQL is not installed: ./dev test installs it, or: apt-get install postgresql")
+    return found[-1].parent
+
+
+@contextmanager
+def serving() -> Iterator[Postgres]:
+    """Start a server and stop it. Raises Missing."""
+    here = programs()
+    directory = Path(tempfile.mkdtemp(prefix="hydria-postgres-"))
+    try:
+        account = []
+        if os.geteuid() == 0:
+            shutil.chown(directory, _ACCOUNT, _ACCOUNT)
+            account = ["--reuid", _ACCOUNT, "--regid", _ACCOUNT, "--clear-groups"]
+        # It ends with the tests, even when those are killed.
+        begin = ["setpriv", *account, "--pdeathsig", "INT"]
+        data = directory / "data"
+        made = ["--auth=trust", "--username=hydria", "--encoding=UTF8", "--no-locale", "--no-sync"]
+        subprocess.run([*begin, here / "initdb", "-D", data, *made], check=True, capture_output=True, cwd=directory)
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(directory),
+            "max_connections": "200",
+            "shared_buffers": "32MB",
+            "fsync": "off",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        log = directory / "log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*begin, here / "postgres", "-D", data, *options], stdout=out, stderr=out, cwd=directory
+            )
+        try:
+            server = Postgres(directory)
+            server.wait(process, log)
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
