@@ -114,7 +114,7 @@ def _refuse_to_disturb(settings: Settings) -> None:
         )
     if settings.state_dir.exists() and any(settings.state_dir.iterdir()):
         raise HydriaError(
-            f"There is a Hydria's state in {settings.state_dir}. The demo begins with an empty one.\n"
+            f"There is state of a Hydria in {settings.state_dir}. The demo begins with an empty one.\n"
             "       Go on with it: ./dev run hydria up --detach\n"
             "       Or remove all of it, its load balancers too: ./dev stop\n"
             "       Or let the demo use other directories, another port and prefix: HYDRIA_SETTINGS=FILE ./dev demo"
@@ -129,7 +129,7 @@ def _give_up(paper: Paper, settings: Settings, *, once: bool) -> int:
         return 1
     # The log goes with the rest.
     paper.say(_end_of_log(settings))
-    paper.say("Everything is torn down.")
+    paper.say("Now everything is torn down.")
     try:
         Walk(Shell(_PROGRAMS, os.environ), paper).go((STOP,))
     except WrongAnswerError as failure:
