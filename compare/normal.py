@@ -13,13 +13,14 @@ _ORDER = ("name", "position", "protocol_port", "address", "type", "value", "id")
 
 
 class Names:
-    """The names of one side's ids in one case, given in the order in which they appear."""
+    """The names of one side's ids in one case: of each, the step and the place where it was seen first."""
 
     def __init__(self, known: dict[str, str]) -> None:
         """`known` has the names of what is there before the case: projects, the server's own address."""
         self._known = dict(known)
         self._given: dict[str, str] = {}
         self._counts: dict[str, int] = {}
+        self.step = 0
 
     def plain(self, value: Any, key: str = "", *, top: bool = True) -> Any:
         """Return a body with names in the places of ids and times; `key` is where it stands."""
@@ -42,9 +43,9 @@ class Names:
         if found.startswith((CHOSEN, "00000000")):
             return found
         if found not in self._given:
-            kind = key if key == "id" or key.endswith("_id") else "id"
+            kind = f"{key if key.endswith('_id') else 'id'} {self.step}"
             self._counts[kind] = self._counts.get(kind, 0) + 1
-            self._given[found] = f"<{kind} {self._counts[kind]}>"
+            self._given[found] = f"<{kind}.{self._counts[kind]}>"
         return self._given[found]
 
     def _order(self, item: Any) -> str:

@@ -67,6 +67,8 @@ class Talk:
         path = path if path.startswith("/") else _UNDER + path
         content = raw if raw is not None else (None if body is None else json.dumps(body).encode())
         answer = self._side.send(method, path, user=user, content=content)
+        # So that what only one side made names nothing after it otherwise.
+        self._names.step = len(self.exchanges)
         exchange = Exchange(
             user=user,
             method=method,

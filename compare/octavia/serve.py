@@ -103,10 +103,20 @@ class Settled:
                         settled = c.ACTIVE
                     else:
                         continue
-                    status[name].append({"id": row.id, c.PROVISIONING_STATUS: settled})
+                    status[name].append({"id": row.id, c.PROVISIONING_STATUS: settled, **_measured(row, settled, name)})
+                    if name == c.HEALTHMONITORS and settled == c.DELETED:
+                        members = session.query(models.Member).filter_by(pool_id=row.pool_id)
+                        members.update({"operating_status": c.NO_MONITOR})
         answer = self._updater.update_loadbalancer_status(status)
         if answer["status_code"] != 200:
             print("settling failed:", answer, file=sys.stderr, flush=True)  # noqa: T201 - its log
+
+
+def _measured(row, settled, name):
+    """Return the operating status that a worker writes, which is only that of what cannot be measured."""
+    if settled != "ACTIVE" or name not in ("healthmonitors", "l7policies", "l7rules"):
+        return {}
+    return {"operating_status": "ONLINE" if row.enabled else "OFFLINE"}
 
 
 def _load_balancer_of(row, model, models):

@@ -65,6 +65,20 @@ def test_members_stay_no_monitor(send: Send) -> None:
     assert (shown["provisioning_status"], shown["operating_status"]) == ("ACTIVE", "NO_MONITOR")
 
 
+def test_what_cannot_be_measured_is_online_when_it_is_switched_on(send: Send) -> None:
+    lb = send("POST", "loadbalancers", "loadbalancer", vip_subnet_id=SUBNET)["id"]
+    pool = send("POST", "pools", "pool", loadbalancer_id=lb, protocol="HTTP", lb_algorithm="ROUND_ROBIN")["id"]
+    member = send("POST", f"pools/{pool}/members", "member", address="192.0.2.1", protocol_port=80)["id"]
+    times = {"delay": 5, "timeout": 4, "max_retries": 3}
+    monitor = send("POST", "healthmonitors", "healthmonitor", pool_id=pool, type="HTTP", **times)["id"]
+    path = f"healthmonitors/{monitor}"
+    assert send("GET", path)["healthmonitor"]["operating_status"] == "ONLINE"
+    send("PUT", path, "healthmonitor", admin_state_up=False)
+    assert send("GET", path)["healthmonitor"]["operating_status"] == "OFFLINE"
+    send("DELETE", path)
+    assert send("GET", f"pools/{pool}/members/{member}")["member"]["operating_status"] == "NO_MONITOR"
+
+
 def test_what_is_deleted_is_gone_at_once(send: Send) -> None:
     lb = send("POST", "loadbalancers", "loadbalancer", vip_subnet_id=SUBNET)["id"]
     pool = send("POST", "pools", "pool", loadbalancer_id=lb, protocol="HTTP", lb_algorithm="ROUND_ROBIN")["id"]

@@ -17,7 +17,8 @@ from hydria.controller.orders import Quartermaster
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.errors import HostError
-from hydria.model import LoadBalancer
+from hydria.model import HealthMonitor, L7Policy, L7Rule, LoadBalancer, Member
+from hydria.model.status import OperatingStatus
 from hydria.ports import Clock, Device, Networking, Port, Subnet
 from hydria.spec import Address, Interface, Report
 from hydria.store import Database, Transaction, columns
@@ -178,9 +179,26 @@ class NoopPlane:
         behind = transaction.execute(select(amphora.id, lb.generation).select_from(joined).where(late)).all()
         for row in behind:
             key, generation = tuple(row)
-            # No operating statuses: they stay as they were made.
-            self._reporter.take(transaction, Report(amphora_id=key, generation=generation), now)
+            served = transaction.get(Amphora, key)
+            assert served is not None  # noqa: S101 - this transaction selected it
+            operating = _unmeasured(transaction, served.load_balancer_id)
+            self._reporter.take(transaction, Report(amphora_id=key, generation=generation, operating=operating), now)
         return due, leaving, [row[0] for row in behind]
+
+
+def _unmeasured(transaction: Transaction, load_balancer_id: str) -> dict[str, OperatingStatus]:
+    """Return the operating statuses that need no data plane, by id; all others stay as they were made."""
+    found: dict[str, OperatingStatus] = {}
+    monitored: set[str] = set()
+    for kind in (HealthMonitor, L7Policy, L7Rule):
+        c = columns(kind)
+        for each in transaction.find(kind, c.load_balancer_id == load_balancer_id, c.deleted_in.is_(None)):
+            found[each.id] = "ONLINE" if each.admin_state_up else "OFFLINE"
+            if isinstance(each, HealthMonitor):
+                monitored.add(each.pool_id)
+    member = columns(Member)
+    unchecked = (member.load_balancer_id == load_balancer_id) & member.pool_id.not_in(monitored)
+    return found | {each.id: "NO_MONITOR" for each in transaction.find(Member, unchecked)}
 
 
 def _partner(key: str) -> str:
