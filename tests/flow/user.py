@@ -40,7 +40,7 @@ class User:
         """Return what is there, None when nothing is."""
         while (answer := await self.ask("GET", path)) is None:
             pass
-        return None if answer.status_code == 404 else answer.json()  # type: ignore[no-any-return]
+        return None if answer.status_code == 404 else answer.json()
 
     async def log_in(self) -> None:
         """Get a token and make a subnet."""

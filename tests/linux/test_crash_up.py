@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 from haproxies import get
+from msgspec import structs
 from programs import Product, Visitor, eventually, product
+
+from hydria.settings import Settings
 
 VIP = "10.0.0.100"
 
@@ -34,7 +37,7 @@ def up() -> Iterator[Product]:
 
 def commands(made: Product) -> dict[str, int]:
     """Return the process ids of the supervisor's children by their command."""
-    found = {}
+    found: dict[str, int] = {}
     for pid in made.running["up"].children():
         words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
         found |= {role: pid for role in ("server", "agent") if role in words}
@@ -130,9 +133,7 @@ def _removed(directory: Path) -> bool:
     return not directory.exists()
 
 
-def _with_haproxy(made: Product, path: str) -> object:
-    from msgspec import structs  # noqa: PLC0415
-
+def _with_haproxy(made: Product, path: str) -> Settings:
     return structs.replace(made.settings, agent=structs.replace(made.settings.agent, haproxy=path))
 
 
