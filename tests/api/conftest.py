@@ -10,6 +10,7 @@ BOTH = {
     "test_etags",
     "test_healthcheck",
     "test_lists",
+    "test_statements",
     "test_trees",
 }
 

@@ -1,0 +1,100 @@
+"""How many SQL statements a call takes: few, and none that grows with what there is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from support.api import Api
+from support.cloud import Cloud
+
+
+@contextmanager
+def counted(cloud: Cloud) -> Iterator[list[str]]:
+    """Yield the statements that are run inside."""
+    heard: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *rest: Any) -> None:
+        # Beginning a transaction is one of SQLite's own; others count it to their connection.
+        if not statement.startswith("BEGIN"):
+            heard.append(statement)
+
+    event.listen(cloud.database.engine, "before_cursor_execute", note)
+    try:
+        yield heard
+    finally:
+        event.remove(cloud.database.engine, "before_cursor_execute", note)
+
+
+async def cost(cloud: Cloud, api: Api, method: str, path: str, body: Any = None) -> int:
+    with counted(cloud) as heard:
+        answer = await api.send(method, path, json=body)
+    assert answer.status_code < 300, answer.text
+    return len(heard)
+
+
+@pytest.fixture
+async def made(cloud: Cloud, api: Api) -> dict[str, str]:
+    lb = await api.create("loadbalancer", name="lb", vip_subnet_id=cloud.subnet.id)
+    listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
+    pool = await api.create("pool", listener_id=listener["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
+    member = await api.add_member(pool["id"], "10.0.0.11")
+    monitor = await api.create("healthmonitor", pool_id=pool["id"], type="HTTP", delay=5, timeout=3, max_retries=2)
+    return {
+        "loadbalancer": lb["id"],
+        "listener": listener["id"],
+        "pool": pool["id"],
+        "member": member["id"],
+        "healthmonitor": monitor["id"],
+    }
+
+
+def of(made: dict[str, str], root: str) -> str:
+    where = f"pools/{made['pool']}/members" if root == "member" else f"{root}s"
+    return f"{where}/{made[root]}"
+
+
+@pytest.mark.parametrize("root", ["loadbalancer", "listener", "pool", "member", "healthmonitor"])
+async def test_one(cloud: Cloud, api: Api, made: dict[str, str], root: str) -> None:
+    path = of(made, root)
+    assert 1 <= await cost(cloud, api, "GET", path) <= 3
+    assert await cost(cloud, api, "PUT", path, {root: {"name": "x"}}) <= 6
+
+
+async def test_creates(cloud: Cloud, api: Api, made: dict[str, str]) -> None:
+    lb, pool = made["loadbalancer"], made["pool"]
+    bodies: dict[str, tuple[str, dict[str, Any]]] = {
+        "loadbalancer": ("loadbalancers", {"vip_subnet_id": cloud.subnet.id}),
+        "listener": ("listeners", {"loadbalancer_id": lb, "protocol": "HTTP", "protocol_port": 81}),
+        "pool": ("pools", {"loadbalancer_id": lb, "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}),
+        "member": (f"pools/{pool}/members", {"address": "10.0.0.12", "protocol_port": 80}),
+    }
+    costs = {root: await cost(cloud, api, "POST", path, {root: body}) for root, (path, body) in bodies.items()}
+    assert {root: number for root, number in costs.items() if number > 6} == {}
+
+
+async def test_a_list_costs_the_same_whatever_its_length(cloud: Cloud, api: Api, made: dict[str, str]) -> None:
+    paths = ["loadbalancers", "listeners", "pools", "healthmonitors", f"pools/{made['pool']}/members"]
+    paths.append(f"loadbalancers/{made['loadbalancer']}/status")
+    short = {path: await cost(cloud, api, "GET", path) for path in paths}
+    for number in range(15):
+        member = {"address": f"10.0.0.{50 + number}", "protocol_port": 80}
+        pool = {"name": f"p{number}", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": [member]}
+        listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
+        await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id, listeners=[listener])
+        await api.add_member(made["pool"], f"10.0.0.{100 + number}")
+    assert {path: await cost(cloud, api, "GET", path) for path in paths} == short
+    assert max(short.values()) <= 8
+
+
+async def test_a_whole_tree_costs_the_same_whatever_its_size(cloud: Cloud, api: Api) -> None:
+    def body(members: int) -> Any:
+        servers = [{"address": f"10.0.0.{10 + number}", "protocol_port": 80} for number in range(members)]
+        pool = {"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": servers}
+        listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
+        return {"loadbalancer": {"vip_subnet_id": cloud.subnet.id, "listeners": [listener]}}
+
+    small, large = [await cost(cloud, api, "POST", "loadbalancers", body(members)) for members in (1, 40)]
+    assert small == large
