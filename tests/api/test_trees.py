@@ -166,9 +166,9 @@ async def test_a_tree_settles_at_once(cloud: Cloud, api: Api, worker: Worker) ->
             "Validation failure: The pool protocol 'TCP' is invalid while the listener protocol is 'HTTP'.",
         ),
         (
-            {"listeners": [{"protocol": "UDP", "protocol_port": 53}]},
+            {"listeners": [{"protocol": "UDP", "protocol_port": 53, "l7policies": [{"action": "REJECT"}]}]},
             501,
-            "Provider 'amphora' does not support a requested option: protocol UDP",
+            "Provider 'amphora' does not support a requested option: UDP protocol listeners do not support L7 policies",
         ),
     ],
 )

@@ -13,6 +13,7 @@ COLLECTIONS = {
     "listener": "listeners",
     "pool": "pools",
     "healthmonitor": "healthmonitors",
+    "l7policy": "l7policies",
 }
 
 
@@ -86,4 +87,10 @@ class Api:
         """Make a member and return it."""
         body = {"member": {"address": address, "protocol_port": port, **attributes}}
         found: Body = (await self.post(f"pools/{pool_id}/members", body))["member"]
+        return found
+
+    async def add_rule(self, policy_id: str, **attributes: Any) -> Body:
+        """Make an L7 rule, of a path unless told otherwise, and return it."""
+        rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/images", **attributes}
+        found: Body = (await self.post(f"l7policies/{policy_id}/rules", {"rule": rule}))["rule"]
         return found

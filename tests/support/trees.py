@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Tree
+from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Tree
 from hydria.render.haproxy import Surroundings
 from hydria.spec import Address, Instance, Interface, Route
 
@@ -64,6 +64,18 @@ def monitor(number: int = 1, **values: Any) -> HealthMonitor:
     return made(HealthMonitor, key("4", number), **values)  # type: ignore[no-any-return]
 
 
+def policy(number: int = 1, **values: Any) -> L7Policy:
+    """Return an L7 policy of listener 1 that rejects."""
+    values = {"listener_id": key("1", 1), "action": "REJECT", "position": number} | values
+    return made(L7Policy, key("5", number), **values)  # type: ignore[no-any-return]
+
+
+def rule(number: int = 1, **values: Any) -> L7Rule:
+    """Return a rule of policy 1: paths that begin with /images."""
+    values = {"l7policy_id": key("5", 1), "type": "PATH", "compare_type": "STARTS_WITH", "value": "/images"} | values
+    return made(L7Rule, key("6", number), **values)  # type: ignore[no-any-return]
+
+
 def instance(*children: Any, root: LoadBalancer | None = None, generation: int = 1, **values: Any) -> Instance:
     """Return an instance of these children on one leg with the VIP."""
     tree = Tree(
@@ -72,6 +84,8 @@ def instance(*children: Any, root: LoadBalancer | None = None, generation: int =
         pools=tuple(each for each in children if isinstance(each, Pool)),
         members=tuple(each for each in children if isinstance(each, Member)),
         health_monitors=tuple(each for each in children if isinstance(each, HealthMonitor)),
+        l7_policies=tuple(each for each in children if isinstance(each, L7Policy)),
+        l7_rules=tuple(each for each in children if isinstance(each, L7Rule)),
     )
     leg = Interface(
         port_id=key("d", 1),
