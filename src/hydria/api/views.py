@@ -110,7 +110,9 @@ def _load_balancer(plain: dict[str, Any], _: Seen, related: dict[str, list[str]]
 
 def _listener(plain: dict[str, Any], item: Seen, related: dict[str, list[str]]) -> dict[str, Any]:
     policies = _ids(related.get("policies", ()))
-    return {**plain, "loadbalancers": _ids([item.load_balancer_id]), "l7policies": policies}
+    headers = plain["insert_headers"] or {}
+    beside = {"loadbalancers": _ids([item.load_balancer_id]), "l7policies": policies}
+    return {**plain, **beside, "insert_headers": headers}
 
 
 def _pool(plain: dict[str, Any], item: Seen, related: dict[str, list[str]]) -> dict[str, Any]:
@@ -120,7 +122,8 @@ def _pool(plain: dict[str, Any], item: Seen, related: dict[str, list[str]]) -> d
         # A listener may send to it by default and by its policies.
         "listeners": _ids(dict.fromkeys(related.get("listeners", ()))),
         "members": _ids(related.get("members", ())),
-        "healthmonitor_id": next(iter(related.get("monitors", ())), None),
+        # Octavia leaves it out where there is none.
+        **{"healthmonitor_id": each for each in related.get("monitors", ())},
     }
 
 

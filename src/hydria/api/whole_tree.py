@@ -21,7 +21,7 @@ def whole_tree(transaction: Transaction, root: Seen) -> Body:
         plain = _without(shown, "loadbalancers", "healthmonitor_id")
         plain["members"] = [each for owner, each in members if owner == shown["id"]]
         checked = [_without(each, "pools") for owner, each in monitors if owner == shown["id"]]
-        return {**plain, "healthmonitor": checked[0]} if checked else plain
+        return {**plain, "healthmonitor": checked[0] if checked else None}
 
     def listener(shown: Body) -> Body:
         mine = sorted((each for owner, each in policies if owner == shown["id"]), key=lambda each: each["position"])
