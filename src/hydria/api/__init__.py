@@ -56,6 +56,6 @@ def mounts(
     return (
         Mount(prefixes=("", ROOT), operations=healthcheck.operations(), dialect=dialect),
         Mount(prefixes=(ROOT,), operations=(*versions.operations(), *openapi.operations(operations)), dialect=dialect),
-        Mount(prefixes=prefixes, operations=operations, dialect=dialect),
         Mount(prefixes=(f"{ROOT}/v2.0/octavia", f"{ROOT}/v2/octavia"), operations=amphorae, dialect=dialect),
+        Mount(prefixes=prefixes, operations=operations, dialect=dialect),
     )

@@ -65,7 +65,7 @@ class Quotas:
         project's quota, so that of two calls at once the second counts what the first has made.
         """
         more = {name: (kind, wanted[kind.struct]) for kind, name in _LIMITED if wanted.get(kind.struct, 0) > 0}
-        limits = self._locked(transaction, project_id, more)
+        limits = self._locked(transaction, project_id, more) if more else {}
         if not limits:
             return
         counts = [_count(more[name][0], name, project_id) for name in limits]
