@@ -55,14 +55,14 @@ async def test_the_answer_has_all_in_full(cloud: Cloud, api: Api) -> None:
     shared = pools["shared"]
     weights = {each["address"]: each["weight"] for each in shared["members"]}
     assert weights == {"10.0.0.11": 1, "10.0.0.12": 3}
-    assert {each["operating_status"] for each in shared["members"]} == {"OFFLINE"}
+    assert {each["operating_status"] for each in shared["members"]} == {"NO_MONITOR"}
     assert shared["healthmonitor"]["url_path"] == "/"
     assert shared["listeners"] == [{"id": listeners["web"]["id"]}]
     # As Octavia has it: nothing in the tree points back to what it stands in.
     assert "loadbalancers" not in listeners["web"]
     assert not {"loadbalancers", "healthmonitor_id"} & set(shared)
     assert "pools" not in shared["healthmonitor"]
-    assert "healthmonitor" not in pools["own"]
+    assert pools["own"]["healthmonitor"] is None
     for each in (made, *made["listeners"], *made["pools"], *shared["members"], shared["healthmonitor"]):
         assert (each["provisioning_status"], each["project_id"]) == ("PENDING_CREATE", "p-red")
     shown = await api.show("loadbalancer", made["id"])

@@ -35,9 +35,9 @@ def status_tree(transaction: Transaction, root: Seen) -> dict[str, Any]:
         return {**node(each), "type": each.type}
 
     def pool(each: Pool) -> dict[str, Any]:
-        shown = {**node(each), "members": [member(one) for one in whole.members_of(each.id)]}
         checked = whole.monitor_of(each.id)
-        return {**shown, "health_monitor": monitor(checked)} if checked else shown
+        members = [member(one) for one in whole.members_of(each.id)]
+        return {**node(each), "members": members, "health_monitor": monitor(checked) if checked else None}
 
     listeners = [{**node(each), "pools": [pool(one) for one in whole.pools_of(each)]} for each in whole.listeners]
     shown = {**node(load_balancer), "listeners": listeners}

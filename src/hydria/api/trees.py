@@ -246,9 +246,8 @@ class Planting:
         kinds: Counter[type[Resource]] = Counter(type(each) for each in children)
         kinds[Member] -= spared
         self._quotas.take(self._call.transaction, self._ground.project_id, kinds)
-        monitored = {each.pool_id for each in children if isinstance(each, HealthMonitor)}
-        pools = {each.pool_id for each in children if isinstance(each, Member)} - monitored
-        monitored |= self._monitored(pools)
+        # Octavia looks at the monitors that are there already.
+        monitored = self._monitored({each.pool_id for each in children if isinstance(each, Member)})
         healths = [
             Health(
                 id=each.id,
