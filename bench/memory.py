@@ -68,7 +68,7 @@ def _programs(roles: Mapping[str, int], when: str) -> Iterator[Figure]:
 def _roles(stand: Stand) -> dict[str, int]:
     """Return the processes of the programs by what they are."""
     marker = str(stand.directory / "hydria.toml").encode()
-    found = {}
+    found: dict[str, int] = {}
     for pid, words in _processes():
         if marker in words:
             found |= {role: pid for role, word in _ROLES.items() if word in words}

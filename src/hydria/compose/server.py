@@ -17,6 +17,7 @@ from starlette.responses import Response
 from hydria import api
 from hydria.api.dialect import OctaviaDialect
 from hydria.api.policy import OctaviaPolicy
+from hydria.compose import thrift
 from hydria.compose.credentials import Credentials, agent_secret, kept_secret
 from hydria.compose.noop import NoopNetworking, NoopPlane
 from hydria.controller.exchange import Exchange
@@ -124,6 +125,7 @@ async def _controlled(controller: Controller, _: Starlette) -> AsyncIterator[Non
 async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = False) -> None:
     """Serve until `stop` is set. Raises HostError when another server has the same embedded database."""
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    thrift.give_back_large_blocks()
     with contextlib.ExitStack() as stack:
         stack.enter_context(lock_once(settings.state_dir / "server.lock", "server on this database"))
         upgrade_database(settings)
@@ -139,6 +141,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = Fa
             timeout_graceful_shutdown=_GRACE,
             server_header=False,
         )
+        thrift.spare_what_stays()
         server = _Server(config)
         serving = asyncio.create_task(server.serve())
         stopping = asyncio.create_task(stop.wait())

@@ -1,0 +1,24 @@
+"""How a process that runs for months keeps its memory small and its pauses short."""
+
+import contextlib
+import ctypes
+import gc
+
+_M_MMAP_THRESHOLD = -3
+_ONE_MIB = 1 << 20
+
+
+def give_back_large_blocks() -> None:
+    """Have the C library return blocks of 1 MiB and more to the kernel as they are freed.
+
+    Left alone, glibc learns from the first hash of a password to keep its tens of MB for the next.
+    """
+    # Another C library has no such switch, nor that habit.
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _ONE_MIB)
+
+
+def spare_what_stays() -> None:
+    """Leave what is there by now, modules above all, out of every later garbage collection: it stays anyway."""
+    gc.collect()
+    gc.freeze()
