@@ -1,0 +1,76 @@
+"""What this host says that it cannot serve yet, and that it says so of nothing else."""
+
+from typing import Any
+
+import pytest
+
+from hydria.model.load_balancer import AdditionalVip
+from hydria.model.pool import SessionPersistence
+from hydria.render.abilities import unable
+from support.trees import instance, key, listener, load_balancer, member, monitor, policy, pool, rule
+
+COMMON = (listener(), pool(), member(1))
+
+
+def missing(*children: Any, **root: Any) -> str | None:
+    return unable(instance(*children, root=load_balancer(**root)).tree)
+
+
+@pytest.mark.parametrize(
+    ("children", "what", "where"),
+    [
+        ((listener(protocol="UDP"),), "protocol UDP", "listener"),
+        ((listener(protocol="TERMINATED_HTTPS"),), "protocol TERMINATED_HTTPS", "listener"),
+        ((listener(protocol="PROMETHEUS"),), "protocol PROMETHEUS", "listener"),
+        ((listener(allowed_cidrs=("10.0.0.0/8",)),), "allowed_cidrs", "listener"),
+        ((listener(insert_headers={"X-Real-IP": "true"}),), "insert_headers", "listener"),
+        ((*COMMON, policy(), rule()), "action REJECT", "L7 policy"),
+        ((listener(), pool(protocol="PROXYV2")), "protocol PROXYV2", "pool"),
+        ((listener(), pool(tls_enabled=True)), "tls_enabled", "pool"),
+        (
+            (listener(), pool(session_persistence=SessionPersistence(type="HTTP_COOKIE"))),
+            "session_persistence",
+            "pool",
+        ),
+        ((*COMMON, monitor(type="PING")), "type PING", "health monitor"),
+        ((listener(), pool(), member(1, vnic_type="direct")), "vnic_type direct", "member"),
+    ],
+)
+def test_it_names_the_first(children: tuple[Any, ...], what: str, where: str) -> None:
+    sentence = missing(*children)
+    assert sentence is not None
+    assert sentence.startswith(f"This host does not serve {what} yet, which {where} ")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "what"),
+    [
+        ({"additional_vips": (AdditionalVip(subnet_id=key("d", 3)),)}, "additional_vips"),
+        ({"vip_sg_ids": (key("e", 1),)}, "vip_sg_ids"),
+        ({"vip_qos_policy_id": key("e", 2)}, "vip_qos_policy_id"),
+        ({"vip_vnic_type": "direct"}, "vip_vnic_type direct"),
+    ],
+)
+def test_of_the_load_balancer(attributes: dict[str, Any], what: str) -> None:
+    assert missing(**attributes) == (
+        f"This host does not serve {what} yet, which load balancer {load_balancer().id} asks for."
+    )
+
+
+def test_what_asks_nothing_of_a_host() -> None:
+    assert missing(*COMMON, monitor()) is None
+    off = {"admin_state_up": False}
+    for children in (
+        (listener(protocol="UDP", **off),),
+        (listener(default_pool_id=None), pool(tls_enabled=True)),
+        (listener(), pool(protocol="PROXY", **off)),
+        (*COMMON, monitor(type="PING", **off)),
+        # A policy without a rule that counts matches nothing.
+        (*COMMON, policy()),
+        (*COMMON, policy(**off), rule()),
+        (*COMMON, policy(), rule(**off)),
+        # TLS that neither ends nor begins here.
+        (listener(tls_ciphers="A"), pool(tls_versions=("TLSv1.3",))),
+    ):
+        assert missing(*children) is None
+    assert missing(listener(protocol="UDP"), **off) is None
