@@ -23,8 +23,11 @@ def lock_once(path: Path, what: str) -> Iterator[None]:
                 f"Another {what} runs already (process {holder}, {path}). Stop it first, or give this one its own "
                 "state_dir and run_dir."
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise HostError(f"{path} cannot be written: {error.strerror}.") from None
         yield
     finally:
         os.close(descriptor)

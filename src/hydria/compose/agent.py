@@ -1,14 +1,20 @@
 """The agent, put together of its loops and this machine."""
 
 import asyncio
+import resource
 import socket
 
 import httpx
 
 from hydria.adapters.linux.host import LinuxHost
 from hydria.agent import Agent, Link
+from hydria.errors import HostError
 from hydria.locking import lock_once
 from hydria.settings import Settings
+
+# What fits in sockaddr_un, without the end mark.
+_LONGEST_SOCKET = 107
+_UUID = 36
 
 
 def host_name(settings: Settings) -> str:
@@ -16,8 +22,21 @@ def host_name(settings: Settings) -> str:
     return settings.agent.host or socket.gethostname()
 
 
+def _check_depth(settings: Settings) -> None:
+    """Raise HostError when a socket's path would be longer than the kernel takes."""
+    most = _LONGEST_SOCKET - len("/amphorae//haproxy.sock.1234567.tmp") - _UUID
+    if len(str(settings.run_dir)) > most:
+        raise HostError(
+            f"run_dir is too deep: {settings.run_dir} has more than the {most} characters that sockets leave."
+        )
+
+
 async def run_agent(settings: Settings, stop: asyncio.Event) -> None:
     """Keep this host until `stop` is set. Raises HostError when another agent has it."""
+    _check_depth(settings)
+    # Each amphora costs a few descriptors: its process, its watch, its socket while it is asked.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # HAProxy, unprivileged, must reach the event socket inside.
     settings.run_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
     with lock_once(settings.run_dir / "agent.lock", "agent on this host"):

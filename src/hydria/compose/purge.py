@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 
-from hydria.adapters.linux import kernel
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.processes import find_all, gone
 from hydria.adapters.linux.wiring import Wiring
@@ -22,10 +21,7 @@ def purge(settings: Settings) -> None:
     if os.geteuid() == 0:
         end_lab(settings.run_dir)
         asyncio.run(_end_proxies(settings))
-        names = Names(settings.agent.prefix)
-        for namespace in kernel.namespaces(settings.agent.prefix):
-            kernel.remove_namespace(namespace)
-        Wiring(names).remove_all()
+        Wiring(Names(settings.agent.prefix)).remove_all()
     for directory in (settings.run_dir, settings.state_dir):
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -34,7 +30,7 @@ async def _end_proxies(settings: Settings) -> None:
     directories = settings.run_dir / "amphorae"
     if not directories.exists():
         return
-    processes = [process for each in directories.iterdir() for process in find_all(str(each / "candidate.cfg"))]
+    processes = list(find_all(*(str(each / "candidate.cfg") for each in directories.iterdir())))
     for process in processes:
         process.signal(signal.SIGKILL)
     if not await gone(processes, _PATIENCE):

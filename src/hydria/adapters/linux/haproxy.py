@@ -97,7 +97,7 @@ class Haproxy:
 
     async def end(self) -> None:
         """End all processes, the ones that only finish connections too. Raises HostError when they do not end."""
-        processes = list(self._all())
+        processes = await asyncio.to_thread(list, self._all())
         for process in processes:
             process.signal(signal.SIGKILL)
         ended = await gone(processes, _END_PATIENCE)
@@ -164,6 +164,7 @@ class Haproxy:
 
     async def _replace(self, rendering: Rendering, states: str) -> None:
         takeover = ["-x", self._socket] if self.process is not None else []
+        interrupted = self._changing.exists()
         self._changing.touch()
         (self._directory / "servers.state").write_text(states)
         self._candidate.write_text(rendering.text)
@@ -173,8 +174,7 @@ class Haproxy:
         process = written or self._begun_since(begun)
         if process is None:
             raise HostError("HAProxy ended right after its start.")
-        self._let_go()
-        self._process, self._rendering = process, None
+        before, self._process, self._rendering = self._process, process, None
         try:
             if written is None:
                 number.write_text(f"{process.pid}\n")
@@ -182,13 +182,21 @@ class Haproxy:
             self._candidate.rename(self._directory / "haproxy.cfg")
         finally:
             # It has the sockets now, whether it could be written down or not.
-            self._retire_others()
+            self._retire(before)
+            if interrupted:
+                self._retire_strays()
         self._leaving.clear()
         self._changing.unlink()
         self._rendering = rendering
 
-    def _retire_others(self) -> None:
-        """Have every process but the newest finish its connections and end; one that does so already is fine."""
+    def _retire(self, before: Process | None) -> None:
+        """Have the process before this one finish its connections and end."""
+        if before is not None:
+            before.signal(signal.SIGUSR1)
+            before.close()
+
+    def _retire_strays(self) -> None:
+        """Do so with all but the newest, of which a change that was cut off may have left some."""
         for process in self._all():
             if self._process is not None and process.pid != self._process.pid:
                 process.signal(signal.SIGUSR1)

@@ -29,7 +29,10 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether it still runs."""
-        return not select.select([self.pidfd], [], [], 0)[0]
+        # Not select: it takes no descriptor above 1023, and a host has thousands.
+        ended = select.poll()
+        ended.register(self.pidfd, select.POLLIN)
+        return not ended.poll(0)
 
     @property
     def begun(self) -> float:
@@ -50,24 +53,27 @@ class Process:
         os.close(self.pidfd)
 
 
-def find(pid: int, marker: str) -> Process | None:
-    """Return the process with this number if `marker` is a word of its command line."""
+def find(pid: int, *markers: str) -> Process | None:
+    """Return the process with this number if one of `markers` is a word of its command line."""
+    if _words(pid).isdisjoint(markers):
+        return None
     try:
         pidfd = os.pidfd_open(pid)
     except (ProcessLookupError, ValueError):
         return None
     process = Process(pid, pidfd)
-    if process.alive and marker in _words(pid):
+    # Once more: until the pidfd held it, the number could have come to mean another.
+    if process.alive and not _words(pid).isdisjoint(markers):
         return process
     process.close()
     return None
 
 
-def find_all(marker: str) -> Iterator[Process]:
-    """Find the processes that have `marker` as a word of their command lines."""
+def find_all(*markers: str) -> Iterator[Process]:
+    """Find the processes that have one of `markers` as a word of their command lines."""
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
-            process = find(int(entry.name), marker)
+            process = find(int(entry.name), *markers)
             if process is not None:
                 yield process
 
@@ -95,8 +101,8 @@ async def _end_of(process: Process) -> None:
         os.close(pidfd)
 
 
-def _words(pid: int) -> list[str]:
+def _words(pid: int) -> set[str]:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        return set(Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0"))
     except OSError:
-        return []
+        return set()
