@@ -136,7 +136,7 @@ class Lab:
         _host(name)
         with inside(self._namespace(name)):
             try:
-                os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+                os.execvp(command[0], list(command))  # noqa: S606 - no shell is wanted
             except FileNotFoundError:
                 raise HostError(f"The program {command[0]} is missing on this machine.") from None
             except OSError as error:
