@@ -166,7 +166,7 @@ def _answer(operation: Operation, kind: Kind | None, *, collection: bool) -> Sch
     if kind is None:
         return {"type": "object"}
     if not (operation.method == "GET" and collection):
-        return _wrapped(kind.root, _named(kind), required=operation.method != "GET")
+        return _wrapped(kind.root, _named(kind))
     items = {"type": "array", "items": _ref(_named(kind))}
     links = {"type": "array", "items": {"type": "object", "required": ["rel", "href"]}}
     properties = {kind.plural: items, f"{kind.plural}_links": links}
@@ -189,10 +189,10 @@ def _responses(operation: Operation, answer: Schema | None, *, tagged: bool) -> 
     }
 
 
-def _wrapped(root: str | None, name: str, *, required: bool = True) -> Schema:
+def _wrapped(root: str | None, name: str) -> Schema:
     if root is None:
         return _ref(name)
-    return {"type": "object", "properties": {root: _ref(name)}, "required": [root] if required else []}
+    return {"type": "object", "properties": {root: _ref(name)}, "required": [root]}
 
 
 def _ref(name: str) -> Schema:

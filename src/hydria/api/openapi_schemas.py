@@ -47,7 +47,7 @@ def form_schemas(forms: Iterable[type[Struct]]) -> dict[str, Schema]:
 
 
 def body_schema(kind: Kind) -> Schema:
-    """Return the schema of the body that shows a resource."""
+    """Return the schema of the body that shows a resource; none of its attributes is `required`, for `fields`."""
     _, found = msgspec.json.schema_components([kind.struct], ref_template="#/$defs/{name}")
     stored = found.pop(kind.struct.__name__)
     properties = {
@@ -56,7 +56,8 @@ def body_schema(kind: Kind) -> Schema:
     }
     for schema in properties.values():
         schema.pop("default", None)
-    return _ecma({"type": "object", "properties": properties, "required": sorted(properties)})
+    described: Schema = _ecma({"type": "object", "properties": properties})
+    return described
 
 
 def filters(kind: Kind) -> dict[str, Schema]:

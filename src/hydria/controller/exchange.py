@@ -5,6 +5,7 @@ The only module on the server's side that knows how an agent is let in.
 
 import asyncio
 import hmac
+from functools import partial
 
 import msgspec
 import structlog
@@ -99,9 +100,11 @@ class Exchange:
             wakeup.clear()
             if loop.time() - seen >= _SEEN_PERIOD:
                 seen = loop.time()
-                self._database.transact(lambda tx: self._quartermaster.seen(tx, holding.host, self._clock.now()))
-            if self._database.read(lambda tx: self._quartermaster.outstanding(tx, holding)):
-                orders = self._database.transact(lambda tx: self._quartermaster.orders(tx, holding))
+                now = self._clock.now()
+                await self._database.run(partial(self._quartermaster.seen, host=holding.host, now=now), writing=True)
+            outstanding = partial(self._quartermaster.outstanding, holding=holding)
+            if await self._database.run(outstanding, writing=False):
+                orders = await self._database.run(partial(self._quartermaster.orders, holding=holding), writing=True)
                 if orders != Orders():
                     return orders
             left = until - loop.time()
@@ -118,7 +121,7 @@ class Exchange:
             reports = _reports.decode(await request.body())
         except msgspec.DecodeError as error:
             return Response(f"not reports: {error}", 400)
-        self._database.transact(lambda tx: self._take(tx, reports))
+        await self._database.run(partial(self._take, reports=reports), writing=True)
         if reports.topology_reason is not None:
             log.warning("topology_failing", host=reports.host, reason=reports.topology_reason)
         return Response(status_code=204)

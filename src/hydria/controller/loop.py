@@ -31,7 +31,7 @@ class Controller:
         while not stop.is_set():
             self._wakeup.clear()
             try:
-                self.work()
+                await self._database.aside(self.work)
             except Exception:
                 log.exception("reconcile_failed")
             if not stop.is_set():

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 import structlog
@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hydria.errors import NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
+from hydria.errors import Invalid, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
 from hydria.http.operation import Authorisation, Call, Caller, Dialect, Mount, Operation, Query, Reply
 from hydria.ports import Clock
 from hydria.store import Database, Transaction
@@ -84,6 +84,8 @@ class Dispatcher:
 
     async def _answer(self, request: Request, operation: Operation, dialect: Dialect) -> Reply:
         raw = await self._body(request)
+        query = Query(parse_qsl(request.url.query, keep_blank_values=True))
+        _check_characters(request.url.path, query)
         token = request.headers.get("x-auth-token")
 
         def work(transaction: Transaction) -> Any:
@@ -94,7 +96,7 @@ class Dispatcher:
                 operation,
                 transaction=transaction,
                 path=request.path_params,
-                query=Query(parse_qsl(request.url.query, keep_blank_values=True)),
+                query=query,
                 headers=request.headers,
                 form=dialect.decode(raw, operation) if operation.form is not None else None,
                 caller=caller,
@@ -135,6 +137,12 @@ def _chosen(operations: dict[str, Operation], method: str) -> Operation:
     if operation is None:
         raise NotAllowed(f"The method {method} is not allowed for this resource.")
     return operation
+
+
+def _check_characters(path: str, query: Query) -> None:
+    """Refuse the one character that PostgreSQL stores nowhere and so cannot be asked for."""
+    if "\0" in unquote(path) or any("\0" in part for pair in query.pairs for part in pair):
+        raise Invalid("The address has a character that nothing is stored with: NUL.")
 
 
 def _new_id() -> str:

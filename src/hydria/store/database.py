@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -150,6 +150,7 @@ class Database:
         self.engine: Engine = open_engine(url, synchronous)
         self.embedded = self.engine.dialect.name == "sqlite"
         self._listeners: list[Listener] = []
+        self._options = _EMBEDDED if self.embedded else _SHARED
         self._attempts = _ATTEMPTS_EMBEDDED if self.embedded else _ATTEMPTS_SHARED
         self._wire: Wire | None = None
         self._threads = ThreadPoolExecutor(WIDTH, thread_name_prefix="hydria-database")
@@ -206,17 +207,20 @@ class Database:
         raise Unavailable("The database is busy. Please try again.")
 
     async def run(self, work: Callable[[Transaction], R], *, writing: bool) -> R:
-        """Run `work` as `transact` or `read` do; the event loop goes on while a database elsewhere answers."""
-        act = self.transact if writing else self.read
+        """Run `work` as `transact` or `read` do; see `aside`."""
+        return await self.aside(partial(self.transact if writing else self.read, work))
+
+    async def aside(self, act: Callable[[], R]) -> R:
+        """Do what waits for this database; the event loop goes on meanwhile when that is another process."""
         # An embedded database answers faster than a thread is woken.
         if self.embedded:
-            return act(work)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, act, work)
+            return act()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, act)
 
     @contextmanager
     def _begin(self, *, writing: bool) -> Iterator[Transaction]:
         with self.engine.connect() as connection:
-            connection.execution_options(**(_EMBEDDED if self.embedded else _SHARED)[writing])
+            connection.execution_options(**self._options[writing])
             with connection.begin():
                 yield Transaction(connection)
 
