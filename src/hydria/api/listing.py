@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 from msgspec import json as msgspec_json
-from sqlalchemy import Boolean, ColumnElement, Integer, Row, Select, and_, cast, func, not_, or_, select
+from sqlalchemy import Boolean, ColumnElement, Integer, Row, Select, and_, cast, false, func, not_, or_, select
 
 from hydria.api.kinds import L7_RULE, LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.api.views import HIDDEN, bodies, seen, selection
@@ -125,13 +125,14 @@ def _equal(column: Column, value: str) -> ColumnElement[bool]:
         try:
             number = int(value)
         except ValueError:
-            raise Invalid("One or more arguments are either duplicate or invalid") from None
-        return column == number if -(2**63) <= number < 2**63 else column.is_(None) & column.is_not(None)
+            # Octavia finds nothing, and so do we.
+            return false()
+        return column == number if -(2**63) <= number < 2**63 else false()
     return column == value
 
 
 def _tagged(column: Column, key: str, values: Iterable[str]) -> ColumnElement[bool]:
-    tags = [tag for value in values for tag in value.split(",") if tag]
+    tags = [tag for value in values for tag in value.split(",")]
     # Tags are stored as JSON, where a quote inside a tag is escaped: the quoted tag is found only as a whole.
     # (`replace` and not LIKE, which does not tell capitals from small letters in SQLite.)
     has = [func.replace(column, msgspec_json.encode(tag).decode(), "") != column for tag in tags]
@@ -153,7 +154,7 @@ def _order(call: Call, catalogue: Catalogue) -> list[tuple[str, Column, bool]]:
 
 
 def _split(call: Call, name: str) -> list[str]:
-    return [part for value in call.query.all(name) for part in value.split(",")]
+    return [part for value in call.query.all(name) if value for part in value.split(",")]
 
 
 def _sort_column(key: str, direction: str, known: dict[str, Column]) -> tuple[Column, bool]:
