@@ -3,7 +3,7 @@
 from typing import Any
 
 from hydria.api.kinds import HEALTH_MONITOR, L7_POLICY, L7_RULE, LISTENER, LOAD_BALANCER, MEMBER, POOL, Kind
-from hydria.api.views import Seen, bodies, body, seen, selection
+from hydria.api.views import Seen, bodies, dressed, seen, selection
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Member, Resource
 from hydria.store import Transaction, columns
 
@@ -12,10 +12,12 @@ Body = dict[str, Any]
 
 def whole_tree(transaction: Transaction, root: Seen) -> Body:
     """Return the body of a load balancer with everything below it in full."""
-    members = _below(transaction, MEMBER, root)
-    monitors = _below(transaction, HEALTH_MONITOR, root)
-    policies = _below(transaction, L7_POLICY, root)
-    rules = _below(transaction, L7_RULE, root)
+    listeners, pools = _below(transaction, LISTENER, root), _below(transaction, POOL, root)
+    # Nothing can stand in what is not there.
+    members = _below(transaction, MEMBER, root) if pools else []
+    monitors = _below(transaction, HEALTH_MONITOR, root) if pools else []
+    policies = _below(transaction, L7_POLICY, root) if listeners else []
+    rules = _below(transaction, L7_RULE, root) if policies else []
 
     def pool(shown: Body) -> Body:
         plain = _without(shown, "loadbalancers", "healthmonitor_id")
@@ -29,9 +31,9 @@ def whole_tree(transaction: Transaction, root: Seen) -> Body:
         return {**_without(shown, "loadbalancers"), "l7policies": full}
 
     return {
-        **body(transaction, LOAD_BALANCER, root),
-        "listeners": [listener(each) for _, each in _below(transaction, LISTENER, root)],
-        "pools": [pool(each) for _, each in _below(transaction, POOL, root)],
+        **dressed(LOAD_BALANCER, root, {}),
+        "listeners": [listener(each) for _, each in listeners],
+        "pools": [pool(each) for _, each in pools],
     }
 
 
@@ -40,7 +42,9 @@ def _below(transaction: Transaction, kind: Kind, root: Seen) -> list[tuple[str, 
     c = columns(kind.struct)
     statement = selection(kind).where(c.load_balancer_id == root.resource.id).order_by(c.created_at, c.id)
     found = [seen(kind, row) for row in transaction.execute(statement)]
-    return list(zip((_owner(each.resource) for each in found), bodies(transaction, kind, found), strict=True))
+    # Only a pool shows ids that are not put in in full here.
+    shown = bodies(transaction, kind, found) if kind is POOL else [dressed(kind, each, {}) for each in found]
+    return list(zip((_owner(each.resource) for each in found), shown, strict=True))
 
 
 def _owner(resource: Resource) -> str:
