@@ -55,4 +55,5 @@ def _sentence(defect: Defect, root: str) -> str:
     if defect.problem == "body":
         return f"Invalid input for field/attribute {root}. Value: '{defect.value}'. {defect.why}"
     field = next((part for part in reversed(defect.path)), root)
-    return f"Invalid input for field/attribute {field}. Value: '{defect.value}'. {defect.why}"
+    value = defect.value if defect.whole is None else defect.whole
+    return f"Invalid input for field/attribute {field}. Value: '{value}'. {defect.why}"

@@ -43,6 +43,8 @@ class Defect(Exception):
         self.path = path
         self.value = value
         self.why = why
+        # The list of which the value is an item, if it is one.
+        self.whole: list[Any] | None = None
 
 
 def decode(raw: bytes, root: str | None, form: type[Struct], aliases: Mapping[str, str] = NO_ALIASES) -> Any:
@@ -113,7 +115,9 @@ def _converter(kind: inspect.Type) -> Convert:
         return _optional(kind)
     if isinstance(kind, inspect.Metadata):
         inner, check = _converter(kind.type), _FORMATS[(kind.extra or {})["format"]]
-        return lambda value: check(inner(value))
+        # These say of any value what it should be.
+        first = check in (_uuid, _ip_address)
+        return lambda value: check(value if first and not isinstance(value, str) else inner(value))
     if isinstance(kind, inspect.StructType):
         return _plan(kind.cls)
     if isinstance(kind, inspect.ListType | inspect.VarTupleType):
@@ -220,7 +224,12 @@ def _list(convert_item: Convert) -> Convert:
     def convert(value: Any) -> list[Any]:
         if not isinstance(value, list):
             raise _invalid(value, f"Value not a valid list: {value}")
-        return [convert_item(item) for item in value]
+        try:
+            return [convert_item(item) for item in value]
+        except Defect as defect:
+            if not defect.path:
+                defect.whole = value
+            raise
 
     return convert
 
@@ -234,22 +243,22 @@ def _dict(convert_value: Convert) -> Convert:
     return convert
 
 
-def _uuid(value: str) -> str:
+def _uuid(value: Any) -> str:
     try:
         return str(uuid.UUID(value))
-    except ValueError:
+    except (ValueError, AttributeError, TypeError):
         raise _invalid(value, "Value should be UUID format") from None
 
 
-def _ip_address(value: str) -> str:
+def _ip_address(value: Any) -> str:
     try:
-        address = ipaddress.ip_address(value)
+        address = ipaddress.ip_address(value) if isinstance(value, str) else None
     except ValueError:
         address = None
     # A zone (fe80::1%eth0) means something on one machine only.
     if address is None or "%" in value:
         raise _invalid(value, "Value should be IPv4 or IPv6 format")
-    return value
+    return str(value)
 
 
 def _cidr(value: str) -> str:

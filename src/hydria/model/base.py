@@ -54,6 +54,9 @@ def _switched(form: Struct) -> dict[str, Any]:
     values = given(form)
     if values.get("admin_state_up", True) is None:
         values["admin_state_up"] = False
+    if values.get("tags"):
+        # Tags are a set.
+        values["tags"] = list(dict.fromkeys(values["tags"]))
     return values
 
 
