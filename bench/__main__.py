@@ -25,7 +25,7 @@ from hydria.errors import HydriaError
 from stand import Stand, directory
 
 # Where there is no terminal, the table is as wide as it needs.
-_console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+_console = Console(highlight=False, width=None if sys.stdout.isatty() else 170)
 
 Measure = Callable[..., Iterator[Figure]]
 # Those that need server and agent; they stand on one after the other.

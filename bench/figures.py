@@ -105,10 +105,12 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def short(number: float) -> str:
-    """Write a number with three digits that matter."""
+    """Write a number with two or three digits that matter."""
     if abs(number) >= 100:
         return f"{number:,.0f}"
-    return f"{number:.1f}" if abs(number) >= 10 else f"{number:.2f}"
+    if abs(number) >= 10:
+        return f"{number:.1f}"
+    return f"{number:.2f}" if abs(number) >= 0.1 or number == 0 else f"{number:.2g}"
 
 
 def table(figures: Sequence[Figure]) -> Table:
