@@ -122,3 +122,36 @@ async def test_a_change_that_hosts_wire_is_announced_once_it_is_committed(cloud:
     assert heard == ["topology"]
     await cloud.make("/subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
     assert heard == ["topology"]
+
+
+async def test_a_port_gets_one_more_address(cloud: Cloud) -> None:
+    network, subnet = await cloud.inside()
+    other = await cloud.make("/subnets", network_id=network["id"], cidr="198.51.100.0/24", ip_version=4)
+    port = await _vip(cloud, subnet["id"], "10.0.0.77")
+
+    def give(address: str | None) -> Port:
+        def work(networking: HomeNetworking) -> Port:
+            found = networking.subnet(other["id"], None)
+            assert found is not None
+            return networking.add_address(port.id, found, address)
+
+        return cloud.networking(work)
+
+    given = give("198.51.100.9")
+    assert given.fixed_ips == (*port.fixed_ips, (other["id"], "198.51.100.9"))
+    assert cloud.networking(lambda networking: networking.port(port.id, None)) == given
+    interface = cloud.networking(lambda networking: networking.interface(port.id))
+    assert interface is not None
+    assert [each.ip for each in interface.addresses] == ["10.0.0.77", "198.51.100.9"]
+    with pytest.raises(Conflict, match="already allocated"):
+        give("198.51.100.9")
+
+
+async def test_security_groups_are_seen_by_their_project(cloud: Cloud) -> None:
+    group = await cloud.make("/security-groups", name="web")
+    for project, seen in ((None, True), (group["project_id"], True), (OTHER, False)):
+        found = cloud.networking(
+            lambda networking, project=project: networking.has_security_group(group["id"], project)  # type: ignore[misc]
+        )
+        assert found is seen
+    assert cloud.networking(lambda networking: networking.offers_qos()) is False
