@@ -87,6 +87,11 @@ def _differences(real: Exchange, ours: Exchange) -> list[tuple[str, Any, Any]]:
         for name, value in real.headers.items()
         if value != ours.headers.get(name)
     ]
+    if isinstance(real.body, dict) and {"code", "title", "description"} <= real.body.keys():
+        # Pecan's own words, where Octavia's code was not reached or did not catch its refusal.
+        said = ours.body.get("faultstring") if isinstance(ours.body, dict) else ours.body
+        found.append(("shape", "code, title, description", "faultcode, faultstring, debuginfo"))
+        return found + _in_body("faultstring", real.body["description"], said)
     return found + _in_body("", real.body, _part(real.body, ours.body) if real.part else ours.body)
 
 

@@ -28,12 +28,17 @@ class Names:
             # Lists of the answer itself (`{"listeners": […]}`) are in the order that was asked for.
             return {name: self.plain(value[name], name, top=top and len(value) <= 2) for name in sorted(value)}
         if isinstance(value, list):
+            if key.endswith("_links"):
+                value = sorted(value, key=lambda link: str(link.get("rel")))
             items = value if top else sorted(value, key=self._order)
             return [self.plain(item, key, top=False) for item in items]
         return self.text(value, key) if isinstance(value, str) else value
 
     def text(self, value: str, key: str = "id") -> str:
-        """Return a string with names in it."""
+        """Return a string with names in it; the arguments of an address are in the order of their names."""
+        if key == "href" and "?" in value:
+            address, _, arguments = value.partition("?")
+            value = f"{address}?{'&'.join(sorted(arguments.split('&')))}"
         for found, name in self._known.items():
             value = value.replace(found, name)
         value = _UUID.sub(lambda match: self._name(match[0], key), value)

@@ -36,7 +36,8 @@ def sorting(talk: Talk) -> None:
     _several(talk)
     for query in (
         "sort=name", "sort=name:desc", "sort=admin_state_up,name", "sort=description:desc,name:asc", "sort=unknown",
-        "sort=name:up", "sort_key=name", "sort_key=name&sort_dir=desc", "sort_key=name&sort_dir=up", "sort_dir=desc",
+        "sort=name:up", "sort_key=name", "sort_key=name&sort_dir=desc", "sort_key=name&sort_dir=up",
+        "sort_dir=desc&name=a",
         "sort=vip_address,name", "sort=provisioning_status,name:desc", "sort_key=admin_state_up&sort_key=name",
         "sort=name,name", "sort=", "sort=tags", "sort=listeners",
     ):  # fmt: skip
@@ -93,7 +94,8 @@ def children_filters(talk: Talk) -> None:
         "operating_status=NO_MONITOR", "monitor_port=5", "subnet_id=x", "sort=address:desc", "sort=weight",
         "limit=1&sort=name",
     ):  # fmt: skip
-        talk.get(f"pools/{pool}/members?{query}", about=f"filter member {query.split('=')[0]}")
+        order = "" if "sort" in query else "&sort=name"
+        talk.get(f"pools/{pool}/members?{query}{order}", about=f"filter member {query.split('=')[0]}")
     for query in (
         "name=h", "type=HTTP", "delay=5", "max_retries=3", "max_retries_down=3", f"pool_id={pool}", "timeout=4",
         "url_path=/", "http_method=GET", "rise_threshold=3",

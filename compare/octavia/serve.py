@@ -28,8 +28,6 @@ bind_host = 127.0.0.1
 healthcheck_enabled = True
 allow_prometheus_listeners = True
 pagination_max_limit = 1000
-enabled_provider_drivers = amphora:Amphora,noop_driver:Noop
-default_provider_driver = amphora
 [controller_worker]
 network_driver = network_noop_driver
 compute_driver = compute_noop_driver
