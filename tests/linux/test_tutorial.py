@@ -11,14 +11,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from demo import tutorial
 from demo.shell import Shell
 from demo.steps import Chapter
 from demo.walk import Walk
-from warm_client import WarmShell
-
 from hydria.adapters.linux.kernel import inside, links, namespaces
 from hydria.adapters.linux.names import Names
+from support.warm_client import WarmShell
 
 _BEGIN = (tutorial.START, tutorial.SURROUNDINGS, tutorial.LOAD_BALANCER)
 _BUILD = (

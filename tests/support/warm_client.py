@@ -3,6 +3,7 @@
 Each command is the client's own `main` in a process of its own, with its own arguments, environment and output.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -14,24 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 from demo.shell import Answer, Shell
 
-_LOADED = (
-    "openstack.connection",
-    "openstackclient.network.v2.floating_ip",
-    "openstackclient.network.v2.network",
-    "openstackclient.network.v2.port",
-    "openstackclient.network.v2.router",
-    "openstackclient.network.v2.subnet",
-    "octaviaclient.osc.v2.health_monitor",
-    "octaviaclient.osc.v2.listener",
-    "octaviaclient.osc.v2.load_balancer",
-    "octaviaclient.osc.v2.member",
-    "octaviaclient.osc.v2.pool",
-)
+# Whose modules the client loads before any command.
+_GROUPS = re.compile(r"openstack\.|cliff\.formatter\.|keystoneauth1\.plugin")
 _SECONDS = 60.0
 # Nothing in it is the shell's business.
 _PLAIN = re.compile(r"openstack [\w /.:=-]+")
@@ -52,8 +43,12 @@ class WarmShell(Shell):
         """Run a command and return what it said."""
         if not _PLAIN.fullmatch(command):
             return super().type(command)
+        return self.openstack(*shlex.split(command)[1:])
+
+    def openstack(self, *words: str) -> Answer:
+        """Run the client with these arguments and return what it said."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, self._connection() as connection:
-            request = {"arguments": shlex.split(command)[1:], "environment": self.environment}
+            request = {"arguments": words, "environment": self.environment}
             socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [out.fileno(), err.fileno()])
             status = json.loads(connection.makefile().readline())
             out.seek(0)
@@ -85,8 +80,14 @@ def _serve(path: str) -> None:
     from importlib import import_module  # noqa: PLC0415 - only in the process that forks
 
     shell: Any = import_module("openstackclient.shell")
-    for name in _LOADED:
-        import_module(name)
+    for entry in (each for found in distributions() for each in found.entry_points):
+        if _GROUPS.match(entry.group):
+            # Some are for packages that are not here.
+            with contextlib.suppress(Exception):
+                import_module(entry.module)
+    import_module("openstack.connection")
+    # Every parser asks which package its command is of; the answer is kept.
+    import_module("openstackclient.common.versions").ShowVersions(None, None).get_parser("versions show")
     # The kernel reaps the children.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:

@@ -1,0 +1,51 @@
+"""`hydria server --noop` as a process of its own: what people test software against."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from hydria.compose.credentials import Credentials
+
+_START_SECONDS = 60.0
+
+
+@contextlib.contextmanager
+def served(directory: Path) -> Iterator[Credentials]:
+    """Start a server with its state in this directory, and end it; yields the first admin's credentials."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {"STATE_DIR": str(directory / "state"), "RUN_DIR": str(directory / "run"), "SERVER_PORT": str(port)}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("HYDRIA_")}
+    log = directory / "server.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            # It ends with the tests, even when those are killed.
+            [sys.executable, "-m", "hydria.cli", "server", "--noop", "--until-stdin-ends"],
+            env=others | {f"HYDRIA_{name}": value for name, value in settings.items()},
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        _wait(process, port, log)
+        yield Credentials.read(directory / "state" / "clouds.yaml")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"the server does not start: {log.read_text()}")
