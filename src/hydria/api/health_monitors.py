@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from hydria.api.access import parent, visible
+from hydria.api.access import visible
 from hydria.api.kinds import HEALTH_MONITOR as KIND
 from hydria.api.kinds import POOL
 from hydria.api.resource import ResourceApi
+from hydria.api.views import Seen
 from hydria.errors import Conflict
 from hydria.http.operation import Call
 from hydria.model import HealthMonitor, Pool, Resource, monitor_checks
@@ -21,11 +22,11 @@ class HealthMonitors(ResourceApi):
     create_form = HealthMonitorCreate
     update_form = HealthMonitorUpdate
 
-    def create(self, call: Call) -> HealthMonitor:
+    def create(self, call: Call) -> Seen:
         """Make a pool's monitor."""
         form: HealthMonitorCreate = call.form
         pool = visible(call, POOL, form.pool_id)
-        parent(call, pool.load_balancer_id)
+        call.authorise(pool.resource.project_id)
         load_balancer = self._changes.begin(call.transaction, pool)
         c = columns(HealthMonitor)
         if call.transaction.find(HealthMonitor, c.pool_id == form.pool_id, c.deleted_in.is_(None)):
@@ -34,7 +35,7 @@ class HealthMonitors(ResourceApi):
         planting = self.planting(call, load_balancer)
         monitor = planting.health_monitor(form, pool.resource)
         planting.put_down()
-        return monitor
+        return planting.seen(KIND, monitor.id)
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse attributes that the monitor's type does not have, and to leave out what has no default."""

@@ -4,12 +4,13 @@ from typing import Any
 
 from msgspec import UNSET
 
-from hydria.api.access import parent, visible
+from hydria.api.access import visible
 from hydria.api.kinds import L7_POLICY as KIND
 from hydria.api.kinds import LISTENER
 from hydria.api.listeners import pool_of
 from hydria.api.resource import ResourceApi
 from hydria.api.trees import drop_rules, policies_of, renumber
+from hydria.api.views import Seen
 from hydria.http.operation import Call
 from hydria.model import L7Policy, Listener, Resource, l7_checks, listener_checks
 from hydria.model.base import given
@@ -26,18 +27,18 @@ class L7Policies(ResourceApi):
     create_form = L7PolicyCreate
     update_form = L7PolicyUpdate
 
-    def create(self, call: Call) -> L7Policy:
+    def create(self, call: Call) -> Seen:
         """Make a policy of a listener, at its position or last."""
         form: L7PolicyCreate = call.form
         listener = visible(call, LISTENER, form.listener_id)
-        parent(call, listener.load_balancer_id)
+        call.authorise(listener.resource.project_id)
         load_balancer = self._changes.begin(call.transaction, listener)
         assert isinstance(listener.resource, Listener)  # noqa: S101 - by the kind
         pool = pool_of(call, load_balancer.id, form.redirect_pool_id) if form.redirect_pool_id else None
         planting = self.planting(call, load_balancer)
         policy = planting.l7_policy(form, listener.resource, pool)
         planting.put_down()
-        return policy
+        return planting.seen(KIND, policy.id)
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse what does not fit its action; an action clears what it does not need."""

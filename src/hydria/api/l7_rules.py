@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import structs
 
-from hydria.api.access import missing, parent, visible
+from hydria.api.access import missing, visible
 from hydria.api.kinds import L7_POLICY
 from hydria.api.kinds import L7_RULE as KIND
 from hydria.api.listing import listing
@@ -28,11 +28,11 @@ class L7Rules(ResourceApi):
     create_form = L7RuleCreate
     update_form = L7RuleUpdate
 
-    def create(self, call: Call) -> L7Rule:
+    def create(self, call: Call) -> Seen:
         """Make a rule of the path's policy."""
         form: L7RuleCreate = call.form
         policy = visible(call, L7_POLICY, call.path["l7policy_id"])
-        parent(call, policy.load_balancer_id)
+        call.authorise(policy.resource.project_id)
         load_balancer = self._changes.begin(call.transaction, policy)
         assert isinstance(policy.resource, L7Policy)  # noqa: S101 - by the kind
         planting = self.planting(call, load_balancer)
@@ -42,7 +42,7 @@ class L7Rules(ResourceApi):
         if len(there) >= MOST_RULES:
             raise too_many_rules(policy.resource.id)
         planting.put_down()
-        return rule
+        return planting.seen(KIND, rule.id)
 
     def changed(self, resource: Resource) -> Resource:
         """Refuse a rule whose parts do not fit together any more; drop a key that its type does not use."""

@@ -5,12 +5,14 @@ from typing import Any
 from msgspec import structs
 
 from hydria.api.access import missing, parent, permitted
+from hydria.api.etags import tagged
 from hydria.api.graphs import plant_listener
 from hydria.api.kinds import LISTENER as KIND
 from hydria.api.kinds import POOL
 from hydria.api.resource import ResourceApi
 from hydria.api.statistics import stats
 from hydria.api.trees import drop_rules, policies_of
+from hydria.api.views import Seen, dressed
 from hydria.http.operation import Call, Operation
 from hydria.model import Listener, LoadBalancer, Pool, Resource, listener_checks
 from hydria.model.create import ListenerCreate
@@ -30,7 +32,7 @@ class Listeners(ResourceApi):
         stats_of_one = Operation(method="GET", path="/listeners/{id}/stats", work=_stats, rule=KIND.rule("get_stats"))
         return (*super().operations(), stats_of_one)
 
-    def create(self, call: Call) -> Listener:
+    def create(self, call: Call) -> Seen:
         """Make a listener, with the pool and the policies that the form has in it."""
         form: ListenerCreate = call.form
         above = parent(call, form.loadbalancer_id)
@@ -39,7 +41,13 @@ class Listeners(ResourceApi):
         default_pool = pool_of(call, load_balancer.id, form.default_pool_id) if form.default_pool_id else None
         listener = plant_listener(planting, form, default_pool)
         planting.put_down()
-        return listener
+        return planting.seen(KIND, listener.id)
+
+    def made(self, call: Call, seen: Seen) -> Any:
+        """Return the answer; one that is made without policies has none to look for."""
+        if call.form.l7policies:
+            return super().made(call, seen)
+        return tagged(seen, {KIND.root: dressed(KIND, seen, {})})
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse what its protocol cannot have, and a default pool that is not there or does not fit."""

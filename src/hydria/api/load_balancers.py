@@ -15,7 +15,7 @@ from hydria.api.resource import ResourceApi
 from hydria.api.statistics import stats
 from hydria.api.status_tree import status_tree
 from hydria.api.trees import Ground, Planting
-from hydria.api.views import read
+from hydria.api.views import Seen, dressed
 from hydria.api.vip import Place, find_place
 from hydria.api.whole_tree import whole_tree
 from hydria.errors import Forbidden, Invalid, Refusal
@@ -25,6 +25,7 @@ from hydria.model.base import build
 from hydria.model.create import LoadBalancerCreate
 from hydria.model.faults import unfit
 from hydria.model.load_balancer import AdditionalVip, LoadBalancerUpdate
+from hydria.model.status import Progress
 from hydria.ports import Device, Networking, Port
 from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, Health
@@ -51,7 +52,7 @@ class LoadBalancers(ResourceApi):
             ),
         )
 
-    def create(self, call: Call) -> LoadBalancer:
+    def create(self, call: Call) -> Seen:
         """Make a load balancer with all that its form has below it."""
         form: LoadBalancerCreate = call.form
         project = owned_by(call, form.project_id or None)
@@ -83,16 +84,21 @@ class LoadBalancers(ResourceApi):
         load_balancer = structs.replace(
             self._placed(call, key, project, place), provider=offer.provider, vip_vnic_type=offer.vnic_type
         )
-        call.transaction.insert(load_balancer)
-        call.transaction.insert(Health(id=key, load_balancer_id=key, operating_status="OFFLINE"))
+        call.transaction.insert(load_balancer, Health(id=key, load_balancer_id=key, operating_status="OFFLINE"))
         call.transaction.hint("instances")
-        return load_balancer
+        return Seen(
+            kind=KIND,
+            resource=load_balancer,
+            progress=Progress.of(load_balancer),
+            operating_status="OFFLINE",
+            load_balancer_id=key,
+        )
 
-    def made(self, call: Call, resource: Resource) -> Any:
+    def made(self, call: Call, seen: Seen) -> Any:
         """Return the answer, which has the whole tree."""
-        found = read(call.transaction, KIND, resource.id)
-        assert found is not None  # noqa: S101 - this transaction wrote it
-        return tagged(found, {KIND.root: whole_tree(call.transaction, found)})
+        if call.form.listeners or call.form.pools:
+            return tagged(seen, {KIND.root: whole_tree(call.transaction, seen)})
+        return tagged(seen, {KIND.root: dressed(KIND, seen, {})})
 
     def _placed(self, call: Call, key: str, project: str, place: Place) -> LoadBalancer:
         """Take the VIP's port and return the load balancer on it."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hydria.api.access import missing, parent, visible
+from hydria.api.access import missing, visible
 from hydria.api.kinds import MEMBER as KIND
 from hydria.api.kinds import POOL
 from hydria.api.listing import listing
@@ -31,17 +31,17 @@ class Members(ResourceApi):
         )
         return (*super().operations(), batch)
 
-    def create(self, call: Call) -> Member:
+    def create(self, call: Call) -> Seen:
         """Make a member of the path's pool."""
         form: MemberCreate = call.form
         pool = visible(call, POOL, call.path["pool_id"])
-        parent(call, pool.load_balancer_id)
+        call.authorise(pool.resource.project_id)
         load_balancer = self._changes.begin(call.transaction, pool)
         assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
         planting = self.planting(call, load_balancer)
         member = planting.new_member(form, pool.resource)
         planting.put_down()
-        return member
+        return planting.seen(KIND, member.id)
 
     def check_path(self, call: Call, seen: Seen) -> Seen:
         """Return the member if it is the pool's that the path names. Raises NotFound."""

@@ -25,7 +25,7 @@ class Pools(ResourceApi):
     create_form = PoolCreate
     update_form = PoolUpdate
 
-    def create(self, call: Call) -> Pool:
+    def create(self, call: Call) -> Seen:
         """Make a pool on a load balancer or behind a listener."""
         form: PoolCreate = call.form
         listener = visible(call, LISTENER, form.listener_id) if form.listener_id else None
@@ -43,7 +43,7 @@ class Pools(ResourceApi):
                 structs.replace(in_front, default_pool_id=pool.id, changed_in=load_balancer.generation)
             )
         planting.put_down()
-        return pool
+        return planting.seen(KIND, pool.id)
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse what its protocol cannot have; a persistence without a type keeps the stored one."""

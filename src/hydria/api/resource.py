@@ -11,10 +11,11 @@ from hydria.api.etags import tagged
 from hydria.api.kinds import Kind
 from hydria.api.listing import chosen, listing
 from hydria.api.trees import Ground, Planting
-from hydria.api.views import Seen, body, read
+from hydria.api.views import Seen, body
 from hydria.http.operation import Call, Operation
 from hydria.model import LoadBalancer, Resource
 from hydria.model.base import change
+from hydria.model.status import Progress
 from hydria.ports import Networking
 from hydria.store import Transaction
 
@@ -63,13 +64,13 @@ class ResourceApi:
             Operation(method="DELETE", path=one, work=self._delete, status=204, rule=kind.rule("delete")),
         )
 
-    def create(self, call: Call) -> Resource:
+    def create(self, call: Call) -> Seen:
         """Make what the form asks for and return it."""
         raise NotImplementedError
 
-    def made(self, call: Call, resource: Resource) -> Any:
+    def made(self, call: Call, seen: Seen) -> Any:
         """Return the answer to a create call."""
-        return self._answer(call, resource.id)
+        return tagged(seen, {self.kind.root: body(call.transaction, self.kind, seen)})
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse a change that cannot be. Raises a Refusal."""
@@ -96,9 +97,9 @@ class ResourceApi:
         return listing(call, self.kind)
 
     def _post(self, call: Call) -> Any:
-        resource = self.create(call)
-        log.info("created", kind=self.kind.root, id=resource.id, project=resource.project_id)
-        return self.made(call, resource)
+        seen = self.create(call)
+        log.info("created", kind=self.kind.root, id=seen.resource.id, project=seen.resource.project_id)
+        return self.made(call, seen)
 
     def _show(self, call: Call) -> Any:
         seen = self.check_path(call, visible(call, self.kind, call.path["id"]))
@@ -113,7 +114,10 @@ class ResourceApi:
         after = self.changed(change(before, call.form, now=call.now, generation=load_balancer.generation))
         after = self.moved(call, before, after)
         call.transaction.update(after)
-        return self._answer(call, after.id)
+        root = after if isinstance(after, LoadBalancer) else load_balancer
+        # What was written needs no reading.
+        shown = structs.replace(seen, resource=after, progress=Progress.of(root))
+        return tagged(shown, {self.kind.root: body(call.transaction, self.kind, shown)})
 
     def _delete(self, call: Call) -> None:
         seen = self.check_path(call, permitted(call, self.kind, call.path["id"]))
@@ -125,9 +129,3 @@ class ResourceApi:
         call.transaction.update(structs.replace(before, deleted_in=load_balancer.generation, updated_at=call.now))
         self.take_along(call, seen.resource, load_balancer.generation)
         log.info("deletion_asked", kind=self.kind.root, id=seen.resource.id)
-
-    def _answer(self, call: Call, key: str) -> Any:
-        seen = read(call.transaction, self.kind, key)
-        if seen is None:
-            raise RuntimeError(f"{self.kind.title} {key} is gone from the transaction that wrote it")
-        return tagged(seen, {self.kind.root: body(call.transaction, self.kind, seen)})

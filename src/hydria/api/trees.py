@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from msgspec import UNSET, Struct, structs
+from sqlalchemy import select
 
+from hydria.api.kinds import Kind
 from hydria.api.quotas import Quotas
+from hydria.api.views import Seen
 from hydria.errors import Conflict, Invalid
 from hydria.http.operation import Call
 from hydria.model import (
@@ -33,6 +36,7 @@ from hydria.model.l7_policy import LAST
 from hydria.model.l7_positions import inserted
 from hydria.model.l7_rule import MOST_RULES, L7RuleAlone
 from hydria.model.member import MemberAlone
+from hydria.model.status import Progress
 from hydria.ports import Networking
 from hydria.store import columns
 from hydria.store.resources import Health, flavor_data
@@ -53,6 +57,7 @@ class Ground(Struct, frozen=True, kw_only=True):
     vips: tuple[str, ...]
     vip_sg_ids: tuple[str, ...] = ()
     flavor_id: str | None = None
+    progress: Progress = Progress(generation=1, observed=0, failed=0, reason=None, deleted_in=None)
 
     @classmethod
     def of(cls, load_balancer: LoadBalancer) -> Self:
@@ -64,6 +69,7 @@ class Ground(Struct, frozen=True, kw_only=True):
             vips=load_balancer.vip_addresses,
             vip_sg_ids=load_balancer.vip_sg_ids,
             flavor_id=load_balancer.flavor_id,
+            progress=Progress.of(load_balancer),
         )
 
 
@@ -77,6 +83,9 @@ class Planting:
         self._quotas = quotas
         self._children: dict[str, Child] = {}
         self._subnets: set[str] = set()
+        self._statuses: dict[str, str] = {}
+        # Whether a pool that was there before has a monitor, as far as is known.
+        self._checked: dict[str, bool] = {}
 
     def _make(self, kind: type[Any], form: Struct, **rest: Any) -> Any:
         ground = self._ground
@@ -149,9 +158,13 @@ class Planting:
 
     def new_member(self, form: MemberAlone, pool: Pool) -> Member:
         """Add a member to a pool that is there. Raises Conflict when the pool has its address and port."""
-        c = columns(Member)
-        there = (c.pool_id == pool.id, c.address == form.address, c.deleted_in.is_(None))
-        _check_twice(form, {(each.address, each.protocol_port) for each in self._call.transaction.find(Member, *there)})
+        c, monitor = columns(Member), columns(HealthMonitor)
+        place = (c.address == form.address) & (c.protocol_port == form.protocol_port)
+        twice = select(c.id).where(c.pool_id == pool.id, place, c.deleted_in.is_(None)).exists()
+        checked = select(monitor.id).where(monitor.pool_id == pool.id, monitor.deleted_in.is_(None)).exists()
+        taken, monitored = tuple(self._call.transaction.execute(select(twice, checked)).one())
+        _check_twice(form, {(form.address, form.protocol_port)} if taken else set())
+        self._checked[pool.id] = bool(monitored)
         return self._member(form, pool)
 
     def _member(self, form: MemberAlone, pool: Pool) -> Member:
@@ -259,10 +272,21 @@ class Planting:
             for each in children
         ]
         self._call.transaction.insert(*children, *healths)
+        self._statuses = {each.id: each.operating_status for each in healths}
+
+    def seen(self, kind: Kind, key: str) -> Seen:
+        """Return a child that was put down as a look at it would."""
+        return Seen(
+            kind=kind,
+            resource=self._children[key],
+            progress=self._ground.progress,
+            operating_status=self._statuses[key],
+            load_balancer_id=self._ground.load_balancer_id,
+        )
 
     def _monitored(self, pools: set[str]) -> set[str]:
-        if not pools:
-            return set()
+        if pools <= set(self._checked):
+            return {key for key in pools if self._checked[key]}
         c = columns(HealthMonitor)
         monitors = self._call.transaction.find(HealthMonitor, c.pool_id.in_(pools), c.deleted_in.is_(None))
         return {monitor.pool_id for monitor in monitors}
