@@ -1,7 +1,7 @@
 """The API under whatever its own description allows and more: no answer is a 5xx, every answer is as described."""
 
-import random
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from support.cloud import Cloud
 
 # For all users together; what is slow on a machine gets fewer examples.
 SECONDS = 20
-EXAMPLES = 20
+EXAMPLES = 8
 SEED = 20261123
 CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance]
 
@@ -74,7 +74,7 @@ class Garden:
     def put_in(self, case: Case) -> None:
         """Put real ids in a case's path and body."""
         parts = case.path.split("/")
-        for before, part in zip(parts, parts[1:], strict=False):
+        for before, part in pairwise(parts):
             name = part[1:-1]
             if part.startswith("{") and (before in self.ids or name in self.ids):
                 case.path_parameters[name] = self.ids.get(before) or self.ids[name]
@@ -90,13 +90,16 @@ def test_whatever_comes(tmp_path: Path, user: str) -> None:
     schema = schemathesis.openapi.from_asgi("/load-balancer/openapi.json", cloud.app)
     schema.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
-    random.Random(SEED).shuffle(operations)
+    # Where time runs short, each user leaves out other ones.
+    operations = operations if user == "alice" else operations[::-1]
     deadline = time.monotonic() + SECONDS / 2
     with asgi.get_client(cloud.app) as client:
         client.headers["X-Auth-Token"] = user
         garden = Garden(cloud, client)
         tried = 0
         for operation in operations:
+            if time.monotonic() > deadline:
+                break
 
             @seed(SEED)
             @settings(
@@ -108,8 +111,6 @@ def test_whatever_comes(tmp_path: Path, user: str) -> None:
             )
             @given(case=operation.as_strategy(), real=st.booleans())
             def answers(case: Case, real: bool) -> None:
-                if time.monotonic() > deadline:
-                    return
                 if real:
                     garden.put_in(case)
                 response = case.call(session=client, headers={"X-Auth-Token": user})
