@@ -21,8 +21,10 @@ _VERSIONS = (
 
 
 def operations() -> tuple[Operation, ...]:
-    """Return the operations at the mount's root; they are open to all."""
-    return tuple(Operation(method="GET", path=path, work=_versions, open=True) for path in ("", "/"))
+    """Return the operations at the mount's root, which are open to all, and the bare answer of each version."""
+    roots = tuple(Operation(method="GET", path=path, work=_versions, open=True) for path in ("", "/"))
+    bare = tuple(f"/{version}{below}" for version in ("v2", "v2.0") for below in ("", "/lbaas", "/octavia"))
+    return (*roots, *(Operation(method="GET", path=path, work=lambda _: "v2") for path in bare))
 
 
 def _versions(call: Call) -> Any:

@@ -11,8 +11,10 @@ from time import monotonic
 import uvicorn
 from msgspec import structs
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hydria import api
 from hydria.api.dialect import OctaviaDialect
@@ -105,9 +107,24 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
         response: Response = await nothing(request)
         return response
 
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: not_found})
+    middleware = [Middleware(_WithoutSlash)]
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: not_found}, middleware=middleware)
     app.state.exchange = exchange
     return app
+
+
+class _WithoutSlash:
+    """Takes a path of Octavia's with a slash after it for the path without, as Octavia does."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        path = scope.get("path", "")
+        if path.endswith("/") and path.startswith(f"{api.ROOT}/v2"):
+            scope = {**scope, "path": path.rstrip("/")}
+        await self._app(scope, receive, send)
 
 
 @contextlib.asynccontextmanager
