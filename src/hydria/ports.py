@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -19,6 +19,30 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds that only grow."""
+        ...
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who asks, as the identity service says. Names are for logs and answers, ids decide."""
+
+    user_id: str
+    project_id: str | None = None
+    roles: frozenset[str] = frozenset()
+    user_name: str = ""
+    project_name: str = ""
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller has the role `admin`."""
+        return "admin" in self.roles
+
+
+@runtime_checkable
+class Identity(Protocol):
+    """The identity service (Keystone's part) where it is elsewhere."""
+
+    async def owner(self, token: str) -> Caller | None:
+        """Return whose token this is, or None when it is nobody's or not good any more. Raises Unavailable."""
         ...
 
 

@@ -13,7 +13,8 @@ from hydria.adapters.memory import ManualClock
 from hydria.errors import Conflict, Refusal
 from hydria.http.decode import decode
 from hydria.http.dispatch import Dispatcher
-from hydria.http.operation import Call, Caller, Mount, Operation, Reply
+from hydria.http.operation import Call, Mount, Operation, Reply
+from hydria.ports import Caller
 from hydria.store import Database, Transaction, metadata
 from hydria.store.resources import KnownHost
 

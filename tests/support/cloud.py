@@ -18,7 +18,7 @@ from hydria.controller.orders import Quartermaster
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.http.dispatch import Dispatcher, nothing_here
-from hydria.http.operation import Caller
+from hydria.ports import Caller
 from hydria.store import Database, Transaction, metadata
 from support.api import Api
 

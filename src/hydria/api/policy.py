@@ -7,7 +7,7 @@ from oslo_config import cfg
 from oslo_policy import policy
 
 from hydria.errors import SettingsError
-from hydria.http.operation import Caller
+from hydria.ports import Caller
 
 _BASE = {
     "context_is_admin": "role:admin",

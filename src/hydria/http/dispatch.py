@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hydria.errors import Invalid, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
-from hydria.http.operation import Authorisation, Call, Caller, Dialect, Mount, Operation, Query, Reply
-from hydria.ports import Clock
+from hydria.http.operation import Authorisation, Call, Dialect, Mount, Operation, Query, Reply
+from hydria.ports import Caller, Clock, Identity
 from hydria.store import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ _json = msgspec.json.Encoder()
 # Every path takes them all, so that what it does not know is refused in its own dialect.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-# Reads a token's owner; None is nobody.
+# Reads a token's owner off the database; None is nobody.
 Authenticate = Callable[[Transaction, str], Caller | None]
 
 
@@ -34,15 +34,19 @@ class Dispatcher:
         self,
         database: Database,
         *,
-        authenticate: Authenticate,
+        authenticate: Authenticate | Identity,
         authorisation: Authorisation,
         clock: Clock,
         max_body: int,
         public_url: str | None = None,
     ) -> None:
-        """`max_body` is in bytes; `public_url` is the outside's name for this server, None to take the request's."""
+        """An identity service elsewhere is asked before the transaction, and never for what is open to all.
+
+        `max_body` is in bytes; `public_url` is the outside's name for this server, None to take the request's.
+        """
         self._database = database
-        self._authenticate = authenticate
+        self._elsewhere = authenticate if isinstance(authenticate, Identity) else None
+        self._authenticate = None if isinstance(authenticate, Identity) else authenticate
         self._authorisation = authorisation
         self._clock = clock
         self._max_body = max_body
@@ -87,9 +91,12 @@ class Dispatcher:
         query = Query(parse_qsl(request.url.query, keep_blank_values=True))
         _check_characters(request.url.path, query)
         token = request.headers.get("x-auth-token")
+        known = None
+        if self._elsewhere is not None and token and not operation.open:
+            known = await self._elsewhere.owner(token)
 
         def work(transaction: Transaction) -> Any:
-            caller = self._authenticate(transaction, token) if token else None
+            caller = self._authenticate(transaction, token) if token and self._authenticate is not None else known
             if caller is None and not operation.open:
                 raise Unauthenticated("The request you have made requires authentication.")
             call = Call(

@@ -8,22 +8,8 @@ from msgspec import Struct
 
 from hydria.errors import Forbidden, Refusal
 from hydria.model.base import stamp
+from hydria.ports import Caller
 from hydria.store import Transaction
-
-
-class Caller(Struct, frozen=True, kw_only=True):
-    """Who asks, as the identity service says. Names are for logs and answers, ids decide."""
-
-    user_id: str
-    project_id: str | None = None
-    roles: frozenset[str] = frozenset()
-    user_name: str = ""
-    project_name: str = ""
-
-    @property
-    def is_admin(self) -> bool:
-        """Whether the caller has the role `admin`."""
-        return "admin" in self.roles
 
 
 class Query:

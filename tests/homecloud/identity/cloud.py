@@ -10,8 +10,7 @@ from starlette.applications import Starlette
 
 from hydria.homecloud.identity import Identity, new_key
 from hydria.http.dispatch import Dispatcher
-from hydria.http.operation import Caller
-from hydria.ports import Clock
+from hydria.ports import Caller, Clock
 from hydria.store import Database, metadata
 
 PASSWORD = "correct horse"

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 
 from hydria.homecloud.network import HomeNetworking, HomeTopologies, bootstrap, mounts
 from hydria.http.dispatch import Dispatcher
-from hydria.http.operation import Caller
+from hydria.ports import Caller
 from hydria.spec import Topology
 from hydria.store import Database, Transaction, metadata
 

@@ -15,7 +15,8 @@ from hydria.homecloud.identity.rows import DOMAIN_ID, Assignment, Project, Role,
 from hydria.homecloud.identity.sessions import Sessions, forget_expired
 from hydria.homecloud.identity.standing import standing
 from hydria.homecloud.identity.tokens import TokenBox
-from hydria.http.operation import Caller, Mount
+from hydria.http.operation import Mount
+from hydria.ports import Caller
 from hydria.store import Transaction, columns
 
 # The roles that there are from the start.

@@ -21,7 +21,7 @@ from hydria.homecloud.network.rows import (
     SecurityGroupRule,
     Subnet,
 )
-from hydria.http.operation import Caller
+from hydria.ports import Caller
 from hydria.store import Transaction, columns
 
 Column = ColumnElement[Any]

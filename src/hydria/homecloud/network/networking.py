@@ -12,7 +12,7 @@ from hydria.homecloud.network import changes, interfaces, plugging
 from hydria.homecloud.network.faults import fault
 from hydria.homecloud.network.kinds import NETWORK, PORT, SECURITY_GROUP, SUBNET, Kind
 from hydria.homecloud.network.rows import Address, Network, Port, SecurityGroup, Subnet
-from hydria.http.operation import Caller
+from hydria.ports import Caller
 from hydria.spec import Interface
 from hydria.store import Transaction, columns
 
