@@ -52,7 +52,13 @@ async def test_one_of_many_equal_members_wins(api: Api, pool: dict[str, Any]) ->
 async def test_parallel_changes_of_one_thing_are_all_kept(api: Api, pool: dict[str, Any]) -> None:
     path = f"pools/{pool['id']}/members"
     key = (await api.post(path, member(1)))["member"]["id"]
-    changes = [{"name": "x"}, {"weight": 7}, {"backup": True}, {"monitor_port": 99}, {"tags": ["t"]}]
+    changes: list[dict[str, Any]] = [
+        {"name": "x"},
+        {"weight": 7},
+        {"backup": True},
+        {"monitor_port": 99},
+        {"tags": ["t"]},
+    ]
     sent = (api.send("PUT", f"{path}/{key}", json={"member": change}) for change in changes * 3)
     assert codes(await asyncio.gather(*sent)) == {200: 15}
     shown = (await api.get(f"{path}/{key}"))["member"]

@@ -71,7 +71,7 @@ class Garden:
             "subnet_id": self._subnet,
         }
 
-    def put_in(self, case: Case) -> None:
+    def put_in(self, case: Case[Any]) -> None:
         """Put real ids in a case's path and body."""
         parts = case.path.split("/")
         for before, part in pairwise(parts):
@@ -80,8 +80,8 @@ class Garden:
                 case.path_parameters[name] = self.ids.get(before) or self.ids[name]
         if isinstance(case.body, dict):
             for form in case.body.values():
-                for name in set(form) & set(self.ids) if isinstance(form, dict) else ():
-                    form[name] = self.ids[name]
+                if isinstance(form, dict):
+                    form |= {name: self.ids[name] for name in set(form) & set(self.ids)}
 
 
 @pytest.mark.parametrize("user", ["alice", "admin"])
@@ -93,7 +93,8 @@ def test_whatever_comes(tmp_path: Path, user: str) -> None:
     # Where time runs short, each user leaves out other ones.
     operations = operations if user == "alice" else operations[::-1]
     deadline = time.monotonic() + SECONDS / 2
-    with asgi.get_client(cloud.app) as client:
+    app: Any = cloud.app
+    with asgi.get_client(app) as client:
         client.headers["X-Auth-Token"] = user
         garden = Garden(cloud, client)
         tried = 0
@@ -110,7 +111,7 @@ def test_whatever_comes(tmp_path: Path, user: str) -> None:
                 suppress_health_check=list(HealthCheck),
             )
             @given(case=operation.as_strategy(), real=st.booleans())
-            def answers(case: Case, real: bool) -> None:
+            def answers(case: Case[Any], real: bool) -> None:
                 if real:
                     garden.put_in(case)
                 response = case.call(session=client, headers={"X-Auth-Token": user})
