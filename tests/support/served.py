@@ -9,14 +9,23 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec import Struct
+
 from hydria.compose.credentials import Credentials
 
 _START_SECONDS = 60.0
 
 
+class Served(Struct, frozen=True):
+    """A running server: the first admin's credentials, and its database's URL."""
+
+    credentials: Credentials
+    database_url: str
+
+
 @contextlib.contextmanager
-def served(directory: Path) -> Iterator[Credentials]:
-    """Start a server with its state in this directory, and end it; yields the first admin's credentials."""
+def served(directory: Path) -> Iterator[Served]:
+    """Start a server with its state in this directory, and end it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = {"STATE_DIR": str(directory / "state"), "RUN_DIR": str(directory / "run"), "SERVER_PORT": str(port)}
@@ -33,7 +42,8 @@ def served(directory: Path) -> Iterator[Credentials]:
         )
     try:
         _wait(process, port, log)
-        yield Credentials.read(directory / "state" / "clouds.yaml")
+        state = directory / "state"
+        yield Served(Credentials.read(state / "clouds.yaml"), f"sqlite:///{state / 'hydria.db'}")
     finally:
         process.kill()
         process.communicate()

@@ -45,10 +45,10 @@ class WarmShell(Shell):
             return super().type(command)
         return self.openstack(*shlex.split(command)[1:])
 
-    def openstack(self, *words: str) -> Answer:
-        """Run the client with these arguments and return what it said."""
+    def openstack(self, *words: str, **variables: str) -> Answer:
+        """Run the client with these arguments, and variables more than the shell's; return what it said."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, self._connection() as connection:
-            request = {"arguments": words, "environment": self.environment}
+            request = {"arguments": words, "environment": self.environment | variables}
             socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [out.fileno(), err.fileno()])
             status = json.loads(connection.makefile().readline())
             out.seek(0)
