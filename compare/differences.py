@@ -42,7 +42,7 @@ class Reason(Struct, frozen=True, kw_only=True):
     def explains(self, difference: Difference) -> bool:
         """Say whether it is the reason for a difference."""
         return all(
-            fnmatchcase(str(getattr(difference, name) or ""), getattr(self, name))
+            fnmatchcase(str(getattr(difference, name)), getattr(self, name))
             for name in ("case", "route", "about", "at", "octavia", "hydria")
         )
 

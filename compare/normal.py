@@ -8,6 +8,7 @@ CHOSEN = "5eed"
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?")
+_CHOICES = re.compile(r"(Value should be one of: )(.*)")
 # What nested lists are ordered by: their order is nobody's promise.
 _ORDER = ("name", "position", "protocol_port", "address", "type", "value", "id")
 
@@ -39,6 +40,8 @@ class Names:
         if key == "href" and "?" in value:
             address, _, arguments = value.partition("?")
             value = f"{address}?{'&'.join(sorted(arguments.split('&')))}"
+        # Octavia names them in the order of a set.
+        value = _CHOICES.sub(lambda match: match[1] + ", ".join(sorted(match[2].split(", "))), value)
         for found, name in self._known.items():
             value = value.replace(found, name)
         value = _UUID.sub(lambda match: self._name(match[0], key), value)

@@ -118,6 +118,11 @@ async def test_null_puts_the_default_back(
     assert same >= set(shown) - {"members", "healthmonitor_id", "pools", "listeners"}
 
 
+async def test_what_has_no_default_is_not_put_back(api: Api, tree: dict[str, dict[str, Any]]) -> None:
+    sentence = await api.fault("PUT", f"pools/{tree['pool']['id']}", 400, {"pool": {"lb_algorithm": None}})
+    assert sentence == "None is not a valid option for lb_algorithm"
+
+
 async def test_delays_have_no_default(api: Api, tree: dict[str, dict[str, Any]]) -> None:
     for attribute in ("delay", "timeout", "max_retries"):
         path = f"healthmonitors/{tree['healthmonitor']['id']}"

@@ -13,6 +13,7 @@ from hydria.errors import Conflict, Invalid
 from hydria.http.operation import Call
 from hydria.model import HealthMonitor, L7Policy, Listener, Member, Pool, Resource, listener_checks, pool_checks
 from hydria.model.create import PoolCreate
+from hydria.model.faults import no_option
 from hydria.model.pool import PoolUpdate
 from hydria.store import columns
 
@@ -48,6 +49,8 @@ class Pools(ResourceApi):
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse what its protocol cannot have; a persistence without a type keeps the stored one."""
         assert isinstance(resource, Pool)  # noqa: S101 - by the kind
+        if form.lb_algorithm is None:
+            raise no_option(None, "lb_algorithm")
         pool_checks.check_change(resource, form)
         pool_checks.defaults_for_null(form)
         if form.session_persistence:

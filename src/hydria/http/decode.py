@@ -43,8 +43,8 @@ class Defect(Exception):
         self.path = path
         self.value = value
         self.why = why
-        # The list of which the value is an item, if it is one.
-        self.whole: list[Any] | None = None
+        # The list or dict of which the value is an item, if it is one.
+        self.whole: Any = None
 
 
 def decode(raw: bytes, root: str | None, form: type[Struct], aliases: Mapping[str, str] = NO_ALIASES) -> Any:
@@ -238,7 +238,11 @@ def _dict(convert_value: Convert) -> Convert:
     def convert(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise _invalid(value, f"Value not a valid dict: {value}")
-        return {key: convert_value(item) for key, item in value.items()}
+        try:
+            return {key: convert_value(item) for key, item in value.items()}
+        except Defect as defect:
+            defect.whole = value
+            raise
 
     return convert
 

@@ -14,6 +14,7 @@ T = TypeVar("T")
 Maybe: TypeAlias = Union[T, None, UnsetType]  # noqa: UP007 - an alias with a type variable
 
 Name = Annotated[str, Meta(max_length=255)]
+ProviderName = Annotated[str, Meta(max_length=64)]
 Text = Annotated[str, Meta(max_length=255)]
 Tag = Annotated[str, Meta(max_length=255)]
 ProjectId = Annotated[str, Meta(max_length=36)]

@@ -3,7 +3,7 @@
 from msgspec import UNSET, Struct
 
 from hydria.model.base import Resource
-from hydria.model.fields import IpAddress, Maybe, Name, ProjectId, Tag, Text, Uuid
+from hydria.model.fields import IpAddress, Maybe, Name, ProjectId, ProviderName, Tag, Text, Uuid
 
 
 class AdditionalVip(Struct, frozen=True, kw_only=True):
@@ -66,6 +66,6 @@ class LoadBalancerAlone(LoadBalancerUpdate, kw_only=True):
     vip_network_id: Maybe[Uuid] = UNSET
     additional_vips: Maybe[list[AdditionalVip]] = UNSET
     project_id: Maybe[ProjectId] = UNSET
-    provider: Maybe[Name] = UNSET
+    provider: Maybe[ProviderName] = UNSET
     flavor_id: Maybe[Uuid] = UNSET
     availability_zone: Maybe[Name] = UNSET
