@@ -11,7 +11,7 @@ import pytest
 from hydria.spec import Counters
 from hydria.store import Database
 from hydria.store.resources import Traffic
-from support.client import Client, shows
+from support.client import Client, expect
 from support.served import Served
 
 COMMANDS = (Path(__file__).parent / "loadbalancer_commands.txt").read_text().splitlines()
@@ -48,14 +48,14 @@ def test_load_balancers(openstack: Client, subnets: tuple[str, str]) -> None:
         "loadbalancer create --name lb --description d --vip-subnet-id first --vip-address 10.9.0.9 "
         "--additional-vip subnet-id=second,ip-address=10.10.0.77 --vip-sg-id web --provider octavia --tag red"
     )
-    assert shows(
+    expect(
         made,
         name="lb",
         description="d",
         vip_subnet_id=subnets[0],
         vip_address="10.9.0.9",
         vip_sg_ids=[group],
-        provider="amphora",
+        provider="octavia",
         provisioning_status="PENDING_CREATE",
         operating_status="OFFLINE",
         admin_state_up=True,
@@ -67,20 +67,20 @@ def test_load_balancers(openstack: Client, subnets: tuple[str, str]) -> None:
         "updated_at": openstack.get(f"loadbalancer show {made['id']}")["updated_at"],
     }
     listed = {"id": made["id"], "name": "lb", "vip_address": "10.9.0.9", "provisioning_status": "ACTIVE"}
-    filters = ("--name lb", "--vip-subnet-id first", "--provider amphora", "--tags red", "--project admin")
+    filters = ("--name lb", "--vip-subnet-id first", "--provider octavia", "--tags red", "--project admin")
     for filter_ in filters:
         (found,) = openstack.get(f"loadbalancer list {filter_}")
-        assert shows(found, **listed)
+        expect(found, **listed)
     assert openstack.get("loadbalancer list --disable") == []
 
     openstack.do("loadbalancer set lb --name lb2 --description e --disable --vip-sg-id web --tag blue --wait")
     changed = openstack.get("loadbalancer show lb2")
-    assert shows(changed, id=made["id"], description="e", admin_state_up=False, provisioning_status="ACTIVE")
+    expect(changed, id=made["id"], description="e", admin_state_up=False, provisioning_status="ACTIVE")
     assert sorted(changed["tags"]) == ["blue", "red"]
     openstack.do("loadbalancer unset lb2 --description --vip-sg-id --all-tag --wait")
-    assert shows(openstack.get("loadbalancer show lb2"), description="", vip_sg_ids=[], tags=[])
+    expect(openstack.get("loadbalancer show lb2"), description="", vip_sg_ids=[], tags=[])
     openstack.do("loadbalancer unset lb2 --name")
-    assert shows(openstack.get(f"loadbalancer show {made['id']}"), name="")
+    expect(openstack.get(f"loadbalancer show {made['id']}"), name="")
 
     openstack.do(f"loadbalancer failover {made['id']} --wait")
     openstack.do(f"loadbalancer delete {made['id']} --wait")
@@ -91,7 +91,7 @@ def test_statuses_and_statistics(openstack: Client, load_balancer: LoadBalancer,
     lb = load_balancer("busy")
     listener = openstack.get("loadbalancer listener create --name door --protocol TCP --protocol-port 25 busy --wait")
     status = json.loads(openstack.answer("loadbalancer status show busy").out)["loadbalancer"]
-    assert shows(status, id=lb["id"], name="busy", provisioning_status="ACTIVE", operating_status="OFFLINE")
+    expect(status, id=lb["id"], name="busy", provisioning_status="ACTIVE", operating_status="OFFLINE")
     assert [each["id"] for each in status["listeners"]] == [listener["id"]]
 
     (amphora,) = openstack.get("loadbalancer amphora list --loadbalancer busy")
@@ -102,7 +102,7 @@ def test_statuses_and_statistics(openstack: Client, load_balancer: LoadBalancer,
     said = {name: getattr(counters, name) for name in Counters.__struct_fields__}
     assert openstack.get("loadbalancer stats show busy") == said
     assert openstack.get("loadbalancer listener stats show door") == said
-    assert shows(openstack.get(f"loadbalancer amphora stats show {amphora['id']}"), **said)
+    expect(openstack.get(f"loadbalancer amphora stats show {amphora['id']}"), **said)
     openstack.do("loadbalancer delete --cascade busy")
 
 
@@ -110,9 +110,9 @@ def test_amphorae(openstack: Client, load_balancer: LoadBalancer) -> None:
     lb = load_balancer("light")
     (listed,) = openstack.get("loadbalancer amphora list --loadbalancer light --long")
     expected = {"loadbalancer_id": lb["id"], "status": "ALLOCATED", "role": "STANDALONE", "ha_ip": lb["vip_address"]}
-    assert shows(listed, **expected)
+    expect(listed, **expected)
     amphora = openstack.get(f"loadbalancer amphora show {listed['id']}")
-    assert shows(amphora, id=listed["id"], ha_port_id=lb["vip_port_id"], vrrp_ip=lb["vip_address"], **expected)
+    expect(amphora, id=listed["id"], ha_port_id=lb["vip_port_id"], vrrp_ip=lb["vip_address"], **expected)
     openstack.do(f"loadbalancer amphora configure {amphora['id']}")
     openstack.do(f"loadbalancer amphora failover {amphora['id']}")
     (successor,) = openstack.get("loadbalancer amphora list --loadbalancer light")
@@ -130,7 +130,7 @@ def test_listeners(openstack: Client, load_balancer: LoadBalancer) -> None:
         "--timeout-client-data 1001 --timeout-member-connect 1002 --timeout-member-data 1003 "
         "--timeout-tcp-inspect 1004 --tag red lb-of-listeners --wait"
     )
-    assert shows(
+    expect(
         made,
         name="web",
         description="d",
@@ -149,7 +149,7 @@ def test_listeners(openstack: Client, load_balancer: LoadBalancer) -> None:
         tags=["red"],
     )
     (found,) = openstack.get("loadbalancer listener list --loadbalancer lb-of-listeners")
-    assert shows(found, id=made["id"], name="web", protocol="HTTP", protocol_port=80, admin_state_up=True)
+    expect(found, id=made["id"], name="web", protocol="HTTP", protocol_port=80, admin_state_up=True)
     pool = openstack.get(
         "loadbalancer pool create --name spare --protocol HTTP --lb-algorithm ROUND_ROBIN "
         "--loadbalancer lb-of-listeners"
@@ -159,7 +159,7 @@ def test_listeners(openstack: Client, load_balancer: LoadBalancer) -> None:
         "--insert-headers X-Forwarded-For=false --allowed-cidr 192.0.2.0/24 --disable --tag blue --wait"
     )
     changed = openstack.get("loadbalancer listener show web2")
-    assert shows(
+    expect(
         changed,
         default_pool_id=pool["id"],
         connection_limit=7,
@@ -173,7 +173,7 @@ def test_listeners(openstack: Client, load_balancer: LoadBalancer) -> None:
         "--allowed-cidrs --timeout-client-data --timeout-member-connect --timeout-member-data --timeout-tcp-inspect "
         "--all-tag --wait"
     )
-    assert shows(
+    expect(
         openstack.get(f"loadbalancer listener show {made['id']}"),
         name="",
         description="",
@@ -200,7 +200,7 @@ def test_pools(openstack: Client, load_balancer: LoadBalancer) -> None:
         "--tls-ciphers ECDHE-RSA-AES128-GCM-SHA256 --alpn-protocol h2 --tag red --wait"
     )
     session = {"type": "APP_COOKIE", "cookie_name": "c", "persistence_timeout": None, "persistence_granularity": None}
-    assert shows(
+    expect(
         made,
         name="po",
         description="d",
@@ -219,17 +219,17 @@ def test_pools(openstack: Client, load_balancer: LoadBalancer) -> None:
         tags=["red"],
     )
     (found,) = openstack.get("loadbalancer pool list --loadbalancer lb-of-pools")
-    assert shows(found, id=made["id"], name="po", lb_algorithm="LEAST_CONNECTIONS", provisioning_status="ACTIVE")
+    expect(found, id=made["id"], name="po", lb_algorithm="LEAST_CONNECTIONS", provisioning_status="ACTIVE")
     openstack.do(
         "loadbalancer pool set po --name po2 --lb-algorithm SOURCE_IP --session-persistence type=SOURCE_IP "
         "--disable-tls --disable --no-tag --wait"
     )
     changed = openstack.get("loadbalancer pool show po2")
-    assert shows(changed, lb_algorithm="SOURCE_IP", tls_enabled=False, admin_state_up=False, tags=[])
+    expect(changed, lb_algorithm="SOURCE_IP", tls_enabled=False, admin_state_up=False, tags=[])
     assert changed["session_persistence"]["type"] == "SOURCE_IP"
     openstack.do("loadbalancer pool unset po2 --description --session-persistence --alpn-protocols --wait")
     cleared = openstack.get("loadbalancer pool show po2")
-    assert shows(cleared, description="", session_persistence=None, alpn_protocols=None)
+    expect(cleared, description="", session_persistence=None, alpn_protocols=None)
     openstack.do("loadbalancer pool delete po2 --wait")
     assert openstack.get("loadbalancer pool list --loadbalancer lb-of-pools") == []
     assert openstack.get("loadbalancer listener show front")["default_pool_id"] is None
@@ -242,7 +242,7 @@ def test_members(openstack: Client, load_balancer: LoadBalancer, subnets: tuple[
         "loadbalancer member create --name m --address 10.9.0.11 --protocol-port 80 --subnet-id first --weight 5 "
         "--enable-backup --monitor-port 8080 --monitor-address 10.9.0.12 --tag red crew --wait"
     )
-    assert shows(
+    expect(
         made,
         name="m",
         address="10.9.0.11",
@@ -257,18 +257,18 @@ def test_members(openstack: Client, load_balancer: LoadBalancer, subnets: tuple[
         tags=["red"],
     )
     (found,) = openstack.get("loadbalancer member list crew")
-    assert shows(found, id=made["id"], name="m", address="10.9.0.11", weight=5, operating_status="NO_MONITOR")
+    expect(found, id=made["id"], name="m", address="10.9.0.11", weight=5, operating_status="NO_MONITOR")
     openstack.do(
         "loadbalancer member set crew m --name m2 --weight 6 --monitor-port 8081 --monitor-address 10.9.0.13 "
         "--disable --wait"
     )
     changed = openstack.get("loadbalancer member show crew m2")
-    assert shows(changed, weight=6, monitor_port=8081, monitor_address="10.9.0.13", admin_state_up=False)
+    expect(changed, weight=6, monitor_port=8081, monitor_address="10.9.0.13", admin_state_up=False)
     openstack.do(
         "loadbalancer member unset crew m2 --weight --backup --monitor-port --monitor-address --all-tag --wait"
     )
     cleared = openstack.get("loadbalancer member show crew m2")
-    assert shows(cleared, weight=1, backup=False, monitor_port=None, monitor_address=None, tags=[])
+    expect(cleared, weight=1, backup=False, monitor_port=None, monitor_address=None, tags=[])
     openstack.do("loadbalancer member delete crew m2 --wait")
     assert openstack.get("loadbalancer member list crew") == []
 
@@ -285,24 +285,24 @@ def test_health_monitors(openstack: Client, load_balancer: LoadBalancer) -> None
     http = {"http_method": "HEAD", "http_version": 1.1, "domain_name": "a.example", "url_path": "/x"}
     statuses = {"provisioning_status": "ACTIVE", "operating_status": "ONLINE"}
     pools = [{"id": pool["id"]}]
-    assert shows(made, name="hm", type="HTTP", expected_codes="200,201", pools=pools, tags=["red"])
-    assert shows(made, **times, **http, **statuses)
+    expect(made, name="hm", type="HTTP", expected_codes="200,201", pools=pools, tags=["red"])
+    expect(made, **times, **http, **statuses)
     (found,) = openstack.get("loadbalancer healthmonitor list")
-    assert shows(found, id=made["id"], name="hm", type="HTTP", admin_state_up=True)
+    expect(found, id=made["id"], name="hm", type="HTTP", admin_state_up=True)
     openstack.do(
         "loadbalancer healthmonitor set hm --name hm2 --delay 6 --timeout 5 --max-retries 4 --max-retries-down 5 "
         "--http-method OPTIONS --domain-name b.example --url-path /y --expected-codes 202 --disable --wait"
     )
     changed = openstack.get("loadbalancer healthmonitor show hm2")
-    assert shows(changed, delay=6, timeout=5, max_retries=4, max_retries_down=5, operating_status="OFFLINE")
-    assert shows(changed, http_method="OPTIONS", domain_name="b.example", url_path="/y", expected_codes="202")
+    expect(changed, delay=6, timeout=5, max_retries=4, max_retries_down=5, operating_status="OFFLINE")
+    expect(changed, http_method="OPTIONS", domain_name="b.example", url_path="/y", expected_codes="202")
     openstack.do(
         "loadbalancer healthmonitor unset hm2 --domain-name --expected-codes --http-method --http-version "
         "--max-retries-down --url-path --all-tag --wait"
     )
     cleared = openstack.get("loadbalancer healthmonitor show hm2")
-    assert shows(cleared, domain_name=None, http_version=None, http_method="GET", url_path="/", tags=[])
-    assert shows(cleared, expected_codes="200", max_retries_down=3)
+    expect(cleared, domain_name=None, http_version=None, http_method="GET", url_path="/", tags=[])
+    expect(cleared, expected_codes="200", max_retries_down=3)
     openstack.do("loadbalancer healthmonitor delete hm2 --wait")
     assert openstack.get("loadbalancer healthmonitor list") == []
 
@@ -317,12 +317,12 @@ def test_l7_policies(openstack: Client, load_balancer: LoadBalancer) -> None:
         "loadbalancer l7policy create --name first --description d --action REDIRECT_TO_URL "
         "--redirect-url http://a.example/ --redirect-http-code 301 --tag red gate --wait"
     )
-    assert shows(made, name="first", description="d", action="REDIRECT_TO_URL", redirect_url="http://a.example/")
-    assert shows(made, redirect_http_code=301, position=1, listener_id=listener["id"], rules=[], tags=["red"])
+    expect(made, name="first", description="d", action="REDIRECT_TO_URL", redirect_url="http://a.example/")
+    expect(made, redirect_http_code=301, position=1, listener_id=listener["id"], rules=[], tags=["red"])
     other = openstack.get(
         "loadbalancer l7policy create --name other --action REDIRECT_TO_POOL --redirect-pool aside --position 1 gate"
     )
-    assert shows(other, redirect_pool_id=pool["id"], position=1)
+    expect(other, redirect_pool_id=pool["id"], position=1)
     listed = openstack.get("loadbalancer l7policy list --listener gate")
     assert {each["name"]: each["position"] for each in listed} == {"other": 1, "first": 2}
     openstack.do(
@@ -330,14 +330,14 @@ def test_l7_policies(openstack: Client, load_balancer: LoadBalancer) -> None:
         "--redirect-http-code 308 --position 1 --disable --wait"
     )
     changed = openstack.get("loadbalancer l7policy show second")
-    assert shows(changed, action="REDIRECT_PREFIX", redirect_prefix="https://b.example", redirect_url=None)
-    assert shows(changed, redirect_http_code=308, position=1, admin_state_up=False, operating_status="OFFLINE")
+    expect(changed, action="REDIRECT_PREFIX", redirect_prefix="https://b.example", redirect_url=None)
+    expect(changed, redirect_http_code=308, position=1, admin_state_up=False, operating_status="OFFLINE")
     openstack.do("loadbalancer l7policy unset second --description --redirect-http-code --all-tag --wait")
     cleared = openstack.get("loadbalancer l7policy show second")
-    assert shows(cleared, description="", redirect_http_code=None, tags=[])
+    expect(cleared, description="", redirect_http_code=None, tags=[])
     openstack.do("loadbalancer l7policy delete second --wait")
     (left,) = openstack.get("loadbalancer l7policy list")
-    assert shows(left, name="other", position=1)
+    expect(left, name="other", position=1)
 
 
 def test_l7_rules(openstack: Client, load_balancer: LoadBalancer) -> None:
@@ -348,16 +348,16 @@ def test_l7_rules(openstack: Client, load_balancer: LoadBalancer) -> None:
         "loadbalancer l7rule create --type HEADER --key X-A --value a --compare-type EQUAL_TO --invert --tag red no "
         "--wait"
     )
-    assert shows(made, type="HEADER", key="X-A", value="a", compare_type="EQUAL_TO", invert=True, tags=["red"])
-    assert shows(made, provisioning_status="ACTIVE", operating_status="ONLINE")
+    expect(made, type="HEADER", key="X-A", value="a", compare_type="EQUAL_TO", invert=True, tags=["red"])
+    expect(made, provisioning_status="ACTIVE", operating_status="ONLINE")
     key = made["id"]
     (found,) = openstack.get("loadbalancer l7rule list no")
-    assert shows(found, id=key, type="HEADER", key="X-A", value="a", invert=True, provisioning_status="ACTIVE")
+    expect(found, id=key, type="HEADER", key="X-A", value="a", invert=True, provisioning_status="ACTIVE")
     openstack.do(f"loadbalancer l7rule set no {key} --type COOKIE --key c --value b --compare-type CONTAINS --wait")
     changed = openstack.get(f"loadbalancer l7rule show no {key}")
-    assert shows(changed, type="COOKIE", key="c", value="b", compare_type="CONTAINS", invert=True)
+    expect(changed, type="COOKIE", key="c", value="b", compare_type="CONTAINS", invert=True)
     openstack.do(f"loadbalancer l7rule unset no {key} --invert --all-tag --wait")
-    assert shows(openstack.get(f"loadbalancer l7rule show no {key}"), invert=False, tags=[])
+    expect(openstack.get(f"loadbalancer l7rule show no {key}"), invert=False, tags=[])
     openstack.do(f"loadbalancer l7rule delete no {key} --wait")
     assert openstack.get("loadbalancer l7rule list no") == []
 
@@ -391,15 +391,15 @@ def test_providers(openstack: Client) -> None:
 def test_flavors(openstack: Client, subnets: tuple[str, str]) -> None:
     data = '{"loadbalancer_topology": "SINGLE"}'
     profile = openstack.get(f"loadbalancer flavorprofile create --name fp --provider amphora --flavor-data '{data}'")
-    assert shows(profile, name="fp", provider_name="amphora", flavor_data=data)
+    expect(profile, name="fp", provider_name="amphora", flavor_data=data)
     openstack.do("loadbalancer flavorprofile set fp --name fp2 --provider octavia")
     changed = openstack.get("loadbalancer flavorprofile show fp2")
     assert changed == profile | {"name": "fp2", "provider_name": "octavia"}
     (found,) = openstack.get("loadbalancer flavorprofile list --name fp2")
-    assert shows(found, id=profile["id"], provider_name="octavia")
+    expect(found, id=profile["id"], provider_name="octavia")
 
     made = openstack.get("loadbalancer flavor create --name small --flavorprofile fp2 --description d --enable")
-    assert shows(made, name="small", flavor_profile_id=profile["id"], enabled=True, description="d")
+    expect(made, name="small", flavor_profile_id=profile["id"], enabled=True, description="d")
     openstack.do("loadbalancer flavor set small --name tiny --description e --disable")
     assert openstack.get("loadbalancer flavor show tiny") == made | {
         "name": "tiny",
@@ -409,7 +409,7 @@ def test_flavors(openstack: Client, subnets: tuple[str, str]) -> None:
     openstack.do("loadbalancer flavor unset tiny --description")
     assert openstack.get("loadbalancer flavor show tiny")["description"] == ""
     (found,) = openstack.get("loadbalancer flavor list --flavorprofile fp2 --disable")
-    assert shows(found, id=made["id"], name="tiny", enabled=False)
+    expect(found, id=made["id"], name="tiny", enabled=False)
 
     openstack.do("loadbalancer flavor set tiny --enable")
     lb = openstack.get("loadbalancer create --name of-flavor --flavor tiny --vip-subnet-id first")
@@ -426,21 +426,21 @@ def test_availability_zones(openstack: Client, subnets: tuple[str, str]) -> None
     profile = openstack.get(
         f"loadbalancer availabilityzoneprofile create --name ap --provider amphora --availability-zone-data '{data}'"
     )
-    assert shows(profile, name="ap", provider_name="amphora", availability_zone_data=data)
+    expect(profile, name="ap", provider_name="amphora", availability_zone_data=data)
     openstack.do("loadbalancer availabilityzoneprofile set ap --name ap2 --provider octavia")
     changed = openstack.get("loadbalancer availabilityzoneprofile show ap2")
     assert changed == profile | {"name": "ap2", "provider_name": "octavia"}
     (found,) = openstack.get("loadbalancer availabilityzoneprofile list --provider octavia")
-    assert shows(found, id=profile["id"], name="ap2")
+    expect(found, id=profile["id"], name="ap2")
 
     made = openstack.get("loadbalancer availabilityzone create --name z --availabilityzoneprofile ap2 --description d")
-    assert shows(made, name="z", availability_zone_profile_id=profile["id"], enabled=True, description="d")
+    expect(made, name="z", availability_zone_profile_id=profile["id"], enabled=True, description="d")
     openstack.do("loadbalancer availabilityzone set z --description e --disable")
     assert openstack.get("loadbalancer availabilityzone show z") == made | {"description": "e", "enabled": False}
     openstack.do("loadbalancer availabilityzone unset z --description")
     assert openstack.get("loadbalancer availabilityzone show z")["description"] == ""
     (found,) = openstack.get("loadbalancer availabilityzone list --availabilityzoneprofile ap2 --disable")
-    assert shows(found, name="z", enabled=False)
+    expect(found, name="z", enabled=False)
 
     openstack.do("loadbalancer availabilityzone set z --enable")
     lb = openstack.get("loadbalancer create --name of-zone --availability-zone z --vip-subnet-id first")

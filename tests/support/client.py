@@ -50,6 +50,7 @@ class Client:
         self._warm.close()
 
 
-def shows(found: dict[str, Any], **values: Any) -> bool:
-    """Say whether these are among the shown values."""
-    return {name: found.get(name) for name in values} == values
+def expect(found: dict[str, Any], **values: Any) -> None:
+    """Say which of these values is shown otherwise."""
+    wrong = {name: (found.get(name), "not", value) for name, value in values.items() if found.get(name) != value}
+    assert not wrong, wrong
