@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 # Ids that cases choose themselves begin so, and stay as they are.
-CHOSEN = "5eed"
+CHOSEN = "5eed0000"
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from compare.inside import InsideHydria
+from hydria.compose.clock import SystemClock
 from hydria.compose.noop import NoopNetworking, NoopPlane
-from hydria.compose.server import SystemClock
 from hydria.controller.orders import Quartermaster
 from hydria.controller.reconcile import Reconciler
 from hydria.errors import HostError
