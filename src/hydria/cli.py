@@ -150,7 +150,7 @@ def env(
     from hydria.compose.credentials import CLOUD, Credentials  # noqa: PLC0415
 
     settings = _settings()
-    credentials = Credentials.read(settings.credentials_file)
+    credentials = Credentials.kept(settings)
     if clouds_yaml is None:
         sys.stdout.write(credentials.exports() + "\n")
         return
@@ -264,7 +264,7 @@ def _connection(settings: Settings) -> "Connection":
 
     from hydria.compose.credentials import Credentials  # noqa: PLC0415
 
-    credentials = Credentials.read(settings.credentials_file)
+    credentials = Credentials.kept(settings)
     return openstack.connect(load_envvars=False, load_yaml_config=False, **credentials.connection())
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials
-from hydria.compose.server import SystemClock, make_app, upgrade_database
+from hydria.compose.server import make_app, upgrade_database
 from hydria.settings import Settings
 from hydria.settings.values import DatabaseSettings
 from hydria.store import Database

@@ -17,7 +17,8 @@ from starlette.applications import Starlette
 
 from hydria.adapters.memory import MemoryHost
 from hydria.agent import Agent, Link
-from hydria.compose.server import SystemClock, make_app
+from hydria.compose.clock import SystemClock
+from hydria.compose.server import make_app
 from hydria.controller.orders import Quartermaster
 from hydria.homecloud.network import HomeNetworking, HomeTopologies
 from hydria.model import LoadBalancer

@@ -49,9 +49,13 @@ def test_every_key_can_be_set_by_its_variable(key: Key, tmp_path: Path) -> None:
         "host": "name",
         "max_connections": "10",
         "memory_mb": "20",
+        "auth_url": "https://x/v3",
+        "password": "p",
+        "cafile": "/ca.pem",
     }
     value = good.get(key.name, str(key.default).lower() if isinstance(key.default, bool) else str(key.default))
-    settings = load(written(tmp_path, ""), {key.variable: value})
+    # Keystone's address alone is a mistake.
+    settings = load(written(tmp_path, ""), {"HYDRIA_KEYSTONE_PASSWORD": "p", key.variable: value})
     table = getattr(settings, key.section) if key.section else settings
     assert str(getattr(table, key.name)).lower() == value.lower()
 
@@ -87,6 +91,14 @@ def test_all_mistakes_are_told_at_once_and_no_password_with_them(tmp_path: Path)
     assert "secret" not in "".join(lines)
     assert "environment: HYDRIA_SERVER_PORT: must be a whole number from 1 to 65535, not 'x'" in lines
     assert "environment: HYDRIA_SERVER_PROT: unknown; did you mean HYDRIA_SERVER_PORT?" in lines
+
+
+def test_a_keystone_needs_its_password_and_no_mistake_shows_it(tmp_path: Path) -> None:
+    file = written(tmp_path, '[keystone]\nauth_url = "https://keystone.example/v3"')
+    assert refusal(file, {})[0].startswith("keystone.password: must be set where keystone.auth_url is")
+    assert load(file, {"HYDRIA_KEYSTONE_PASSWORD": "secret"}).keystone.password == "secret"
+    number = written(tmp_path, "[keystone]\npassword = 12345")
+    assert refusal(number, {}) == [f"{number}:2: keystone.password: must be 1 to 255 characters"]
 
 
 def test_a_named_file_must_be_there(tmp_path: Path) -> None:

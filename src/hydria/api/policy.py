@@ -6,7 +6,7 @@ from pathlib import Path
 from oslo_config import cfg
 from oslo_policy import policy
 
-from hydria.errors import SettingsError
+from hydria.api.policy_file import overrides
 from hydria.ports import Caller
 
 _BASE = {
@@ -34,6 +34,16 @@ _BASE = {
         "rule:load-balancer:global_observer or rule:load-balancer:quota-admin or rule:load-balancer:admin"
     ),
     "load-balancer:write-quota": "rule:load-balancer:quota-admin or rule:load-balancer:admin",
+}
+
+# What else Octavia lets in where its older defaults count: `or`ed to the rule of that name.
+_LEGACY = {
+    "context_is_admin": "role:load-balancer_admin",
+    "load-balancer:admin": "role:load-balancer_admin",
+    "load-balancer:global_observer": "role:load-balancer_global_observer",
+    "load-balancer:member_and_owner": "role:load-balancer_member and rule:load-balancer:owner",
+    "load-balancer:observer_and_owner": "role:load-balancer_observer and rule:load-balancer:owner",
+    "load-balancer:quota-admin": "role:load-balancer_quota_admin",
 }
 
 _READ, _GLOBAL, _WRITE, _ADMIN = (f"rule:load-balancer:{name}" for name in ("read", "read-global", "write", "admin"))
@@ -90,15 +100,13 @@ _RULES: dict[str, dict[str, str]] = {
 
 
 class OctaviaPolicy:
-    """Decides by Octavia's rules. A policy file (YAML) replaces single rules, as in Octavia."""
+    """Decides by Octavia's rules. A policy file replaces single rules, as in Octavia."""
 
-    def __init__(self, policy_file: Path | None = None) -> None:
-        """Read the rules once. Raises SettingsError for a file that cannot be read."""
-        rules = dict(_BASE)
-        for resource, actions in _RULES.items():
-            rules |= {f"{PREFIX}{resource}:{action}": check for action, check in actions.items()}
+    def __init__(self, policy_file: Path | None = None, *, legacy_roles: bool = False) -> None:
+        """Read the rules once; `legacy_roles` lets the load-balancer_* roles in too. Raises SettingsError."""
+        rules = default_rules(legacy_roles=legacy_roles)
         if policy_file is not None:
-            rules |= _overrides(policy_file)
+            rules |= overrides(policy_file, known=rules)
         conf = cfg.ConfigOpts()
         conf([], project="hydria", default_config_files=[], default_config_dirs=[])
         self._enforcer = policy.Enforcer(conf, use_conf=False)
@@ -113,14 +121,15 @@ class OctaviaPolicy:
 
     def _enforce(self, rule: str, roles: frozenset[str], of: str | None, user_id: str, project_id: str | None) -> bool:
         credentials = {"roles": list(roles), "project_id": of, "user_id": user_id}
+        credentials["is_admin"] = bool(self._enforcer.enforce("context_is_admin", credentials, credentials))
         return bool(self._enforcer.enforce(rule, {"project_id": project_id}, credentials))
 
 
-def _overrides(policy_file: Path) -> dict[str, str]:
-    try:
-        found = policy.parse_file_contents(policy_file.read_text())
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"api.policy_file: {policy_file} cannot be read as a policy file: {error}") from None
-    if not isinstance(found, dict) or not all(isinstance(part, str) for pair in found.items() for part in pair):
-        raise SettingsError(f'api.policy_file: {policy_file} must hold lines like "rule name": "check"')
-    return found
+def default_rules(*, legacy_roles: bool = False) -> dict[str, str]:
+    """Return all rules that there are, with their checks."""
+    rules = dict(_BASE)
+    if legacy_roles:
+        rules |= {name: f"({rules[name]}) or ({check})" for name, check in _LEGACY.items()}
+    for resource, actions in _RULES.items():
+        rules |= {f"{PREFIX}{resource}:{action}": check for action, check in actions.items()}
+    return rules

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from msgspec import Struct
 
-from hydria.errors import HostError
+from hydria.errors import HostError, SettingsError
 from hydria.settings import Settings
 
 CLOUD = "hydria"
@@ -35,6 +35,14 @@ class Credentials(Struct, frozen=True, kw_only=True):
             project_name="admin",
             region_name=settings.homecloud.region,
         )
+
+    @classmethod
+    def kept(cls, settings: Settings) -> "Credentials":
+        """Return those of the first admin that were written down. Raises HydriaError where there are none."""
+        if settings.keystone.auth_url is not None:
+            place = f"{settings.keystone.auth_url} (keystone.auth_url)"
+            raise SettingsError(f"Users are those of {place}: take your credentials from there.")
+        return cls.read(settings.credentials_file)
 
     @classmethod
     def read(cls, file: Path) -> "Credentials":

@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable
 from functools import partial
-from time import monotonic
 
 import uvicorn
 from msgspec import structs
@@ -18,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hydria import api
 from hydria.api.dialect import OctaviaDialect
-from hydria.api.policy import OctaviaPolicy
-from hydria.compose import thrift
+from hydria.compose import rights, thrift
+from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials, agent_secret, kept_secret
 from hydria.compose.noop import NoopNetworking, NoopPlane
 from hydria.controller.exchange import Exchange
@@ -28,27 +26,16 @@ from hydria.controller.orders import Quartermaster
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.homecloud import identity, network
-from hydria.http.dispatch import Dispatcher, nothing_here
+from hydria.http.dispatch import Authenticate, Dispatcher, nothing_here
+from hydria.http.operation import Mount
 from hydria.locking import lock_once
-from hydria.ports import Clock, Networking
+from hydria.ports import Clock, Identity, Networking
 from hydria.settings import Settings
 from hydria.store import Database, Transaction
 from hydria.store.migrate import upgrade
 
 # How long a stopping server lets requests finish (seconds); polls are cut off then.
 _GRACE = 2
-
-
-class SystemClock:
-    """The machine's time."""
-
-    def now(self) -> datetime:
-        """Return the time in UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Return seconds that only grow."""
-        return monotonic()
 
 
 def upgrade_database(settings: Settings) -> None:
@@ -61,15 +48,10 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
     """Return the server as an ASGI application; its controller works while the application's lifespan lasts.
 
     Makes the home cloud's first things and the secrets, if they are not there. `noop` puts a data plane that does
-    nothing in the place of hosts.
+    nothing in the place of hosts. Raises SettingsError.
     """
-    cloud = identity.Identity(
-        region=settings.homecloud.region,
-        key=kept_secret(settings.state_dir / "token.key", identity.new_key),
-        token_hours=settings.homecloud.token_hours,
-        now=clock.now,
-    )
-    _first_things(settings, database, clock, cloud)
+    authorisation = rights.policy_of(settings)
+    authenticate, users = _users(settings, database, clock)
 
     def networking_of(transaction: Transaction) -> Networking:
         home = network.HomeNetworking(transaction, clock.now())
@@ -77,8 +59,8 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
 
     dispatcher = Dispatcher(
         database,
-        authenticate=cloud.authenticate,
-        authorisation=OctaviaPolicy(settings.api.policy_file),
+        authenticate=authenticate,
+        authorisation=authorisation,
         clock=clock,
         max_body=settings.server.max_body_bytes,
         public_url=settings.server.public_url,
@@ -93,7 +75,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
             strict_immutable=settings.api.strict_immutable,
             default_quotas=structs.asdict(settings.quotas),
         ),
-        cloud.mount(),
+        *users,
         *network.mounts(),
     )
     if noop:
@@ -177,15 +159,38 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _first_things(settings: Settings, database: Database, clock: Clock, cloud: identity.Identity) -> None:
-    """Make the first project, its admin and the external network; the admin's password is written down once."""
+def _users(settings: Settings, database: Database, clock: Clock) -> tuple[Authenticate | Identity, tuple[Mount, ...]]:
+    """Return who says whose a token is, and where users are looked after; makes the first things.
+
+    Where users are a Keystone's, the home cloud's identity is away: two places to log in would be one too many.
+    """
+    elsewhere = rights.identity_elsewhere(settings, clock)
+    if elsewhere is not None:
+        # Nobody's, as Neutron has it for what only admins change.
+        _external_network(settings, database, clock, lambda _: "")
+        return elsewhere, ()
+    cloud = identity.Identity(
+        region=settings.homecloud.region,
+        key=kept_secret(settings.state_dir / "token.key", identity.new_key),
+        token_hours=settings.homecloud.token_hours,
+        now=clock.now,
+    )
     file = settings.credentials_file
     password = Credentials.read(file).password if file.exists() else secrets.token_urlsafe(18)
     # Before the database knows it: a password that nobody can read would be lost.
     Credentials.of(settings, password).write(file)
+    _external_network(
+        settings, database, clock, lambda transaction: cloud.bootstrap(transaction, clock.now(), password)
+    )
+    return cloud.authenticate, (cloud.mount(),)
+
+
+def _external_network(
+    settings: Settings, database: Database, clock: Clock, owner: Callable[[Transaction], str]
+) -> None:
+    """Make the external network, if there is none; `owner` returns its project's id and may make it."""
 
     def work(transaction: Transaction) -> None:
-        project_id = cloud.bootstrap(transaction, clock.now(), password)
-        network.bootstrap(transaction, clock.now(), project_id, settings.homecloud.external_cidr)
+        network.bootstrap(transaction, clock.now(), owner(transaction), settings.homecloud.external_cidr)
 
     database.transact(work)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import agent_secret
 from hydria.errors import HostError
 from hydria.locking import lock_once
@@ -33,10 +34,20 @@ async def supervise(
     with lock_once(settings.run_dir / "up.lock", "`hydria up`"):
         # Before either starts: an agent without it would wait.
         agent_secret(settings)
+        _refuse_unfit(settings)
         given = ("--settings", str(settings_file)) if settings_file else ()
         async with asyncio.TaskGroup() as group:
             for role in (("server", "--noop"),) if noop else (("server",), ("agent",)):
                 group.create_task(_keep(role, given, stop))
+
+
+def _refuse_unfit(settings: Settings) -> None:
+    """Raise SettingsError for what the server would refuse, each time that it is started."""
+    if settings.api.policy_file is not None or settings.keystone.auth_url is not None:
+        from hydria.compose import rights  # noqa: PLC0415 - nothing else here needs the API
+
+        rights.policy_of(settings)
+        rights.identity_elsewhere(settings, SystemClock())
 
 
 async def _keep(role: tuple[str, ...], given: tuple[str, ...], stop: asyncio.Event) -> None:

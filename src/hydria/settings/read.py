@@ -43,7 +43,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         try:
             values[key.dotted] = _convert(given, key)
         except ValueError:
-            shown = "" if "url" in key.name else f", not {given.value!r}"
+            shown = "" if "url" in key.name or key.name == "password" else f", not {given.value!r}"
             mistakes.append(f"{given.place}: must be {in_words(key.type)}{shown}")
     if mistakes:
         raise SettingsError("\n".join(mistakes))
@@ -51,7 +51,12 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     for dotted, value in values.items():
         tables[keys[dotted].section][keys[dotted].name] = value
     parts = {name: kind(**tables[name]) for name, kind in sections().items()}
-    return Settings(**tables[""] | parts)
+    settings = Settings(**tables[""] | parts)
+    if settings.keystone.auth_url is not None and settings.keystone.password is None:
+        raise SettingsError(
+            "keystone.password: must be set where keystone.auth_url is: here, or as HYDRIA_KEYSTONE_PASSWORD"
+        )
+    return settings
 
 
 def at_home(settings: Settings, environ: Mapping[str, str]) -> Settings:

@@ -13,6 +13,7 @@ def _right(words: str) -> dict[str, Any]:
 
 _URL = r"^https?://[^\s/]+(/[^\s]*)?$"
 _Url = Annotated[str, Meta(pattern=_URL, extra=_right("an http:// or https:// address"))]
+_Text = Annotated[str, Meta(min_length=1, max_length=255, extra=_right("1 to 255 characters"))]
 _Program = Annotated[str, Meta(min_length=1, extra=_right("a program's name on PATH, or its absolute path"))]
 _Account = Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_-]{0,30}$", extra=_right("the name of an account"))]
 
@@ -68,8 +69,16 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         bool,
         Meta(description="Refuse a change to a load balancer that is PENDING with 409 as Octavia does, not merge it."),
     ] = False
+    legacy_roles: Annotated[
+        bool,
+        Meta(
+            description="Also let in by Octavia's older roles: load-balancer_member, _observer, _global_observer,"
+            " _quota_admin and _admin. Octavia's name for it is enforce_new_defaults = false."
+        ),
+    ] = False
     policy_file: Annotated[
-        Path | None, Meta(description="oslo.policy file whose rules override the defaults. Unset: the defaults.")
+        Path | None,
+        Meta(description="oslo.policy file in YAML whose rules override the defaults. Unset: the defaults."),
     ] = None
 
 
@@ -86,6 +95,41 @@ class QuotaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     health_monitor: Annotated[_Limit, Meta(description="Health monitors of a project; -1 is without limit.")] = -1
     l7policy: Annotated[_Limit, Meta(description="L7 policies of a project; -1 is without limit.")] = -1
     l7rule: Annotated[_Limit, Meta(description="L7 rules of a project; -1 is without limit.")] = -1
+
+
+class KeystoneSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Keystone elsewhere, whose users and projects are served; the home cloud's identity is away then."""
+
+    auth_url: Annotated[
+        _Url | None,
+        Meta(description="Address of Keystone, with or without /v3. Unset: users are the home cloud's."),
+    ] = None
+    username: Annotated[
+        _Text, Meta(description="User that Hydria looks at tokens as; it needs the role service or admin.")
+    ] = "hydria"
+    password: Annotated[
+        _Text | None, Meta(description="Password of that user. Better in the environment than in a file.")
+    ] = None
+    user_domain_id: Annotated[_Text, Meta(description="Domain of that user.")] = "default"
+    project_name: Annotated[_Text, Meta(description="Project that it logs in to.")] = "service"
+    project_domain_id: Annotated[_Text, Meta(description="Domain of that project.")] = "default"
+    cafile: Annotated[
+        Path | None,
+        Meta(description="Certificates (PEM) that Keystone's is checked by. Unset: those that the machine trusts."),
+    ] = None
+    insecure: Annotated[bool, Meta(description="Do not check Keystone's certificate at all.")] = False
+    cache_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3600,
+            description="How long an answer about a token counts; a token that was revoked is good for so long at most."
+            " 0 asks for every request.",
+        ),
+    ] = 30
+    timeout_seconds: Annotated[
+        int, Meta(ge=1, le=60, description="How long Keystone may take to answer before requests get a 503.")
+    ] = 5
 
 
 class HomeCloudSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,6 +203,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database: DatabaseSettings = DatabaseSettings()
     api: ApiSettings = ApiSettings()
     quotas: QuotaSettings = QuotaSettings()
+    keystone: KeystoneSettings = KeystoneSettings()
     homecloud: HomeCloudSettings = HomeCloudSettings()
     agent: AgentSettings = AgentSettings()
 

@@ -1,0 +1,1 @@
+"""An OpenStack's services, by its own client libraries: the extra `openstack`."""
