@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from oslo_config import cfg
 from oslo_policy import policy
@@ -120,7 +121,7 @@ class OctaviaPolicy:
         return self._decide(rule, caller.roles, caller.project_id, caller.user_id, project_id)
 
     def _enforce(self, rule: str, roles: frozenset[str], of: str | None, user_id: str, project_id: str | None) -> bool:
-        credentials = {"roles": list(roles), "project_id": of, "user_id": user_id}
+        credentials: dict[str, Any] = {"roles": list(roles), "project_id": of, "user_id": user_id}
         credentials["is_admin"] = bool(self._enforcer.enforce("context_is_admin", credentials, credentials))
         return bool(self._enforcer.enforce(rule, {"project_id": project_id}, credentials))
 
