@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 from msgspec import json as msgspec_json
-from sqlalchemy import Boolean, ColumnElement, Integer, Row, Select, and_, cast, false, func, not_, or_, select
+from sqlalchemy import Boolean, ColumnElement, Integer, Row, Select, and_, case, cast, false, func, not_, or_, select
 
 from hydria.api.kinds import L7_RULE, LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.api.views import HIDDEN, bodies, seen, selection
@@ -73,7 +73,10 @@ def _known(kind: Kind) -> dict[str, Column]:
     """Return the columns by the names that clients know them by."""
     scalars = rows_of(kind.struct).scalars - _INTERNAL
     known: dict[str, Column] = {name: column for name, column in columns(kind.struct).items() if name in scalars}
-    known["provisioning_status"] = provisioning_status_sql(kind.struct)
+    status = known["provisioning_status"] = provisioning_status_sql(kind.struct)
+    # As bodies show it.
+    settled = func.coalesce(known["updated_at"], known["created_at"])
+    known["updated_at"] = case((status == "PENDING_CREATE", known["updated_at"]), else_=settled)
     known["operating_status"] = func.coalesce(columns(Health).operating_status, "OFFLINE")
     if kind is not LOAD_BALANCER:
         known["loadbalancer_id"] = columns(LoadBalancer).id
