@@ -1,0 +1,1 @@
+"""A real Keystone to try Hydria with."""

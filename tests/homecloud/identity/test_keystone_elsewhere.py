@@ -1,0 +1,305 @@
+"""Users of a Keystone elsewhere: the adapter over a socket, with the home cloud's identity in Keystone's place.
+
+`python -m compare.keystone` does the same with a real one.
+"""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from msgspec import structs
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hydria.adapters.openstack.keystone import KeystoneIdentity
+from hydria.compose.credentials import Credentials
+from hydria.compose.rights import identity_elsewhere
+from hydria.compose.server import make_app, upgrade_database
+from hydria.errors import SettingsError, Unavailable
+from hydria.settings import KeystoneSettings, Settings
+from hydria.store import Database
+from identity.cloud import PASSWORD, HandClock, Keystone, Member, WallClock
+
+
+class Elsewhere:
+    """A Keystone behind a socket, with the user `hydria` that may look at tokens; `looks` counts that."""
+
+    def __init__(self, path: Path) -> None:
+        self.keystone = Keystone(path, WallClock())
+        self.looks = 0
+        self.url = ""
+        self.clock = HandClock()
+        self.clock.time = WallClock().now()
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.looks += scope["method"] == "GET" and scope["path"].endswith("/auth/tokens")
+        await self.keystone.app(scope, receive, send)
+
+    async def fill(self) -> Member:
+        """Make the user `hydria`, and a member whose token can be looked at."""
+        admin = await self.keystone.admin()
+        await admin.member("hydria", role="service")
+        return await admin.member("alice")
+
+    def settings(self, **values: Any) -> KeystoneSettings:
+        known = KeystoneSettings(
+            auth_url=f"{self.url}/identity", password=PASSWORD, project_name="hydrias", timeout_seconds=2
+        )
+        return structs.replace(known, **values)
+
+    def identity(self, **values: Any) -> KeystoneIdentity:
+        return KeystoneIdentity(self.settings(**values), self.clock)
+
+
+@contextmanager
+def served(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """Serve an application on loopback; the value is its address."""
+    listener = socket.create_server(("127.0.0.1", port))
+    config = uvicorn.Config(app, interface="asgi3", log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started and time.monotonic() < deadline:
+        thread.join(0.01)
+    assert server.started
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
+    made = Elsewhere(tmp_path)
+    with served(made.app) as made.url:
+        yield made
+    made.keystone.database.close()
+
+
+async def refused(identity: KeystoneIdentity, token: str) -> str:
+    with pytest.raises(Unavailable) as caught:
+        await identity.owner(token)
+    return caught.value.message
+
+
+@pytest.mark.parametrize("end", ["/identity", "/identity/", "/identity/v3", "/identity/v3/"])
+async def test_whose_a_token_is(elsewhere: Elsewhere, end: str) -> None:
+    alice = await elsewhere.fill()
+    identity = elsewhere.identity(auth_url=elsewhere.url + end)
+    caller = await identity.owner(alice.token)
+    assert caller is not None
+    assert (caller.user_id, caller.project_id) == (alice.user_id, alice.project_id)
+    assert (caller.user_name, caller.project_name) == ("alice", "alices")
+    assert caller.roles == {"member", "reader"}
+    admin = await identity.owner(await elsewhere.keystone.token("admin", project="admin"))
+    assert admin is not None
+    assert admin.is_admin
+    # Without a project nobody is anything here.
+    unscoped = await elsewhere.keystone.login(
+        {
+            "identity": {
+                "methods": ["password"],
+                "password": {"user": {"id": alice.user_id, "password": PASSWORD}},
+            },
+            "scope": "unscoped",
+        }
+    )
+    nowhere = await identity.owner(unscoped.headers["x-subject-token"])
+    assert nowhere is not None
+    assert (nowhere.user_id, nowhere.project_id, nowhere.roles) == (alice.user_id, None, frozenset())
+
+
+async def test_nobodys_tokens(elsewhere: Elsewhere) -> None:
+    alice = await elsewhere.fill()
+    identity = elsewhere.identity()
+    assert await identity.owner(alice.token[:-8]) is None
+    assert elsewhere.looks == 1
+    for token in ("ä", "a b", "a\x00", "\x0bx", "x" * 5000, "\udcff"):
+        assert await identity.owner(token) is None
+    # No such token is anybody's: nothing is asked.
+    assert elsewhere.looks == 1
+
+
+async def test_an_answer_counts_for_a_while(elsewhere: Elsewhere) -> None:
+    alice = await elsewhere.fill()
+    identity = elsewhere.identity(cache_seconds=30)
+    for _ in range(3):
+        assert await identity.owner(alice.token) is not None
+        assert await identity.owner("gAAAAnobody") is None
+    assert elsewhere.looks == 2
+    assert (await alice.call("DELETE", "auth/tokens", **{"x-subject-token": alice.token})).status_code == 204
+    elsewhere.clock.advance(seconds=29)
+    assert await identity.owner(alice.token) is not None
+    elsewhere.clock.advance(seconds=2)
+    assert await identity.owner(alice.token) is None
+    assert elsewhere.looks == 3
+
+
+async def test_no_answer_counts_without_a_cache(elsewhere: Elsewhere) -> None:
+    alice = await elsewhere.fill()
+    identity = elsewhere.identity(cache_seconds=0)
+    for _ in range(3):
+        assert await identity.owner(alice.token) is not None
+    assert elsewhere.looks == 3
+
+
+async def test_a_token_is_not_good_for_longer_than_it_is(elsewhere: Elsewhere) -> None:
+    alice = await elsewhere.fill()
+    identity = elsewhere.identity(cache_seconds=3600)
+    elsewhere.clock.advance(hours=1, minutes=50)
+    assert await identity.owner(alice.token) is not None
+    elsewhere.clock.advance(minutes=11)
+    # Keystone's own clock has not moved.
+    assert await identity.owner(alice.token) is None
+
+
+async def test_many_at_once_ask_once_and_who_gives_up_takes_no_answer_away(elsewhere: Elsewhere) -> None:
+    alice = await elsewhere.fill()
+    identity = elsewhere.identity()
+    asking = [asyncio.create_task(identity.owner(alice.token)) for _ in range(20)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    found = await asyncio.gather(*asking, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert {getattr(caller, "user_id", caller) for caller in found[1:]} == {alice.user_id}
+    assert elsewhere.looks == 1
+
+
+async def test_hydria_logs_in_again_when_its_own_token_is_no_good(elsewhere: Elsewhere) -> None:
+    alice = await elsewhere.fill()
+    identity = elsewhere.identity(cache_seconds=0)
+    assert await identity.owner(alice.token) is not None
+    admin = await elsewhere.keystone.admin()
+    user = (await admin.list("users", "name=hydria"))[0]
+    # Which ends all tokens of the user.
+    for enabled in (False, True):
+        await admin.call("PATCH", f"users/{user['id']}", {"user": {"enabled": enabled}})
+    assert await identity.owner(alice.token) is not None
+
+
+async def test_a_wrong_password_is_said_to_be_hydrias(elsewhere: Elsewhere) -> None:
+    alice = await elsewhere.fill()
+    sentence = await refused(elsewhere.identity(password="wrong"), alice.token)
+    assert "Keystone does not let Hydria in as hydria." in sentence
+
+
+async def test_a_user_that_may_look_at_no_tokens(elsewhere: Elsewhere) -> None:
+    alice = await elsewhere.fill()
+    await (await elsewhere.keystone.admin()).member("weak", role="reader")
+    identity = elsewhere.identity(username="weak", project_name="weaks")
+    assert "lets weak look at no tokens; give it the role service" in await refused(identity, alice.token)
+
+
+async def test_keystone_goes_and_comes(tmp_path: Path) -> None:
+    elsewhere = Elsewhere(tmp_path)
+    alice = await elsewhere.fill()
+    bob = await (await elsewhere.keystone.admin()).member("bob")
+    with served(elsewhere.app) as elsewhere.url:
+        port = int(elsewhere.url.rpartition(":")[2])
+        identity = elsewhere.identity()
+        assert await identity.owner(alice.token) is not None
+    # What is known goes on, what is not is refused with a reason, and again without asking.
+    assert await identity.owner(alice.token) is not None
+    for _ in range(2):
+        assert await refused(identity, bob.token) == (
+            "Nobody's token can be checked: Keystone cannot be reached. Please try again."
+        )
+    with served(elsewhere.app, port):
+        await refused(identity, bob.token)
+        elsewhere.clock.advance(seconds=3)
+        assert await identity.owner(bob.token) is not None
+    elsewhere.keystone.database.close()
+
+
+async def test_a_keystone_that_does_not_answer_stops_nobody_else(elsewhere: Elsewhere) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        identity = elsewhere.identity(auth_url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=1)
+        begun = time.monotonic()
+        asking = asyncio.gather(*(refused(identity, f"token{number}") for number in range(50)))
+        longest, last = 0.0, begun
+        while not asking.done():
+            await asyncio.sleep(0.01)
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        assert all("cannot be reached" in sentence for sentence in await asking)
+        # The event loop went on, and only the first waited.
+        assert longest < 0.8
+        assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (500, b"", "Keystone does not work"),
+        (302, b"", "Keystone does not work"),
+        (200, b"<html>", "answers with something that is no token"),
+        (200, b'{"token": {"user": {"id": "u"}}}', "answers with something that is no token"),
+    ],
+)
+async def test_answers_that_are_none(elsewhere: Elsewhere, status: int, body: bytes, told: str) -> None:
+    alice = await elsewhere.fill()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "GET":
+            await elsewhere.app(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": status, "headers": [(b"location", b"http://127.0.0.1/")]})
+        await send({"type": "http.response.body", "body": body})
+
+    with served(app) as url:
+        assert told in await refused(elsewhere.identity(auth_url=f"{url}/identity"), alice.token)
+
+
+async def test_a_whole_server_with_users_from_elsewhere(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    alice = await elsewhere.fill()
+    settings = Settings(
+        state_dir=tmp_path / "state",
+        run_dir=tmp_path / "run",
+        keystone=elsewhere.settings(auth_url=f"{elsewhere.url}/identity"),
+    )
+    upgrade_database(settings)
+    database = Database(settings.database_url, synchronous="off")
+    app = make_app(settings, database, WallClock(), noop=True)
+    token = {"x-auth-token": alice.token}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hydria") as http:
+        network = (await http.post("/network/v2.0/networks", json={"network": {"name": "n"}}, headers=token)).json()
+        assert network["network"]["project_id"] == alice.project_id
+        body = {"loadbalancer": {"vip_network_id": network["network"]["id"], "name": "lb"}}
+        for path, json in (("networks", None), ("subnets", _subnet(network["network"]["id"]))):
+            answer = await http.request("POST" if json else "GET", f"/network/v2.0/{path}", json=json, headers=token)
+            assert answer.status_code in (200, 201)
+        made = await http.post("/load-balancer/v2.0/lbaas/loadbalancers", json=body, headers=token)
+        assert (made.status_code, made.json()["loadbalancer"]["project_id"]) == (201, alice.project_id)
+        answer = await http.get("/load-balancer/v2.0/lbaas/loadbalancers", headers={"x-auth-token": "nobody"})
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Keystone")
+        # Users are looked after in one place only, and what is open to all asks nobody.
+        assert (await http.post("/identity/v3/auth/tokens", json={})).status_code == 404
+        looks = elsewhere.looks
+        assert (await http.get("/load-balancer/", headers={"x-auth-token": "other"})).status_code == 200
+        assert elsewhere.looks == looks
+    assert not settings.credentials_file.exists()
+    with pytest.raises(SettingsError, match="take your credentials from there"):
+        Credentials.kept(settings)
+    database.close()
+
+
+def _subnet(network_id: str) -> dict[str, Any]:
+    return {"subnet": {"network_id": network_id, "cidr": "10.0.0.0/24", "ip_version": 4}}
+
+
+def test_settings_that_cannot_work(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("none")
+    for file in ("ca.pem", "missing.pem"):
+        keystone = KeystoneSettings(auth_url="https://k", password="p", cafile=tmp_path / file)
+        with pytest.raises(SettingsError, match=r"^keystone\.cafile: .*pem cannot be read as certificates"):
+            identity_elsewhere(Settings(keystone=keystone), WallClock())
+    assert identity_elsewhere(Settings(), WallClock()) is None
