@@ -23,23 +23,23 @@ class Client:
         self._warm = WarmShell(self.cold, directory)
         self.typed: list[str] = []
 
-    def answer(self, command: str, *words: str, **variables: str) -> Answer:
+    def answer(self, command: str, *words: str, **variables: str | None) -> Answer:
         """Type a command, without its first word, and more words; variables are set for it alone."""
         self.typed.append(command)
         return self._warm.openstack(*shlex.split(command), *words, **variables)
 
-    def do(self, command: str, **variables: str) -> None:
+    def do(self, command: str, **variables: str | None) -> None:
         """Type a command that must succeed and say nothing."""
         answer = self.answer(command, **variables)
         assert (answer.status, answer.text) == (0, ""), answer
 
-    def get(self, command: str, **variables: str) -> Any:
+    def get(self, command: str, **variables: str | None) -> Any:
         """Type a command that must succeed, and return what it shows: a mapping, or a list of them."""
         answer = self.answer(command, "-f", "json", **variables)
         assert (answer.status, answer.err) == (0, ""), answer
         return json.loads(answer.out)
 
-    def fail(self, command: str, **variables: str) -> str:
+    def fail(self, command: str, **variables: str | None) -> str:
         """Type a command that must fail with exit status 1, and return its complaint."""
         answer = self.answer(command, **variables)
         assert (answer.status, answer.out) == (1, ""), answer

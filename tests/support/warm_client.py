@@ -45,10 +45,12 @@ class WarmShell(Shell):
             return super().type(command)
         return self.openstack(*shlex.split(command)[1:])
 
-    def openstack(self, *words: str, **variables: str) -> Answer:
-        """Run the client with these arguments, and variables more than the shell's; return what it said."""
+    def openstack(self, *words: str, **variables: str | None) -> Answer:
+        """Run the client with these arguments, the shell's variables and these (None: not set); return what it said."""
+        merged = {**self.environment, **variables}
+        environment = {name: value for name, value in merged.items() if value is not None}
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, self._connection() as connection:
-            request = {"arguments": words, "environment": self.environment | variables}
+            request = {"arguments": words, "environment": environment}
             socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [out.fileno(), err.fileno()])
             status = json.loads(connection.makefile().readline())
             out.seek(0)
