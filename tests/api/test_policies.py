@@ -48,7 +48,9 @@ def test_a_role_may_what_it_may_in_octavia(defaults: str, role: str) -> None:
 
 
 def test_every_action_of_octavia_has_its_rule() -> None:
-    assert {rule for rule in default_rules() if rule.startswith(PREFIX)} == RECORDED["new"].keys()
+    ours = {rule for rule in default_rules() if rule.startswith(PREFIX)}
+    assert ours - RECORDED["new"].keys() == {f"{PREFIX}member:get_all-global", f"{PREFIX}l7rule:get_all-global"}
+    assert RECORDED["new"].keys() <= ours
 
 
 class Server:
