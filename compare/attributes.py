@@ -39,7 +39,7 @@ _LOAD_BALANCER: dict[str, tuple[Any, ...]] = {
     "name": _TEXT, "description": _TEXT, "admin_state_up": _BOOL, "vip_address": _IP, "vip_port_id": _UUID,
     "vip_subnet_id": _UUID, "vip_network_id": _UUID, "vip_qos_policy_id": _UUID, "vip_sg_ids": (*_LIST, [NOTHING]),
     "additional_vips": (
-        None, [], "x", [{}], [{"subnet_id": NOTHING}], [{"subnet_id": "x"}], [{"ip_address": "192.0.2.1"}],
+        None, [], "x", [{}], [{"subnet_id": "x"}], [{"ip_address": "192.0.2.1"}],
     ),
     "project_id": (None, "", "a" * 36, "a" * 37, 5), "tenant_id": (None, "", "a" * 37),
     "provider": (None, "", "amphora", "octavia", "nothing", "a" * 65, 5), "tags": _TAGS, "flavor_id": _UUID,

@@ -33,6 +33,7 @@ class Reason(Struct, frozen=True, kw_only=True):
 
     case: str = "*"
     route: str = "*"
+    path: str = "*"
     about: str = "*"
     at: str = "*"
     octavia: str = "*"
@@ -43,7 +44,7 @@ class Reason(Struct, frozen=True, kw_only=True):
         """Say whether it is the reason for a difference."""
         return all(
             fnmatchcase(str(getattr(difference, name)), getattr(self, name))
-            for name in ("case", "route", "about", "at", "octavia", "hydria")
+            for name in ("case", "route", "path", "about", "at", "octavia", "hydria")
         )
 
 
