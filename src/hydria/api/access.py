@@ -3,7 +3,7 @@
 from hydria.api.kinds import LOAD_BALANCER, Kind
 from hydria.api.quotas import Quotas
 from hydria.api.views import Seen, read
-from hydria.errors import Conflict, Forbidden, Invalid, NotFound
+from hydria.errors import Conflict, Invalid, NotFound
 from hydria.http.operation import Call
 from hydria.model import Child, LoadBalancer
 from hydria.model.status import Progress, provisioning_status
@@ -22,12 +22,10 @@ def immutable(title: str, key: str) -> Conflict:
 
 
 def visible(call: Call, kind: Kind, key: str) -> Seen:
-    """Return a resource that the caller may read. Raises NotFound, Forbidden for what is another project's."""
+    """Return a resource that the caller may read. Raises NotFound also for what is another project's."""
     found = read(call.transaction, kind, key)
-    if found is None:
+    if found is None or not call.may(kind.rule("get_one"), found.resource.project_id):
         raise missing(kind, key)
-    if not call.may(kind.rule("get_one"), found.resource.project_id):
-        raise Forbidden("Policy does not allow this request to be performed.")
     return found
 
 
