@@ -1,4 +1,4 @@
-"""One server in noop mode and one stock client for all tests of a module."""
+"""One server in noop mode and one stock client for all tests here: each removes what it makes."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from support.client import Client
 from support.served import Served, served
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A running server."""
     with served(tmp_path_factory.mktemp("server")) as found:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def openstack(server: Served) -> Iterator[Client]:
     """The `openstack` command, logged in as the first admin."""
     # A socket's path may have 107 characters: pytest's own directories are too deep.

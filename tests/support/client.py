@@ -13,7 +13,7 @@ from support.warm_client import WarmShell
 
 
 class Client:
-    """The client as the first admin uses it. `typed` are the commands so far. `close` it."""
+    """The client as the first admin uses it. `close` it."""
 
     def __init__(self, credentials: Credentials, directory: Path) -> None:
         """`directory` is for a socket: its name must be short."""
@@ -21,11 +21,9 @@ class Client:
         answer = self.cold.source(credentials.exports())
         assert answer.status == 0, answer
         self._warm = WarmShell(self.cold, directory)
-        self.typed: list[str] = []
 
     def answer(self, command: str, *words: str, **variables: str | None) -> Answer:
         """Type a command, without its first word, and more words; variables are set for it alone."""
-        self.typed.append(command)
         return self._warm.openstack(*shlex.split(command), *words, **variables)
 
     def do(self, command: str, **variables: str | None) -> None:
