@@ -5,6 +5,7 @@ from pathlib import Path
 from string import Template
 
 import pytest
+
 from demo import tutorial
 from demo.answers import record
 from demo.steps import Open, Type

@@ -59,7 +59,7 @@ async def test_everything_of_tls_is_kept(api: Api, lb: Body) -> None:
     }
     made = await api.create("listener", loadbalancer_id=lb["id"], **given)
     assert {name: made[name] for name in given} == given
-    reset = {
+    reset: Body = {
         "sni_container_refs": None,
         "client_authentication": None,
         "insert_headers": None,

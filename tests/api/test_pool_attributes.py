@@ -36,7 +36,7 @@ async def add(api: Api, lb: Body, protocol: str = "HTTP", **attributes: Any) -> 
 )
 async def test_persistence(api: Api, lb: Body, protocol: str, persistence: Body) -> None:
     made = await add(api, lb, protocol, session_persistence=persistence)
-    whole = {"cookie_name": None, "persistence_timeout": None, "persistence_granularity": None} | persistence
+    whole: Body = {"cookie_name": None, "persistence_timeout": None, "persistence_granularity": None} | persistence
     if "persistence_timeout" in persistence:
         whole["persistence_timeout"] = int(persistence["persistence_timeout"])
     assert made["session_persistence"] == whole
@@ -112,7 +112,7 @@ async def test_tls_to_members(api: Api, lb: Body) -> None:
     plain = await add(api, lb, tls_enabled=True)
     assert (plain["tls_ciphers"], plain["tls_versions"]) == (CIPHERS, ["TLSv1.2", "TLSv1.3"])
     assert plain["alpn_protocols"] == ["h2", "http/1.1", "http/1.0"]
-    given = {
+    given: Body = {
         "tls_enabled": True,
         "tls_container_ref": REF + "a",
         "ca_tls_container_ref": REF + "ca",

@@ -116,6 +116,7 @@ def _listener(plain: dict[str, Any], item: Seen, related: dict[str, list[str]]) 
 
 
 def _pool(plain: dict[str, Any], item: Seen, related: dict[str, list[str]]) -> dict[str, Any]:
+    monitors = related.get("monitors", [])
     return {
         **plain,
         "loadbalancers": _ids([item.load_balancer_id]),
@@ -123,7 +124,7 @@ def _pool(plain: dict[str, Any], item: Seen, related: dict[str, list[str]]) -> d
         "listeners": _ids(dict.fromkeys(related.get("listeners", ()))),
         "members": _ids(related.get("members", ())),
         # Octavia leaves it out where there is none.
-        **{"healthmonitor_id": each for each in related.get("monitors", ())},
+        **({"healthmonitor_id": monitors[0]} if monitors else {}),
     }
 
 
