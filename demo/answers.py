@@ -43,21 +43,26 @@ class Record(Struct, frozen=True):
 
 
 class Rows(Struct, frozen=True):
-    """A table with columns: these rows and no other, in this order; a row is `column value` lines."""
+    """A table with columns: these rows and no other; a row is `column value` lines.
+
+    In any order, because Octavia sorts what was made in the same second by id.
+    """
 
     texts: tuple[str, ...]
 
     def complaint(self, answer: str, known: Mapping[str, str]) -> str | None:
-        """Return the first difference."""
-        seen = rows(answer)
-        if len(seen) != len(self.texts):
-            return f"expected {len(self.texts)} rows, seen: {len(seen)}\n{answer}"
-        for number, (text, row) in enumerate(zip(self.texts, seen, strict=True), 1):
-            for column, value in _fields(text).items():
-                if column not in row:
-                    return f"expected a column {column}, seen: {', '.join(row)}"
-                if not _fits(value, row[column], known):
-                    return f"expected {column} of row {number} to be {_shown(value, known)}, seen: {row[column]!r}"
+        """Return the first row that is missing."""
+        left = rows(answer)
+        if len(left) != len(self.texts):
+            return f"expected {len(self.texts)} rows, seen: {len(left)}\n{answer}"
+        for fields in map(_fields, self.texts):
+            if unknown := sorted(fields.keys() - left[0].keys()):
+                return f"expected a column {unknown[0]}, seen: {', '.join(left[0])}"
+            fitting = [row for row in left if all(_fits(fields[column], row[column], known) for column in fields)]
+            if not fitting:
+                wanted = ", ".join(f"{column} {_shown(value, known)}" for column, value in fields.items())
+                return f"expected a row with {wanted}, seen:\n{answer}"
+            left.remove(fitting[0])
         return None
 
 
