@@ -4,7 +4,7 @@ from hydria.api.kinds import LOAD_BALANCER, Kind
 from hydria.api.quotas import Quotas
 from hydria.api.views import Seen, read
 from hydria.errors import Conflict, Invalid, NotFound
-from hydria.http.operation import Call
+from hydria.http.operation import Call, denied
 from hydria.model import Child, LoadBalancer
 from hydria.model.status import Progress, provisioning_status
 from hydria.store import Transaction, columns
@@ -22,10 +22,14 @@ def immutable(title: str, key: str) -> Conflict:
 
 
 def visible(call: Call, kind: Kind, key: str) -> Seen:
-    """Return a resource that the caller may read. Raises NotFound also for what is another project's."""
+    """Return a resource that the caller may read. Raises NotFound also for what is another project's, Forbidden."""
     found = read(call.transaction, kind, key)
-    if found is None or not call.may(kind.rule("get_one"), found.resource.project_id):
+    if found is None:
         raise missing(kind, key)
+    project_id = found.resource.project_id
+    if not call.may(kind.rule("get_one"), project_id):
+        # Who is of another project does not even learn that the id exists.
+        raise denied() if call.caller.project_id == project_id else missing(kind, key)
     return found
 
 

@@ -13,6 +13,7 @@ class Kind(Struct, frozen=True, kw_only=True):
     plural: str
     policy: str
     title: str
+    key: str = "id"
 
     def rule(self, action: str) -> str:
         """Return the policy rule of an action."""

@@ -11,8 +11,8 @@ from sqlalchemy import Boolean, ColumnElement, Integer, Row, Select, and_, case,
 
 from hydria.api.kinds import L7_RULE, LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.api.views import HIDDEN, bodies, seen, selection
-from hydria.errors import Forbidden, Invalid
-from hydria.http.operation import Call
+from hydria.errors import Invalid
+from hydria.http.operation import Call, denied
 from hydria.model import HealthMonitor, LoadBalancer, Pool
 from hydria.store import columns
 from hydria.store.resources import Health, provisioning_status_sql
@@ -97,7 +97,7 @@ def _scope(call: Call, kind: Kind) -> list[ColumnElement[bool]]:
         return [c.project_id == wanted] if wanted else []
     project = wanted or call.caller.project_id
     if not call.may(kind.rule("get_all"), project):
-        raise Forbidden("Policy does not allow this request to be performed.")
+        raise denied()
     return [c.project_id == project]
 
 

@@ -18,8 +18,8 @@ from hydria.api.trees import Ground, Planting
 from hydria.api.views import Seen, dressed
 from hydria.api.vip import Place, find_place
 from hydria.api.whole_tree import whole_tree
-from hydria.errors import Forbidden, Invalid, Refusal
-from hydria.http.operation import Call, Operation
+from hydria.errors import Invalid, Refusal
+from hydria.http.operation import Call, Operation, denied
 from hydria.model import Listener, LoadBalancer, Pool, Resource
 from hydria.model.base import build
 from hydria.model.create import LoadBalancerCreate
@@ -157,7 +157,7 @@ class LoadBalancers(ResourceApi):
 
 def _authorise(call: Call, action: str, project_id: str) -> None:
     if not call.may(KIND.rule(action), project_id):
-        raise Forbidden("Policy does not allow this request to be performed.")
+        raise denied()
 
 
 def _check_attachments(networking: Networking, form: LoadBalancerUpdate, project_id: str | None) -> None:

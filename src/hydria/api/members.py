@@ -9,8 +9,7 @@ from hydria.api.listing import listing
 from hydria.api.member_batch import Batch
 from hydria.api.resource import ResourceApi
 from hydria.api.views import Seen
-from hydria.errors import Forbidden
-from hydria.http.operation import Call, Operation
+from hydria.http.operation import Call, Operation, denied
 from hydria.model import Member, Pool
 from hydria.model.member import MemberBatch, MemberCreate, MemberInBatch, MemberUpdate
 from hydria.store import columns
@@ -57,7 +56,7 @@ class Members(ResourceApi):
         pool = visible(call, POOL, call.path["pool_id"])
         for action in ("post", "put") if additive else ("post", "put", "delete"):
             if not call.may(KIND.rule(action), pool.resource.project_id):
-                raise Forbidden("Policy does not allow this request to be performed.")
+                raise denied()
         batch = Batch(call, pool.resource.id, forms, additive=additive)
         if not batch.empty:
             load_balancer = self._changes.begin(call.transaction, pool)

@@ -6,9 +6,10 @@ import structlog
 from msgspec import UNSET, Struct, structs
 from sqlalchemy import select
 
+from hydria.api.collection import Collection, Named
 from hydria.api.listing import Catalogue, chosen, page
 from hydria.errors import Conflict, Invalid, NotFound
-from hydria.http.operation import Call, Operation
+from hydria.http.operation import Call
 from hydria.model.base import given
 from hydria.store import columns
 from hydria.store.tables import rows_of
@@ -36,34 +37,14 @@ class PlainKind(Struct, frozen=True, kw_only=True):
         return f"os_load-balancer_api:{self.policy}:{action}"
 
 
-class PlainApi:
+class PlainApi(Collection):
     """The operations on one kind of plain resource; each kind fills in what is its own."""
 
     kind: ClassVar[PlainKind]
-    path: ClassVar[str]
-    create_form: ClassVar[type[Struct]]
-    update_form: ClassVar[type[Struct]]
 
-    def operations(self) -> tuple[Operation, ...]:
-        """Return the operations, with paths below `/lbaas`."""
-        kind, one = self.kind, f"{self.path}/{{{self.kind.key}}}"
-        return (
-            Operation(method="GET", path=self.path, work=self._list, rule=kind.rule("get_all")),
-            Operation(
-                method="POST",
-                path=self.path,
-                work=self._post,
-                form=self.create_form,
-                root=kind.root,
-                status=201,
-                rule=kind.rule("post"),
-            ),
-            Operation(method="GET", path=one, work=self._show, rule=kind.rule("get_one")),
-            Operation(
-                method="PUT", path=one, work=self._put, form=self.update_form, root=kind.root, rule=kind.rule("put")
-            ),
-            Operation(method="DELETE", path=one, work=self._delete, status=204, rule=kind.rule("delete")),
-        )
+    def named(self) -> Named:
+        """Return the kind."""
+        return self.kind
 
     def create(self, call: Call) -> Struct:
         """Return what the form asks for, not yet written."""

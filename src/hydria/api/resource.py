@@ -4,15 +4,16 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import structlog
-from msgspec import Struct, structs
+from msgspec import structs
 
 from hydria.api.access import Changes, permitted, visible
+from hydria.api.collection import Collection, Named
 from hydria.api.etags import tagged
 from hydria.api.kinds import Kind
 from hydria.api.listing import chosen, listing
 from hydria.api.trees import Ground, Planting
 from hydria.api.views import Seen, body
-from hydria.http.operation import Call, Operation
+from hydria.http.operation import Call
 from hydria.model import LoadBalancer, Resource
 from hydria.model.base import change
 from hydria.model.status import Progress
@@ -22,16 +23,10 @@ from hydria.store import Transaction
 log = structlog.get_logger(__name__)
 
 
-class ResourceApi:
-    """The operations on one kind of resource; each kind fills in what is its own.
-
-    `path` is the collection's, below `/lbaas`.
-    """
+class ResourceApi(Collection):
+    """The operations on one kind of resource; each kind fills in what is its own."""
 
     kind: ClassVar[Kind]
-    path: ClassVar[str]
-    create_form: ClassVar[type[Struct]]
-    update_form: ClassVar[type[Struct]]
 
     def __init__(self, changes: Changes, networking_of: Callable[[Transaction], Networking]) -> None:
         """`networking_of` binds the network service to a transaction."""
@@ -43,26 +38,9 @@ class ResourceApi:
         networking = self._networking_of(call.transaction)
         return Planting(call, Ground.of(load_balancer), networking, self._changes.quotas)
 
-    def operations(self) -> tuple[Operation, ...]:
-        """Return the operations."""
-        kind, one = self.kind, self.path + "/{id}"
-        return (
-            Operation(method="GET", path=self.path, work=self._list, rule=kind.rule("get_all")),
-            Operation(
-                method="POST",
-                path=self.path,
-                work=self._post,
-                form=self.create_form,
-                root=kind.root,
-                status=201,
-                rule=kind.rule("post"),
-            ),
-            Operation(method="GET", path=one, work=self._show, rule=kind.rule("get_one")),
-            Operation(
-                method="PUT", path=one, work=self._put, form=self.update_form, root=kind.root, rule=kind.rule("put")
-            ),
-            Operation(method="DELETE", path=one, work=self._delete, status=204, rule=kind.rule("delete")),
-        )
+    def named(self) -> Named:
+        """Return the kind."""
+        return self.kind
 
     def create(self, call: Call) -> Seen:
         """Make what the form asks for and return it."""

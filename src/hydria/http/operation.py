@@ -55,6 +55,11 @@ class Reply(Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
 
 
+def denied() -> Forbidden:
+    """Return the refusal of what policy does not allow."""
+    return Forbidden("Policy does not allow this request to be performed.")
+
+
 class Call:
     """One request inside its transaction: all that a handler may look at."""
 
@@ -109,7 +114,7 @@ class Call:
     def authorise(self, project_id: str | None) -> None:
         """Refuse (403) unless the operation's rule allows it to the caller."""
         if not self.may(self.operation.rule, project_id):
-            raise Forbidden("Policy does not allow this request to be performed.")
+            raise denied()
 
 
 class Operation(Struct, frozen=True, kw_only=True):
