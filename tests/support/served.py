@@ -28,7 +28,13 @@ def served(directory: Path) -> Iterator[Served]:
     """Start a server with its state in this directory, and end it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    settings = {"STATE_DIR": str(directory / "state"), "RUN_DIR": str(directory / "run"), "SERVER_PORT": str(port)}
+    settings = {
+        "STATE_DIR": str(directory / "state"),
+        "RUN_DIR": str(directory / "run"),
+        "SERVER_PORT": str(port),
+        # No power cut is tested here.
+        "DATABASE_SYNCHRONOUS": "normal",
+    }
     others = {name: value for name, value in os.environ.items() if not name.startswith("HYDRIA_")}
     log = directory / "server.log"
     with log.open("wb") as out:
