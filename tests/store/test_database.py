@@ -214,3 +214,19 @@ def eventually(what: Callable[[], bool], seconds: float = 10) -> None:
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_full_disk_is_said_and_loses_nothing(url: str) -> None:
+    database = Database(url, synchronous="off")
+    metadata.create_all(database.engine)
+    database.transact(lambda tx: tx.insert(ONE))
+
+    def grow(transaction: Transaction) -> None:
+        # The connection's own limit stands for the disk's.
+        transaction.execute(text("PRAGMA max_page_count = 1"))
+        transaction.insert(*(KnownHost(name=f"{number:0100}", seen_at=1) for number in range(2000)))
+
+    with pytest.raises(Unavailable, match="disk is full"):
+        database.transact(grow)
+    assert hosts(database) == [ONE]
+    database.close()

@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
 from hydria.errors import Unavailable
-from hydria.store.engines import WIDTH, open_engine, overtaken, passing, unreachable
+from hydria.store.engines import WIDTH, full, open_engine, overtaken, passing, unreachable
 from hydria.store.hints import Wire
 from hydria.store.tables import rows_of
 
@@ -243,6 +243,8 @@ def _judge(error: DBAPIError, transaction: Transaction | None, attempt: int) -> 
         raise Unavailable("The database was lost while it saved. Look whether the change is there.") from error
     if passing(error) or (attempt == 1 and overtaken(error)):
         return
+    if full(error):
+        raise Unavailable("The server's disk is full: nothing was changed. Make room there, then try again.") from error
     if unreachable(error):
         raise Unavailable("The database cannot be reached. Please try again.") from error
     raise error

@@ -44,6 +44,11 @@ def overtaken(error: DBAPIError) -> bool:
     return isinstance(error, IntegrityError) and getattr(error.orig, "sqlstate", None) == "23505"
 
 
+def full(error: DBAPIError) -> bool:
+    """Say whether the database has no room for what it should save."""
+    return "disk is full" in str(error.orig) or getattr(error.orig, "sqlstate", None) == "53100"
+
+
 def unreachable(error: DBAPIError) -> bool:
     """Say whether the database does not take connections, or takes no more."""
     state = getattr(error.orig, "sqlstate", None)
