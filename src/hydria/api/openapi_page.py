@@ -10,7 +10,7 @@ _STYLE = """
 body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
 nav { position: fixed; inset: 0 auto 0 0; width: 15rem; overflow: auto; padding: 1.2rem;
   border-right: 1px solid var(--line); }
-nav a { display: block; padding: .1rem 0; color: inherit; text-decoration: none; }
+nav a { display: block; padding: .1rem 0; color: inherit; text-decoration: none; overflow-wrap: anywhere; }
 nav a:hover { text-decoration: underline; }
 main { margin-left: 15rem; padding: 1.2rem 2rem 4rem; max-width: 70rem; }
 h1 { margin: 0 0 .2rem; font-size: 1.6rem; } h2 { margin: 2.2rem 0 .6rem; font-size: 1.2rem; }
