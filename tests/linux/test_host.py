@@ -5,9 +5,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from haproxies import Load, Web, get, webs
@@ -90,6 +91,21 @@ async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 
         await asyncio.sleep(0.02)
 
 
+async def change_under_load(machine: Machine, changes: Iterable[tuple[Any, ...]]) -> int:
+    """Serve one after another while clients ask; nothing may be lost. Returns the number of answers."""
+    with Load(machine.client, VIP) as load:
+        for generation, children in enumerate(changes, start=2):
+            before = load.answers
+            await machine.host.serve(instance(*children, generation=generation))
+
+            async def more(before: int = before) -> bool:
+                return load.answers > before + 20
+
+            await eventually(more)
+    assert load.failures == []
+    return load.answers
+
+
 async def state(machine: Machine, number: int) -> str:
     return (await machine.host.observe(AMPHORA)).servers[key("3", number)]
 
@@ -121,16 +137,7 @@ async def test_members_change_under_load_without_a_reload(machine: Machine, web:
         (*BASE[:2], member(3)),
         BASE,
     ]
-    with Load(machine.client, VIP) as load:
-        for generation, children in enumerate(changes, start=2):
-            before = load.answers
-            await machine.host.serve(instance(*children, generation=generation))
-
-            async def more(before: int = before) -> bool:
-                return load.answers > before + 20
-
-            await eventually(more)
-    assert load.failures == []
+    await change_under_load(machine, changes)
     assert machine.pid == pid
     # What is on disk is what runs, so that a restarted agent finds it so.
     await machine.restart()
@@ -147,21 +154,12 @@ async def test_everything_else_changes_under_load_without_a_loss(machine: Machin
         (listener(), pool(lb_algorithm="LEAST_CONNECTIONS"), *BASE[2:]),
         (*BASE, listener(2, protocol_port=8080)),
     ]
-    with Load(machine.client, VIP) as load:
-        for generation, children in enumerate(changes, start=2):
-            before = load.answers
-            await machine.host.serve(instance(*children, generation=generation))
-
-            async def more(before: int = before) -> bool:
-                return load.answers > before + 20
-
-            await eventually(more)
-    assert load.failures == []
+    answers = await change_under_load(machine, changes)
     assert machine.pid != first
     assert machine.get(8080).startswith("web")
     counted = (await machine.host.observe(AMPHORA)).counters[key("1", 1)].total_connections
     # A connection that the old process finished after it was read last may be missing.
-    assert load.answers - 4 * len(changes) <= counted <= load.answers
+    assert answers - 4 * len(changes) <= counted <= answers
 
 
 async def test_a_member_that_dies_leaves_and_comes_back(machine: Machine, web: list[Web]) -> None:

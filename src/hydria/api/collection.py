@@ -1,28 +1,11 @@
 """The five operations that every kind of resource has on its collection and on one of it."""
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
+from hydria.api.kinds import Naming
 from hydria.http.operation import Call, Operation
-
-
-class Named(Protocol):
-    """What a collection needs to know of its kind."""
-
-    @property
-    def root(self) -> str:
-        """The name that wraps one resource in a body."""
-        ...
-
-    @property
-    def key(self) -> str:
-        """The attribute that a resource's path ends in."""
-        ...
-
-    def rule(self, action: str) -> str:
-        """Return the policy rule of an action."""
-        ...
 
 
 class Collection:
@@ -31,17 +14,14 @@ class Collection:
     `path` is the collection's, below `/lbaas`.
     """
 
+    kind: ClassVar[Naming]
     path: ClassVar[str]
     create_form: ClassVar[type[Struct]]
     update_form: ClassVar[type[Struct]]
 
-    def named(self) -> Named:
-        """Return the kind."""
-        raise NotImplementedError
-
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations."""
-        kind, one = self.named(), f"{self.path}/{{{self.named().key}}}"
+        kind, one = self.kind, f"{self.path}/{{{self.kind.key}}}"
         return (
             Operation(method="GET", path=self.path, work=self._list, rule=kind.rule("get_all")),
             Operation(

@@ -5,10 +5,13 @@ from msgspec import Struct
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource
 
 
-class Kind(Struct, frozen=True, kw_only=True):
-    """One kind of resource. `root` and `plural` wrap bodies, `policy` is in rule names, `title` in sentences."""
+class Naming(Struct, frozen=True, kw_only=True):
+    """The names of one kind of resource.
 
-    struct: type[Resource]
+    `root` and `plural` wrap bodies, `policy` is in rule names, `title` in sentences; `key` is the attribute that a
+    resource's path ends in.
+    """
+
     root: str
     plural: str
     policy: str
@@ -18,6 +21,12 @@ class Kind(Struct, frozen=True, kw_only=True):
     def rule(self, action: str) -> str:
         """Return the policy rule of an action."""
         return f"os_load-balancer_api:{self.policy}:{action}"
+
+
+class Kind(Naming, frozen=True, kw_only=True):
+    """One kind of resource of a load balancer's tree."""
+
+    struct: type[Resource]
 
 
 LOAD_BALANCER = Kind(

@@ -6,7 +6,8 @@ import structlog
 from msgspec import UNSET, Struct, structs
 from sqlalchemy import select
 
-from hydria.api.collection import Collection, Named
+from hydria.api.collection import Collection
+from hydria.api.kinds import Naming
 from hydria.api.listing import Catalogue, chosen, page
 from hydria.errors import Conflict, Invalid, NotFound
 from hydria.http.operation import Call
@@ -17,34 +18,17 @@ from hydria.store.tables import rows_of
 log = structlog.get_logger(__name__)
 
 
-class PlainKind(Struct, frozen=True, kw_only=True):
-    """One kind of plain resource.
-
-    `root`, `plural` and `links` are names in bodies, `policy` is in rule names, `title` in sentences; `key` is the
-    attribute that a path ends in.
-    """
+class PlainKind(Naming, frozen=True, kw_only=True):
+    """One kind of plain resource; `links` is the name of its lists' links."""
 
     struct: type[Struct]
-    root: str
-    plural: str
     links: str
-    policy: str
-    title: str
-    key: str = "id"
-
-    def rule(self, action: str) -> str:
-        """Return the policy rule of an action."""
-        return f"os_load-balancer_api:{self.policy}:{action}"
 
 
 class PlainApi(Collection):
     """The operations on one kind of plain resource; each kind fills in what is its own."""
 
     kind: ClassVar[PlainKind]
-
-    def named(self) -> Named:
-        """Return the kind."""
-        return self.kind
 
     def create(self, call: Call) -> Struct:
         """Return what the form asks for, not yet written."""

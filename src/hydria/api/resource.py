@@ -7,7 +7,7 @@ import structlog
 from msgspec import structs
 
 from hydria.api.access import Changes, permitted, visible
-from hydria.api.collection import Collection, Named
+from hydria.api.collection import Collection
 from hydria.api.etags import tagged
 from hydria.api.kinds import Kind
 from hydria.api.listing import chosen, listing
@@ -37,10 +37,6 @@ class ResourceApi(Collection):
         """Begin to make children of a load balancer, which has the generation of this change."""
         networking = self._networking_of(call.transaction)
         return Planting(call, Ground.of(load_balancer), networking, self._changes.quotas)
-
-    def named(self) -> Named:
-        """Return the kind."""
-        return self.kind
 
     def create(self, call: Call) -> Seen:
         """Make what the form asks for and return it."""

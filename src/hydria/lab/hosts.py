@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import select
 import shutil
 import signal
 import socket
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hydria.adapters.linux.kernel import inside
-from hydria.adapters.linux.processes import Process
+from hydria.adapters.linux.processes import Process, hold, hold_all
 from hydria.errors import HostError
 
 _SECONDS = 10.0
@@ -140,7 +139,7 @@ def _end(directory: Path) -> None:
         for process in processes:
             process.signal(number)
         deadline = time.monotonic() + _SECONDS / 2
-        left = [process for process in processes if not _ended(process, deadline)]
+        left = [process for process in processes if not process.ended(max(0.0, deadline - time.monotonic()))]
         for process in processes:
             process.close()
         # One may have been born between the look and the signal.
@@ -149,35 +148,18 @@ def _end(directory: Path) -> None:
     raise HostError(f"nginx in {directory} does not end; see: ps -C nginx")
 
 
-def _ended(process: Process, deadline: float) -> bool:
-    return bool(select.select([process.pidfd], [], [], max(0.0, deadline - time.monotonic()))[0])
-
-
 def _closed(process: Process) -> bool:
     process.close()
     return True
 
 
 def _processes(directory: Path) -> Iterator[Process]:
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            process = _nginx(int(entry.name), directory)
-            if process is not None:
-                yield process
+    return hold_all(lambda pid: _works_in(pid, directory))
 
 
 def _nginx(pid: int, directory: Path) -> Process | None:
     """Return the process with this number if it is an nginx that works in or below the directory."""
-    try:
-        pidfd = os.pidfd_open(pid)
-    except (OSError, OverflowError):
-        return None
-    process = Process(pid, pidfd)
-    # The pidfd came first: what is read now is of the process that it holds, or of none.
-    if process.alive and _works_in(pid, directory):
-        return process
-    process.close()
-    return None
+    return hold(pid, lambda number: _works_in(number, directory))
 
 
 def _works_in(pid: int, directory: Path) -> bool:

@@ -7,7 +7,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # The place of `starttime` in /proc/PID/stat behind the name, and its unit.
@@ -29,10 +29,14 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether it still runs."""
+        return not self.ended(0)
+
+    def ended(self, seconds: float) -> bool:
+        """Wait at most so long for its end; says whether it came."""
         # Not select: it takes no descriptor above 1023, and a host has thousands.
-        ended = select.poll()
-        ended.register(self.pidfd, select.POLLIN)
-        return not ended.poll(0)
+        end = select.poll()
+        end.register(self.pidfd, select.POLLIN)
+        return bool(end.poll(seconds * 1000))
 
     @property
     def begun(self) -> float:
@@ -55,7 +59,17 @@ class Process:
 
 def find(pid: int, *markers: str) -> Process | None:
     """Return the process with this number if one of `markers` is a word of its command line."""
-    if _words(pid).isdisjoint(markers):
+    return hold(pid, lambda number: not _words(number).isdisjoint(markers))
+
+
+def find_all(*markers: str) -> Iterator[Process]:
+    """Find the processes that have one of `markers` as a word of their command lines."""
+    return hold_all(lambda number: not _words(number).isdisjoint(markers))
+
+
+def hold(pid: int, ours: Callable[[int], bool]) -> Process | None:
+    """Return the process with this number if it is `ours`."""
+    if not ours(pid):
         return None
     try:
         pidfd = os.pidfd_open(pid)
@@ -63,17 +77,17 @@ def find(pid: int, *markers: str) -> Process | None:
         return None
     process = Process(pid, pidfd)
     # Once more: until the pidfd held it, the number could have come to mean another.
-    if process.alive and not _words(pid).isdisjoint(markers):
+    if process.alive and ours(pid):
         return process
     process.close()
     return None
 
 
-def find_all(*markers: str) -> Iterator[Process]:
-    """Find the processes that have one of `markers` as a word of their command lines."""
+def hold_all(ours: Callable[[int], bool]) -> Iterator[Process]:
+    """Find the processes that are `ours`."""
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
-            process = find(int(entry.name), *markers)
+            process = hold(int(entry.name), ours)
             if process is not None:
                 yield process
 
