@@ -40,6 +40,9 @@ class Instance(Struct, frozen=True, kw_only=True):
     """What one amphora must serve; `generation` is the load balancer's. The first interface carries the VIP.
 
     `flavor` and `zone` are the data of the profiles of its flavor and availability zone, empty without.
+    `secrets` are PEM texts by the references (Barbican's) that the tree names: of a certificate the leaf, the
+    intermediates and the private key in this order; of a CA its certificates; of a revocation list the list. They
+    are for memory and tmpfs only.
     """
 
     amphora_id: str
@@ -48,6 +51,7 @@ class Instance(Struct, frozen=True, kw_only=True):
     interfaces: tuple[Interface, ...]
     flavor: dict[str, Any] = {}
     zone: dict[str, Any] = {}
+    secrets: dict[str, str] = {}
 
 
 class Counters(Struct, frozen=True, kw_only=True):
