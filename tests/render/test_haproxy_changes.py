@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hydria.render.haproxy import Rendering, render
-from hydria.render.haproxy_changes import Add, Adjust, Remove, steps
+from hydria.render.haproxy.changes import Add, Adjust, Remove, steps
 from support.trees import SURROUNDINGS, instance, key, listener, member, monitor, pool
 
 

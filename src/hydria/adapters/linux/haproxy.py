@@ -22,7 +22,7 @@ from hydria.adapters.linux import haproxy_socket
 from hydria.adapters.linux.processes import Process, find, find_all, gone, now
 from hydria.errors import HostError
 from hydria.render.haproxy import Rendering, Server
-from hydria.render.haproxy_changes import Add, Adjust, Remove, Step, steps
+from hydria.render.haproxy.changes import Add, Adjust, Remove, Step, steps
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from hydria.errors import HostError
 from hydria.model.status import ServerState
 from hydria.render.haproxy import Server
-from hydria.render.haproxy_changes import Add, Adjust, Remove, Step
+from hydria.render.haproxy.changes import Add, Adjust, Remove, Step
 from hydria.spec import Counters
 
 SHOW_STATISTICS = "show stat"

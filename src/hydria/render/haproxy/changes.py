@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from hydria.render.haproxy import Rendering, Server
+from hydria.render.haproxy.parts import Rendering, Server
 
 
 class Add(Struct, frozen=True):

@@ -1,0 +1,9 @@
+"""An instance as HAProxy's configuration, and which way a change of it takes. Pure.
+
+Only what touches traffic is in the text, so a rename changes nothing.
+"""
+
+from hydria.render.haproxy.configuration import render
+from hydria.render.haproxy.parts import Rendering, Server, Surroundings
+
+__all__ = ["Rendering", "Server", "Surroundings", "render"]

@@ -1,0 +1,68 @@
+"""A pool behind a listener as a backend with its servers. Pure."""
+
+from hydria.model import HealthMonitor, Listener, Member, Pool
+from hydria.render.haproxy.checks import check_lines, check_options
+from hydria.render.haproxy.parts import Section, Server, Surroundings, backend_name, endpoint, mode_of
+from hydria.render.quoting import quote
+from hydria.spec import Instance
+
+# A method that may be sent twice without harm (RFC 9110, 9.2.2, without the ones that change something).
+_REPEATABLE = "GET HEAD OPTIONS"
+
+
+def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Surroundings) -> Section:
+    """Return the section of a pool that is switched on and that the listener sends to."""
+    tree = instance.tree
+    monitor = tree.monitor_of(pool.id)
+    if monitor is not None and not monitor.admin_state_up:
+        monitor = None
+    name = backend_name(pool, listener)
+    lines: Section = [
+        f"backend {name}",
+        f"mode {mode_of(listener, pool)}",
+        # State changes only: what traffic would log is below notice.
+        f"log {quote(surroundings.events)} local0 notice",
+        "option log-health-checks",
+        *_balance(pool),
+        "option allbackups",
+        f"timeout connect {listener.timeout_member_connect}",
+        f"timeout server {listener.timeout_member_data}",
+    ]
+    if mode_of(listener, pool) == "http":
+        lines += _second_chances(monitor)
+    if monitor is not None:
+        lines += check_lines(monitor)
+    return [*lines, *(_server(name, member, monitor) for member in tree.members_of(pool.id))]
+
+
+def _balance(pool: Pool) -> list[str]:
+    algorithm = {
+        "ROUND_ROBIN": "roundrobin",
+        "LEAST_CONNECTIONS": "leastconn",
+        "SOURCE_IP": "source",
+    }[pool.lb_algorithm]
+    # Only a consistent hash takes new servers while it runs, and moves few clients.
+    return ["balance source", "hash-type consistent"] if algorithm == "source" else [f"balance {algorithm}"]
+
+
+def _second_chances(monitor: HealthMonitor | None) -> list[str]:
+    """Let another member answer what one failed to, where asking twice does no harm."""
+    failures = "conn-failure empty-response"
+    if monitor is not None and monitor.type in ("HTTP", "HTTPS"):
+        # A monitor says what a healthy answer is: until it has noticed, an error may be a member's own.
+        failures += " 500 502 503 504"
+    return [f"retry-on {failures}", f"http-request disable-l7-retry unless {{ method {_REPEATABLE} }}"]
+
+
+def _server(backend: str, member: Member, monitor: HealthMonitor | None) -> Server:
+    options = [] if monitor is None else check_options(member, monitor)
+    if member.backup:
+        options.append("backup")
+    return Server(
+        backend=backend,
+        name=member.id,
+        address=endpoint(member.address, member.protocol_port),
+        options=tuple(options),
+        weight=member.weight,
+        enabled=member.admin_state_up,
+    )

@@ -1,0 +1,60 @@
+"""The whole configuration of an instance, section after section. Pure."""
+
+from hydria.render.haproxy.backend import backend
+from hydria.render.haproxy.frontend import frontend
+from hydria.render.haproxy.parts import Rendering, Section, Server, Surroundings
+from hydria.render.quoting import quote
+from hydria.spec import Instance
+
+
+def render(instance: Instance, surroundings: Surroundings) -> Rendering:
+    """Return the configuration that serves an instance. Raises ValueError for a VIP that is on no interface."""
+    tree, vip = instance.tree, instance.interfaces[0].addresses
+    address = tree.load_balancer.vip_address
+    if vip and all(each.ip != address for each in vip):
+        raise ValueError(f"the VIP {address} is not on the first interface")
+    sections: list[Section] = [_global(instance, surroundings), _defaults()]
+    for listener in tree.listeners:
+        if not (listener.admin_state_up and tree.load_balancer.admin_state_up):
+            continue
+        sections.append(frontend(instance, listener, surroundings))
+        pools = [pool for pool in [tree.pool(listener.default_pool_id)] if pool is not None and pool.admin_state_up]
+        sections += [backend(instance, listener, pool, surroundings) for pool in pools]
+    return Rendering(
+        text=_write(sections),
+        frame=_write([[line for line in section if isinstance(line, str)] for section in sections]),
+        servers=tuple(line for section in sections for line in section if isinstance(line, Server)),
+    )
+
+
+def _write(sections: list[Section]) -> str:
+    blocks = []
+    for section in sections:
+        head, *rest = section
+        lines = [line if isinstance(line, str) else f"server {line.line}" for line in rest]
+        blocks.append("\n    ".join((str(head), *lines)))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _global(instance: Instance, surroundings: Surroundings) -> Section:
+    return [
+        "global",
+        f"stats socket {quote(surroundings.directory + '/haproxy.sock')} mode 600 level admin expose-fd listeners",
+        f"server-state-file {quote(surroundings.directory + '/servers.state')}",
+        f"user {surroundings.user}",
+        f"group {surroundings.group}",
+        f"nbthread {surroundings.threads}",
+        f"maxconn {surroundings.max_connections}",
+        # What arrives on the event socket begins with this.
+        f"log-tag {instance.amphora_id}",
+    ]
+
+
+def _defaults() -> Section:
+    return [
+        "defaults",
+        "retries 3",
+        "option redispatch 1",
+        "option idle-close-on-response",
+        "load-server-state-from-file global",
+    ]

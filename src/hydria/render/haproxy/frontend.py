@@ -1,0 +1,24 @@
+"""A listener as a frontend. Pure."""
+
+from hydria.model import Listener
+from hydria.render.haproxy.parts import Section, Surroundings, backend_name, endpoint, mode_of
+from hydria.spec import Instance
+
+
+def frontend(instance: Instance, listener: Listener, surroundings: Surroundings) -> Section:
+    """Return the section of a listener that is switched on."""
+    limit = listener.connection_limit
+    most = surroundings.max_connections if limit < 0 else min(limit, surroundings.max_connections)
+    lines: Section = [
+        f"frontend {listener.id}",
+        f"mode {mode_of(listener)}",
+        f"bind {endpoint(instance.tree.load_balancer.vip_address, listener.protocol_port)}",
+        f"maxconn {most}",
+        f"timeout client {listener.timeout_client_data}",
+    ]
+    if listener.timeout_tcp_inspect:
+        lines.append(f"tcp-request inspect-delay {listener.timeout_tcp_inspect}")
+    pool = instance.tree.pool(listener.default_pool_id)
+    if pool is not None and pool.admin_state_up:
+        lines.append(f"default_backend {backend_name(pool, listener)}")
+    return lines

@@ -1,0 +1,66 @@
+"""What a configuration is made of, and how addresses and names are written in it. Pure."""
+
+from ipaddress import ip_address
+
+from msgspec import Struct
+
+from hydria.model import Listener, Pool
+
+
+class Surroundings(Struct, frozen=True, kw_only=True):
+    """What the host adds: where HAProxy's files are and what it may use.
+
+    `events` is the datagram socket that takes state changes; `max_connections` is what one process can hold.
+    """
+
+    directory: str
+    events: str
+    user: str
+    group: str
+    threads: int
+    max_connections: int
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """One server line, in the parts that can change while HAProxy runs. `options` are fixed for its life."""
+
+    backend: str
+    name: str
+    address: str
+    options: tuple[str, ...] = ()
+    weight: int = 1
+    enabled: bool = True
+
+    @property
+    def line(self) -> str:
+        """The configuration's line, without what stands before the name."""
+        words = (self.name, self.address, "weight", str(self.weight), *self.options)
+        return " ".join(words if self.enabled else (*words, "disabled"))
+
+
+class Rendering(Struct, frozen=True, kw_only=True):
+    """A configuration: the whole text, the text without its server lines, and the servers."""
+
+    text: str
+    frame: str
+    servers: tuple[Server, ...]
+
+
+# The first line opens it.
+Section = list[str | Server]
+
+
+def endpoint(address: str, port: int) -> str:
+    """Write an address with a port."""
+    return f"[{address}]:{port}" if ip_address(address).version == 6 else f"{address}:{port}"
+
+
+def backend_name(pool: Pool, listener: Listener) -> str:
+    """Name the backend of a pool behind a listener: timeouts are the listener's, so that each has its own."""
+    return f"{pool.id}:{listener.id}"
+
+
+def mode_of(listener: Listener, pool: Pool | None = None) -> str:
+    """Say whether HAProxy reads HTTP there: in a listener, or in a pool behind it."""
+    reads = listener.protocol in ("HTTP", "TERMINATED_HTTPS") or (pool is not None and pool.protocol == "HTTP")
+    return "http" if reads else "tcp"
