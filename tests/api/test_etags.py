@@ -1,4 +1,4 @@
-"""ETag on every resource, If-Match on PUT and DELETE."""
+"""ETag on every resource, If-Match on all that changes one."""
 
 from typing import Any
 
@@ -97,3 +97,56 @@ async def test_what_has_no_generations(cloud: Cloud) -> None:
     fresh = await tag(admin, "quotas/p-red")
     done = await admin.send("PUT", "quotas/p-red", json={"quota": {"listener": 8}}, headers={"If-Match": fresh})
     assert done.status_code == 202
+
+
+async def test_a_failover_is_of_what_was_seen(cloud: Cloud, api: Api, worker: Worker, paths: dict[str, str]) -> None:
+    worker.step()
+    admin, lb = cloud.api("admin"), paths["loadbalancer"]
+    stale = await tag(admin, lb)
+    await api.put(lb, {"loadbalancer": {"name": "theirs"}})
+    await admin.fault("PUT", f"{lb}/failover", 412, headers={"If-Match": stale})
+    (amphora,) = (await admin.get("/load-balancer/v2.0/octavia/amphorae"))["amphorae"]
+    one = f"/load-balancer/v2.0/octavia/amphorae/{amphora['id']}"
+    for path in (f"{one}/failover", f"{one}/config", one):
+        await admin.fault("DELETE" if path == one else "PUT", path, 412, headers={"If-Match": stale})
+    assert (await admin.get(one))["amphora"]["status"] == "ALLOCATED"
+    for path in (one, lb):
+        answer = await admin.send("PUT", f"{path}/failover", headers={"If-Match": await tag(admin, path)})
+        assert answer.status_code == 202, answer.text
+    assert (await admin.get(one))["amphora"]["status"] == "PENDING_DELETE"
+    await admin.fault("PUT", "loadbalancers/nothing/failover", 404, headers={"If-Match": "*"})
+
+
+async def test_a_batch_is_for_the_members_that_were_seen(api: Api, worker: Worker, paths: dict[str, str]) -> None:
+    members = f"{paths['pool']}/members"
+    batch = {"members": [{"address": "10.0.0.12", "protocol_port": 80}]}
+
+    async def put(seen: str, **query: str) -> int:
+        return (await api.send("PUT", members, json=batch, params=query, headers={"If-Match": seen})).status_code
+
+    tags = [await tag(api, members)]
+    more = await api.add_member(paths["pool"].rpartition("/")[2], "10.0.0.13")
+    tags.append(await tag(api, members))
+    await api.put(f"{members}/{more['id']}", {"member": {"weight": 7}})
+    tags.append(await tag(api, members, fields="id", limit=1))
+    await api.delete(f"{members}/{more['id']}")
+    tags.append(await tag(api, members))
+    # What was seen first is what is there again.
+    assert tags[3] == tags[0]
+    assert len(set(tags)) == 3
+    for stale in tags[1:3]:
+        say = await api.fault("PUT", members, 412, batch, headers={"If-Match": stale}, params={"additive_only": "true"})
+        assert say == f"The resource has changed: its ETag is {tags[3]}, If-Match names {stale}."
+    worker.step()
+    assert await tag(api, members) == tags[3]
+    assert await put(tags[3]) == 202
+    assert await put(tags[3]) == 412
+    assert await put("*", additive_only="true") == 202
+    (left,) = [each for each in (await api.get(members))["members"] if each["provisioning_status"] != "PENDING_DELETE"]
+    assert left["address"] == "10.0.0.12"
+
+
+async def test_others_learn_no_tag_of_members(cloud: Cloud, paths: dict[str, str]) -> None:
+    batch: dict[str, Any] = {"members": []}
+    stale = {"If-Match": '"none of these"'}
+    await cloud.api("bob").fault("PUT", f"{paths['pool']}/members", 404, batch, headers=stale)

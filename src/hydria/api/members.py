@@ -3,13 +3,14 @@
 from typing import Any
 
 from hydria.api.access import missing, visible
+from hydria.api.etags import heed, members_tag
 from hydria.api.kinds import MEMBER as KIND
 from hydria.api.kinds import POOL
 from hydria.api.listing import listing
 from hydria.api.member_batch import Batch
 from hydria.api.resource import ResourceApi
 from hydria.api.views import Seen
-from hydria.http.operation import Call, Operation, denied
+from hydria.http.operation import Call, Operation, Reply, denied
 from hydria.model import Member, Pool
 from hydria.model.member import MemberBatch, MemberCreate, MemberInBatch, MemberUpdate
 from hydria.store import columns
@@ -57,6 +58,7 @@ class Members(ResourceApi):
         for action in ("post", "put") if additive else ("post", "put", "delete"):
             if not call.may(KIND.rule(action), pool.resource.project_id):
                 raise denied()
+        heed(call, members_tag(call.transaction, pool.resource.id))
         batch = Batch(call, pool.resource.id, forms, additive=additive)
         if not batch.empty:
             load_balancer = self._changes.begin(call.transaction, pool)
@@ -68,4 +70,5 @@ class Members(ResourceApi):
     def _list(self, call: Call) -> Any:
         pool = visible(call, POOL, call.path["pool_id"])
         call.authorise(pool.resource.project_id)
-        return listing(call, KIND, columns(Member).pool_id == pool.resource.id)
+        shown = listing(call, KIND, columns(Member).pool_id == pool.resource.id)
+        return Reply(body=shown, headers={"ETag": members_tag(call.transaction, pool.resource.id)})

@@ -101,7 +101,8 @@ _INTRODUCTION = (
     " integers in strings, as Octavia takes them; attributes that are not known are refused.\n\n"
     "Every resource has an `ETag`, which stands for what was asked for and not for statuses: the number of the last"
     " change to it (for a load balancer: to anything at or below it). PUT and DELETE with `If-Match` are refused (412)"
-    " when the resource has changed since."
+    " when the resource has changed since. A failover heeds the tag of what fails over, the PUT of all members of a"
+    " pool that of their list."
 )
 
 
@@ -127,7 +128,7 @@ def _operation(operation: Operation, kind: Kind | None, described: Sequence[Oper
     if operation.rule:
         shown["description"] = f"Policy rule: `{operation.rule}`."
     parameters = _path_parameters(operation.path) + _query_parameters(operation, kind, collection=collection)
-    if one and operation.method in ("PUT", "DELETE"):
+    if operation.method in ("PUT", "DELETE"):
         about = "The ETag that the resource must still have; another one is refused with 412."
         parameters.append({"name": "If-Match", "in": "header", "schema": {"type": "string"}, "description": about})
     if parameters:
