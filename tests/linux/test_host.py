@@ -5,105 +5,19 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
-from haproxies import Load, Web, get, webs
+from haproxies import Web
+from machines import VIP, Machine, change_under_load, eventually
 from msgspec import structs
-from wires import host, interface
+from wires import interface
 
 from hydria.adapters.linux import kernel
-from hydria.adapters.linux.host import LinuxHost
-from hydria.adapters.linux.names import Names
 from hydria.errors import HostError
-from hydria.settings import AgentSettings
 from hydria.spec import Instance
-from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
+from support.trees import AMPHORA, instance, key, listener, load_balancer, member, monitor, pool
 
-VIP = "10.0.0.10"
 BASE = (listener(), pool(), member(1), member(2))
-
-
-class Machine:
-    """A host and what its tests look at; `restart` is the agent's, with everything running on."""
-
-    def __init__(self, names: Names, directory: Path) -> None:
-        self.names = names
-        self.directory = directory
-        self.settings = AgentSettings(prefix=names.prefix)
-        self.host = self._new()
-        self.client = names.lab("client")
-
-    def _new(self) -> LinuxHost:
-        return LinuxHost(self.settings, self.directory / "run", self.directory / "state")
-
-    async def restart(self, **settings: str) -> None:
-        await self.host.close()
-        self.settings = structs.replace(self.settings, **settings)
-        self.host = self._new()
-        await self.host.open()
-
-    def get(self, port: int = 80) -> str:
-        status, body = get(self.client, VIP, port)
-        assert status == 200, body
-        return body.strip().removeprefix("you hit: ")
-
-    @property
-    def amphora_files(self) -> Path:
-        return self.directory / "run" / "amphorae" / AMPHORA
-
-    @property
-    def pid(self) -> int:
-        return int((self.amphora_files / "haproxy.pid").read_text())
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    # A socket's path may have 107 characters: pytest's own directories are too deep.
-    with TemporaryDirectory(prefix="hy") as made:
-        os.chmod(made, 0o711)  # noqa: S103 - HAProxy, unprivileged, writes to a socket in it
-        yield Path(made)
-
-
-@pytest.fixture
-async def machine(names: Names, directory: Path) -> AsyncIterator[Machine]:
-    machine = Machine(names, directory)
-    await asyncio.to_thread(host, names, "client", interface(NETWORK, "10.0.0.50/24"))
-    await machine.host.open()
-    yield machine
-    await machine.host.withdraw(AMPHORA)
-    await machine.host.close()
-
-
-@pytest.fixture
-def web(machine: Machine) -> Iterator[list[Web]]:
-    with webs(machine.names, NETWORK, "10.0.0.11", "10.0.0.12", "10.0.0.13") as running:
-        yield running
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not await condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        await asyncio.sleep(0.02)
-
-
-async def change_under_load(machine: Machine, changes: Iterable[tuple[Any, ...]]) -> int:
-    """Serve one after another while clients ask; nothing may be lost. Returns the number of answers."""
-    with Load(machine.client, VIP) as load:
-        for generation, children in enumerate(changes, start=2):
-            before = load.answers
-            await machine.host.serve(instance(*children, generation=generation))
-
-            async def more(before: int = before) -> bool:
-                return load.answers > before + 20
-
-            await eventually(more)
-    assert load.failures == []
-    return load.answers
 
 
 async def state(machine: Machine, number: int) -> str:

@@ -21,7 +21,6 @@ def missing(*children: Any, **root: Any) -> str | None:
     [
         ((listener(protocol="UDP"),), "protocol UDP", "listener"),
         ((listener(protocol="TERMINATED_HTTPS"),), "protocol TERMINATED_HTTPS", "listener"),
-        ((listener(protocol="PROMETHEUS"),), "protocol PROMETHEUS", "listener"),
         ((listener(allowed_cidrs=("10.0.0.0/8",)),), "allowed_cidrs", "listener"),
         ((listener(insert_headers={"X-Real-IP": "true"}),), "insert_headers", "listener"),
         ((*COMMON, policy(), rule()), "action REJECT", "L7 policy"),

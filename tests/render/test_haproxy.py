@@ -49,6 +49,9 @@ CASES: dict[str, Callable[[], Instance]] = {
         monitor(http_version="1.1", domain_name="www.example.org", expected_codes="200, 202", url_path="/a?b='c'&d=$e"),
     ),
     "https_monitor": lambda: instance(*TUTORIAL, monitor(type="HTTPS", expected_codes="200-299", http_method="HEAD")),
+    "prometheus": lambda: instance(
+        *TUTORIAL, listener(2, protocol="PROMETHEUS", protocol_port=8088, default_pool_id=None)
+    ),
     "disabled": lambda: instance(*TUTORIAL, root=load_balancer(admin_state_up=False)),
 }
 

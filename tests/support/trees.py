@@ -14,6 +14,7 @@ LB = "cccccccc-0000-4000-8000-000000000001"
 SURROUNDINGS = Surroundings(
     directory="/run/hydria/amphorae/example",
     events="/run/hydria/events.sock",
+    metrics="/run/hydria/metrics.sock",
     user="haproxy",
     group="haproxy",
     threads=1,

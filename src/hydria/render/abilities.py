@@ -5,7 +5,7 @@ from typing import Any
 
 from hydria.model import HealthMonitor, L7Policy, Listener, LoadBalancer, Member, Pool, Resource, Tree
 
-_PROTOCOLS = ("HTTP", "HTTPS", "TCP")
+_PROTOCOLS = ("HTTP", "HTTPS", "PROMETHEUS", "TCP")
 _MONITORS = ("HTTP", "HTTPS", "TCP", "TLS-HELLO")
 
 # Attributes that have an effect wherever they are set. (Those of TLS have one only where it ends or begins.)

@@ -88,6 +88,12 @@ class Haproxy:
             raise HostError("HAProxy does not run.")
         return await haproxy_socket.statistics(self._socket)
 
+    async def information(self) -> dict[str, str]:
+        """Read what this process says of itself. Raises HostError when it does not run."""
+        if self.process is None:
+            raise HostError("HAProxy does not run.")
+        return await haproxy_socket.information(self._socket)
+
     async def sweep(self) -> bool:
         """Delete the servers whose last connection has ended; says whether some are left."""
         if self.process is None:

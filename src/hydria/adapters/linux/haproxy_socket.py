@@ -10,7 +10,6 @@ from hydria.errors import HostError
 from hydria.model.status import ServerState
 from hydria.render.haproxy import Server
 from hydria.render.haproxy.changes import Add, Adjust, Remove, Step
-from hydria.spec import Counters
 
 SHOW_STATISTICS = "show stat"
 
@@ -68,34 +67,26 @@ class Statistics:
     """One reading of `show stat`."""
 
     def __init__(self, text: str) -> None:
-        self._rows = list(csv.DictReader(io.StringIO(text.removeprefix("# "))))
+        self.rows: list[dict[str, str]] = list(csv.DictReader(io.StringIO(text.removeprefix("# "))))
 
     def servers(self) -> dict[str, ServerState]:
         """Return what HAProxy knows of each member, by member id; one pool behind several listeners counts once."""
         return {
             row["svname"]: _state(row["status"], row["check_status"])
-            for row in self._rows
+            for row in self.rows
             if row["svname"] not in ("FRONTEND", "BACKEND")
-        }
-
-    def counters(self) -> dict[str, Counters]:
-        """Return the traffic of each listener since this process began, by listener id."""
-        return {
-            row["pxname"]: Counters(
-                bytes_in=int(row["bin"] or 0),
-                bytes_out=int(row["bout"] or 0),
-                active_connections=int(row["scur"] or 0),
-                total_connections=int(row["stot"] or 0),
-                request_errors=int(row["ereq"] or 0),
-            )
-            for row in self._rows
-            if row["svname"] == "FRONTEND"
         }
 
 
 async def statistics(path: str) -> Statistics:
     """Read states and counters. Raises HostError."""
     return Statistics(await ask(path, SHOW_STATISTICS))
+
+
+async def information(path: str) -> dict[str, str]:
+    """Read what HAProxy says of itself, by the names of `show info`. Raises HostError."""
+    pairs = (line.partition(": ") for line in (await ask(path, "show info")).splitlines())
+    return {name: value for name, _, value in pairs}
 
 
 def _state(status: str, check: str) -> ServerState:

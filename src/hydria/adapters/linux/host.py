@@ -15,8 +15,10 @@ from msgspec import Struct
 from hydria.adapters.linux import kernel
 from hydria.adapters.linux.counting import Tally
 from hydria.adapters.linux.events import Events
+from hydria.adapters.linux.exposition import exposition
 from hydria.adapters.linux.haproxy import Haproxy, Program, make_directory
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.scrapes import Scrapes
 from hydria.adapters.linux.wiring import Wiring
 from hydria.errors import HostError
 from hydria.model.status import ServerState
@@ -55,6 +57,7 @@ class LinuxHost:
         self._names = Names(settings.prefix)
         self._wiring = Wiring(self._names)
         self._events = Events(run_dir / "events.sock")
+        self._scrapes = Scrapes(run_dir / "metrics.sock", settings.haproxy_group, self.metrics)
         self._amphorae: dict[str, _Amphora] = {}
 
     async def open(self) -> None:
@@ -62,6 +65,7 @@ class LinuxHost:
         self._state_dir.mkdir(parents=True, exist_ok=True)
         (self._run_dir / "amphorae").mkdir(parents=True, exist_ok=True)
         await self._events.open()
+        await self._scrapes.open()
 
     async def close(self) -> None:
         """Let go of everything; traffic flows on."""
@@ -71,6 +75,7 @@ class LinuxHost:
             amphora.haproxy.close()
         self._amphorae.clear()
         self._events.close()
+        self._scrapes.close()
 
     async def remembered(self) -> Mapping[str, Instance]:
         """Return what was served here, as this host's disk has it."""
@@ -124,6 +129,16 @@ class LinuxHost:
         """Return states and counters. Raises HostError when HAProxy does not run."""
         return await self._observe(self._amphora(amphora_id))
 
+    async def metrics(self, amphora_id: str) -> bytes:
+        """Return an amphora's numbers under Octavia's names in Prometheus' text. Raises HostError."""
+        amphora = self._amphorae.get(amphora_id)
+        process = amphora.haproxy.process if amphora is not None else None
+        if amphora is None or process is None:
+            raise HostError("HAProxy does not run.")
+        await self._observe(amphora)
+        information = await amphora.haproxy.information()
+        return exposition(amphora.tally.rows(), information, 100 * process.resident_bytes / self._memory_bytes())
+
     async def changed(self) -> str:
         """Wait until HAProxy said something of an amphora, or ended."""
         return await self._events.next()
@@ -138,7 +153,8 @@ class LinuxHost:
             name: amphora.known[name] for name in servers if servers[name] == "unknown" and name in amphora.known
         }
         amphora.known = {name: state for name, state in servers.items() if state in ("up", "down")}
-        return Observation(servers=servers, counters=amphora.tally.total(read.counters()))
+        amphora.tally.note(read.rows)
+        return Observation(servers=servers, counters=amphora.tally.counters())
 
     async def _serve(self, amphora: _Amphora, instance: Instance) -> None:
         key = instance.amphora_id
@@ -149,7 +165,7 @@ class LinuxHost:
         before_pid = before.pid if before is not None else None
         last = await amphora.haproxy.converge(self._render(instance))
         if last is not None:
-            amphora.tally.total(last.counters())
+            amphora.tally.note(last.rows)
         after = amphora.haproxy.process
         if after is None:
             raise HostError("HAProxy ended right after its start.")
@@ -194,12 +210,18 @@ class LinuxHost:
         surroundings = Surroundings(
             directory=str(self._directory(instance.amphora_id)),
             events=str(self._events.path),
+            metrics=str(self._scrapes.path),
             user=self._settings.haproxy_user,
             group=self._settings.haproxy_group,
             threads=self._settings.threads,
             max_connections=self._settings.max_connections or _possible_connections(),
         )
         return render(instance, surroundings)
+
+    def _memory_bytes(self) -> int:
+        """Return what one HAProxy may use of the machine's memory."""
+        limit = self._settings.memory_mb
+        return limit * 1024**2 if limit else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
     def _remember(self, instance: Instance) -> None:
         """Write the instance down so that a cut-off write leaves the last one."""

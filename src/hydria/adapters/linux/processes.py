@@ -13,6 +13,8 @@ from pathlib import Path
 # The place of `starttime` in /proc/PID/stat behind the name, and its unit.
 _BEGUN, _TICKS = 19, os.sysconf("SC_CLK_TCK")
 
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
 
 def now() -> float:
     """Return the seconds since the machine started, in the kernel's steps for processes."""
@@ -46,6 +48,14 @@ class Process:
         except OSError:
             return math.inf
         return int(fields[_BEGUN]) / _TICKS
+
+    @property
+    def resident_bytes(self) -> int:
+        """The memory that it has; 0 when it is gone."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE
+        except OSError:
+            return 0
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; one that is gone already is fine."""

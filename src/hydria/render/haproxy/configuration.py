@@ -3,6 +3,7 @@
 from hydria.render.haproxy.backend import backend
 from hydria.render.haproxy.frontend import frontend
 from hydria.render.haproxy.parts import Rendering, Section, Server, Surroundings
+from hydria.render.haproxy.prometheus import metrics_backend
 from hydria.render.quoting import quote
 from hydria.spec import Instance
 
@@ -18,6 +19,8 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
         if not (listener.admin_state_up and tree.load_balancer.admin_state_up):
             continue
         sections.append(frontend(instance, listener, surroundings))
+        if listener.protocol == "PROMETHEUS":
+            sections.append(metrics_backend(instance, listener, surroundings))
         pools = [pool for pool in [tree.pool(listener.default_pool_id)] if pool is not None and pool.admin_state_up]
         sections += [backend(instance, listener, pool, surroundings) for pool in pools]
     return Rendering(

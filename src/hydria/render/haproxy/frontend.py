@@ -2,6 +2,7 @@
 
 from hydria.model import Listener
 from hydria.render.haproxy.parts import Section, Surroundings, backend_name, endpoint, mode_of
+from hydria.render.haproxy.prometheus import metrics_lines
 from hydria.spec import Instance
 
 
@@ -18,6 +19,8 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
     ]
     if listener.timeout_tcp_inspect:
         lines.append(f"tcp-request inspect-delay {listener.timeout_tcp_inspect}")
+    if listener.protocol == "PROMETHEUS":
+        return [*lines, *metrics_lines(listener)]
     pool = instance.tree.pool(listener.default_pool_id)
     if pool is not None and pool.admin_state_up:
         lines.append(f"default_backend {backend_name(pool, listener)}")

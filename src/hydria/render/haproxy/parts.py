@@ -10,11 +10,13 @@ from hydria.model import Listener, Pool
 class Surroundings(Struct, frozen=True, kw_only=True):
     """What the host adds: where HAProxy's files are and what it may use.
 
-    `events` is the datagram socket that takes state changes; `max_connections` is what one process can hold.
+    `events` is the datagram socket that takes state changes, `metrics` the stream socket that answers scrapes;
+    `max_connections` is what one process can hold.
     """
 
     directory: str
     events: str
+    metrics: str
     user: str
     group: str
     threads: int
@@ -62,5 +64,7 @@ def backend_name(pool: Pool, listener: Listener) -> str:
 
 def mode_of(listener: Listener, pool: Pool | None = None) -> str:
     """Say whether HAProxy reads HTTP there: in a listener, or in a pool behind it."""
-    reads = listener.protocol in ("HTTP", "TERMINATED_HTTPS") or (pool is not None and pool.protocol == "HTTP")
+    reads = listener.protocol in ("HTTP", "PROMETHEUS", "TERMINATED_HTTPS") or (
+        pool is not None and pool.protocol == "HTTP"
+    )
     return "http" if reads else "tcp"

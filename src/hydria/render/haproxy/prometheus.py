@@ -1,0 +1,30 @@
+"""A PROMETHEUS listener: `/metrics` on its port, answered by the agent, which adds up over reloads. Pure."""
+
+from hydria.model import Listener
+from hydria.render.haproxy.parts import Section, Surroundings
+from hydria.render.quoting import quote
+from hydria.spec import Instance
+
+# What begins so is in no metric: it is how we serve them, not what a user has.
+INTERNAL = "hydria-metrics:"
+
+
+def metrics_lines(listener: Listener) -> list[str]:
+    """Return what stands in the frontend of the listener."""
+    return [
+        "http-request return status 404 unless { path /metrics }",
+        "http-request return status 405 hdr Allow GET,HEAD unless METH_GET",
+        f"default_backend {INTERNAL}{listener.id}",
+    ]
+
+
+def metrics_backend(instance: Instance, listener: Listener, surroundings: Surroundings) -> Section:
+    """Return the section that asks the agent. Whose numbers they are is set here, whatever a client asks for."""
+    return [
+        f"backend {INTERNAL}{listener.id}",
+        "mode http",
+        f"timeout connect {listener.timeout_member_connect}",
+        f"timeout server {listener.timeout_member_data}",
+        f"http-request set-uri /{instance.amphora_id}",
+        f"server agent {quote('unix@' + surroundings.metrics)}",
+    ]

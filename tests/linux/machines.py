@@ -1,0 +1,75 @@
+"""A host of amphorae as a test has it, with a client beside it, and what its tests wait for."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from haproxies import Load, get
+from msgspec import structs
+
+from hydria.adapters.linux.host import LinuxHost
+from hydria.adapters.linux.names import Names
+from hydria.settings import AgentSettings
+from support.trees import AMPHORA, instance
+
+VIP = "10.0.0.10"
+
+
+class Machine:
+    """A host and what its tests look at; `restart` is the agent's, with everything running on."""
+
+    def __init__(self, names: Names, directory: Path) -> None:
+        self.names = names
+        self.directory = directory
+        self.settings = AgentSettings(prefix=names.prefix)
+        self.host = self._new()
+        self.client = names.lab("client")
+
+    def _new(self) -> LinuxHost:
+        return LinuxHost(self.settings, self.directory / "run", self.directory / "state")
+
+    async def stop(self, **settings: str) -> None:
+        await self.host.close()
+        self.settings = structs.replace(self.settings, **settings)
+        self.host = self._new()
+
+    async def restart(self, **settings: str) -> None:
+        await self.stop(**settings)
+        await self.host.open()
+
+    def get(self, port: int = 80) -> str:
+        status, body = get(self.client, VIP, port)
+        assert status == 200, body
+        return body.strip().removeprefix("you hit: ")
+
+    @property
+    def amphora_files(self) -> Path:
+        return self.directory / "run" / "amphorae" / AMPHORA
+
+    @property
+    def pid(self) -> int:
+        return int((self.amphora_files / "haproxy.pid").read_text())
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        await asyncio.sleep(0.02)
+
+
+async def change_under_load(machine: Machine, changes: Iterable[tuple[Any, ...]]) -> int:
+    """Serve one after another while clients ask; nothing may be lost. Returns the number of answers."""
+    with Load(machine.client, VIP) as load:
+        for generation, children in enumerate(changes, start=2):
+            before = load.answers
+            await machine.host.serve(instance(*children, generation=generation))
+
+            async def more(before: int = before) -> bool:
+                return load.answers > before + 20
+
+            await eventually(more)
+    assert load.failures == []
+    return load.answers

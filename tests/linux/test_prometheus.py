@@ -1,0 +1,109 @@
+"""A PROMETHEUS listener: scraped by a client over the VIP, read by Prometheus' own parser."""
+
+import asyncio
+import http.client
+
+import pytest
+from haproxies import Web, get
+from machines import Machine, eventually
+from prometheus_client.parser import text_string_to_metric_families
+
+from hydria.adapters.linux.kernel import inside
+from support.trees import AMPHORA, instance, key, listener, member, monitor, pool
+
+PORT = 8088
+TREE = (
+    listener(),
+    listener(2, protocol="PROMETHEUS", protocol_port=PORT, default_pool_id=None),
+    pool(),
+    member(1),
+    member(2),
+)
+POOL = f"{key('2', 1)}:{key('1', 1)}"
+
+# Whose they are, before what they count.
+LABELS = ("listener", "pool", "member", "state", "code")
+
+Samples = dict[tuple[str, ...], float]
+
+
+def ask(machine: Machine, path: str, method: str = "GET") -> tuple[http.client.HTTPResponse, str]:
+    connection = http.client.HTTPConnection("10.0.0.10", PORT, timeout=5)
+    with inside(machine.client):
+        connection.connect()
+    connection.request(method, path)
+    answer = connection.getresponse()
+    return answer, answer.read().decode()
+
+
+def scrape(machine: Machine) -> Samples:
+    answer, text = ask(machine, "/metrics")
+    assert answer.status == 200, text
+    assert answer.getheader("content-type", "").startswith("text/plain; version=0.0.4")
+    return {
+        (sample.name, *(sample.labels[label] for label in LABELS if label in sample.labels)): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_a_scrape_has_octavias_names_and_this_load_balancers_numbers(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*TREE, monitor(delay=1, timeout=1, max_retries=1)))
+
+    async def up() -> bool:
+        return (await machine.host.observe(AMPHORA)).servers[key("3", 2)] == "up"
+
+    await eventually(up)
+    for _ in range(4):
+        machine.get()
+    seen = await asyncio.to_thread(scrape, machine)
+    assert seen["octavia_listener_http_responses_total", key("1", 1), "2xx"] == 4
+    assert seen["octavia_listener_status", key("1", 1), "UP"] == 1
+    assert seen["octavia_pool_http_requests_total", POOL] == 4
+    assert seen["octavia_pool_active_members", POOL] == 2
+    assert seen["octavia_member_sessions_total", POOL, key("3", 1)] == 2
+    assert seen["octavia_member_status", POOL, key("3", 1), "UP"] == 1
+    assert seen["octavia_loadbalancer_listeners",] == 2
+    # With the scrape itself.
+    assert seen["octavia_loadbalancer_requests_total",] == 5
+    assert 0 < seen["octavia_loadbalancer_memory",] < 100
+    assert not [sample for sample in seen if any("hydria" in part or "agent" in part for part in sample)]
+    # Nothing but /metrics, and only for reading: whose numbers are shown is not the client's to say.
+    refused = [("/", "GET"), (f"/{AMPHORA}", "GET"), (f"http://x/{AMPHORA}", "GET"), ("/metrics", "POST")]
+    statuses = [(await asyncio.to_thread(ask, machine, *each))[0].status for each in refused]
+    assert statuses == [404, 404, 404, 405]
+
+
+async def test_counters_go_on_over_reloads_of_haproxy_and_restarts_of_the_agent(
+    machine: Machine, web: list[Web]
+) -> None:
+    await machine.host.serve(instance(*TREE))
+    for _ in range(4):
+        machine.get()
+    pid = machine.pid
+    await machine.host.serve(instance(*TREE, listener(3, protocol_port=8080), generation=2))
+    assert machine.pid != pid
+    machine.get()
+    await machine.restart()
+    await machine.host.serve(instance(*TREE, listener(3, protocol_port=8080), generation=2))
+    seen = await asyncio.to_thread(scrape, machine)
+    assert seen["octavia_listener_http_responses_total", key("1", 1), "2xx"] == 5
+    assert seen["octavia_pool_http_requests_total", POOL] == 5
+
+
+async def test_without_an_agent_traffic_goes_on_and_a_scrape_is_refused(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*TREE))
+    await machine.stop()
+    answer, _ = await asyncio.to_thread(ask, machine, "/metrics")
+    assert answer.status == 503
+    assert get(machine.client, "10.0.0.10")[0] == 200
+    await machine.host.open()
+
+
+@pytest.mark.parametrize("listeners", [TREE[1:2]])
+async def test_a_load_balancer_of_which_nothing_else_is_there_can_be_scraped(
+    machine: Machine, listeners: tuple[object, ...]
+) -> None:
+    await machine.host.serve(instance(*listeners))
+    seen = await asyncio.to_thread(scrape, machine)
+    assert seen["octavia_loadbalancer_listeners",] == 1
