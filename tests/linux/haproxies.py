@@ -2,7 +2,7 @@
 
 import http.client
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,6 +19,8 @@ class Web:
     def __init__(self, names: Names, network_id: str, name: str, address: str, port: int = 80) -> None:
         self.status = 200
         self.requests = 0
+        # Of the last request, as (name, value).
+        self.headers: list[tuple[str, str]] = []
         self.namespace = host(names, name, interface(network_id, f"{address}/24"))
         web = self
 
@@ -27,6 +29,7 @@ class Web:
 
             def do_GET(self) -> None:
                 web.requests += 1
+                web.headers = self.headers.items()
                 content = f"you hit: {name}\n".encode()
                 self.send_response(web.status)
                 self.send_header("Content-Length", str(len(content)))
@@ -79,12 +82,25 @@ def webs(names: Names, network_id: str, *addresses: str) -> Iterator[list[Web]]:
 def get(namespace: str, address: str, port: int = 80, *, timeout: float = 5, method: str = "GET") -> tuple[int, str]:
     """Send one request on a connection of its own; returns status and body."""
     connection = http.client.HTTPConnection(address, port, timeout=timeout)
+    answer, body = ask(namespace, connection, "/", method=method)
+    return answer.status, body
+
+
+def ask(
+    namespace: str,
+    connection: http.client.HTTPConnection,
+    path: str,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+) -> tuple[http.client.HTTPResponse, str]:
+    """Connect, send one request and hang up; returns the answer and its body."""
     with inside(namespace):
         connection.connect()
     try:
-        connection.request(method, "/")
+        connection.request(method, path, headers=headers or {})
         answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        return answer, answer.read().decode()
     finally:
         connection.close()
 

@@ -4,11 +4,10 @@ import asyncio
 import http.client
 
 import pytest
-from haproxies import Web, get
+from haproxies import Web, ask, get
 from machines import Machine, eventually
 from prometheus_client.parser import text_string_to_metric_families
 
-from hydria.adapters.linux.kernel import inside
 from support.trees import AMPHORA, instance, key, listener, member, monitor, pool
 
 PORT = 8088
@@ -27,17 +26,12 @@ LABELS = ("listener", "pool", "member", "state", "code")
 Samples = dict[tuple[str, ...], float]
 
 
-def ask(machine: Machine, path: str, method: str = "GET") -> tuple[http.client.HTTPResponse, str]:
-    connection = http.client.HTTPConnection("10.0.0.10", PORT, timeout=5)
-    with inside(machine.client):
-        connection.connect()
-    connection.request(method, path)
-    answer = connection.getresponse()
-    return answer, answer.read().decode()
+def page(machine: Machine, path: str, method: str = "GET") -> tuple[http.client.HTTPResponse, str]:
+    return ask(machine.client, http.client.HTTPConnection("10.0.0.10", PORT, timeout=5), path, method=method)
 
 
 def scrape(machine: Machine) -> Samples:
-    answer, text = ask(machine, "/metrics")
+    answer, text = page(machine, "/metrics")
     assert answer.status == 200, text
     assert answer.getheader("content-type", "").startswith("text/plain; version=0.0.4")
     return {
@@ -70,7 +64,7 @@ async def test_a_scrape_has_octavias_names_and_this_load_balancers_numbers(machi
     assert not [sample for sample in seen if any("hydria" in part or "agent" in part for part in sample)]
     # Nothing but /metrics, and only for reading: whose numbers are shown is not the client's to say.
     refused = [("/", "GET"), (f"/{AMPHORA}", "GET"), (f"http://x/{AMPHORA}", "GET"), ("/metrics", "POST")]
-    statuses = [(await asyncio.to_thread(ask, machine, *each))[0].status for each in refused]
+    statuses = [(await asyncio.to_thread(page, machine, *each))[0].status for each in refused]
     assert statuses == [404, 404, 404, 405]
 
 
@@ -94,7 +88,7 @@ async def test_counters_go_on_over_reloads_of_haproxy_and_restarts_of_the_agent(
 async def test_without_an_agent_traffic_goes_on_and_a_scrape_is_refused(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*TREE))
     await machine.stop()
-    answer, _ = await asyncio.to_thread(ask, machine, "/metrics")
+    answer, _ = await asyncio.to_thread(page, machine, "/metrics")
     assert answer.status == 503
     assert get(machine.client, "10.0.0.10")[0] == 200
     await machine.host.open()

@@ -21,9 +21,16 @@ def missing(*children: Any, **root: Any) -> str | None:
     [
         ((listener(protocol="UDP"),), "protocol UDP", "listener"),
         ((listener(protocol="TERMINATED_HTTPS"),), "protocol TERMINATED_HTTPS", "listener"),
-        ((listener(allowed_cidrs=("10.0.0.0/8",)),), "allowed_cidrs", "listener"),
-        ((listener(insert_headers={"X-Real-IP": "true"}),), "insert_headers", "listener"),
-        ((*COMMON, policy(), rule()), "action REJECT", "L7 policy"),
+        (
+            (
+                listener(),
+                pool(2, protocol="PROXY"),
+                policy(action="REDIRECT_TO_POOL", redirect_pool_id=key("2", 2)),
+                rule(),
+            ),
+            "protocol PROXY",
+            "pool",
+        ),
         ((listener(), pool(protocol="PROXYV2")), "protocol PROXYV2", "pool"),
         ((listener(), pool(tls_enabled=True)), "tls_enabled", "pool"),
         (
@@ -64,10 +71,9 @@ def test_what_asks_nothing_of_a_host() -> None:
         (listener(default_pool_id=None), pool(tls_enabled=True)),
         (listener(), pool(protocol="PROXY", **off)),
         (*COMMON, monitor(type="PING", **off)),
+        (*COMMON, policy(), rule()),
         # A policy without a rule that counts matches nothing.
-        (*COMMON, policy()),
-        (*COMMON, policy(**off), rule()),
-        (*COMMON, policy(), rule(**off)),
+        (*COMMON, pool(2, protocol="PROXY"), policy(redirect_pool_id=key("2", 2)), rule(**off)),
         # TLS that neither ends nor begins here.
         (listener(tls_ciphers="A"), pool(tls_versions=("TLSv1.3",))),
     ):

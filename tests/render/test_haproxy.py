@@ -13,7 +13,7 @@ from msgspec import structs
 from hydria.render.haproxy import Rendering, render
 from hydria.render.quoting import quote
 from hydria.spec import Instance
-from support.trees import SURROUNDINGS, instance, key, listener, load_balancer, member, monitor, pool
+from support.trees import SURROUNDINGS, instance, key, listener, load_balancer, member, monitor, policy, pool, rule
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -51,6 +51,40 @@ CASES: dict[str, Callable[[], Instance]] = {
     "https_monitor": lambda: instance(*TUTORIAL, monitor(type="HTTPS", expected_codes="200-299", http_method="HEAD")),
     "prometheus": lambda: instance(
         *TUTORIAL, listener(2, protocol="PROMETHEUS", protocol_port=8088, default_pool_id=None)
+    ),
+    "l7": lambda: instance(
+        listener(insert_headers={"X-Forwarded-For": "true", "X-Forwarded-Port": "true", "X-Forwarded-Proto": "True"}),
+        pool(1),
+        pool(2),
+        pool(3, admin_state_up=False),
+        member(1),
+        member(2, pool_id=key("2", 2)),
+        policy(1, action="REDIRECT_TO_POOL", redirect_pool_id=key("2", 2)),
+        rule(1, type="HOST_NAME", compare_type="EQUAL_TO", value="www.example.org"),
+        rule(2, type="COOKIE", compare_type="CONTAINS", key="a,b'c", value="x", invert=True),
+        policy(2, action="REDIRECT_TO_URL", redirect_url="http://example.org/%[src]?a=%2F", redirect_http_code=301),
+        rule(3, l7policy_id=key("5", 2), type="FILE_TYPE", compare_type="EQUAL_TO", value=".jpg"),
+        policy(3, action="REDIRECT_PREFIX", redirect_prefix="https://example.org"),
+        rule(4, l7policy_id=key("5", 3), type="HEADER", key="X-A", compare_type="EQUAL_TO", value='"} -f /etc/passwd"'),
+        policy(4, action="REJECT"),
+        rule(5, l7policy_id=key("5", 4), compare_type="REGEX", value=r"^/(a|b)\d+ '$"),
+        rule(6, l7policy_id=key("5", 4), admin_state_up=False),
+        policy(5, action="REDIRECT_TO_POOL", redirect_pool_id=key("2", 3)),
+        rule(7, l7policy_id=key("5", 5)),
+        policy(6, admin_state_up=False),
+        rule(8, l7policy_id=key("5", 6)),
+        policy(7),
+    ),
+    "l7_tls": lambda: instance(
+        listener(),
+        pool(1),
+        policy(1),
+        rule(1, type="SSL_CONN_HAS_CERT", compare_type="EQUAL_TO", value="True", invert=True),
+        rule(2, type="SSL_VERIFY_RESULT", compare_type="EQUAL_TO", value="10"),
+        rule(3, type="SSL_DN_FIELD", compare_type="STARTS_WITH", key="CN", value="a b"),
+    ),
+    "allowed_cidrs": lambda: instance(
+        listener(protocol="TCP", allowed_cidrs=("10.0.0.0/8", "2001:db8::/32")), pool(protocol="TCP")
     ),
     "disabled": lambda: instance(*TUTORIAL, root=load_balancer(admin_state_up=False)),
 }

@@ -54,5 +54,13 @@ class Tree(Struct, frozen=True, kw_only=True):
         """Return the rules of one L7 policy."""
         return tuple(rule for rule in self.l7_rules if rule.l7policy_id == policy_id)
 
+    def active_rules_of(self, policy: L7Policy) -> tuple[L7Rule, ...]:
+        """Return the rules that a request must meet."""
+        return tuple(rule for rule in self.rules_of(policy.id) if rule.admin_state_up)
+
+    def matches(self, policy: L7Policy) -> bool:
+        """Say whether a policy can match anything: it is switched on, and a rule of it is."""
+        return policy.admin_state_up and bool(self.active_rules_of(policy))
+
     def _redirects_to(self, policy: L7Policy) -> str | None:
-        return policy.redirect_pool_id if policy.admin_state_up and self.rules_of(policy.id) else None
+        return policy.redirect_pool_id if self.matches(policy) else None

@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from hydria.model import HealthMonitor, L7Policy, Listener, LoadBalancer, Member, Pool, Resource, Tree
+from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource, Tree
 
 _PROTOCOLS = ("HTTP", "HTTPS", "PROMETHEUS", "TCP")
 _MONITORS = ("HTTP", "HTTPS", "TCP", "TLS-HELLO")
 
 # Attributes that have an effect wherever they are set. (Those of TLS have one only where it ends or begins.)
 _LOAD_BALANCER = ("additional_vips", "vip_qos_policy_id", "vip_sg_ids")
-_LISTENER = ("allowed_cidrs", "insert_headers")
 _POOL = ("session_persistence", "tls_enabled")
 
 
@@ -33,13 +32,9 @@ def _missing(tree: Tree) -> Iterator[str]:
     for listener in listeners:
         if listener.protocol not in _PROTOCOLS:
             yield _sentence(listener, f"protocol {listener.protocol}")
-        yield from _attributes(listener, _LISTENER)
-        for policy in tree.policies_of(listener.id):
-            if policy.admin_state_up and any(rule.admin_state_up for rule in tree.rules_of(policy.id)):
-                yield _sentence(policy, f"action {policy.action}")
-    for key in dict.fromkeys(listener.default_pool_id for listener in listeners):
-        pool = tree.pool(key)
-        if pool is not None and pool.admin_state_up:
+    pools = {pool.id: pool for listener in listeners for pool in tree.pools_of(listener)}
+    for pool in pools.values():
+        if pool.admin_state_up:
             yield from _of_pool(tree, pool)
 
 
@@ -69,5 +64,4 @@ _TITLES: dict[type[Resource], str] = {
     Pool: "pool",
     Member: "member",
     HealthMonitor: "health monitor",
-    L7Policy: "L7 policy",
 }

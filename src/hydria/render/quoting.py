@@ -13,3 +13,14 @@ def quote(text: str) -> str:
         return text
     # Nothing is special between strong quotes but their own end.
     return "\\'".join(f"'{part}'" if part else "" for part in text.split("'")) or "''"
+
+
+def literal(text: str) -> str:
+    """Return `text` as one word where HAProxy expects a log format, so that nothing in it is evaluated."""
+    return quote(text.replace("%", "%%"))
+
+
+def argument(text: str) -> str:
+    """Return `text` as the one argument of a sample fetch; the whole word is still to be quoted."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

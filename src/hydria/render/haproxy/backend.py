@@ -2,6 +2,7 @@
 
 from hydria.model import HealthMonitor, Listener, Member, Pool
 from hydria.render.haproxy.checks import check_lines, check_options
+from hydria.render.haproxy.headers import header_lines
 from hydria.render.haproxy.parts import Section, Server, Surroundings, backend_name, endpoint, mode_of
 from hydria.render.quoting import quote
 from hydria.spec import Instance
@@ -29,7 +30,7 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
         f"timeout server {listener.timeout_member_data}",
     ]
     if mode_of(listener, pool) == "http":
-        lines += _second_chances(monitor)
+        lines += [*_second_chances(monitor), *header_lines(listener)]
     if monitor is not None:
         lines += check_lines(monitor)
     return [*lines, *(_server(name, member, monitor) for member in tree.members_of(pool.id))]

@@ -21,7 +21,7 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
         sections.append(frontend(instance, listener, surroundings))
         if listener.protocol == "PROMETHEUS":
             sections.append(metrics_backend(instance, listener, surroundings))
-        pools = [pool for pool in [tree.pool(listener.default_pool_id)] if pool is not None and pool.admin_state_up]
+        pools = [pool for pool in tree.pools_of(listener) if pool.admin_state_up]
         sections += [backend(instance, listener, pool, surroundings) for pool in pools]
     return Rendering(
         text=_write(sections),

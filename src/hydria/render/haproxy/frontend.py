@@ -1,6 +1,7 @@
 """A listener as a frontend. Pure."""
 
 from hydria.model import Listener
+from hydria.render.haproxy.l7 import policy_lines
 from hydria.render.haproxy.parts import Section, Surroundings, backend_name, endpoint, mode_of
 from hydria.render.haproxy.prometheus import metrics_lines
 from hydria.spec import Instance
@@ -19,8 +20,11 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
     ]
     if listener.timeout_tcp_inspect:
         lines.append(f"tcp-request inspect-delay {listener.timeout_tcp_inspect}")
+    if listener.allowed_cidrs:
+        lines.append(f"tcp-request connection reject unless {{ src {' '.join(listener.allowed_cidrs)} }}")
     if listener.protocol == "PROMETHEUS":
         return [*lines, *metrics_lines(listener)]
+    lines += policy_lines(instance.tree, listener)
     pool = instance.tree.pool(listener.default_pool_id)
     if pool is not None and pool.admin_state_up:
         lines.append(f"default_backend {backend_name(pool, listener)}")

@@ -1,0 +1,161 @@
+"""What a listener does with requests: policies, rules, inserted headers, who may connect."""
+
+import http.client
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from haproxies import Web, ask
+from machines import VIP, Machine, change_under_load
+
+from support.trees import instance, key, listener, member, policy, pool, rule
+
+# Pool 1 is web1, pool 2 is web2.
+TREE = (listener(), pool(1), pool(2), member(1), member(2, pool_id=key("2", 2)))
+TO_WEB2 = policy(action="REDIRECT_TO_POOL", redirect_pool_id=key("2", 2))
+
+
+def answer(machine: Machine, path: str = "/", headers: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Return the status and, of an answer, whose it is, or of a redirection, where to."""
+    connection = http.client.HTTPConnection(VIP, 80, timeout=5)
+    response, body = ask(machine.client, connection, path, headers=headers)
+    return response.status, response.getheader("location") or body.strip().removeprefix("you hit: ")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "meets", "misses"),
+    [
+        (
+            {"type": "HOST_NAME", "compare_type": "EQUAL_TO", "value": "www.Example.org"},
+            [("/", {"Host": "WWW.example.org"})],
+            [("/", {"Host": "example.org"}), ("/", {})],
+        ),
+        (
+            {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/images"},
+            [("/images/1?a=b", {}), ("/images", {})],
+            [("/Images", {}), ("/?/images", {})],
+        ),
+        (
+            {"type": "PATH", "compare_type": "REGEX", "value": r"^/(a|b)\d+$"},
+            [("/a12", {}), ("/b1?x", {})],
+            [("/c1", {}), ("/a1/", {})],
+        ),
+        (
+            {"type": "FILE_TYPE", "compare_type": "EQUAL_TO", "value": "jpg"},
+            [("/a/b.jpg?c=d.png", {}), ("/a.b.jpg", {})],
+            [("/jpg", {}), ("/a.jpg.png", {}), ("/a.jpg/b", {})],
+        ),
+        (
+            {"type": "FILE_TYPE", "compare_type": "REGEX", "value": "^(jpe?g|png)$"},
+            [("/a.jpeg", {}), ("/a.png", {})],
+            [("/a.gif", {}), ("/apng", {})],
+        ),
+        (
+            {"type": "HEADER", "key": "X-Kind", "compare_type": "CONTAINS", "value": '"a b"'},
+            [("/", {"x-kind": "1 a b 2"})],
+            [("/", {"x-kind": "ab"}), ("/", {"x-other": "a b"})],
+        ),
+        (
+            {"type": "COOKIE", "key": "who", "compare_type": "ENDS_WITH", "value": "me"},
+            [("/", {"Cookie": "a=b; who=itsme"})],
+            [("/", {"Cookie": "whom=me"}), ("/", {"Cookie": "who=meet"})],
+        ),
+        (
+            {"type": "PATH", "compare_type": "EQUAL_TO", "value": "/a", "invert": True},
+            [("/b", {})],
+            [("/a", {})],
+        ),
+        # It looks like a flag, a block's end and a comment, and is a value.
+        (
+            {"type": "HEADER", "key": "X'`#$", "compare_type": "EQUAL_TO", "value": "-f}#'%[src]"},
+            [("/", {"X'`#$": "-f}#'%[src]"})],
+            [("/", {"X'`#$": "-f"})],
+        ),
+    ],
+)
+async def test_a_rule_chooses_the_pool(
+    machine: Machine,
+    web: list[Web],
+    wanted: dict[str, Any],
+    meets: list[tuple[str, dict[str, str]]],
+    misses: list[tuple[str, dict[str, str]]],
+) -> None:
+    await machine.host.serve(instance(*TREE, TO_WEB2, rule(**wanted)))
+    assert [answer(machine, *request) for request in meets] == [(200, "web2")] * len(meets)
+    assert [answer(machine, *request) for request in misses] == [(200, "web1")] * len(misses)
+
+
+async def test_all_rules_of_a_policy_must_be_met_and_what_is_off_does_not_count(
+    machine: Machine, web: list[Web]
+) -> None:
+    host = {"type": "HOST_NAME", "compare_type": "EQUAL_TO", "value": "a.org"}
+    never = rule(3, value="/never", admin_state_up=False)
+    await machine.host.serve(instance(*TREE, TO_WEB2, rule(1), rule(2, **host), never))
+    assert answer(machine, "/images", {"Host": "a.org"}) == (200, "web2")
+    assert answer(machine, "/images") == (200, "web1")
+    assert answer(machine, "/", {"Host": "a.org"}) == (200, "web1")
+    off = policy(action="REDIRECT_TO_POOL", redirect_pool_id=key("2", 2), admin_state_up=False)
+    await machine.host.serve(instance(*TREE, off, rule(1), generation=2))
+    assert answer(machine, "/images") == (200, "web1")
+    closed = (listener(), pool(1), pool(2, admin_state_up=False), member(1), member(2, pool_id=key("2", 2)))
+    await machine.host.serve(instance(*closed, TO_WEB2, rule(1), generation=3))
+    assert answer(machine, "/images") == (200, "web1")
+
+
+async def test_policies_reject_then_redirect_then_choose_each_by_position(machine: Machine, web: list[Web]) -> None:
+    policies = (
+        TO_WEB2,
+        rule(1, value="/a"),
+        policy(2, action="REDIRECT_TO_URL", redirect_url="http://x.org/%[src]%2F", redirect_http_code=303),
+        rule(2, l7policy_id=key("5", 2), value="/a/b"),
+        policy(3, action="REDIRECT_PREFIX", redirect_prefix="https://y.org", redirect_http_code=308),
+        rule(3, l7policy_id=key("5", 3), value="/a/b/c"),
+        rule(4, l7policy_id=key("5", 3), value="/a/b/cd", invert=True),
+        policy(4),
+        rule(5, l7policy_id=key("5", 4), value="/a/b/c/d"),
+    )
+    await machine.host.serve(instance(*TREE, *policies))
+    assert answer(machine, "/") == (200, "web1")
+    assert answer(machine, "/a") == (200, "web2")
+    assert answer(machine, "/a/b/c") == (303, "http://x.org/%[src]%2F")
+    assert answer(machine, "/a/b/c/d")[0] == 403
+    prefix = policy(action="REDIRECT_PREFIX", redirect_prefix="https://y.org")
+    await machine.host.serve(instance(*TREE, prefix, rule(value="/"), generation=2))
+    assert answer(machine, "/a?b=c") == (302, "https://y.org/a?b=c")
+
+
+async def test_without_a_default_pool_what_no_policy_takes_is_refused(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(listener(default_pool_id=None), *TREE[1:], TO_WEB2, rule()))
+    assert answer(machine, "/images") == (200, "web2")
+    assert answer(machine, "/")[0] == 503
+
+
+async def test_headers_are_inserted(machine: Machine, web: list[Web]) -> None:
+    wanted = {"X-Forwarded-For": "true", "X-Forwarded-Port": "true", "X-Forwarded-Proto": "true"}
+    await machine.host.serve(instance(listener(insert_headers=wanted), *TREE[1:]))
+    assert answer(machine, headers={"X-Forwarded-Port": "1", "X-Forwarded-Proto": "gopher"}) == (200, "web1")
+    sent = {(name.lower(), value) for name, value in web[0].headers if name.lower().startswith("x-forwarded")}
+    assert sent == {("x-forwarded-for", "10.0.0.50"), ("x-forwarded-port", "80"), ("x-forwarded-proto", "http")}
+    await machine.host.serve(instance(listener(insert_headers={"X-Forwarded-For": "false"}), *TREE[1:], generation=2))
+    answer(machine)
+    assert not [name for name, _ in web[0].headers if name.lower().startswith("x-forwarded")]
+
+
+async def test_only_allowed_cidrs_may_connect(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(listener(allowed_cidrs=("192.0.2.0/24", "2001:db8::/32")), *TREE[1:]))
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        answer(machine)
+    await machine.host.serve(instance(listener(allowed_cidrs=("10.0.0.50/32",)), *TREE[1:], generation=2))
+    assert answer(machine) == (200, "web1")
+
+
+async def test_policies_headers_and_cidrs_change_under_load_without_a_loss(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*TREE))
+    changes = [
+        (*TREE, TO_WEB2, rule()),
+        (*TREE, TO_WEB2, rule(value="/else"), policy(2), rule(2, l7policy_id=key("5", 2))),
+        (listener(insert_headers={"X-Forwarded-For": "true"}), *TREE[1:]),
+        (listener(allowed_cidrs=("10.0.0.0/24",)), *TREE[1:]),
+        TREE,
+    ]
+    await change_under_load(machine, changes)
