@@ -180,6 +180,31 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = F
         raise typer.Exit(1)
 
 
+@app.command("logs")
+def show_logs(
+    load_balancer: Annotated[str, typer.Argument(metavar="LOAD-BALANCER", help="Name or id.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Show the access log of a load balancer of this host: requests, TCP connections, members' health (as root)."""
+    from hydria.compose import traffic  # noqa: PLC0415
+
+    settings = _settings()
+    _need_root("hydria logs")
+    shown = traffic.TrafficLog(settings, load_balancer)
+
+    def say(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    form = traffic.as_json if as_json else traffic.as_line
+    try:
+        _run(settings, lambda stop: shown.show(say, form, stop if follow else None))
+    except BrokenPipeError:
+        # Whoever read it, such as head, has enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the database to this version's schema."""

@@ -30,12 +30,12 @@ class Machine:
     def _new(self) -> LinuxHost:
         return LinuxHost(self.settings, self.directory / "run", self.directory / "state")
 
-    async def stop(self, **settings: str) -> None:
+    async def stop(self, **settings: Any) -> None:
         await self.host.close()
         self.settings = structs.replace(self.settings, **settings)
         self.host = self._new()
 
-    async def restart(self, **settings: str) -> None:
+    async def restart(self, **settings: Any) -> None:
         await self.stop(**settings)
         await self.host.open()
 

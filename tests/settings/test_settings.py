@@ -52,6 +52,7 @@ def test_every_key_can_be_set_by_its_variable(key: Key, tmp_path: Path) -> None:
         "auth_url": "https://x/v3",
         "password": "p",
         "cafile": "/ca.pem",
+        "syslog": "/dev/log",
     }
     value = good.get(key.name, str(key.default).lower() if isinstance(key.default, bool) else str(key.default))
     # Keystone's address alone is a mistake.

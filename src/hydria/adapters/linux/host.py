@@ -211,6 +211,7 @@ class LinuxHost:
             directory=str(self._directory(instance.amphora_id)),
             events=str(self._events.path),
             metrics=str(self._scrapes.path),
+            syslog=None if self._settings.syslog is None else str(self._settings.syslog),
             user=self._settings.haproxy_user,
             group=self._settings.haproxy_group,
             threads=self._settings.threads,

@@ -3,6 +3,7 @@
 from hydria.model import HealthMonitor, Listener, Member, Pool
 from hydria.render.haproxy.checks import check_lines, check_options
 from hydria.render.haproxy.headers import header_lines
+from hydria.render.haproxy.logs import health_lines
 from hydria.render.haproxy.parts import Section, Server, Surroundings, backend_name, endpoint, mode_of
 from hydria.render.quoting import quote
 from hydria.spec import Instance
@@ -23,6 +24,7 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
         f"mode {mode_of(listener, pool)}",
         # State changes only: what traffic would log is below notice.
         f"log {quote(surroundings.events)} local0 notice",
+        *health_lines(surroundings),
         "option log-health-checks",
         *_balance(pool),
         "option allbackups",

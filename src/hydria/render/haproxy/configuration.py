@@ -2,6 +2,7 @@
 
 from hydria.render.haproxy.backend import backend
 from hydria.render.haproxy.frontend import frontend
+from hydria.render.haproxy.logs import ring
 from hydria.render.haproxy.parts import Rendering, Section, Server, Surroundings
 from hydria.render.haproxy.prometheus import metrics_backend
 from hydria.render.quoting import quote
@@ -14,7 +15,7 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
     address = tree.load_balancer.vip_address
     if vip and all(each.ip != address for each in vip):
         raise ValueError(f"the VIP {address} is not on the first interface")
-    sections: list[Section] = [_global(instance, surroundings), _defaults()]
+    sections: list[Section] = [_global(instance, surroundings), ring(), _defaults()]
     for listener in tree.listeners:
         if not (listener.admin_state_up and tree.load_balancer.admin_state_up):
             continue

@@ -2,6 +2,7 @@
 
 from hydria.model import Listener
 from hydria.render.haproxy.l7 import policy_lines
+from hydria.render.haproxy.logs import traffic_lines
 from hydria.render.haproxy.parts import Section, Surroundings, backend_name, endpoint, mode_of
 from hydria.render.haproxy.prometheus import metrics_lines
 from hydria.spec import Instance
@@ -17,6 +18,7 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
         f"bind {endpoint(instance.tree.load_balancer.vip_address, listener.protocol_port)}",
         f"maxconn {most}",
         f"timeout client {listener.timeout_client_data}",
+        *traffic_lines(listener, surroundings),
     ]
     if listener.timeout_tcp_inspect:
         lines.append(f"tcp-request inspect-delay {listener.timeout_tcp_inspect}")

@@ -10,8 +10,9 @@ from hydria.model import Listener, Pool
 class Surroundings(Struct, frozen=True, kw_only=True):
     """What the host adds: where HAProxy's files are and what it may use.
 
-    `events` is the datagram socket that takes state changes, `metrics` the stream socket that answers scrapes;
-    `max_connections` is what one process can hold.
+    `events` is the datagram socket that takes state changes, `metrics` the stream socket that answers scrapes,
+    `syslog` the datagram socket to which the access log is forwarded, if any; `max_connections` is what one process
+    can hold.
     """
 
     directory: str
@@ -21,6 +22,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     group: str
     threads: int
     max_connections: int
+    syslog: str | None = None
 
 
 class Server(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,121 @@
+"""The access log: what HAProxy writes of each connection or request, and how to read it again. Pure.
+
+Lines go to a ring in HAProxy's memory, which costs no system call and is read over the runtime socket, and from there
+to whoever follows; and to a syslog socket, where the settings name one.
+"""
+
+import re
+from datetime import datetime
+
+from msgspec import Struct
+
+from hydria.model import Listener
+from hydria.render.haproxy.parts import Section, Surroundings, mode_of
+from hydria.render.quoting import quote
+
+RING = "traffic"
+
+# Bytes of the whole ring, and of its longest line: what is longer is cut.
+_SIZE, _LENGTH = 65536, 2048
+
+_ENDS = "listener=%f client=%ci client_port=%cp backend=%b member=%s"
+_TIMES = "wait=%Tw connect=%Tc"
+_HTTP = f"traffic {_ENDS} status=%ST in=%U out=%B {_TIMES} response=%Tr total=%Tt end=%tsc request=%{{+Q}}r"
+_TCP = f"traffic {_ENDS} in=%U out=%B {_TIMES} total=%Tt end=%tsc"
+
+_LINE = re.compile(r"(?:<\d+>)?(?P<at>\d{4}-\d\d-\d\dT\S+) (?P<text>.*)")
+_FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|(\S*))')
+
+
+def ring() -> Section:
+    """Return the section of the ring."""
+    return [f"ring {RING}", "format timed", f"maxlen {_LENGTH}", f"size {_SIZE}"]
+
+
+def traffic_lines(listener: Listener, surroundings: Surroundings) -> list[str]:
+    """Return what a frontend needs so that its traffic is logged."""
+    text = _HTTP if mode_of(listener) == "http" else _TCP
+    return [*_targets(surroundings, "info"), f"log-format {quote(text)}"]
+
+
+def health_lines(surroundings: Surroundings) -> list[str]:
+    """Return what a backend needs so that changes of its members' health are logged, and no traffic twice."""
+    return _targets(surroundings, "notice")
+
+
+def _targets(surroundings: Surroundings, level: str) -> list[str]:
+    targets = [f"log ring@{RING} len {_LENGTH} local0 {level}"]
+    if surroundings.syslog is not None:
+        targets.append(f"log {quote(surroundings.syslog)} len {_LENGTH} format rfc5424 local0 {level}")
+    return targets
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One line: when (with an offset), what; `fields` are those of traffic, empty for a change of health."""
+
+    at: datetime
+    text: str
+    fields: dict[str, str] = {}
+
+
+def parse(line: str) -> Entry | None:
+    """Read a line of the ring; None for what was cut off at its beginning."""
+    match = _LINE.match(line)
+    if match is None:
+        return None
+    try:
+        at = datetime.fromisoformat(match["at"])
+    except ValueError:
+        return None
+    text = match["text"]
+    fields = {name: quoted or plain for name, quoted, plain in _FIELD.findall(text)} if _is_traffic(text) else {}
+    return Entry(at=at, text=text, fields=fields)
+
+
+def _is_traffic(text: str) -> bool:
+    return text.startswith("traffic ")
+
+
+# HAProxy's termination states: who or what ended it, and meanwhile doing what (its manual, 8.5).
+_ENDED = {
+    "C": "the client hung up",
+    "S": "the member hung up or refused",
+    "P": "the load balancer refused",
+    "R": "the load balancer had no room for it",
+    "I": "the load balancer failed",
+    "D": "the member went down",
+    "U": "an active member came back",
+    "K": "an operator ended it",
+    "L": "the load balancer answered itself",
+}
+_PHASE = {
+    "R": "before the whole request was there",
+    "Q": "while it waited for a member",
+    "C": "while the member was connected to",
+    "H": "before the member's answer was there",
+    "D": "while data was passed",
+    "L": "while the last data was passed",
+    "T": "while it was held back",
+}
+# Whose silence: the timeout of the listener by phase.
+_SILENT = {"c": "the client", "s": "the member"}
+
+
+def ending(fields: dict[str, str], listener: Listener | None) -> str | None:
+    """Say why a connection did not end by itself, and which timeout to change if it was one; None when it did."""
+    end = fields.get("end", "") + "--"
+    who, phase = end[0], end[1]
+    if who in _SILENT:
+        timeout = "timeout_client_data"
+        if who == "s":
+            timeout = "timeout_member_connect" if phase in ("C", "Q") else "timeout_member_data"
+        after = f" for {getattr(listener, timeout)} ms" if listener is not None else ""
+        target = listener.id if listener is not None else fields.get("listener", "LISTENER")
+        option = "--" + timeout.replace("_", "-")
+        return (
+            f"{_SILENT[who]} was silent{after} {_PHASE.get(phase, '')}: {timeout} of the listener"
+            f" (openstack loadbalancer listener set {option} MILLISECONDS {target})"
+        )
+    if who not in _ENDED:
+        return None
+    return f"{_ENDED[who]} {_PHASE.get(phase, '')}".rstrip()
