@@ -19,8 +19,9 @@ class Web:
     def __init__(self, names: Names, network_id: str, name: str, address: str, port: int = 80) -> None:
         self.status = 200
         self.requests = 0
-        # Of the last request, as (name, value).
+        # Of the last request, as (name, value), and what is answered besides.
         self.headers: list[tuple[str, str]] = []
+        self.answers: dict[str, str] = {}
         self.namespace = host(names, name, interface(network_id, f"{address}/24"))
         web = self
 
@@ -33,6 +34,8 @@ class Web:
                 content = f"you hit: {name}\n".encode()
                 self.send_response(web.status)
                 self.send_header("Content-Length", str(len(content)))
+                for header in web.answers.items():
+                    self.send_header(*header)
                 self.end_headers()
                 self.wfile.write(content)
 

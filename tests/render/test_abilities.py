@@ -24,18 +24,21 @@ def missing(*children: Any, **root: Any) -> str | None:
         (
             (
                 listener(),
-                pool(2, protocol="PROXY"),
+                pool(2, tls_enabled=True),
                 policy(action="REDIRECT_TO_POOL", redirect_pool_id=key("2", 2)),
                 rule(),
             ),
-            "protocol PROXY",
+            "tls_enabled",
             "pool",
         ),
-        ((listener(), pool(protocol="PROXYV2")), "protocol PROXYV2", "pool"),
+        ((listener(), pool(protocol="UDP")), "protocol UDP", "pool"),
         ((listener(), pool(tls_enabled=True)), "tls_enabled", "pool"),
         (
-            (listener(), pool(session_persistence=SessionPersistence(type="HTTP_COOKIE"))),
-            "session_persistence",
+            (
+                listener(protocol="TCP"),
+                pool(protocol="TCP", session_persistence=SessionPersistence(type="HTTP_COOKIE")),
+            ),
+            "session_persistence HTTP_COOKIE of what is no HTTP",
             "pool",
         ),
         ((*COMMON, monitor(type="PING")), "type PING", "health monitor"),
@@ -69,11 +72,11 @@ def test_what_asks_nothing_of_a_host() -> None:
     for children in (
         (listener(protocol="UDP", **off),),
         (listener(default_pool_id=None), pool(tls_enabled=True)),
-        (listener(), pool(protocol="PROXY", **off)),
+        (listener(), pool(protocol="UDP", **off)),
         (*COMMON, monitor(type="PING", **off)),
         (*COMMON, policy(), rule()),
         # A policy without a rule that counts matches nothing.
-        (*COMMON, pool(2, protocol="PROXY"), policy(redirect_pool_id=key("2", 2)), rule(**off)),
+        (*COMMON, pool(2, protocol="UDP"), policy(redirect_pool_id=key("2", 2)), rule(**off)),
         # TLS that neither ends nor begins here.
         (listener(tls_ciphers="A"), pool(tls_versions=("TLSv1.3",))),
     ):

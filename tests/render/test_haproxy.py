@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from hydria.model.pool import SessionPersistence
 from hydria.render.haproxy import Rendering, render
 from hydria.render.quoting import quote
 from hydria.spec import Instance
@@ -86,6 +87,19 @@ CASES: dict[str, Callable[[], Instance]] = {
     "allowed_cidrs": lambda: instance(
         listener(protocol="TCP", allowed_cidrs=("10.0.0.0/8", "2001:db8::/32")), pool(protocol="TCP")
     ),
+    "persistence": lambda: instance(
+        listener(),
+        listener(2, protocol="TCP", protocol_port=81, default_pool_id=key("2", 2)),
+        listener(3, protocol_port=82, default_pool_id=key("2", 3)),
+        pool(1, session_persistence=SessionPersistence(type="HTTP_COOKIE")),
+        pool(2, protocol="PROXYV2", session_persistence=SessionPersistence(type="SOURCE_IP")),
+        pool(3, session_persistence=SessionPersistence(type="APP_COOKIE", cookie_name="a'$x")),
+        member(1),
+        member(2, pool_id=key("2", 2)),
+        member(3, pool_id=key("2", 3)),
+    ),
+    "proxy": lambda: instance(listener(), pool(protocol="PROXY"), member(1), monitor()),
+    "http_behind_tcp": lambda: instance(listener(protocol="TCP"), pool(), member(1), monitor()),
     "disabled": lambda: instance(*TUTORIAL, root=load_balancer(admin_state_up=False)),
 }
 

@@ -5,12 +5,16 @@ from typing import Any
 
 from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource, Tree
 
-_PROTOCOLS = ("HTTP", "HTTPS", "PROMETHEUS", "TCP")
+_LISTENERS = ("HTTP", "HTTPS", "PROMETHEUS", "TCP")
+_POOLS = ("HTTP", "HTTPS", "PROXY", "PROXYV2", "TCP")
 _MONITORS = ("HTTP", "HTTPS", "TCP", "TLS-HELLO")
 
 # Attributes that have an effect wherever they are set. (Those of TLS have one only where it ends or begins.)
 _LOAD_BALANCER = ("additional_vips", "vip_qos_policy_id", "vip_sg_ids")
-_POOL = ("session_persistence", "tls_enabled")
+_POOL = ("tls_enabled",)
+
+# What reads requests, so that it can read a cookie.
+_READERS = ("HTTP", "TERMINATED_HTTPS")
 
 
 def unable(tree: Tree) -> str | None:
@@ -30,7 +34,7 @@ def _missing(tree: Tree) -> Iterator[str]:
         return
     listeners = [each for each in tree.listeners if each.admin_state_up]
     for listener in listeners:
-        if listener.protocol not in _PROTOCOLS:
+        if listener.protocol not in _LISTENERS:
             yield _sentence(listener, f"protocol {listener.protocol}")
     pools = {pool.id: pool for listener in listeners for pool in tree.pools_of(listener)}
     for pool in pools.values():
@@ -39,9 +43,13 @@ def _missing(tree: Tree) -> Iterator[str]:
 
 
 def _of_pool(tree: Tree, pool: Pool) -> Iterator[str]:
-    if pool.protocol not in _PROTOCOLS:
+    if pool.protocol not in _POOLS:
         yield _sentence(pool, f"protocol {pool.protocol}")
     yield from _attributes(pool, _POOL)
+    persistence = pool.session_persistence
+    readable = pool.protocol == "HTTP" or all(each.protocol in _READERS for each in tree.listeners_of(pool.id))
+    if persistence is not None and persistence.type != "SOURCE_IP" and not readable:
+        yield _sentence(pool, f"session_persistence {persistence.type} of what is no HTTP")
     monitor = tree.monitor_of(pool.id)
     if monitor is not None and monitor.admin_state_up and monitor.type not in _MONITORS:
         yield _sentence(monitor, f"type {monitor.type}")

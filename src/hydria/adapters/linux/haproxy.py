@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 from msgspec import Struct, structs
 
-from hydria.adapters.linux import haproxy_socket
+from hydria.adapters.linux import haproxy_socket, stick_tables
 from hydria.adapters.linux.processes import Process, find, find_all, gone, now
 from hydria.errors import HostError
 from hydria.render.haproxy import Rendering, Server
@@ -153,13 +153,17 @@ class Haproxy:
     async def _start(self, rendering: Rendering) -> haproxy_socket.Statistics | None:
         """Start a process for the configuration; one that runs hands its sockets over and finishes."""
         states, last = "1\n", None
+        memories: dict[str, dict[str, str]] = {}
         if self.process is not None:
             with contextlib.suppress(HostError):
                 shown = await haproxy_socket.ask(self._socket, "show servers state")
                 states = haproxy_socket.carry_over(shown, rendering.servers)
+                memories = await stick_tables.recall(self._socket, rendering.tables)
                 last = await haproxy_socket.connect(self._socket)
         try:
             await self._replace(rendering, states)
+            with contextlib.suppress(HostError):
+                await stick_tables.teach(self._socket, memories)
             with contextlib.suppress(HostError):
                 # The old process takes nothing new by now: this is all that it will have counted.
                 return haproxy_socket.Statistics(await last.ask(haproxy_socket.SHOW_STATISTICS)) if last else None

@@ -107,6 +107,8 @@ async def apply(path: str, step: Step) -> None:
         key = f"{server.backend}/{server.name}"
         words = ("add server", key, server.address, "weight", str(server.weight), *server.options)
         await _tell(path, " ".join(words), "New server registered.")
+        if server.cookie_key is not None:
+            await _tell(path, f"set dynamic-cookie-key backend {server.backend} {server.cookie_key}")
         if "check" in server.options:
             await _tell(path, f"enable health {key}")
         if server.enabled:

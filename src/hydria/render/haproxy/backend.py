@@ -5,11 +5,15 @@ from hydria.render.haproxy.checks import check_lines, check_options
 from hydria.render.haproxy.headers import header_lines
 from hydria.render.haproxy.logs import health_lines
 from hydria.render.haproxy.parts import Section, Server, Surroundings, backend_name, endpoint, mode_of
+from hydria.render.haproxy.persistence import cookie_key, persistence_lines
 from hydria.render.quoting import quote
 from hydria.spec import Instance
 
 # A method that may be sent twice without harm (RFC 9110, 9.2.2, without the ones that change something).
 _REPEATABLE = "GET HEAD OPTIONS"
+
+# Who the client is, said to the member before anything else.
+_PROXY = {"PROXY": ("send-proxy",), "PROXYV2": ("send-proxy-v2",)}
 
 
 def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Surroundings) -> Section:
@@ -18,15 +22,15 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
     monitor = tree.monitor_of(pool.id)
     if monitor is not None and not monitor.admin_state_up:
         monitor = None
-    name = backend_name(pool, listener)
     lines: Section = [
-        f"backend {name}",
+        f"backend {backend_name(pool, listener)}",
         f"mode {mode_of(listener, pool)}",
         # State changes only: what traffic would log is below notice.
         f"log {quote(surroundings.events)} local0 notice",
         *health_lines(surroundings),
         "option log-health-checks",
         *_balance(pool),
+        *persistence_lines(pool),
         "option allbackups",
         f"timeout connect {listener.timeout_member_connect}",
         f"timeout server {listener.timeout_member_data}",
@@ -35,7 +39,7 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
         lines += [*_second_chances(monitor), *header_lines(listener)]
     if monitor is not None:
         lines += check_lines(monitor)
-    return [*lines, *(_server(name, member, monitor) for member in tree.members_of(pool.id))]
+    return [*lines, *(_server(pool, listener, member, monitor) for member in tree.members_of(pool.id))]
 
 
 def _balance(pool: Pool) -> list[str]:
@@ -57,15 +61,17 @@ def _second_chances(monitor: HealthMonitor | None) -> list[str]:
     return [f"retry-on {failures}", f"http-request disable-l7-retry unless {{ method {_REPEATABLE} }}"]
 
 
-def _server(backend: str, member: Member, monitor: HealthMonitor | None) -> Server:
+def _server(pool: Pool, listener: Listener, member: Member, monitor: HealthMonitor | None) -> Server:
     options = [] if monitor is None else check_options(member, monitor)
+    options += _PROXY.get(pool.protocol, ())
     if member.backup:
         options.append("backup")
     return Server(
-        backend=backend,
+        backend=backend_name(pool, listener),
         name=member.id,
         address=endpoint(member.address, member.protocol_port),
         options=tuple(options),
         weight=member.weight,
         enabled=member.admin_state_up,
+        cookie_key=cookie_key(pool),
     )

@@ -3,7 +3,8 @@
 from hydria.render.haproxy.backend import backend
 from hydria.render.haproxy.frontend import frontend
 from hydria.render.haproxy.logs import ring
-from hydria.render.haproxy.parts import Rendering, Section, Server, Surroundings
+from hydria.render.haproxy.parts import Rendering, Section, Server, Surroundings, backend_name
+from hydria.render.haproxy.persistence import has_table
 from hydria.render.haproxy.prometheus import metrics_backend
 from hydria.render.quoting import quote
 from hydria.spec import Instance
@@ -16,6 +17,7 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
     if vip and all(each.ip != address for each in vip):
         raise ValueError(f"the VIP {address} is not on the first interface")
     sections: list[Section] = [_global(instance, surroundings), ring(), _defaults()]
+    tables: list[str] = []
     for listener in tree.listeners:
         if not (listener.admin_state_up and tree.load_balancer.admin_state_up):
             continue
@@ -24,10 +26,12 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
             sections.append(metrics_backend(instance, listener, surroundings))
         pools = [pool for pool in tree.pools_of(listener) if pool.admin_state_up]
         sections += [backend(instance, listener, pool, surroundings) for pool in pools]
+        tables += [backend_name(pool, listener) for pool in pools if has_table(pool)]
     return Rendering(
         text=_write(sections),
         frame=_write([[line for line in section if isinstance(line, str)] for section in sections]),
         servers=tuple(line for section in sections for line in section if isinstance(line, Server)),
+        tables=tuple(tables),
     )
 
 

@@ -26,7 +26,10 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 
 
 class Server(Struct, frozen=True, kw_only=True):
-    """One server line, in the parts that can change while HAProxy runs. `options` are fixed for its life."""
+    """One server line, in the parts that can change while HAProxy runs. `options` are fixed for its life.
+
+    `cookie_key` is what its backend derives cookies from, of which HAProxy must be told again when the server is new.
+    """
 
     backend: str
     name: str
@@ -34,6 +37,7 @@ class Server(Struct, frozen=True, kw_only=True):
     options: tuple[str, ...] = ()
     weight: int = 1
     enabled: bool = True
+    cookie_key: str | None = None
 
     @property
     def line(self) -> str:
@@ -43,11 +47,15 @@ class Server(Struct, frozen=True, kw_only=True):
 
 
 class Rendering(Struct, frozen=True, kw_only=True):
-    """A configuration: the whole text, the text without its server lines, and the servers."""
+    """A configuration: the whole text, the text without its server lines, and the servers.
+
+    `tables` are the backends whose stick tables remember clients.
+    """
 
     text: str
     frame: str
     servers: tuple[Server, ...]
+    tables: tuple[str, ...] = ()
 
 
 # The first line opens it.

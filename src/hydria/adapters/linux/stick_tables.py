@@ -1,0 +1,71 @@
+"""What one HAProxy process remembers of clients, said to the next one: persistence survives a reload.
+
+HAProxy's own way, a peers section, forgets everything when a process is replaced in the first ten seconds of its life.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from hydria.adapters.linux import haproxy_socket
+
+_ENTRY = re.compile(r"^0x[0-9a-f]+: key=(.*) use=\d+ exp=\d+ (?:.* )?server_id=(\d+)\b")
+
+_UNSPEAKABLE = re.compile(r"(?<!\\)(?:\\\\)*\\[a-z]")
+
+# The columns of `show servers state`.
+_BACKEND, _NUMBER, _NAME = 1, 2, 3
+
+# The runtime socket takes 16 KiB a line (tune.bufsize).
+_LINE = 12_000
+
+
+async def recall(path: str, tables: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return what the process remembers: members by client, for each table. Raises HostError."""
+    if not tables:
+        return {}
+    names = {(table, number): name for (table, name), number in (await _numbers(path)).items()}
+    memories = {}
+    for table in tables:
+        entries = _entries(await haproxy_socket.ask(path, f"show table {table}"))
+        memories[table] = {key: names[table, number] for key, number in entries.items() if (table, number) in names}
+    return memories
+
+
+async def teach(path: str, memories: Mapping[str, Mapping[str, str]]) -> None:
+    """Say to the process what the one before it remembered; of members that it has not, nothing. Raises HostError."""
+    if not any(memories.values()):
+        return
+    for line in _lines(_lessons(memories, await _numbers(path))):
+        await haproxy_socket.ask(path, line)
+
+
+def _entries(shown: str) -> dict[str, str]:
+    found = (_ENTRY.match(line) for line in shown.splitlines())
+    # HAProxy shows a key as it wants to be told it, but for what it cannot be told: control characters.
+    return {match[1]: match[2] for match in found if match and not _UNSPEAKABLE.search(match[1])}
+
+
+async def _numbers(path: str) -> dict[tuple[str, str], str]:
+    """Return what stands in tables for a backend's server: each process counts anew."""
+    rows = (line.split(" ") for line in (await haproxy_socket.ask(path, "show servers state")).splitlines())
+    return {(row[_BACKEND], row[_NAME]): row[_NUMBER] for row in rows if len(row) > _NAME}
+
+
+def _lessons(memories: Mapping[str, Mapping[str, str]], numbers: Mapping[tuple[str, str], str]) -> Iterator[str]:
+    for table, memory in memories.items():
+        for client, member in memory.items():
+            number = numbers.get((table, member))
+            if number is not None:
+                key = client.replace(";", "\\;")
+                yield f"set table {table} key {key} data.server_id {number}"
+
+
+def _lines(commands: Iterable[str]) -> Iterator[str]:
+    gathered: list[str] = []
+    for command in commands:
+        if gathered and sum(map(len, gathered)) + len(gathered) + len(command) > _LINE:
+            yield ";".join(gathered)
+            gathered = []
+        gathered.append(command)
+    if gathered:
+        yield ";".join(gathered)
