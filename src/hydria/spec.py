@@ -18,8 +18,11 @@ class Address(Struct, frozen=True, kw_only=True):
     prefix: int
 
 
+DEFAULT_ROUTES = ("0.0.0.0/0", "::/0")
+
+
 class Route(Struct, frozen=True, kw_only=True):
-    """A route in CIDR notation; a default route is `0.0.0.0/0` or `::/0`."""
+    """A route in CIDR notation; a default route is one of `DEFAULT_ROUTES`."""
 
     destination: str
     via: str

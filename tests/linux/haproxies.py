@@ -1,6 +1,7 @@
 """Web servers and clients around an amphora: members in namespaces of the switch, a client beside them."""
 
 import http.client
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,13 +17,16 @@ from hydria.adapters.linux.names import Names
 class Web:
     """A web server that answers `you hit: <name>`; `status` may be changed while it runs."""
 
-    def __init__(self, names: Names, network_id: str, name: str, address: str, port: int = 80) -> None:
+    def __init__(
+        self, names: Names, network_id: str, name: str, address: str, port: int = 80, *, via: str | None = None
+    ) -> None:
         self.status = 200
         self.requests = 0
+        self.peer = ""
         # Of the last request, as (name, value), and what is answered besides.
         self.headers: list[tuple[str, str]] = []
         self.answers: dict[str, str] = {}
-        self.namespace = host(names, name, interface(network_id, f"{address}/24"))
+        self.namespace = host(names, name, interface(network_id, f"{address}/{64 if ':' in address else 24}", via=via))
         web = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -30,6 +34,7 @@ class Web:
 
             def do_GET(self) -> None:
                 web.requests += 1
+                web.peer = self.client_address[0]
                 web.headers = self.headers.items()
                 content = f"you hit: {name}\n".encode()
                 self.send_response(web.status)
@@ -66,6 +71,10 @@ class Web:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of connections that the other side gave up: load ends so."""

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from hydria.model.load_balancer import AdditionalVip
 from hydria.model.pool import SessionPersistence
 from hydria.render.abilities import unable
 from support.trees import instance, key, listener, load_balancer, member, monitor, policy, pool, rule
@@ -54,7 +53,6 @@ def test_it_names_the_first(children: tuple[Any, ...], what: str, where: str) ->
 @pytest.mark.parametrize(
     ("attributes", "what"),
     [
-        ({"additional_vips": (AdditionalVip(subnet_id=key("d", 3)),)}, "additional_vips"),
         ({"vip_sg_ids": (key("e", 1),)}, "vip_sg_ids"),
         ({"vip_qos_policy_id": key("e", 2)}, "vip_qos_policy_id"),
         ({"vip_vnic_type": "direct"}, "vip_vnic_type direct"),

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from hydria.model.load_balancer import AdditionalVip
 from hydria.model.pool import SessionPersistence
 from hydria.render.haproxy import Rendering, render
 from hydria.render.quoting import quote
@@ -100,6 +101,10 @@ CASES: dict[str, Callable[[], Instance]] = {
     ),
     "proxy": lambda: instance(listener(), pool(protocol="PROXY"), member(1), monitor()),
     "http_behind_tcp": lambda: instance(listener(protocol="TCP"), pool(), member(1), monitor()),
+    "dual_stack": lambda: instance(
+        listener(),
+        root=load_balancer(additional_vips=(AdditionalVip(subnet_id=key("d", 3), ip_address="2001:db8::10"),)),
+    ),
     "disabled": lambda: instance(*TUTORIAL, root=load_balancer(admin_state_up=False)),
 }
 

@@ -92,7 +92,7 @@ def instance(*children: Any, root: LoadBalancer | None = None, generation: int =
         port_id=key("d", 1),
         network_id=NETWORK,
         mac="fa:16:3e:00:00:01",
-        addresses=(Address(ip=tree.load_balancer.vip_address, prefix=24),),
+        addresses=tuple(Address(ip=vip, prefix=64 if ":" in vip else 24) for vip in tree.load_balancer.vip_addresses),
         routes=(Route(destination="0.0.0.0/0", via="10.0.0.1"),),
     )
     values = {"amphora_id": AMPHORA, "interfaces": (leg,)} | values

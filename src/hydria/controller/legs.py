@@ -5,7 +5,7 @@ from msgspec import structs
 from hydria.errors import Refusal
 from hydria.model import Tree
 from hydria.ports import Device, Networking, Port
-from hydria.spec import Interface
+from hydria.spec import DEFAULT_ROUTES, Interface
 from hydria.store.resources import Amphora
 
 
@@ -29,7 +29,8 @@ def interfaces(networking: Networking, amphora: Amphora, tree: Tree) -> tuple[In
         interface = networking.interface(port.id)
         if interface is not None:
             # The way out stays the VIP's: two default routes would be a gamble.
-            legs.append(structs.replace(interface, routes=()))
+            routes = tuple(route for route in interface.routes if route.destination not in DEFAULT_ROUTES)
+            legs.append(structs.replace(interface, routes=routes))
     return tuple(legs)
 
 
@@ -42,8 +43,9 @@ def release(networking: Networking, amphora: Amphora, tree: Tree | None) -> None
 
 
 def _member_subnets(tree: Tree) -> list[str]:
-    vip = tree.load_balancer.vip_subnet_id
-    return sorted({member.subnet_id for member in tree.members if member.subnet_id and member.subnet_id != vip})
+    root = tree.load_balancer
+    own = {root.vip_subnet_id, *(vip.subnet_id for vip in root.additional_vips)}
+    return sorted({member.subnet_id for member in tree.members if member.subnet_id} - own)
 
 
 def _by_subnet(ports: tuple[Port, ...]) -> dict[str, Port]:

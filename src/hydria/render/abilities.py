@@ -10,7 +10,7 @@ _POOLS = ("HTTP", "HTTPS", "PROXY", "PROXYV2", "TCP")
 _MONITORS = ("HTTP", "HTTPS", "TCP", "TLS-HELLO")
 
 # Attributes that have an effect wherever they are set. (Those of TLS have one only where it ends or begins.)
-_LOAD_BALANCER = ("additional_vips", "vip_qos_policy_id", "vip_sg_ids")
+_LOAD_BALANCER = ("vip_qos_policy_id", "vip_sg_ids")
 _POOL = ("tls_enabled",)
 
 # What reads requests, so that it can read a cookie.

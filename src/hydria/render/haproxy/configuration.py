@@ -12,10 +12,10 @@ from hydria.spec import Instance
 
 def render(instance: Instance, surroundings: Surroundings) -> Rendering:
     """Return the configuration that serves an instance. Raises ValueError for a VIP that is on no interface."""
-    tree, vip = instance.tree, instance.interfaces[0].addresses
-    address = tree.load_balancer.vip_address
-    if vip and all(each.ip != address for each in vip):
-        raise ValueError(f"the VIP {address} is not on the first interface")
+    tree, there = instance.tree, {address.ip for address in instance.interfaces[0].addresses}
+    for vip in tree.load_balancer.vip_addresses:
+        if there and vip not in there:
+            raise ValueError(f"the VIP {vip} is not on the first interface")
     sections: list[Section] = [_global(instance, surroundings), ring(), _defaults()]
     tables: list[str] = []
     for listener in tree.listeners:

@@ -12,10 +12,11 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
     """Return the section of a listener that is switched on."""
     limit = listener.connection_limit
     most = surroundings.max_connections if limit < 0 else min(limit, surroundings.max_connections)
+    addresses = instance.tree.load_balancer.vip_addresses
     lines: Section = [
         f"frontend {listener.id}",
         f"mode {mode_of(listener)}",
-        f"bind {endpoint(instance.tree.load_balancer.vip_address, listener.protocol_port)}",
+        f"bind {','.join(endpoint(each, listener.protocol_port) for each in addresses)}",
         f"maxconn {most}",
         f"timeout client {listener.timeout_client_data}",
         *traffic_lines(listener, surroundings),

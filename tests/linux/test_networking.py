@@ -1,0 +1,104 @@
+"""An amphora's networks from the API to the packets: addresses of both versions, members beyond the VIP's subnet."""
+
+from collections.abc import Iterator
+
+import pytest
+from haproxies import Web, get
+from programs import Body, Product, product
+from wires import host, interface
+
+NET = "/network/v2.0"
+
+
+class Cloud:
+    """One `hydria up` with a dual-stack network, a second network behind a router, web servers and clients."""
+
+    def __init__(self, product: Product) -> None:
+        self.product = product
+        product.surroundings(11)
+        self.network = product.network_id
+        self.subnet = product.subnet_id
+        self.subnet6 = self._subnet(self.network, "2001:db8::/64")
+        self.second = self._subnet(self.network, "198.51.100.0/24")
+        self.far = product.make(f"{NET}/networks", "network", name="far")["id"]
+        self.far_subnet = self._subnet(self.far, "192.0.2.0/24")
+        router = product.make(f"{NET}/routers", "router", name="r")["id"]
+        for subnet in (self.subnet, self.far_subnet):
+            answer = product.ask("PUT", f"{NET}/routers/{router}/add_router_interface", {"subnet_id": subnet})
+            assert answer.status_code == 200, answer.text
+        self.client6 = host(product.names, "client6", interface(self.network, "2001:db8::50/64"))
+        self.far_client = host(product.names, "far-client", interface(self.far, "192.0.2.50/24", via="192.0.2.1"))
+        self.near_client = host(product.names, "near", interface(self.network, "198.51.100.50/24"))
+        product.webs += [
+            Web(product.names, self.network, "six", "2001:db8::11"),
+            Web(product.names, self.far, "far", "192.0.2.11", via="192.0.2.1"),
+        ]
+
+    def _subnet(self, network: str, cidr: str) -> str:
+        form = {"network_id": network, "cidr": cidr, "ip_version": 6 if ":" in cidr else 4}
+        return str(self.product.make(f"{NET}/subnets", "subnet", **form)["id"])
+
+    def balancer(self, *members: Body, port: int = 80, **form: object) -> Body:
+        """Make a load balancer with a HTTP listener and these members, and wait until it serves."""
+        listed = [{"protocol_port": 80, **member} for member in members]
+        pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": listed}
+        listener = {"name": "http", "protocol": "HTTP", "protocol_port": port, "default_pool": pool}
+        made = self.product.make("loadbalancers", "loadbalancer", name="lb", listeners=[listener], **form)
+        self.product.becomes("ACTIVE")
+        return made
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Cloud]:
+    with product() as made:
+        made.start("up")
+        yield Cloud(made)
+
+
+@pytest.fixture
+def cloud(running: Cloud) -> Iterator[Cloud]:
+    yield running
+    running.product.delete()
+
+
+pytestmark = pytest.mark.xdist_group("networking")
+
+
+def test_every_listener_is_reached_on_every_vip(cloud: Cloud) -> None:
+    more = [{"subnet_id": cloud.subnet6}, {"subnet_id": cloud.second, "ip_address": "198.51.100.77"}]
+    members = ({"address": "10.0.0.11"}, {"address": "2001:db8::11", "subnet_id": cloud.subnet6})
+    made = cloud.balancer(*members, vip_subnet_id=cloud.subnet, additional_vips=more)
+    six, four = (vip["ip_address"] for vip in made["additional_vips"])
+    for client, address in (
+        (cloud.product.client, made["vip_address"]),
+        (cloud.client6, six),
+        (cloud.near_client, four),
+        (cloud.far_client, made["vip_address"]),
+    ):
+        assert {get(client, address)[1] for _ in range(4)} == {"you hit: web11\n", "you hit: six\n"}
+
+
+def test_a_vip_of_ipv6_alone_on_a_given_port_reaches_members_of_both_versions(cloud: Cloud) -> None:
+    fixed = {"network_id": cloud.network, "fixed_ips": [{"subnet_id": cloud.subnet6, "ip_address": "2001:db8::99"}]}
+    port = cloud.product.make(f"{NET}/ports", "port", **fixed)
+    members = ({"address": "2001:db8::11"}, {"address": "10.0.0.11", "subnet_id": cloud.subnet})
+    made = cloud.balancer(*members, vip_port_id=port["id"])
+    assert made["vip_address"] == "2001:db8::99"
+    assert {get(cloud.client6, "2001:db8::99")[1] for _ in range(4)} == {"you hit: web11\n", "you hit: six\n"}
+    cloud.product.delete()
+    left = cloud.product.ask("GET", f"{NET}/ports/{port['id']}").json()["port"]
+    assert (left["device_id"], left["status"]) == ("", "DOWN")
+
+
+def test_members_elsewhere_are_reached_by_a_leg_or_by_the_gateway(cloud: Cloud) -> None:
+    address = cloud.balancer({"address": "192.0.2.11"}, vip_subnet_id=cloud.subnet)["vip_address"]
+    web = next(each for each in cloud.product.webs if each.namespace.endswith("-far"))
+    assert get(cloud.product.client, address)[1] == "you hit: far\n"
+    assert web.peer == address
+    (pool,) = cloud.product.all("pools")
+    path = f"pools/{pool['id']}/members"
+    leg = {"address": "192.0.2.11", "protocol_port": 80, "subnet_id": cloud.far_subnet}
+    assert cloud.product.ask("PUT", path, {"members": [leg]}).status_code == 202
+    cloud.product.becomes("ACTIVE")
+    assert get(cloud.product.client, address)[1] == "you hit: far\n"
+    assert web.peer.startswith("192.0.2.")
