@@ -70,10 +70,10 @@ class Haproxy:
             if (self._directory / "haproxy.cfg").read_text() == rendering.text:
                 self._rendering = rendering
 
-    async def converge(self, rendering: Rendering) -> haproxy_socket.Statistics | None:
+    async def converge(self, rendering: Rendering) -> haproxy_socket.Session | None:
         """Run this configuration: change nothing, servers, or reload. Raises HostError; then the last one runs on.
 
-        Returns what a process that was replaced said last.
+        Returns a session with a process that was replaced and finishes: for the caller to close.
         """
         planned = self._plan(rendering) if self.process is not None else None
         if planned is None:
@@ -150,27 +150,24 @@ class Haproxy:
         self._leaving = [each for each in self._leaving if (each.backend, each.name) not in present]
         self._leaving += [step.server for step in planned if isinstance(step, Remove)]
 
-    async def _start(self, rendering: Rendering) -> haproxy_socket.Statistics | None:
+    async def _start(self, rendering: Rendering) -> haproxy_socket.Session | None:
         """Start a process for the configuration; one that runs hands its sockets over and finishes."""
         states, last = "1\n", None
         memories: dict[str, dict[str, str]] = {}
         if self.process is not None:
             with contextlib.suppress(HostError):
-                shown = await haproxy_socket.ask(self._socket, "show servers state")
-                states = haproxy_socket.carry_over(shown, rendering.servers)
+                last = await haproxy_socket.session(self._socket)
+                states = haproxy_socket.carry_over(await last.ask("show servers state"), rendering.servers)
                 memories = await stick_tables.recall(self._socket, rendering.tables)
-                last = await haproxy_socket.connect(self._socket)
         try:
             await self._replace(rendering, states)
             with contextlib.suppress(HostError):
                 await stick_tables.teach(self._socket, memories)
-            with contextlib.suppress(HostError):
-                # The old process takes nothing new by now: this is all that it will have counted.
-                return haproxy_socket.Statistics(await last.ask(haproxy_socket.SHOW_STATISTICS)) if last else None
-        finally:
+        except BaseException:
             if last is not None:
                 last.close()
-        return None
+            raise
+        return last
 
     async def _replace(self, rendering: Rendering, states: str) -> None:
         takeover = ["-x", self._socket] if self.process is not None else []

@@ -5,6 +5,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Literal
 
 from hydria.errors import HostError
 from hydria.model.status import ServerState
@@ -16,50 +17,70 @@ SHOW_STATISTICS = "show stat"
 # A proxy that does not answer for so long is not well (seconds).
 _PATIENCE = 5.0
 
+# What ends an answer in a session, and how long one may be (bytes).
+_PROMPT = b"\n> "
+_LONGEST = 64 * 1024**2
+
 # The columns of `show servers state` that are written anew for the next process.
 _BACKEND, _NAME, _ADMIN, _WEIGHT, _CONFIGURED_WEIGHT = 1, 3, 6, 7, 8
 
 
-class Connection:
-    """A connection to one process: it stays that process's when another one takes the path over."""
+class Session:
+    """Many questions to one process: it stays that process's when another one takes the path over.
+
+    HAProxy hangs up after ten seconds of silence. While a session is open its process does not end.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def ask(self, command: str) -> str:
-        """Send the connection's only line, return the whole answer. Raises HostError when there is none."""
+        """Send a line, return the answer. Raises HostError."""
         with _answering():
             async with asyncio.timeout(_PATIENCE):
                 self._writer.write(f"{command}\n".encode())
-                return (await self._reader.read()).decode(errors="replace").strip()
+                return (await self._reader.readuntil(_PROMPT)).decode(errors="replace").removesuffix("\n> ").strip()
+
+    async def state(self) -> Literal["serving", "finishing", "finished"]:
+        """Say whether another process has taken over, and the last connection has ended. Raises HostError."""
+        told = _pairs(await self.ask("show info"))
+        if told.get("Stopping") != "1":
+            return "serving"
+        return "finished" if told.get("CurrConns") == "0" else "finishing"
 
     def close(self) -> None:
         """Hang up."""
         self._writer.close()
 
 
-async def connect(path: str) -> Connection:
-    """Connect to the process that has the path now. Raises HostError when there is none."""
+async def session(path: str) -> Session:
+    """Begin a session with the process that has the path now. Raises HostError."""
     with _answering():
         async with asyncio.timeout(_PATIENCE):
-            return Connection(*await asyncio.open_unix_connection(path))
+            reader, writer = await asyncio.open_unix_connection(path, limit=_LONGEST)
+            writer.write(b"prompt\n")
+            await reader.readuntil(b"> ")
+            return Session(reader, writer)
 
 
 async def ask(path: str, command: str) -> str:
     """Send one line, return the whole answer. Raises HostError when nobody answers."""
-    connection = await connect(path)
-    try:
-        return await connection.ask(command)
-    finally:
-        connection.close()
+    with _answering():
+        async with asyncio.timeout(_PATIENCE):
+            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                writer.write(f"{command}\n".encode())
+                return (await reader.read()).decode(errors="replace").strip()
+            finally:
+                writer.close()
 
 
 @contextmanager
 def _answering() -> Iterator[None]:
     try:
         yield
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         raise HostError(f"HAProxy does not answer on its socket: {error or 'no answer'}") from None
 
 
@@ -85,8 +106,11 @@ async def statistics(path: str) -> Statistics:
 
 async def information(path: str) -> dict[str, str]:
     """Read what HAProxy says of itself, by the names of `show info`. Raises HostError."""
-    pairs = (line.partition(": ") for line in (await ask(path, "show info")).splitlines())
-    return {name: value for name, _, value in pairs}
+    return _pairs(await ask(path, "show info"))
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return {name: value for name, _, value in (line.partition(": ") for line in text.splitlines())}
 
 
 def _state(status: str, check: str) -> ServerState:

@@ -16,6 +16,7 @@ from hydria.adapters.linux import kernel
 from hydria.adapters.linux.counting import Tally
 from hydria.adapters.linux.events import Events
 from hydria.adapters.linux.exposition import exposition
+from hydria.adapters.linux.finishing import Finishing
 from hydria.adapters.linux.haproxy import Haproxy, Program, make_directory
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.scrapes import Scrapes
@@ -37,7 +38,7 @@ _SWEEP = 1.0
 _SPARE_DESCRIPTORS = 200
 
 
-class _Amphora(Struct):
+class _Amphora(Struct, kw_only=True):
     """What we know of one amphora here."""
 
     haproxy: Haproxy
@@ -45,6 +46,7 @@ class _Amphora(Struct):
     lock: asyncio.Lock
     known: dict[str, ServerState] = {}
     sweeper: asyncio.Task[None] | None = None
+    finishing: Finishing
 
 
 class LinuxHost:
@@ -72,6 +74,7 @@ class LinuxHost:
         for amphora in self._amphorae.values():
             if amphora.sweeper is not None:
                 amphora.sweeper.cancel()
+            amphora.finishing.close()
             amphora.haproxy.close()
         self._amphorae.clear()
         self._events.close()
@@ -114,6 +117,7 @@ class LinuxHost:
             self._events.unwatch(amphora_id)
             if amphora.sweeper is not None:
                 amphora.sweeper.cancel()
+            amphora.finishing.close()
             try:
                 await amphora.haproxy.end()
                 await asyncio.to_thread(kernel.remove_namespace, self._names.amphora(amphora_id))
@@ -163,15 +167,15 @@ class LinuxHost:
         make_directory(self._directory(key))
         before = amphora.haproxy.process
         before_pid = before.pid if before is not None else None
-        last = await amphora.haproxy.converge(self._render(instance))
-        if last is not None:
-            amphora.tally.note(last.rows)
+        finishing = await amphora.haproxy.converge(self._render(instance))
         after = amphora.haproxy.process
+        if after is not None and before_pid != after.pid:
+            self._events.watch(key, after)
+            past = amphora.tally.begin()
+            if finishing is not None:
+                amphora.finishing.start(finishing, past)
         if after is None:
             raise HostError("HAProxy ended right after its start.")
-        if before_pid != after.pid:
-            self._events.watch(key, after)
-            amphora.tally.begin()
         await asyncio.to_thread(self._disconnect, namespace, instance)
         self._remember(instance)
         if amphora.sweeper is None or amphora.sweeper.done():
@@ -196,7 +200,10 @@ class LinuxHost:
             haproxy.adopt(self._remembered_rendering(key))
             if haproxy.process is not None:
                 self._events.watch(key, haproxy.process)
-            self._amphorae[key] = _Amphora(haproxy, Tally(directory / "counters.json"), asyncio.Lock())
+            tally = Tally(directory / "counters.json")
+            self._amphorae[key] = _Amphora(
+                haproxy=haproxy, tally=tally, finishing=Finishing(tally), lock=asyncio.Lock()
+            )
         return self._amphorae[key]
 
     def _remembered_rendering(self, key: str) -> Rendering | None:

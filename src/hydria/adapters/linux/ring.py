@@ -5,7 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from hydria.adapters.linux.haproxy_socket import ask
+from hydria.adapters.linux.haproxy_socket import ask, session
+from hydria.errors import HostError
 
 # How often a process is asked whether another one has taken over, and whether it has finished (seconds).
 _PERIOD = 0.2
@@ -46,29 +47,25 @@ async def _follow_processes(path: Path, ring: str, lines: "asyncio.Queue[str | N
 
 async def _follow_process(path: Path, ring: str, lines: "asyncio.Queue[str | None]", replaced: asyncio.Event) -> None:
     """Listen to one process until it ends, or has only us left: an open connection would keep it for ever."""
-    with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError):
+    with contextlib.suppress(OSError, HostError):
         # Both now: one that was replaced is reached no more.
         reader, writer = await asyncio.open_unix_connection(path)
-        control_reader, control_writer = await asyncio.open_unix_connection(path)
         listening = asyncio.create_task(_pass_on(reader, lines))
         try:
             writer.write(f"show events {ring} -w\n".encode())
-            control_writer.write(b"prompt\n")
-            await control_reader.readuntil(b"> ")
-            while not listening.done():
-                control_writer.write(b"show info\n")
-                said = (await control_reader.readuntil(b"\n> ")).decode(errors="replace")
-                if "\nStopping: 1" in said:
-                    replaced.set()
-                    if "\nCurrConns: 0\n" in said:
+            with contextlib.closing(await session(str(path))) as control:
+                while not listening.done():
+                    state = await control.state()
+                    if state != "serving":
+                        replaced.set()
+                    if state == "finished":
                         break
+                    await asyncio.wait((listening,), timeout=_PERIOD)
+                # What the last connection wrote at its end is on its way.
                 await asyncio.wait((listening,), timeout=_PERIOD)
-            # What the last connection wrote at its end is on its way.
-            await asyncio.wait((listening,), timeout=_PERIOD)
         finally:
             listening.cancel()
             writer.close()
-            control_writer.close()
     replaced.set()
 
 
