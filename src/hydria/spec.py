@@ -66,6 +66,10 @@ class Counters(Struct, frozen=True, kw_only=True):
     total_connections: int = 0
     request_errors: int = 0
 
+    def plus(self, other: "Counters") -> "Counters":
+        """Return the sums."""
+        return Counters(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+
 
 class Report(Struct, frozen=True, kw_only=True):
     """What a host says of one amphora.

@@ -8,7 +8,7 @@ from headquarters import Headquarters, SlowHost, eventually, working
 
 from hydria.agent.keeper import Keeper
 from hydria.errors import HostError
-from hydria.spec import Instance
+from hydria.spec import Counters, Instance
 from support.trees import AMPHORA, instance, key, listener, member, monitor, pool
 
 OTHER = "bbbbbbbb-0000-4000-8000-000000000002"
@@ -67,6 +67,17 @@ async def test_the_newest_order_wins(host: SlowHost, server: Headquarters) -> No
         await eventually(lambda: not server.leaving)
     assert host.instances == {}
     assert server.reports(AMPHORA) in ([], server.reports(AMPHORA)[:1])
+
+
+async def test_what_an_amphora_counted_until_its_end_is_said(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server):
+        server.want(wanted())
+        await settled(server)
+        (listener_id,) = (each.id for each in wanted().tree.listeners)
+        host.counters[listener_id] = Counters(total_connections=7)
+        server.leave(AMPHORA)
+        await eventually(lambda: not server.leaving)
+    assert server.reports(AMPHORA)[-1].counters[listener_id].total_connections == 7
 
 
 async def test_the_topology_comes_before_what_needs_it(host: SlowHost, server: Headquarters) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hydria.spec import Report
+from hydria.spec import Counters, Report
 from hydria.store.resources import Amphora
 from support.api import Api, Body
 from support.cloud import Cloud, running
@@ -31,6 +31,34 @@ async def status(api: Api, lb: Body) -> str:
 
 def amphorae(cloud: Cloud) -> list[Amphora]:
     return cloud.database.read(lambda tx: tx.find(Amphora))
+
+
+async def test_counters_go_on(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
+    lb = await make(cloud, api)
+    listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
+
+    async def stats() -> tuple[int, int]:
+        said = (await api.get(f"loadbalancers/{lb['id']}/stats"))["stats"]
+        assert (await api.get(f"listeners/{listener['id']}/stats"))["stats"] == said
+        return said["total_connections"], said["active_connections"]
+
+    async def serve(connections: int) -> None:
+        worker.counters = {listener["id"]: Counters(total_connections=connections, active_connections=2)}
+        worker.step()
+        (amphora,) = amphorae(cloud)
+        worker.report(amphora.id)
+
+    await serve(5)
+    assert await stats() == (5, 2)
+    for total in (6, 7):
+        worker.counters = {}
+        await fail_over(admin, lb)
+        worker.step()
+        worker.step()
+        # Those of an amphora that is gone have ended.
+        assert await stats() == (total - 1, 0)
+        await serve(1)
+        assert await stats() == (total, 2)
 
 
 async def test_the_amphora_is_replaced(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:

@@ -1,9 +1,11 @@
 """Keeps one amphora at what was last ordered: the newest order wins, failures are tried again, events looked at."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import structlog
+from msgspec import structs
 
 from hydria.errors import HostError
 from hydria.model.status import operating_statuses
@@ -97,6 +99,7 @@ class Keeper:
 
     async def _obey(self) -> None:
         if self._leaving:
+            await self._look_once_more()
             await self._host.withdraw(self.amphora_id)
             self._served, self.withdrawn = None, self._leaving
             self._on_report(self)
@@ -128,6 +131,13 @@ class Keeper:
             return
         before = self.report
         self._tell(_report(served, seen, attempted=before.attempted, reason=before.reason))
+
+    async def _look_once_more(self) -> None:
+        """Say what it has counted until its end."""
+        if self._served is not None:
+            with contextlib.suppress(HostError):
+                seen = await self._host.observe(self.amphora_id)
+                self.report = structs.replace(self.report, counters=dict(seen.counters))
 
     def _fail(self, error: Exception) -> None:
         attempted = 0 if self._wanted is None else self._wanted.generation

@@ -157,7 +157,7 @@ class Agent:
         reports = {
             keeper.amphora_id: keeper.report
             for keeper in keepers
-            if not keeper.withdrawn and keeper.report not in (self._sent.get(keeper.amphora_id), _nothing(keeper))
+            if keeper.report not in (self._sent.get(keeper.amphora_id), _nothing(keeper))
         }
         wires = (self._topology.generation if self._topology else 0, self._topology_reason)
         if not reports and not withdrawn and wires == self._sent_wires:

@@ -21,6 +21,9 @@ log = structlog.get_logger(__name__)
 # A host that has not asked for work for so long gets no new amphorae, and what waits for it fails (seconds).
 HOST_SILENCE = 90
 
+# Whose counters are those of amphorae that are gone.
+NO_AMPHORA = ""
+
 # How long a new load balancer waits for a first host before it fails (seconds).
 PATIENCE = 30
 
@@ -169,8 +172,25 @@ class Reconciler:
     def forget_amphora(self, transaction: Transaction, amphora: Amphora) -> None:
         """Remove an amphora's row and ports: nothing of it is left on its host."""
         release(self._networking_of(transaction), amphora, None)
-        transaction.delete(Traffic, columns(Traffic).amphora_id == amphora.id)
+        self._keep_traffic(transaction, amphora)
         transaction.delete(Amphora, columns(Amphora).id == amphora.id)
+
+    def _keep_traffic(self, transaction: Transaction, amphora: Amphora) -> None:
+        """Add what an amphora counted to what its load balancer's earlier ones did: Octavia's counters stay, too."""
+        c = columns(Traffic)
+        gone = (c.amphora_id == NO_AMPHORA) & (c.load_balancer_id == amphora.load_balancer_id)
+        past = {each.listener_id: each.counters for each in transaction.find(Traffic, gone)}
+        for traffic in transaction.find(Traffic, c.amphora_id == amphora.id):
+            before = past.get(traffic.listener_id)
+            ended = structs.replace(traffic.counters, active_connections=0)
+            kept = structs.replace(
+                traffic, amphora_id=NO_AMPHORA, counters=ended if before is None else before.plus(ended)
+            )
+            if before is None:
+                transaction.insert(kept)
+            else:
+                transaction.update(kept)
+        transaction.delete(Traffic, c.amphora_id == amphora.id)
 
 
 def _judged(load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalancer:

@@ -50,7 +50,7 @@ class Health(Struct, frozen=True, kw_only=True):
 
 
 class Traffic(Struct, frozen=True, kw_only=True):
-    """The counters of one listener on one amphora as last reported."""
+    """The counters of one listener on one amphora as last reported; without amphora, on all that are gone."""
 
     amphora_id: str
     listener_id: str

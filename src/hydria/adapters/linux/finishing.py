@@ -18,8 +18,10 @@ class Finishing:
         self._tally = tally
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, session: Session, past: Past) -> None:
-        """Read a process until it has finished, then let it end."""
+    async def start(self, session: Session, past: Past) -> None:
+        """Read a process, and on until it has finished; then let it end."""
+        with contextlib.suppress(HostError):
+            await _note(session, past)
         task = asyncio.create_task(self._read(session, past))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -34,8 +36,12 @@ class Finishing:
         with self._tally.finishing(past), contextlib.closing(session), contextlib.suppress(HostError):
             while True:
                 finished = await session.state() == "finished"
-                past.note(Statistics(await session.ask(SHOW_STATISTICS)).rows)
+                await _note(session, past)
                 if finished:
                     return
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LAST_PAUSE)
+
+
+async def _note(session: Session, past: Past) -> None:
+    past.note(Statistics(await session.ask(SHOW_STATISTICS)).rows)

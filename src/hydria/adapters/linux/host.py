@@ -173,7 +173,7 @@ class LinuxHost:
             self._events.watch(key, after)
             past = amphora.tally.begin()
             if finishing is not None:
-                amphora.finishing.start(finishing, past)
+                await amphora.finishing.start(finishing, past)
         if after is None:
             raise HostError("HAProxy ended right after its start.")
         await asyncio.to_thread(self._disconnect, namespace, instance)
