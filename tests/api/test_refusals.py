@@ -302,3 +302,14 @@ async def test_what_is_not_there_at_all(api: Api) -> None:
 async def test_methods_that_a_path_does_not_have(api: Api) -> None:
     assert "PATCH" in await api.fault("PATCH", "loadbalancers", 405)
     assert "DELETE" in await api.fault("DELETE", "loadbalancers", 405)
+
+
+async def test_a_pool_for_a_listener_of_another_load_balancer(cloud: Cloud, api: Api, lb: dict[str, Any]) -> None:
+    other = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
+    listener = await api.create("listener", loadbalancer_id=other["id"], protocol="HTTP", protocol_port=80)
+    form = {"listener_id": listener["id"], "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+    say = await api.fault("POST", "pools", 404, {"pool": {**form, "loadbalancer_id": lb["id"]}})
+    assert say == f"Listener {listener['id']} not found."
+    say = await api.fault("POST", "pools", 404, {"pool": {**form, "loadbalancer_id": UNKNOWN}})
+    assert say == f"Load Balancer {UNKNOWN} not found."
+    assert (await api.create("pool", **form, loadbalancer_id=other["id"]))["listeners"] == [{"id": listener["id"]}]

@@ -42,41 +42,80 @@ async def made(cloud: Cloud, api: Api) -> dict[str, str]:
     pool = await api.create("pool", listener_id=listener["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
     member = await api.add_member(pool["id"], "10.0.0.11")
     monitor = await api.create("healthmonitor", pool_id=pool["id"], type="HTTP", delay=5, timeout=3, max_retries=2)
+    policy = await api.create("l7policy", listener_id=listener["id"], action="REJECT")
+    rule = await api.add_rule(policy["id"])
     return {
         "loadbalancer": lb["id"],
         "listener": listener["id"],
         "pool": pool["id"],
         "member": member["id"],
         "healthmonitor": monitor["id"],
+        "l7policy": policy["id"],
+        "rule": rule["id"],
     }
 
 
 def of(made: dict[str, str], root: str) -> str:
-    where = f"pools/{made['pool']}/members" if root == "member" else f"{root}s"
-    return f"{where}/{made[root]}"
+    inside = {
+        "member": f"pools/{made['pool']}/members",
+        "l7policy": "l7policies",
+        "rule": f"l7policies/{made['l7policy']}/rules",
+    }
+    return f"{inside.get(root, f'{root}s')}/{made[root]}"
 
 
-@pytest.mark.parametrize("root", ["loadbalancer", "listener", "pool", "member", "healthmonitor"])
+@pytest.mark.parametrize("root", ["loadbalancer", "listener", "pool", "member", "healthmonitor", "l7policy", "rule"])
 async def test_one(cloud: Cloud, api: Api, made: dict[str, str], root: str) -> None:
     path = of(made, root)
     assert 1 <= await cost(cloud, api, "GET", path) <= 3
-    assert await cost(cloud, api, "PUT", path, {root: {"name": "x"}}) <= 6
+    assert await cost(cloud, api, "PUT", path, {root: {"admin_state_up": False}}) <= 6
 
 
 async def test_creates(cloud: Cloud, api: Api, made: dict[str, str]) -> None:
     lb, pool = made["loadbalancer"], made["pool"]
-    bodies: dict[str, tuple[str, dict[str, Any]]] = {
-        "loadbalancer": ("loadbalancers", {"vip_subnet_id": cloud.subnet.id}),
-        "listener": ("listeners", {"loadbalancer_id": lb, "protocol": "HTTP", "protocol_port": 81}),
-        "pool": ("pools", {"loadbalancer_id": lb, "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}),
-        "member": (f"pools/{pool}/members", {"address": "10.0.0.12", "protocol_port": 80}),
-    }
-    costs = {root: await cost(cloud, api, "POST", path, {root: body}) for root, (path, body) in bodies.items()}
-    assert {root: number for root, number in costs.items() if number > 6} == {}
+    bare = await api.create("listener", loadbalancer_id=lb, protocol="HTTP", protocol_port=82)
+    policy = await api.create("l7policy", listener_id=bare["id"], action="REJECT")
+    alone = await api.create("pool", loadbalancer_id=lb, protocol="HTTP", lb_algorithm="ROUND_ROBIN")
+    listener = {"loadbalancer_id": lb, "protocol": "HTTP"}
+    round_robin = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+    member = {"protocol_port": 80, "subnet_id": cloud.subnet.id}
+    monitor = {"type": "HTTP", "delay": 5, "timeout": 3, "max_retries": 2}
+    redirect = {"action": "REDIRECT_TO_POOL", "redirect_pool_id": pool}
+    rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/"}
+    bodies: list[tuple[str, str, dict[str, Any]]] = [
+        ("loadbalancers", "loadbalancer", {"vip_subnet_id": cloud.subnet.id}),
+        ("listeners", "listener", {**listener, "protocol_port": 81}),
+        ("listeners", "listener", {**listener, "protocol_port": 83, "default_pool_id": pool}),
+        ("pools", "pool", {**round_robin, "loadbalancer_id": lb}),
+        ("pools", "pool", {**round_robin, "listener_id": bare["id"]}),
+        (f"pools/{pool}/members", "member", {**member, "address": "10.0.0.12"}),
+        (f"pools/{alone['id']}/members", "member", {**member, "address": "10.0.0.12"}),
+        ("healthmonitors", "healthmonitor", {**monitor, "pool_id": alone["id"]}),
+        ("l7policies", "l7policy", {"listener_id": bare["id"], **redirect}),
+        ("l7policies", "l7policy", {"listener_id": bare["id"], "action": "REJECT", "position": 1}),
+        (f"l7policies/{policy['id']}/rules", "rule", rule),
+    ]
+    costs = [(path, body, await cost(cloud, api, "POST", path, {root: body})) for path, root, body in bodies]
+    assert [(path, body, number) for path, body, number in costs if number > 6] == []
+
+
+async def test_a_batch_costs_the_same_whatever_its_size(cloud: Cloud, api: Api, made: dict[str, str]) -> None:
+    def batch(count: int, weight: int) -> Any:
+        return {
+            "members": [
+                {"address": f"10.0.1.{number}", "protocol_port": 80, "weight": weight} for number in range(count)
+            ]
+        }
+
+    path = f"pools/{made['pool']}/members"
+    steps = [(2, 1), (40, 2), (3, 3), (80, 4)]
+    costs = [await cost(cloud, api, "PUT", path, batch(*step)) for step in steps]
+    assert max(costs) <= 9
 
 
 async def test_a_list_costs_the_same_whatever_its_length(cloud: Cloud, api: Api, made: dict[str, str]) -> None:
-    paths = ["loadbalancers", "listeners", "pools", "healthmonitors", f"pools/{made['pool']}/members"]
+    paths = ["loadbalancers", "listeners", "pools", "healthmonitors", "l7policies"]
+    paths += [f"pools/{made['pool']}/members", f"l7policies/{made['l7policy']}/rules"]
     paths.append(f"loadbalancers/{made['loadbalancer']}/status")
     short = {path: await cost(cloud, api, "GET", path) for path in paths}
     for number in range(15):

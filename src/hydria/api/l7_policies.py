@@ -5,12 +5,13 @@ from typing import Any
 from msgspec import UNSET
 
 from hydria.api.access import visible
+from hydria.api.etags import tagged
 from hydria.api.kinds import L7_POLICY as KIND
 from hydria.api.kinds import LISTENER
 from hydria.api.listeners import pool_of
 from hydria.api.resource import ResourceApi
 from hydria.api.trees import drop_rules, policies_of, renumber
-from hydria.api.views import Seen
+from hydria.api.views import Seen, dressed
 from hydria.http.operation import Call
 from hydria.model import L7Policy, Listener, Resource, l7_checks, listener_checks
 from hydria.model.base import given
@@ -39,6 +40,12 @@ class L7Policies(ResourceApi):
         policy = planting.l7_policy(form, listener.resource, pool)
         planting.put_down()
         return planting.seen(KIND, policy.id)
+
+    def made(self, call: Call, seen: Seen) -> Any:
+        """Return the answer; one that is made without rules has none to look for."""
+        if call.form.rules:
+            return super().made(call, seen)
+        return tagged(seen, {KIND.root: dressed(KIND, seen, {})})
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse what does not fit its action; an action clears what it does not need."""

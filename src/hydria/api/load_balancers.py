@@ -28,7 +28,7 @@ from hydria.model.load_balancer import AdditionalVip, LoadBalancerUpdate
 from hydria.model.status import Progress
 from hydria.ports import Device, Networking, Port
 from hydria.store import Transaction, columns
-from hydria.store.resources import Amphora, Health
+from hydria.store.resources import Amphora
 
 
 class LoadBalancers(ResourceApi):
@@ -84,7 +84,7 @@ class LoadBalancers(ResourceApi):
         load_balancer = structs.replace(
             self._placed(call, key, project, place), provider=offer.provider, vip_vnic_type=offer.vnic_type
         )
-        call.transaction.insert(load_balancer, Health(id=key, load_balancer_id=key, operating_status="OFFLINE"))
+        call.transaction.insert(load_balancer)
         call.transaction.hint("instances")
         return Seen(
             kind=KIND,

@@ -56,6 +56,7 @@ class Batch:
         leaving = [] if self._additive else self._others
         planting.members(self._new, pool)
         planting.put_down(spared=len(leaving))
+        call, written = self._call, []
         for member, form in self._changed.values():
             if form.subnet_id not in (UNSET, None, member.subnet_id):
                 planting.check_subnet(form.subnet_id or None)
@@ -66,7 +67,6 @@ class Batch:
             form.project_id = UNSET
             if not form.subnet_id:
                 form.subnet_id = UNSET
-            self._call.transaction.update(change(member, form, now=self._call.now, generation=generation))
-        for member in leaving:
-            gone = structs.replace(member, deleted_in=generation, updated_at=self._call.now)
-            self._call.transaction.update(gone)
+            written.append(change(member, form, now=call.now, generation=generation))
+        written += [structs.replace(member, deleted_in=generation, updated_at=call.now) for member in leaving]
+        call.transaction.update(*written)

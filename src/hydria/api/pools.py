@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
-from hydria.api.access import parent, visible
+from hydria.api.access import missing, parent, visible
+from hydria.api.etags import tagged
 from hydria.api.kinds import LISTENER
 from hydria.api.kinds import POOL as KIND
 from hydria.api.resource import ResourceApi
-from hydria.api.views import Seen
+from hydria.api.views import Seen, dressed
 from hydria.errors import Conflict, Invalid
 from hydria.http.operation import Call
 from hydria.model import HealthMonitor, L7Policy, Listener, Member, Pool, Resource, listener_checks, pool_checks
@@ -30,8 +31,7 @@ class Pools(ResourceApi):
         """Make a pool on a load balancer or behind a listener."""
         form: PoolCreate = call.form
         listener = visible(call, LISTENER, form.listener_id) if form.listener_id else None
-        above = parent(call, _load_balancer_id(form, listener))
-        load_balancer = self._changes.begin(call.transaction, above, below=True)
+        load_balancer = self._changes.begin(call.transaction, _above(call, listener), below=True)
         planting = self.planting(call, load_balancer)
         pool = planting.pool(form)
         if listener is not None:
@@ -45,6 +45,14 @@ class Pools(ResourceApi):
             )
         planting.put_down()
         return planting.seen(KIND, pool.id)
+
+    def made(self, call: Call, seen: Seen) -> Any:
+        """Return the answer; of one that is made alone it is known what stands beside it."""
+        form: PoolCreate = call.form
+        if form.members or form.healthmonitor:
+            return super().made(call, seen)
+        in_front = {"listeners": [form.listener_id]} if form.listener_id else {}
+        return tagged(seen, {KIND.root: dressed(KIND, seen, in_front)})
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse what its protocol cannot have; a persistence without a type keeps the stored one."""
@@ -67,15 +75,26 @@ class Pools(ResourceApi):
         """Let the members and the monitor go too; listeners stand without a pool."""
         for kind in (Member, HealthMonitor):
             c = columns(kind)
-            for each in call.transaction.find(kind, c.pool_id == resource.id, c.deleted_in.is_(None)):
-                call.transaction.update(structs.replace(each, deleted_in=generation, updated_at=call.now))
-        for listener in call.transaction.find(Listener, columns(Listener).default_pool_id == resource.id):
-            call.transaction.update(structs.replace(listener, default_pool_id=None, changed_in=generation))
+            going = call.transaction.find(kind, c.pool_id == resource.id, c.deleted_in.is_(None))
+            call.transaction.update(
+                *(structs.replace(each, deleted_in=generation, updated_at=call.now) for each in going)
+            )
+        in_front = call.transaction.find(Listener, columns(Listener).default_pool_id == resource.id)
+        call.transaction.update(
+            *(structs.replace(each, default_pool_id=None, changed_in=generation) for each in in_front)
+        )
 
 
-def _load_balancer_id(form: PoolCreate, listener: Seen | None) -> str:
-    if form.loadbalancer_id:
-        return form.loadbalancer_id
+def _above(call: Call, listener: Seen | None) -> Seen:
+    """Return what a pool is made below: the listener, or else the load balancer. Raises Invalid, a Refusal."""
+    key = call.form.loadbalancer_id
+    if listener is not None and key in (UNSET, None, "", listener.load_balancer_id):
+        call.authorise(listener.resource.project_id)
+        return listener
+    if not key:
+        raise Invalid("Validation failure: Must provide at least one of: loadbalancer_id, listener_id")
+    load_balancer = parent(call, key)
     if listener is not None:
-        return listener.load_balancer_id
-    raise Invalid("Validation failure: Must provide at least one of: loadbalancer_id, listener_id")
+        # Each is there, but they do not belong together.
+        raise missing(LISTENER, listener.resource.id)
+    return load_balancer

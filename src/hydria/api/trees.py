@@ -84,8 +84,9 @@ class Planting:
         self._children: dict[str, Child] = {}
         self._subnets: set[str] = set()
         self._statuses: dict[str, str] = {}
-        # Whether a pool that was there before has a monitor, as far as is known.
+        # Whether a pool that was there before has a monitor, and whether it is behind a listener, as far as is known.
         self._checked: dict[str, bool] = {}
+        self._fronted: dict[str, bool] = {}
 
     def _make(self, kind: type[Any], form: Struct, **rest: Any) -> Any:
         ground = self._ground
@@ -158,19 +159,20 @@ class Planting:
 
     def new_member(self, form: MemberAlone, pool: Pool) -> Member:
         """Add a member to a pool that is there. Raises Conflict when the pool has its address and port."""
-        c, monitor = columns(Member), columns(HealthMonitor)
+        c, monitor, listener = columns(Member), columns(HealthMonitor), columns(Listener)
         place = (c.address == form.address) & (c.protocol_port == form.protocol_port)
         twice = select(c.id).where(c.pool_id == pool.id, place, c.deleted_in.is_(None)).exists()
         checked = select(monitor.id).where(monitor.pool_id == pool.id, monitor.deleted_in.is_(None)).exists()
-        taken, monitored = tuple(self._call.transaction.execute(select(twice, checked)).one())
+        fronted = select(listener.id).where(listener.default_pool_id == pool.id).exists()
+        taken, monitored, in_front = tuple(self._call.transaction.execute(select(twice, checked, fronted)).one())
         _check_twice(form, {(form.address, form.protocol_port)} if taken else set())
-        self._checked[pool.id] = bool(monitored)
+        self._checked[pool.id], self._fronted[pool.id] = bool(monitored), bool(in_front)
         return self._member(form, pool)
 
     def _member(self, form: MemberAlone, pool: Pool) -> Member:
         """Add a member whose address and port are known to be free. Raises Invalid, Unsupported."""
         pool_checks.check_member_address(form.address)
-        if self._fronted(pool):
+        if self._is_fronted(pool):
             pool_checks.check_families(pool.protocol, form.address, self._ground.vips)
         self.check_subnet(form.subnet_id or None)
         if form.request_sriov and not self._sriov_allowed():
@@ -180,11 +182,14 @@ class Planting:
         self._add(member)
         return member
 
-    def _fronted(self, pool: Pool) -> bool:
+    def _is_fronted(self, pool: Pool) -> bool:
         """Say whether a pool of datagrams is behind a listener already."""
-        return pool.protocol in pool_checks.DATAGRAM and bool(
-            self._call.transaction.find(Listener, columns(Listener).default_pool_id == pool.id)
-        )
+        if pool.protocol not in pool_checks.DATAGRAM:
+            return False
+        if pool.id not in self._fronted:
+            found = self._call.transaction.find(Listener, columns(Listener).default_pool_id == pool.id)
+            self._fronted[pool.id] = bool(found)
+        return self._fronted[pool.id]
 
     def _sriov_allowed(self) -> bool:
         return bool(flavor_data(self._call.transaction, self._ground.flavor_id).get("allow_member_sriov"))
@@ -261,15 +266,11 @@ class Planting:
         self._quotas.take(self._call.transaction, self._ground.project_id, kinds)
         # Octavia looks at the monitors that are there already.
         monitored = self._monitored({each.pool_id for each in children if isinstance(each, Member)})
+        # What nobody has spoken of is OFFLINE.
         healths = [
-            Health(
-                id=each.id,
-                load_balancer_id=self._ground.load_balancer_id,
-                operating_status="NO_MONITOR"
-                if isinstance(each, Member) and each.pool_id not in monitored
-                else "OFFLINE",
-            )
+            Health(id=each.id, load_balancer_id=each.load_balancer_id, operating_status="NO_MONITOR")
             for each in children
+            if isinstance(each, Member) and each.pool_id not in monitored
         ]
         self._call.transaction.insert(*children, *healths)
         self._statuses = {each.id: each.operating_status for each in healths}
@@ -280,7 +281,7 @@ class Planting:
             kind=kind,
             resource=self._children[key],
             progress=self._ground.progress,
-            operating_status=self._statuses[key],
+            operating_status=self._statuses.get(key, "OFFLINE"),
             load_balancer_id=self._ground.load_balancer_id,
         )
 
@@ -304,16 +305,15 @@ def policies_of(call: Call, listener_id: str) -> list[L7Policy]:
 def renumber(call: Call, before: Iterable[L7Policy], ordered: Iterable[L7Policy], generation: int) -> None:
     """Write the positions that have changed."""
     was = {policy.id: policy.position for policy in before}
-    for policy in ordered:
-        if policy.id in was and was[policy.id] != policy.position:
-            call.transaction.update(structs.replace(policy, changed_in=generation, updated_at=call.now))
+    moved = [policy for policy in ordered if policy.id in was and was[policy.id] != policy.position]
+    call.transaction.update(*(structs.replace(each, changed_in=generation, updated_at=call.now) for each in moved))
 
 
 def drop_rules(call: Call, policy_id: str, generation: int) -> None:
     """Ask the rules of an L7 policy to go with it."""
     c = columns(L7Rule)
-    for rule in call.transaction.find(L7Rule, c.l7policy_id == policy_id, c.deleted_in.is_(None)):
-        call.transaction.update(structs.replace(rule, deleted_in=generation, updated_at=call.now))
+    rules = call.transaction.find(L7Rule, c.l7policy_id == policy_id, c.deleted_in.is_(None))
+    call.transaction.update(*(structs.replace(each, deleted_in=generation, updated_at=call.now) for each in rules))
 
 
 def too_many_rules(policy_id: str) -> Conflict:

@@ -10,7 +10,7 @@ from hydria.controller.reconcile import Reconciler
 from hydria.model.base import stamp
 from hydria.spec import Report
 from hydria.store import Transaction, columns
-from hydria.store.resources import Amphora, Health, Traffic
+from hydria.store.resources import Amphora, Health, Traffic, ids_of
 
 log = structlog.get_logger(__name__)
 
@@ -45,11 +45,16 @@ class Reporter:
                 self._reconciler.reconcile(transaction, amphora.load_balancer_id, now)
 
     def _health(self, transaction: Transaction, amphora: Amphora, report: Report) -> None:
-        known = transaction.find(Health, columns(Health).load_balancer_id == amphora.load_balancer_id)
-        for health in known:
-            status = report.operating.get(health.id)
-            if status is not None and status != health.operating_status:
-                transaction.update(structs.replace(health, operating_status=status))
+        key = amphora.load_balancer_id
+        known = {each.id: each for each in transaction.find(Health, columns(Health).load_balancer_id == key)}
+        told = [Health(id=of, load_balancer_id=key, operating_status=status) for of, status in report.operating.items()]
+        transaction.update(*(each for each in told if each.id in known and each != known[each.id]))
+        # What nothing is written of is OFFLINE.
+        fresh = [each for each in told if each.id not in known and each.operating_status != "OFFLINE"]
+        if fresh:
+            # Not of what has gone since.
+            there = ids_of(transaction, key)
+            transaction.insert(*(each for each in fresh if each.id in there))
 
     def _traffic(self, transaction: Transaction, amphora: Amphora, report: Report) -> None:
         if not report.counters:

@@ -98,12 +98,16 @@ class Transaction:
         add = _ADDING[self._connection.dialect.name](rows.table).values(rows.dump(item))
         return bool(self._connection.execute(add.on_conflict_do_nothing()).rowcount)
 
-    def update(self, item: Struct) -> None:
-        """Replace the row with the struct's key."""
-        rows = rows_of(type(item))
-        row = rows.dump(item)
-        keys = {f"key_{column.name}": row[column.name] for column in rows.table.primary_key}
-        self._connection.execute(_updating(type(item)), row | keys)
+    def update(self, *items: Struct) -> None:
+        """Replace the rows with the structs' keys; those of one kind go in one statement."""
+        by_kind: dict[type[Struct], list[dict[str, Any]]] = {}
+        for item in items:
+            rows = rows_of(type(item))
+            row = rows.dump(item)
+            keys = {f"key_{column.name}": row[column.name] for column in rows.table.primary_key}
+            by_kind.setdefault(type(item), []).append(row | keys)
+        for kind, dumped in by_kind.items():
+            self._connection.execute(_updating(kind), dumped)
 
     def delete(self, kind: type[Struct], *where: ColumnElement[bool]) -> int:
         """Remove the rows that meet all conditions; returns how many."""

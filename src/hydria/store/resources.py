@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, case, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, or_, select, union_all
 
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource, Tree
 from hydria.model.availability_zone import AvailabilityZone
@@ -42,7 +42,7 @@ class KnownHost(Struct, frozen=True, kw_only=True):
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """The operating status of one resource as its host last reported it."""
+    """The operating status of one resource as its host last reported it; OFFLINE until then, without a row."""
 
     id: str
     load_balancer_id: str
@@ -99,6 +99,13 @@ def tree(transaction: Transaction, load_balancer: LoadBalancer) -> Tree:
         l7_policies=of[L7Policy],  # type: ignore[arg-type]
         l7_rules=of[L7Rule],  # type: ignore[arg-type]
     )
+
+
+def ids_of(transaction: Transaction, load_balancer_id: str) -> frozenset[str]:
+    """Return the ids of a load balancer and of everything below it."""
+    below = (select(columns(kind).id).where(columns(kind).load_balancer_id == bindparam("key")) for kind in CHILDREN)
+    root = select(columns(LoadBalancer).id).where(columns(LoadBalancer).id == bindparam("key"))
+    return frozenset(key for (key,) in transaction.execute(union_all(root, *below), {"key": load_balancer_id}))
 
 
 def flavor_data(transaction: Transaction, flavor_id: str | None) -> dict[str, Any]:
