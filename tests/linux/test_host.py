@@ -173,8 +173,8 @@ async def test_what_cannot_be_served_is_said_and_the_last_good_configuration_run
 ) -> None:
     await machine.host.serve(instance(*BASE))
     pid = machine.pid
-    with pytest.raises(HostError, match="does not serve protocol UDP yet"):
-        await machine.host.serve(instance(*BASE, listener(2, protocol="UDP", protocol_port=53), generation=2))
+    with pytest.raises(HostError, match="does not serve vnic_type direct yet"):
+        await machine.host.serve(instance(*BASE, member(3, vnic_type="direct"), generation=2))
     assert machine.pid == pid
     assert machine.get().startswith("web")
 

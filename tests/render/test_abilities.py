@@ -9,6 +9,7 @@ from hydria.render.abilities import unable
 from support.trees import instance, key, listener, load_balancer, member, monitor, policy, pool, rule
 
 COMMON = (listener(), pool(), member(1))
+ELSEWHERE = (pool(2), member(2, pool_id=key("2", 2), vnic_type="direct"))
 
 
 def missing(*children: Any, **root: Any) -> str | None:
@@ -18,7 +19,6 @@ def missing(*children: Any, **root: Any) -> str | None:
 @pytest.mark.parametrize(
     ("children", "what", "where"),
     [
-        ((listener(protocol="UDP"),), "protocol UDP", "listener"),
         ((listener(protocol="TERMINATED_HTTPS"),), "protocol TERMINATED_HTTPS", "listener"),
         (
             (
@@ -30,7 +30,6 @@ def missing(*children: Any, **root: Any) -> str | None:
             "tls_enabled",
             "pool",
         ),
-        ((listener(), pool(protocol="UDP")), "protocol UDP", "pool"),
         ((listener(), pool(tls_enabled=True)), "tls_enabled", "pool"),
         (
             (
@@ -42,6 +41,7 @@ def missing(*children: Any, **root: Any) -> str | None:
         ),
         ((*COMMON, monitor(type="PING")), "type PING", "health monitor"),
         ((listener(), pool(), member(1, vnic_type="direct")), "vnic_type direct", "member"),
+        ((listener(protocol="UDP"), pool(protocol="UDP"), member(1, vnic_type="direct")), "vnic_type direct", "member"),
     ],
 )
 def test_it_names_the_first(children: tuple[Any, ...], what: str, where: str) -> None:
@@ -68,15 +68,15 @@ def test_what_asks_nothing_of_a_host() -> None:
     assert missing(*COMMON, monitor()) is None
     off = {"admin_state_up": False}
     for children in (
-        (listener(protocol="UDP", **off),),
+        (listener(protocol="TERMINATED_HTTPS", **off),),
         (listener(default_pool_id=None), pool(tls_enabled=True)),
-        (listener(), pool(protocol="UDP", **off)),
+        (listener(), pool(**off), member(1, vnic_type="direct")),
         (*COMMON, monitor(type="PING", **off)),
         (*COMMON, policy(), rule()),
         # A policy without a rule that counts matches nothing.
-        (*COMMON, pool(2, protocol="UDP"), policy(redirect_pool_id=key("2", 2)), rule(**off)),
+        (*COMMON, *ELSEWHERE, policy(redirect_pool_id=key("2", 2)), rule(**off)),
         # TLS that neither ends nor begins here.
         (listener(tls_ciphers="A"), pool(tls_versions=("TLSv1.3",))),
     ):
         assert missing(*children) is None
-    assert missing(listener(protocol="UDP"), **off) is None
+    assert missing(listener(), pool(), member(1, vnic_type="direct"), **off) is None

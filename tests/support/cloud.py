@@ -12,16 +12,13 @@ from hydria.adapters.memory import ManualClock, MemoryNetworking, MemoryTopologi
 from hydria.api import mounts
 from hydria.api.dialect import OctaviaDialect
 from hydria.api.policy import OctaviaPolicy
-from hydria.compose import metrics
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
 from hydria.controller.orders import Quartermaster
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.http.dispatch import Dispatcher, nothing_here
-from hydria.http.measures import Measures
 from hydria.ports import Caller
-from hydria.settings import ServerSettings
 from hydria.store import Database, Transaction, metadata
 from support.api import Api
 
@@ -74,10 +71,8 @@ class Cloud:
             max_body=MAX_BODY,
         )
         octavia = mounts(lambda _: self.networking, strict_immutable=strict_immutable, default_quotas=default_quotas)
-        measures = Measures()
-        routes = [route for mount in octavia for route in dispatcher.routes(mount, measures)]
+        routes = [route for mount in octavia for route in dispatcher.routes(mount)]
         lost = Route("/load-balancer/{rest:path}", nothing_here(OctaviaDialect()))
-        routes += metrics.routes(ServerSettings(), self.database, measures)
         self.app = Starlette(routes=[*routes, *self.exchange.routes(), lost])
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://cloud.test")
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hydria import api
 from hydria.api.dialect import OctaviaDialect
-from hydria.compose import metrics, rights, thrift
+from hydria.compose import rights, thrift
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials, agent_secret, kept_secret
 from hydria.compose.noop import NoopNetworking, NoopPlane
@@ -27,7 +27,6 @@ from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.homecloud import identity, network
 from hydria.http.dispatch import Authenticate, Dispatcher, nothing_here
-from hydria.http.measures import Measures
 from hydria.http.operation import Mount
 from hydria.locking import lock_once
 from hydria.ports import Clock, Identity, Networking
@@ -81,13 +80,8 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
     )
     if noop:
         NoopPlane(database, clock, reconciler, quartermaster).start()
-    measures = Measures()
     # Where nothing is served no agent may think that it must serve.
-    routes = [
-        *metrics.routes(settings.server, database, measures),
-        *(() if noop else exchange.routes()),
-        *(route for mount in mounts for route in dispatcher.routes(mount, measures)),
-    ]
+    routes = [*(() if noop else exchange.routes()), *(route for mount in mounts for route in dispatcher.routes(mount))]
     lifespan = partial(_controlled, Controller(database, clock, reconciler))
     nothing = nothing_here(OctaviaDialect())
 

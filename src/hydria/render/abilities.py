@@ -5,9 +5,8 @@ from typing import Any
 
 from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource, Tree
 
-_LISTENERS = ("HTTP", "HTTPS", "PROMETHEUS", "TCP")
-_POOLS = ("HTTP", "HTTPS", "PROXY", "PROXYV2", "TCP")
-_MONITORS = ("HTTP", "HTTPS", "TCP", "TLS-HELLO")
+_LISTENERS = ("HTTP", "HTTPS", "PROMETHEUS", "SCTP", "TCP", "UDP")
+_MONITORS = ("HTTP", "HTTPS", "TCP", "TLS-HELLO", "UDP-CONNECT")
 
 # Attributes that have an effect wherever they are set. (Those of TLS have one only where it ends or begins.)
 _LOAD_BALANCER = ("vip_qos_policy_id", "vip_sg_ids")
@@ -43,8 +42,6 @@ def _missing(tree: Tree) -> Iterator[str]:
 
 
 def _of_pool(tree: Tree, pool: Pool) -> Iterator[str]:
-    if pool.protocol not in _POOLS:
-        yield _sentence(pool, f"protocol {pool.protocol}")
     yield from _attributes(pool, _POOL)
     persistence = pool.session_persistence
     readable = pool.protocol == "HTTP" or all(each.protocol in _READERS for each in tree.listeners_of(pool.id))

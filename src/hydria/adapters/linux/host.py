@@ -17,6 +17,7 @@ from hydria.adapters.linux.counting import Tally
 from hydria.adapters.linux.events import Events
 from hydria.adapters.linux.exposition import exposition
 from hydria.adapters.linux.finishing import Finishing
+from hydria.adapters.linux.flows import Flows
 from hydria.adapters.linux.haproxy import Haproxy, Program, make_directory
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.scrapes import Scrapes
@@ -42,6 +43,7 @@ class _Amphora(Struct, kw_only=True):
     """What we know of one amphora here."""
 
     haproxy: Haproxy
+    flows: Flows
     tally: Tally
     lock: asyncio.Lock
     known: dict[str, ServerState] = {}
@@ -76,6 +78,7 @@ class LinuxHost:
                 amphora.sweeper.cancel()
             amphora.finishing.close()
             amphora.haproxy.close()
+            await amphora.flows.close()
         self._amphorae.clear()
         self._events.close()
         self._scrapes.close()
@@ -119,6 +122,7 @@ class LinuxHost:
                 amphora.sweeper.cancel()
             amphora.finishing.close()
             try:
+                await amphora.flows.close()
                 await amphora.haproxy.end()
                 await asyncio.to_thread(kernel.remove_namespace, self._names.amphora(amphora_id))
                 if self._directory(amphora_id).exists():
@@ -158,7 +162,10 @@ class LinuxHost:
         }
         amphora.known = {name: state for name, state in servers.items() if state in ("up", "down")}
         amphora.tally.note(read.rows)
-        return Observation(servers=servers, counters=amphora.tally.counters())
+        return Observation(
+            servers={**servers, **amphora.flows.states()},
+            counters=amphora.tally.counters() | await amphora.flows.counters(),
+        )
 
     async def _serve(self, amphora: _Amphora, instance: Instance) -> None:
         key = instance.amphora_id
@@ -176,6 +183,7 @@ class LinuxHost:
                 await amphora.finishing.start(finishing, past)
         if after is None:
             raise HostError("HAProxy ended right after its start.")
+        await amphora.flows.converge(instance.tree)
         await asyncio.to_thread(self._disconnect, namespace, instance)
         self._remember(instance)
         if amphora.sweeper is None or amphora.sweeper.done():
@@ -196,13 +204,15 @@ class LinuxHost:
         if key not in self._amphorae:
             directory = self._directory(key)
             program = Program(path=self._settings.haproxy, memory_mb=self._settings.memory_mb)
-            haproxy = Haproxy(program, directory, kernel.namespace_path(self._names.amphora(key)))
+            namespace = self._names.amphora(key)
+            haproxy = Haproxy(program, directory, kernel.namespace_path(namespace))
+            flows = Flows(namespace, directory, lambda: self._events.add(key))
             haproxy.adopt(self._remembered_rendering(key))
             if haproxy.process is not None:
                 self._events.watch(key, haproxy.process)
             tally = Tally(directory / "counters.json")
             self._amphorae[key] = _Amphora(
-                haproxy=haproxy, tally=tally, finishing=Finishing(tally), lock=asyncio.Lock()
+                haproxy=haproxy, flows=flows, tally=tally, finishing=Finishing(tally), lock=asyncio.Lock()
             )
         return self._amphorae[key]
 

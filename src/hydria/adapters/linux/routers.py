@@ -1,26 +1,22 @@
 """A home-cloud router on the host: a namespace that forwards between its legs and translates addresses."""
 
 import os
-import subprocess
 
 from msgspec import structs
 
+from hydria.adapters.linux import nft
 from hydria.adapters.linux.kernel import (
     ensure_leg,
     ensure_namespace,
-    inside,
     links,
     namespace_path,
     remove_leg,
-    reporting,
     sysctl,
 )
 from hydria.adapters.linux.names import GATEWAY, Names, router_leg
 from hydria.errors import HostError
 from hydria.render.nftables import render_router
 from hydria.spec import Address, Interface, Router
-
-_NFT_SECONDS = 20
 
 
 class Routers:
@@ -60,7 +56,7 @@ class Routers:
             raise HostError(f"The router {router.id} cannot be made: {error}.") from error
         state = (os.stat(namespace_path(namespace)).st_ino, text)
         if self._loaded.get(router.id) != state:
-            _nft(namespace, text)
+            nft.load(namespace, text)
             self._loaded[router.id] = state
 
 
@@ -72,18 +68,3 @@ def _inner(leg: Interface) -> Interface:
 def _outer(router: Router, gateway: Interface) -> Interface:
     floating = tuple(Address(ip=pair.floating_ip, prefix=32) for pair in router.floating_ips)
     return structs.replace(gateway, addresses=gateway.addresses + floating)
-
-
-def _nft(namespace: str, text: str) -> None:
-    failure = f"nft cannot load the rules of {namespace}"
-    with reporting(failure), inside(namespace):
-        try:
-            done = subprocess.run(
-                ["nft", "-f", "-"], input=text, capture_output=True, text=True, timeout=_NFT_SECONDS, check=False
-            )
-        except FileNotFoundError:
-            raise HostError(f"{failure}: the program is missing. Install the package nftables.") from None
-        except subprocess.TimeoutExpired:
-            raise HostError(f"{failure}: it did not end within {_NFT_SECONDS} seconds.") from None
-    if done.returncode != 0:
-        raise HostError(f"{failure}: {done.stderr.strip().splitlines()[0] if done.stderr.strip() else 'no reason'}.")

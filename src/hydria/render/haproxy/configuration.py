@@ -1,5 +1,6 @@
 """The whole configuration of an instance, section after section. Pure."""
 
+from hydria.model.pool_checks import DATAGRAM
 from hydria.render.haproxy.backend import backend
 from hydria.render.haproxy.frontend import frontend
 from hydria.render.haproxy.logs import ring
@@ -19,7 +20,7 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
     sections: list[Section] = [_global(instance, surroundings), ring(), _defaults()]
     tables: list[str] = []
     for listener in tree.listeners:
-        if not (listener.admin_state_up and tree.load_balancer.admin_state_up):
+        if not (listener.admin_state_up and tree.load_balancer.admin_state_up) or listener.protocol in DATAGRAM:
             continue
         sections.append(frontend(instance, listener, surroundings))
         if listener.protocol == "PROMETHEUS":

@@ -1,0 +1,108 @@
+"""The checks of one amphora: a task that sleeps most of the time for each member, and what they found."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from hydria.adapters.linux.checking.probes import PROBES, Probe, Target, Unwell
+from hydria.errors import HostError
+from hydria.model.status import ServerState
+
+log = structlog.get_logger(__name__)
+
+
+class Checks:
+    """States by member id. `on_change` is called when one is another; a file keeps them over an agent's restart."""
+
+    def __init__(self, path: Path, on_change: Callable[[], None]) -> None:
+        self._path = path
+        self._on_change = on_change
+        self._running: dict[str, tuple[Target, asyncio.Task[None]]] = {}
+        try:
+            self._states = msgspec.json.decode(path.read_bytes(), type=dict[str, ServerState])
+        except (OSError, msgspec.DecodeError):
+            self._states = {}
+
+    @property
+    def states(self) -> dict[str, ServerState]:
+        """What is known of the members that are checked."""
+        return {key: self._states.get(key, "unknown") for key in self._running}
+
+    def watch(self, targets: Iterable[Target]) -> None:
+        """Check these and no others; what goes on unchanged is not disturbed. Raises HostError."""
+        wanted = {target.member_id: target for target in targets}
+        for key in [key for key, (target, _) in self._running.items() if wanted.get(key) != target]:
+            self._running.pop(key)[1].cancel()
+        for key, target in wanted.items():
+            if key not in self._running:
+                probe = PROBES[target.type](target)
+                self._running[key] = target, asyncio.create_task(self._keep(target, probe))
+        gone = self._states.keys() - wanted.keys()
+        for key in gone:
+            del self._states[key]
+        if gone:
+            self._write()
+
+    async def close(self) -> None:
+        """Stop asking."""
+        tasks = [task for _, task in self._running.values()]
+        self._running.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep(self, target: Target, probe: Probe) -> None:
+        loop = asyncio.get_running_loop()
+        streak = 0
+        try:
+            while True:
+                begun = loop.time()
+                try:
+                    reason = await _ask(target, probe)
+                except HostError as error:
+                    # Nothing was asked: nothing is known that was not known before.
+                    log.warning("check_failed", member=target.member_id, reason=str(error))
+                else:
+                    streak = self._judge(target, reason, streak)
+                await asyncio.sleep(max(0.0, begun + target.delay - loop.time()))
+        finally:
+            probe.close()
+
+    def _judge(self, target: Target, reason: str | None, streak: int) -> int:
+        """Take one answer in (None: it is well); returns how many in a row contradict the state."""
+        found: ServerState = "up" if reason is None else "down"
+        known = self._states.get(target.member_id)
+        if known == found:
+            return 0
+        needed = target.rise if found == "up" else target.fall
+        # The first answer counts at once: nobody knew anything before.
+        if known is not None and streak + 1 < needed:
+            return streak + 1
+        log.info("member_checked", member=target.member_id, state=found, reason=reason)
+        self._states[target.member_id] = found
+        self._write()
+        self._on_change()
+        return 0
+
+    def _write(self) -> None:
+        # Without the file only a restarted agent knows less.
+        with contextlib.suppress(OSError):
+            self._path.write_bytes(msgspec.json.encode(self._states))
+
+
+async def _ask(target: Target, probe: Probe) -> str | None:
+    """Return why the member is not well, or None. Raises HostError when it cannot be asked."""
+    try:
+        async with asyncio.timeout(target.timeout):
+            await probe.ask()
+    except TimeoutError:
+        return None if probe.silence else f"no answer within {target.timeout} s"
+    except OSError as error:
+        return error.strerror or str(error)
+    except Unwell as error:
+        return str(error)
+    return None

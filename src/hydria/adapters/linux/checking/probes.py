@@ -1,0 +1,185 @@
+"""One question to one member, through a socket made in the amphora's namespace. Waiting is the caller's to limit."""
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable
+from typing import Protocol, Self
+
+from msgspec import Struct
+
+from hydria.adapters.linux.netns import inside, reporting
+from hydria.model import HealthMonitor, Member
+
+# Linux: have errors told that a UDP socket otherwise keeps to itself, such as of a host that is gone.
+_IP_RECVERR, _IPV6_RECVERR = 11, 25
+
+_STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d{3})")
+
+
+class Unwell(Exception):
+    """The member answered, and not as it should: why."""
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """What is asked of whom and how often; seconds, and how many answers in a row it takes. Only what checks use."""
+
+    namespace: str
+    member_id: str
+    address: str
+    port: int
+    type: str
+    delay: int
+    timeout: int
+    rise: int
+    fall: int
+    http_method: str | None
+    url_path: str | None
+    expected_codes: str | None
+    http_version: str | None
+    domain_name: str | None
+
+    @classmethod
+    def of(cls, namespace: str, member: Member, monitor: HealthMonitor) -> Self:
+        """Return what a monitor asks of a member."""
+        return cls(
+            namespace=namespace,
+            member_id=member.id,
+            address=member.monitor_address or member.address,
+            port=member.monitor_port or member.protocol_port,
+            type=monitor.type,
+            delay=max(1, monitor.delay),
+            timeout=max(1, monitor.timeout),
+            rise=monitor.max_retries,
+            fall=monitor.max_retries_down,
+            http_method=monitor.http_method,
+            url_path=monitor.url_path,
+            expected_codes=monitor.expected_codes,
+            http_version=monitor.http_version,
+            domain_name=monitor.domain_name,
+        )
+
+    @property
+    def end(self) -> tuple[str, int]:
+        """Where the question goes."""
+        return self.address, self.port
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """The family of a socket for it."""
+        return socket.AF_INET6 if ":" in self.address else socket.AF_INET
+
+    def open(self, kind: socket.SocketKind, protocol: int = 0) -> socket.socket:
+        """Make a socket in the namespace. Raises HostError."""
+        failure = f"The member {self.member_id} cannot be checked from the network namespace {self.namespace}"
+        with inside(self.namespace), reporting(failure):
+            return socket.socket(self.family, kind | socket.SOCK_NONBLOCK, protocol)
+
+
+class Probe(Protocol):
+    """A way to ask. `silence` is what no answer in time means: True for well."""
+
+    silence: bool
+
+    async def ask(self) -> None:
+        """Return when the member is well. Raises OSError or Unwell."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is kept between questions."""
+        ...
+
+
+class TcpProbe:
+    """TCP: a connection can be made."""
+
+    silence = False
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    async def ask(self) -> None:
+        """Connect and hang up."""
+        with self._target.open(socket.SOCK_STREAM) as connection:
+            await asyncio.get_running_loop().sock_connect(connection, self._target.end)
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+class HttpProbe:
+    """HTTP: a request is answered with one of the expected codes."""
+
+    silence = False
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        host = target.domain_name or (f"[{target.address}]" if ":" in target.address else target.address)
+        version = target.http_version or "1.0"
+        head = f"{target.http_method or 'GET'} {target.url_path or '/'} HTTP/{version}\r\n"
+        self._request = f"{head}Host: {host}\r\nConnection: close\r\n\r\n".encode()
+        self._expected = _codes(target.expected_codes or "200")
+
+    async def ask(self) -> None:
+        """Send the request, read the first line of the answer."""
+        loop = asyncio.get_running_loop()
+        with self._target.open(socket.SOCK_STREAM) as connection:
+            await loop.sock_connect(connection, self._target.end)
+            await loop.sock_sendall(connection, self._request)
+            answer = b""
+            while b"\n" not in answer and len(answer) < 4096:
+                more = await loop.sock_recv(connection, 4096)
+                if not more:
+                    break
+                answer += more
+        status = _STATUS_LINE.match(answer)
+        if status is None:
+            raise Unwell("it does not answer in HTTP")
+        if int(status[1]) not in self._expected:
+            raise Unwell(f"it answers with status {int(status[1])}")
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+def _codes(text: str) -> set[int]:
+    found: set[int] = set()
+    for part in text.replace(" ", "").split(","):
+        first, _, last = part.partition("-")
+        found.update(range(int(first), int(last or first) + 1))
+    return found
+
+
+class UdpProbe:
+    """UDP-CONNECT: a datagram is not refused. One socket for all questions, so that a late refusal counts too."""
+
+    silence = True
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._socket = target.open(socket.SOCK_DGRAM)
+        if target.family == socket.AF_INET:
+            self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        else:
+            self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+        self._connected = False
+
+    async def ask(self) -> None:
+        """Send a datagram as Octavia's check does; an answer, whatever it is, ends the waiting."""
+        if not self._connected:
+            self._socket.connect(self._target.end)
+            self._connected = True
+        # What was refused since the last question is an error of this one.
+        self._socket.send(b"X")
+        await asyncio.get_running_loop().sock_recv(self._socket, 64)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+PROBES: dict[str, Callable[[Target], Probe]] = {
+    "TCP": TcpProbe,
+    "HTTP": HttpProbe,
+    "UDP-CONNECT": UdpProbe,
+}

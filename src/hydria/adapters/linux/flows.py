@@ -1,0 +1,146 @@
+"""One amphora's UDP and SCTP: rules in the kernel, the flows that they made, and checks of who may get some."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import structlog
+
+from hydria.adapters.linux import nft
+from hydria.adapters.linux.checking import Checks
+from hydria.adapters.linux.checking.probes import Target
+from hydria.adapters.linux.conntrack import count_flows, end_flows
+from hydria.adapters.linux.netns import namespace_path, sysctl
+from hydria.errors import HostError
+from hydria.model import Tree
+from hydria.model.status import ServerState
+from hydria.render.flows import TABLE, Ruleset, datagram_pools, ruleset, transaction
+from hydria.spec import Counters
+
+log = structlog.get_logger(__name__)
+
+
+class Flows:
+    """What serves datagrams in one namespace; costs nothing where nobody asks for them.
+
+    `flows.nft` in the amphora's directory is there while there may be rules. `on_change` is called when the health of
+    a member has changed and the rules say so.
+    """
+
+    def __init__(self, namespace: str, directory: Path, on_change: Callable[[], None]) -> None:
+        self._namespace = namespace
+        self._file = directory / "flows.nft"
+        self._on_change = on_change
+        self._checks = Checks(directory / "checks.json", self._turned)
+        self._tree: Tree | None = None
+        self._lock = asyncio.Lock()
+        self._turning: set[asyncio.Task[None]] = set()
+        # What is in the kernel, and in which namespace (its inode); None when that is not known.
+        self._loaded: tuple[int, Ruleset] | None = None
+
+    async def converge(self, tree: Tree) -> None:
+        """Serve the datagram listeners of a tree. Raises HostError; then the last rules stay."""
+        self._tree = tree
+        self._checks.watch(self._targets(tree))
+        await self._apply()
+
+    def states(self) -> Mapping[str, ServerState]:
+        """Return what is known of the members of datagram pools, by id."""
+        if self._tree is None:
+            return {}
+        pools = datagram_pools(self._tree)
+        known: dict[str, ServerState] = {each.id: "unchecked" for each in self._tree.members if each.pool_id in pools}
+        return known | self._checks.states
+
+    async def counters(self) -> dict[str, Counters]:
+        """Return the traffic of datagram listeners, by id. Raises HostError."""
+        # Rules that are just being changed are waited for.
+        async with self._lock:
+            if self._loaded is None and self._file.exists():
+                raise HostError("The rules for datagrams are not in place.")
+            if self._loaded is None or not self._loaded[1].text:
+                return {}
+            return await asyncio.to_thread(self._count, self._loaded[1])
+
+    async def close(self) -> None:
+        """Stop checking; the rules stay."""
+        for task in self._turning:
+            task.cancel()
+        await self._checks.close()
+
+    # --- rules ---
+
+    async def _apply(self) -> None:
+        async with self._lock:
+            if self._tree is None:
+                return
+            try:
+                wanted = ruleset(self._tree, self._checks.states)
+            except ValueError as error:
+                raise HostError(f"The host cannot serve this: {error}") from None
+            if not wanted.text and not self._file.exists():
+                return
+            place = os.stat(namespace_path(self._namespace)).st_ino
+            if self._loaded == (place, wanted):
+                return
+            before = self._loaded[1] if self._loaded is not None and self._loaded[0] == place else None
+            self._loaded = None
+            await asyncio.to_thread(self._load, before, wanted)
+            self._loaded = place, wanted
+
+    def _load(self, before: Ruleset | None, wanted: Ruleset) -> None:
+        present = before.named if before is not None else nft.named(self._namespace, TABLE).keys()
+        self._file.touch()
+        nft.load(self._namespace, transaction(wanted, frozenset(present)))
+        # Nothing is forwarded before the rules say what.
+        for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
+            if os.path.exists(f"/proc/sys/{key.replace('.', '/')}"):
+                sysctl(self._namespace, key, "1" if wanted.text else "0")
+        known = before.marks.keys() if before is not None else count_flows(self._namespace).keys()
+        end_flows(self._namespace, known - wanted.marks.keys())
+        if wanted.text:
+            self._file.write_text(wanted.text)
+        else:
+            self._file.unlink(missing_ok=True)
+
+    def _count(self, loaded: Ruleset) -> dict[str, Counters]:
+        counted = nft.counters(self._namespace, TABLE)
+        active = dict.fromkeys({name.partition("_")[2] for name in counted}, 0)
+        for mark, number in count_flows(self._namespace).items():
+            if mark in loaded.marks:
+                active[loaded.marks[mark]] += number
+        return {
+            listener_id: Counters(
+                bytes_in=counted[f"in_{listener_id}"][1],
+                bytes_out=counted[f"out_{listener_id}"][1],
+                active_connections=flows,
+                total_connections=counted[f"new_{listener_id}"][0],
+            )
+            for listener_id, flows in active.items()
+        }
+
+    # --- health ---
+
+    def _targets(self, tree: Tree) -> Iterator[Target]:
+        for pool in datagram_pools(tree).values():
+            monitor = tree.monitor_of(pool.id)
+            if monitor is None or not monitor.admin_state_up:
+                continue
+            for member in tree.members_of(pool.id):
+                if member.admin_state_up:
+                    yield Target.of(self._namespace, member, monitor)
+
+    def _turned(self) -> None:
+        task = asyncio.create_task(self._turn())
+        self._turning.add(task)
+        task.add_done_callback(self._turning.discard)
+
+    async def _turn(self) -> None:
+        """Bring the rules to what the checks say, and tell."""
+        try:
+            await self._apply()
+        except (HostError, OSError) as error:
+            # Who looks next finds that the rules are not known, and has them made anew.
+            log.warning("rules_not_changed", namespace=self._namespace, reason=str(error))
+        self._on_change()

@@ -1,0 +1,56 @@
+"""How new flows are shared out: numbers that the kernel counts up or hashes, and who each of them means. Pure."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+
+# A turn of more than so many flows is in runs, not woven.
+_LONGEST_TURN = 512
+
+# A hash leads to one of so many places; fixed, so that a place changes hands only when its holder goes.
+PLACES = 512
+
+
+def turn(weights: Mapping[str, int]) -> list[str]:
+    """Return who gets which flow of one turn, in order: each as often as it weighs, spread as evenly as can be.
+
+    Weights are positive. Long turns are in runs: each gets all its flows one after another.
+    """
+    divisor = math.gcd(*weights.values())
+    shares = {name: weight // divisor for name, weight in weights.items()}
+    total = sum(shares.values())
+    if total > _LONGEST_TURN:
+        return [name for name, share in shares.items() for _ in range(share)]
+    credit = dict.fromkeys(shares, 0)
+    order = []
+    for _ in range(total):
+        for name, share in shares.items():
+            credit[name] += share
+        chosen = max(credit, key=lambda name: credit[name])
+        credit[chosen] -= total
+        order.append(chosen)
+    return order
+
+
+def places(weights: Mapping[str, int]) -> list[str]:
+    """Return who holds each place of a hash: highest random weight, so that only a leaver's places change hands.
+
+    Shares follow the (positive) weights as chance has it: two of one weight have 256 places each, 11 more or less.
+    """
+    return [min(weights, key=lambda name: _distance(name, place) / weights[name]) for place in range(PLACES)]
+
+
+def _distance(name: str, place: int) -> float:
+    digest = hashlib.blake2b(f"{place} {name}".encode(), digest_size=8).digest()
+    return -math.log((int.from_bytes(digest) + 1) / 2**64)
+
+
+def runs(order: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the ranges of places (`3`, `4-7`) with who holds them, in order."""
+    found: list[tuple[str, str]] = []
+    begin = 0
+    for place in range(1, len(order) + 1):
+        if place == len(order) or order[place] != order[begin]:
+            found.append((str(begin) if place == begin + 1 else f"{begin}-{place - 1}", order[begin]))
+            begin = place
+    return found

@@ -1,0 +1,109 @@
+"""Members that answer datagrams, and a client that sends them, in namespaces of the switch."""
+
+import itertools
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from wires import host, interface
+
+from hydria.adapters.linux.kernel import inside, netlink
+from hydria.adapters.linux.names import Names
+
+_ports = itertools.count(20000)
+
+
+class Echo:
+    """A UDP server that answers its name, and remembers who asked."""
+
+    def __init__(self, names: Names, network_id: str, name: str, *addresses: str, port: int = 5353) -> None:
+        self.name = name
+        self.askers: list[str] = []
+        self.namespace = host(names, name, interface(network_id, *addresses))
+        self._ends = [(address.partition("/")[0], port) for address in addresses]
+        self._sockets: list[socket.socket] = []
+        self.start()
+
+    def start(self) -> None:
+        """Answer."""
+        for end in self._ends:
+            with inside(self.namespace):
+                made = socket.socket(socket.AF_INET6 if ":" in end[0] else socket.AF_INET, socket.SOCK_DGRAM)
+            made.bind(end)
+            self._sockets.append(made)
+            threading.Thread(target=self._answer, args=(made,), daemon=True).start()
+
+    def _answer(self, own: socket.socket) -> None:
+        # What is shut down reads as an empty datagram of nobody.
+        with suppress(OSError):
+            while True:
+                data, asker = own.recvfrom(2048)
+                if not asker:
+                    return
+                self.askers.append(asker[0])
+                own.sendto(self.name.encode() + b" " + data, asker)
+
+    def stop(self) -> None:
+        """Refuse: the kernel says that nobody listens. A second time is fine."""
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        self._sockets.clear()
+
+
+@contextmanager
+def echoes(names: Names, network_id: str, *addresses: str) -> Iterator[list[Echo]]:
+    """Run a server `echo1`, `echo2` … at each address."""
+    running = [Echo(names, network_id, f"echo{number}", each) for number, each in enumerate(addresses, start=1)]
+    try:
+        yield running
+    finally:
+        for each in running:
+            each.stop()
+
+
+class Client:
+    """One socket: one flow after another of one address and port."""
+
+    def __init__(self, namespace: str, address: str, port: int = 53, *, source: str = "", seconds: float = 2) -> None:
+        with inside(namespace):
+            self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        # A port that was used before may belong to a flow that the kernel remembers.
+        self._socket.bind((source, next(_ports)))
+        self._socket.settimeout(seconds)
+        self._socket.connect((address, port))
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._socket.close()
+
+    def ask(self, text: str = "x") -> str:
+        """Return who answers. Raises OSError (refused, or a time-out)."""
+        self._socket.send(text.encode())
+        name, _, echoed = self._socket.recv(2048).decode().partition(" ")
+        assert echoed == text
+        return name
+
+
+def ask(namespace: str, address: str, port: int = 53, *, source: str = "", seconds: float = 2) -> str:
+    """Send one datagram from a socket of its own; returns who answers. Raises OSError."""
+    with Client(namespace, address, port, source=source, seconds=seconds) as client:
+        return client.ask()
+
+
+def shares(namespace: str, address: str, number: int, port: int = 53, *, source: str = "") -> Counter[str]:
+    """Return who answered how many of so many new flows."""
+    return Counter(ask(namespace, address, port, source=source) for _ in range(number))
+
+
+def add_address(namespace: str, address: str) -> None:
+    """Give the first link of a namespace one more address with its prefix."""
+    ip, _, prefix = address.partition("/")
+    with netlink(namespace) as here:
+        no_waiting = {"flags": 2} if ":" in ip else {}
+        here.addr("add", index=here.link_lookup(ifname="eth0")[0], address=ip, prefixlen=int(prefix), **no_waiting)
