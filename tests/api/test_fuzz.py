@@ -1,6 +1,7 @@
 """The API under whatever its own description allows and more: no answer is a 5xx, every answer is as described."""
 
 import time
+import uuid
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,14 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from support.cloud import Cloud
+from support.worker import Worker
 
 # For all users together; what is slow on a machine gets fewer examples.
 SECONDS = 20
 EXAMPLES = 8
 SEED = 20261123
+# What only admins make.
+_OFFERS = ("flavors", "flavorprofiles", "availabilityzones", "availabilityzoneprofiles")
 CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance]
 
 
@@ -32,14 +36,34 @@ class Garden:
 
     def __init__(self, cloud: Cloud, client: Any) -> None:
         self._client = client
+        self._worker = Worker(cloud)
         self._subnet = cloud.subnet.id
         self.ids: dict[str, str] = {}
 
-    def send(self, path: str, root: str, **attributes: Any) -> str:
+    def send(self, path: str, root: str, key: str = "id", **attributes: Any) -> str:
         """Make something and return its id."""
-        answer = self._client.post(f"/load-balancer/v2.0/lbaas/{path}", json={root: attributes})
+        headers = {"X-Auth-Token": "admin"} if path in _OFFERS else {}
+        answer = self._client.post(f"/load-balancer/v2.0/lbaas/{path}", json={root: attributes}, headers=headers)
         assert answer.status_code == 201, answer.text
-        return str(answer.json()[root]["id"])
+        return str(answer.json()[root][key])
+
+    def offers(self) -> dict[str, str]:
+        """Make one of what admins offer."""
+        name = f"fuzz-{uuid.uuid4()}"
+        profile = {"name": name, "provider_name": "amphora"}
+        flavors = self.send("flavorprofiles", "flavorprofile", **profile, flavor_data="{}")
+        data = {**profile, "availability_zone_data": "{}"}
+        zones = self.send("availabilityzoneprofiles", "availability_zone_profile", **data)
+        zone = {"name": name, "availability_zone_profile_id": zones}
+        return {
+            "flavorprofiles": flavors,
+            "flavor_profile_id": flavors,
+            "flavors": self.send("flavors", "flavor", name=name, flavor_profile_id=flavors),
+            "availabilityzoneprofiles": zones,
+            "availability_zone_profile_id": zones,
+            "availabilityzones": self.send("availabilityzones", "availability_zone", "name", **zone),
+            "providers": "amphora",
+        }
 
     def plant(self) -> None:
         """Make one of everything, anew."""
@@ -47,12 +71,18 @@ class Garden:
         listener = self.send("listeners", "listener", loadbalancer_id=lb, protocol="HTTP", protocol_port=80)
         pool = self.send("pools", "pool", listener_id=listener, protocol="HTTP", lb_algorithm="ROUND_ROBIN")
         member = self.send(f"pools/{pool}/members", "member", address="10.0.0.11", protocol_port=80)
-        timing = {"delay": 5, "timeout": 3, "max_retries": 2}
+        timing: dict[str, Any] = {"delay": 5, "timeout": 3, "max_retries": 2}
         monitor = self.send("healthmonitors", "healthmonitor", pool_id=pool, type="HTTP", **timing)
         policy = self.send("l7policies", "l7policy", listener_id=listener, action="REJECT")
         path = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/"}
         rule = self.send(f"l7policies/{policy}/rules", "rule", **path)
+        self._worker.step()
+        listed = self._client.get(
+            f"/load-balancer/v2.0/octavia/amphorae?loadbalancer_id={lb}", headers={"X-Auth-Token": "admin"}
+        )
         self.ids = {
+            **self.offers(),
+            "amphorae": listed.json()["amphorae"][0]["id"],
             "loadbalancers": lb,
             "loadbalancer_id": lb,
             "listeners": listener,

@@ -8,6 +8,7 @@ import pytest
 from hydria.api import mounts
 from support.api import Api
 from support.cloud import Cloud
+from support.worker import Worker
 
 VERBS = {"get", "post", "put", "delete"}
 
@@ -32,8 +33,9 @@ def references(part: Any) -> set[str]:
 
 async def test_every_operation_is_described(cloud: Cloud, document: dict[str, Any]) -> None:
     described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    served = mounts(lambda _: cloud.networking, strict_immutable=False)[-1].operations
-    assert described == {(each.method, f"/v2.0/lbaas{each.path}") for each in served}
+    *_, amphorae, rest = mounts(lambda _: cloud.networking, strict_immutable=False)
+    served = {(each.method, f"/v2.0/lbaas{each.path}") for each in rest.operations}
+    assert described == served | {(each.method, f"/v2.0/octavia{each.path}") for each in amphorae.operations}
     names = [each["operationId"] for methods in document["paths"].values() for each in methods.values()]
     assert len(set(names)) == len(names)
     assert document["servers"] == [{"url": "http://cloud.test/load-balancer"}]
@@ -41,6 +43,48 @@ async def test_every_operation_is_described(cloud: Cloud, document: dict[str, An
 
 async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     assert references(document) <= {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+
+async def test_every_answer_is_described_in_full(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            (success,) = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+            bodyless = method == "delete" or (method == "put" and not path.endswith("}"))
+            assert ("content" not in success) == bodyless, (method, path)
+            if not bodyless:
+                schema = success["content"]["application/json"]["schema"]
+                assert set() < set(schema["required"]) <= set(schema["properties"]), (method, path)
+
+
+async def test_what_admins_see_is_as_described(
+    cloud: Cloud, api: Api, worker: Worker, document: dict[str, Any]
+) -> None:
+    await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
+    worker.step()
+    admin = cloud.api("admin")
+    lbaas = "/load-balancer/v2.0/lbaas"
+    profile = {"name": "p", "provider_name": "amphora"}
+    made = await admin.post(f"{lbaas}/flavorprofiles", {"flavorprofile": {**profile, "flavor_data": "{}"}})
+    flavor = {"name": "f", "flavor_profile_id": made["flavorprofile"]["id"]}
+    made |= await admin.post(f"{lbaas}/flavors", {"flavor": flavor})
+    zones = {"availability_zone_profile": {**profile, "availability_zone_data": "{}"}}
+    made |= await admin.post(f"{lbaas}/availabilityzoneprofiles", zones)
+    zone = {"name": "z", "availability_zone_profile_id": made["availability_zone_profile"]["id"]}
+    made |= await admin.post(f"{lbaas}/availabilityzones", {"availability_zone": zone})
+    made |= await admin.get(f"{lbaas}/quotas/p-red")
+    made["amphora"] = (await admin.get("/load-balancer/v2.0/octavia/amphorae"))["amphorae"][0]
+    names = {
+        "flavorprofile": "FlavorProfile",
+        "flavor": "Flavor",
+        "availability_zone_profile": "AvailabilityZoneProfile",
+        "availability_zone": "AvailabilityZone",
+        "quota": "Quota",
+        "amphora": "Amphora",
+    }
+    schemas = document["components"]["schemas"]
+    assert {root: set(schemas[name]["properties"]) for root, name in names.items()} == {
+        root: set(body) for root, body in made.items()
+    }
 
 
 async def test_forms_say_bounds_and_bodies_all_attributes(cloud: Cloud, api: Api, document: dict[str, Any]) -> None:

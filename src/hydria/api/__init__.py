@@ -52,10 +52,15 @@ def mounts(
     prefixes = (f"{ROOT}/v2.0/lbaas", f"{ROOT}/v2/lbaas", f"{ROOT}/v2.0", f"{ROOT}/v2")
     operations = guarded((*operations, *providers.operations()))
     amphorae = guarded(Amphorae(changes).operations())
+    described = {"/v2.0/lbaas": operations, "/v2.0/octavia": amphorae}
     dialect = OctaviaDialect()
     return (
         Mount(prefixes=("", ROOT), operations=healthcheck.operations(), dialect=dialect),
-        Mount(prefixes=(ROOT,), operations=(*versions.operations(), *openapi.operations(operations)), dialect=dialect),
+        Mount(
+            prefixes=(ROOT,),
+            operations=(*versions.operations(), *openapi.operations(described, (*resources, *plain))),
+            dialect=dialect,
+        ),
         Mount(prefixes=(f"{ROOT}/v2.0/octavia", f"{ROOT}/v2/octavia"), operations=amphorae, dialect=dialect),
         Mount(prefixes=prefixes, operations=operations, dialect=dialect),
     )

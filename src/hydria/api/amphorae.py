@@ -87,7 +87,7 @@ def _missing(call: Call) -> NotFound:
     return NotFound(f"Amphora {call.path['id']} not found.")
 
 
-def _attributes() -> dict[str, ColumnElement[Any]]:
+def attributes() -> dict[str, ColumnElement[Any]]:
     """Say each attribute in SQL, in Octavia's order."""
     c, lb = columns(Amphora), columns(LoadBalancer)
     nothing = cast(null(), Text)
@@ -125,7 +125,7 @@ def _attributes() -> dict[str, ColumnElement[Any]]:
 def _selection() -> Select[Any]:
     amphorae, load_balancers = rows_of(Amphora).table, rows_of(LoadBalancer).table
     joined = amphorae.join(load_balancers, columns(LoadBalancer).id == columns(Amphora).load_balancer_id)
-    return select(*(Label(name, said) for name, said in _attributes().items())).select_from(joined)
+    return select(*(Label(name, said) for name, said in attributes().items())).select_from(joined)
 
 
 def _body(row: Any) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _body(row: Any) -> dict[str, Any]:
 
 def _list(call: Call) -> Any:
     call.authorise(call.caller.project_id)
-    known = _attributes()
+    known = attributes()
     known["load_balancer_id"] = known["loadbalancer_id"]
     wanted = call.query.last("project_id")
     where = [columns(LoadBalancer).project_id == wanted] if wanted else []

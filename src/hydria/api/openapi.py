@@ -4,20 +4,20 @@ Nothing here names a route: one that is added to the operations is described.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import msgspec
 
-from hydria.api import kinds
-from hydria.api.kinds import Kind
+from hydria.api.collection import Collection
+from hydria.api.openapi_answers import Shown, answer, reference, shown_at
 from hydria.api.openapi_page import page
-from hydria.api.openapi_schemas import FAULT, Schema, body_schema, filters, form_schemas
+from hydria.api.openapi_schemas import FAULT, Schema, form_schemas
 from hydria.http.operation import Call, Operation, Reply
 
-# Where the operations stand below the server's address; there are older prefixes too.
-PREFIX = "/v2.0/lbaas"
+# Operations by where they stand below the server's address; there are older prefixes too.
+Described = Mapping[str, Sequence[Operation]]
 
 _VERBS = {"GET": "Show", "POST": "Create", "PUT": "Change", "DELETE": "Delete"}
 
@@ -43,16 +43,19 @@ _LISTING: tuple[tuple[str, Schema, str], ...] = (
 _FIELDS = ("fields", {"type": "string"}, "Show only this attribute; may be repeated.")
 
 
-def operations(described: Sequence[Operation]) -> tuple[Operation, ...]:
-    """Return the operations that show the description of others, for programs and for people; open to all."""
+def operations(described: Described, resources: Sequence[Collection]) -> tuple[Operation, ...]:
+    """Return the operations that show the description of others, for programs and for people; open to all.
+
+    `resources` say what is shown at which paths.
+    """
 
     @cache
     def written(server: str) -> bytes:
-        return msgspec.json.encode(document(described, server))
+        return msgspec.json.encode(document(described, resources, server))
 
     @cache
     def readable(server: str) -> bytes:
-        return page(document(described, server)).encode()
+        return page(document(described, resources, server)).encode()
 
     def description(call: Call) -> Any:
         return Reply(body=written(_server(call)), headers={"Content-Type": "application/json"})
@@ -66,15 +69,17 @@ def operations(described: Sequence[Operation]) -> tuple[Operation, ...]:
     )
 
 
-def document(described: Sequence[Operation], server: str) -> dict[str, Any]:
+def document(described: Described, resources: Sequence[Collection], server: str) -> dict[str, Any]:
     """Return the description; `server` is the address that the paths stand below."""
-    schemas: dict[str, Schema] = {"Fault": FAULT, **form_schemas(each.form for each in described if each.form)}
-    known = _kinds(described)
-    for kind in dict.fromkeys(known.values()):
-        schemas[_named(kind)] = body_schema(kind)
+    whole = [(prefix, each) for prefix, listed in described.items() for each in listed]
+    known = shown_at(resources)
+    schemas: dict[str, Schema] = {"Fault": FAULT, **form_schemas(each.form for _, each in whole if each.form)}
+    schemas |= {shown.name: shown.schema for shown in known.values()}
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
-    for each in described:
-        paths[PREFIX + each.path][each.method.lower()] = _operation(each, known.get(each.path), described)
+    for prefix, each in whole:
+        one = each.path.endswith("}")
+        shown = known.get(each.path.rpartition("/")[0] if one else each.path)
+        paths[prefix + each.path][each.method.lower()] = _operation(each, shown, known)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -86,7 +91,7 @@ def document(described: Sequence[Operation], server: str) -> dict[str, Any]:
         },
         "servers": [{"url": server}],
         "security": [{"token": []}],
-        "tags": [{"name": name} for name in dict.fromkeys(_tag(each.path) for each in described)],
+        "tags": [{"name": name} for name in dict.fromkeys(_tag(each.path) for _, each in whole)],
         "paths": dict(paths),
         "components": {
             "schemas": schemas,
@@ -110,24 +115,17 @@ def _server(call: Call) -> str:
     return f"{call.base_url}/load-balancer"
 
 
-def _kinds(described: Iterable[Operation]) -> dict[str, Kind]:
-    """Return the kind of resource that stands at each path, by the roots of the bodies that are sent there."""
-    by_root = {each.root: each for each in vars(kinds).values() if isinstance(each, Kind)}
-    return {each.path: by_root[each.root] for each in described if each.root in by_root}
-
-
-def _operation(operation: Operation, kind: Kind | None, described: Sequence[Operation]) -> dict[str, Any]:
-    paths = {each.path for each in described}
-    collection = any(each.startswith(operation.path + "/{") and each.endswith("}") for each in paths)
+def _operation(operation: Operation, shown_here: Shown | None, known: Mapping[str, Shown]) -> dict[str, Any]:
+    collection = operation.path in known
     one = operation.path.endswith("}")
     shown: dict[str, Any] = {
         "operationId": _operation_id(operation),
-        "summary": _summary(operation, kind, collection=collection),
+        "summary": _summary(operation, shown_here, collection=collection),
         "tags": [_tag(operation.path)],
     }
     if operation.rule:
         shown["description"] = f"Policy rule: `{operation.rule}`."
-    parameters = _path_parameters(operation.path) + _query_parameters(operation, kind, collection=collection)
+    parameters = _path_parameters(operation.path) + _query_parameters(operation, shown_here, collection=collection)
     if operation.method in ("PUT", "DELETE"):
         about = "The ETag that the resource must still have; another one is refused with 412."
         parameters.append({"name": "If-Match", "in": "header", "schema": {"type": "string"}, "description": about})
@@ -138,7 +136,7 @@ def _operation(operation: Operation, kind: Kind | None, described: Sequence[Oper
     if operation.open:
         shown["security"] = []
     tagged = operation.method in (("GET", "PUT") if one else ("POST",) if collection else ())
-    shown["responses"] = _responses(operation, _answer(operation, kind, collection=collection), tagged=tagged)
+    shown["responses"] = _responses(operation, answer(operation, shown_here, collection=collection), tagged=tagged)
     return shown
 
 
@@ -147,7 +145,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 
-def _query_parameters(operation: Operation, kind: Kind | None, *, collection: bool) -> list[dict[str, Any]]:
+def _query_parameters(operation: Operation, shown: Shown | None, *, collection: bool) -> list[dict[str, Any]]:
     asked: list[tuple[str, Schema, str]] = [
         (name, {"type": "boolean"}, about) for name, about in _ASKED.get((operation.method, operation.path), ())
     ]
@@ -155,33 +153,19 @@ def _query_parameters(operation: Operation, kind: Kind | None, *, collection: bo
         asked.append(_FIELDS)
     if operation.method == "GET" and collection:
         asked += _LISTING
-        if kind is not None:
-            asked += [(name, schema, f"Only those with this {name}.") for name, schema in filters(kind).items()]
+        if shown is not None:
+            asked += [(name, schema, f"Only those with this {name}.") for name, schema in shown.filters.items()]
     return [{"name": name, "in": "query", "schema": schema, "description": about} for name, schema, about in asked]
 
 
-def _answer(operation: Operation, kind: Kind | None, *, collection: bool) -> Schema | None:
-    """Return the schema of an answer's body, None for none."""
-    if operation.method == "DELETE" or (operation.method == "PUT" and not operation.path.endswith("}")):
-        return None
-    if kind is None:
-        return {"type": "object"}
-    if not (operation.method == "GET" and collection):
-        return _wrapped(kind.root, _named(kind))
-    items = {"type": "array", "items": _ref(_named(kind))}
-    links = {"type": "array", "items": {"type": "object", "required": ["rel", "href"]}}
-    properties = {kind.plural: items, f"{kind.plural}_links": links}
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _responses(operation: Operation, answer: Schema | None, *, tagged: bool) -> dict[str, Any]:
-    success: dict[str, Any] = {"description": "Done." if answer is None else "The answer."}
+def _responses(operation: Operation, body: Schema | None, *, tagged: bool) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": "Done." if body is None else "The answer."}
     success["headers"] = {"x-openstack-request-id": {"schema": {"type": "string"}}}
     if tagged:
         success["headers"]["ETag"] = {"schema": {"type": "string"}}
-    if answer is not None:
-        success["content"] = _json(answer)
-    refused = {"description": "Refused: `faultstring` says why.", "content": _json(_ref("Fault"))}
+    if body is not None:
+        success["content"] = _json(body)
+    refused = {"description": "Refused: `faultstring` says why.", "content": _json(reference("Fault"))}
     return {
         str(operation.status): success,
         "401": {"description": "No token, or one that is not good.", "content": _json({"type": "object"})},
@@ -192,20 +176,12 @@ def _responses(operation: Operation, answer: Schema | None, *, tagged: bool) -> 
 
 def _wrapped(root: str | None, name: str) -> Schema:
     if root is None:
-        return _ref(name)
-    return {"type": "object", "properties": {root: _ref(name)}, "required": [root]}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
+        return reference(name)
+    return {"type": "object", "properties": {root: reference(name)}, "required": [root]}
 
 
 def _json(schema: Schema) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
-
-
-def _named(kind: Kind) -> str:
-    return kind.struct.__name__
 
 
 def _tag(path: str) -> str:
@@ -218,15 +194,15 @@ def _operation_id(operation: Operation) -> str:
     return "_".join((operation.method.lower(), *(word.replace("-", "_") for word in words if word)))
 
 
-def _summary(operation: Operation, kind: Kind | None, *, collection: bool) -> str:
+def _summary(operation: Operation, shown: Shown | None, *, collection: bool) -> str:
     *_, last = parts = [part for part in operation.path.split("/") if part]
     if operation.path.endswith("}"):
-        noun = kind.title.lower() if kind else parts[-2].rstrip("s")
+        noun = shown.title if shown else parts[-2].rstrip("s")
         return f"{_VERBS.get(operation.method, operation.method)} one {noun}"
     if not collection and len(parts) > 1 and parts[-2].startswith("{"):
         return f"{_VERBS.get(operation.method, operation.method)}: {last} of one {parts[-3].rstrip('s')}"
     if operation.method == "GET":
         return f"List {last}"
     if operation.method == "POST":
-        return f"Create one {kind.title.lower() if kind else last}"
+        return f"Create one {shown.title if shown else last}"
     return f"{_VERBS.get(operation.method, operation.method)} {last} in one call"

@@ -6,10 +6,11 @@ from typing import Any, get_args
 
 import msgspec
 from msgspec import NODEFAULT, Struct, inspect
-from sqlalchemy import Boolean, Integer
+from sqlalchemy import Boolean, ColumnElement, Integer
 
 from hydria.api.kinds import Kind
 from hydria.api.views import HIDDEN, Seen, dressed
+from hydria.model import Resource
 from hydria.model.status import OperatingStatus, Progress, ProvisioningStatus
 from hydria.store import columns
 from hydria.store.tables import rows_of
@@ -60,12 +61,28 @@ def body_schema(kind: Kind) -> Schema:
     return described
 
 
-def filters(kind: Kind) -> dict[str, Schema]:
+def struct_schema(struct: type[Struct]) -> Schema:
+    """Return the schema of what is shown as it is stored, with none of its attributes `required`."""
+    _, found = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
+    properties = found[struct.__name__]["properties"]
+    for schema in properties.values():
+        schema.pop("default", None)
+    return {"type": "object", "properties": properties}
+
+
+def column_schema(column: ColumnElement[Any]) -> Schema:
+    """Return the schema of what a statement says, which may be nothing."""
+    return {"type": [_scalar(column.type)["type"], "null"]}
+
+
+def filters(struct: type[Struct]) -> dict[str, Schema]:
     """Return the attributes that a list may be filtered by."""
-    statuses = {name: _WRITTEN[name] for name in ("provisioning_status", "operating_status")}
-    scalars = rows_of(kind.struct).scalars - HIDDEN
-    stored = columns(kind.struct)
-    return {name: _scalar(stored[name].type) for name in kind.struct.__struct_fields__ if name in scalars} | statuses
+    scalars = rows_of(struct).scalars - HIDDEN
+    stored = columns(struct)
+    found = {name: _scalar(stored[name].type) for name in struct.__struct_fields__ if name in scalars}
+    if issubclass(struct, Resource):
+        found |= {name: _WRITTEN[name] for name in ("provisioning_status", "operating_status")}
+    return found
 
 
 def _scalar(kind: Any) -> Schema:
