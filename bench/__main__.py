@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+import changes
 import create
 import member
 import memory
@@ -32,6 +33,7 @@ Measure = Callable[..., Iterator[Figure]]
 _WHOLE: dict[str, Measure] = {
     "create": create.measure,
     "member": member.measure,
+    "changes": changes.measure,
     "traffic": traffic.measure,
     "memory": memory.measure,
 }

@@ -1,0 +1,174 @@
+"""Each kind of change under load: the way that it takes, the time until it is served, and what it loses."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from crowd import Crowd, Stayers
+from figures import Aim, Figure, figure
+from probe import first_answer
+from stand import LB, MEMBER_PORTS, MEMBERS, Stand
+
+PART = "changes"
+_TCP_PORT = 81
+
+
+class Change(Struct, frozen=True):
+    """One change: what it is called, the call that makes it, and the ones that take it back."""
+
+    name: str
+    call: tuple[str, str, Any]
+    # What a call made is removed at this path with its id.
+    remove: str = ""
+    back: tuple[str, str, Any] | None = None
+
+
+class Seen(Struct, frozen=True):
+    """What one change did: its way, milliseconds until it was served, requests asked and lost, connections cut."""
+
+    way: str
+    milliseconds: float
+    asked: int
+    lost: int
+    cut: int
+
+
+class Balancer:
+    """The load balancer that is changed: an HTTP listener and a TCP one, a pool each."""
+
+    def __init__(self, stand: Stand) -> None:
+        self.stand = stand
+        self.body = stand.whole_load_balancer("changes", tuple(MEMBER_PORTS[:3]))
+        self.vip = self.body["vip_address"]
+        self.path = f"{LB}/loadbalancers/{self.body['id']}"
+        self.listener, self.pool = self.body["listeners"][0]["id"], self.body["pools"][0]["id"]
+        self.members = [each["id"] for each in self.body["pools"][0]["members"]]
+        first_answer(stand.client, self.vip)
+        below = {"loadbalancer_id": self.body["id"], "protocol": "TCP"}
+        tcp_pool = self.make("pools", "pool", lb_algorithm="ROUND_ROBIN", **below)
+        self.make(f"pools/{tcp_pool}/members", "member", **self.member(MEMBER_PORTS[0]))
+        # Idle connections are to last as long as the measurement.
+        timeouts = {"timeout_client_data": 600_000, "timeout_member_data": 600_000}
+        self.make("listeners", "listener", protocol_port=_TCP_PORT, default_pool_id=tcp_pool, **below, **timeouts)
+        self.settle()
+
+    def member(self, port: int) -> dict[str, Any]:
+        """Return the form of a member."""
+        return {"address": MEMBERS, "protocol_port": port, "subnet_id": self.stand.subnet_id}
+
+    def make(self, collection: str, kind: str, **attributes: Any) -> str:
+        """Make something; returns its id."""
+        return str(self.stand.rest.call("POST", f"{LB}/{collection}", {kind: attributes})[kind]["id"])
+
+    def settle(self) -> None:
+        """Wait until all is served. Raises RuntimeError when it cannot be, TimeoutError."""
+        deadline = time.monotonic() + 30
+        while (status := self._status()) != "ACTIVE":
+            if status == "ERROR" or time.monotonic() > deadline:
+                raise RuntimeError(f"the load balancer is {status}: {self._reason()}")
+            time.sleep(0.01)
+
+    def running(self) -> tuple[int, int]:
+        """Return what tells processes and configurations apart: the process's number, the text's inode."""
+        configuration = self.stand.configuration(self.vip)
+        return int(configuration.with_name("haproxy.pid").read_text()), Path(configuration).stat().st_ino
+
+    def _status(self) -> str:
+        return str(self.stand.rest.call("GET", self.path)["loadbalancer"]["provisioning_status"])
+
+    def _reason(self) -> object:
+        statuses = self.stand.rest.call("GET", f"{self.path}/status")["statuses"]
+        return statuses["loadbalancer"].get("provisioning_status_reason")
+
+
+def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
+    """Make one change after the other, each under load, and take each back."""
+    balancer = Balancer(stand)
+    lost = cut = 0
+    for change in _changes(balancer):
+        seen = [each for _ in range(1 if quick else 5) for each in _round(balancer, change)]
+        lost += sum(each.lost for each in seen)
+        cut += sum(each.cut for each in seen)
+        asked = sum(each.asked for each in seen)
+        ways = " or ".join(sorted({each.way for each in seen}))
+        yield figure(
+            PART,
+            f"{change.name}: {ways}",
+            "ms",
+            [each.milliseconds for each in seen],
+            note=f"{sum(each.lost for each in seen)} of {asked} requests lost, {sum(each.cut for each in seen)} cut",
+        )
+    stand.delete(balancer.body["id"])
+    yield figure(PART, "requests lost in all of them", "", [lost], aims=[Aim(most=0)])
+    yield figure(PART, "connections cut in all of them", "", [cut], aims=[Aim(most=0)])
+
+
+def _round(balancer: Balancer, change: Change) -> Iterator[Seen]:
+    """Make a change and take it back."""
+    seen, made = _watched(balancer, change.call)
+    yield seen
+    back = ("DELETE", f"{change.remove}/{made['id']}", None) if change.remove else change.back
+    if back is not None:
+        yield _watched(balancer, back)[0]
+
+
+def _watched(balancer: Balancer, call: tuple[str, str, Any]) -> tuple[Seen, dict[str, Any]]:
+    stayers = Stayers(balancer.stand.client, balancer.vip, _TCP_PORT)
+    with Crowd(balancer.stand.client, balancer.vip) as crowd:
+        crowd.more(40)
+        before = balancer.running()
+        begun = time.perf_counter()
+        method, path, form = call
+        answer = balancer.stand.rest.call(method, f"{LB}/{path}", form)
+        balancer.settle()
+        milliseconds = 1000 * (time.perf_counter() - begun)
+        after = balancer.running()
+        crowd.more(100)
+    way = "reload" if after[0] != before[0] else "runtime socket" if after[1] != before[1] else "nothing"
+    seen = Seen(way, milliseconds, crowd.asked, crowd.lost, stayers.cut())
+    return seen, next(iter(answer.values())) if answer else {}
+
+
+def _changes(balancer: Balancer) -> list[Change]:
+    """List every kind of change; those that something else must be there for come after it."""
+    listener, pool = f"listeners/{balancer.listener}", f"pools/{balancer.pool}"
+    members, member = f"{pool}/members", f"{pool}/members/{balancer.members[2]}"
+    monitor = {"type": "HTTP", "delay": 1, "timeout": 1, "max_retries": 1, "pool_id": balancer.pool}
+    rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/nowhere"}
+    policy = {"action": "REJECT", "listener_id": balancer.listener, "rules": [rule]}
+    other = {"protocol": "HTTP", "protocol_port": 8080, "loadbalancer_id": balancer.body["id"]}
+    unused = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "loadbalancer_id": balancer.body["id"]}
+
+    def put(name: str, path: str, kind: str, before: dict[str, Any], after: dict[str, Any]) -> Change:
+        return Change(name, ("PUT", path, {kind: after}), back=("PUT", path, {kind: before}))
+
+    def post(name: str, path: str, kind: str, form: dict[str, Any], remove: str = "") -> Change:
+        return Change(name, ("POST", path, {kind: form}), remove=remove or path)
+
+    cookie = {"type": "HTTP_COOKIE"}
+    return [
+        put("name of a listener", listener, "listener", {"name": "a"}, {"name": "b"}),
+        post("pool that nothing uses", "pools", "pool", unused),
+        post("member added, removed", members, "member", balancer.member(MEMBER_PORTS[5])),
+        put("weight of a member", member, "member", {"weight": 1}, {"weight": 7}),
+        put("admin_state_up of a member", member, "member", {"admin_state_up": True}, {"admin_state_up": False}),
+        put("member as a backup", member, "member", {"backup": False}, {"backup": True}),
+        post("health monitor added, removed", "healthmonitors", "healthmonitor", monitor),
+        put("timeouts", listener, "listener", {"timeout_client_data": 50000}, {"timeout_client_data": 40000}),
+        put("connection_limit", listener, "listener", {"connection_limit": -1}, {"connection_limit": 5000}),
+        put("algorithm", pool, "pool", {"lb_algorithm": "ROUND_ROBIN"}, {"lb_algorithm": "LEAST_CONNECTIONS"}),
+        put("persistence", pool, "pool", {"session_persistence": None}, {"session_persistence": cookie}),
+        put("allowed_cidrs", listener, "listener", {"allowed_cidrs": None}, {"allowed_cidrs": ["10.0.0.0/8"]}),
+        put(
+            "insert_headers",
+            listener,
+            "listener",
+            {"insert_headers": {}},
+            {"insert_headers": {"X-Forwarded-For": "true"}},
+        ),
+        post("L7 policy with a rule added, removed", "l7policies", "l7policy", policy),
+        post("listener added, removed", "listeners", "listener", other),
+    ]
