@@ -1,0 +1,70 @@
+"""A change of a member's health is in the API within a second of HAProxy knowing it: HAProxy's own log says when."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from programs import Product, eventually, product
+
+from hydria.adapters.linux import ring
+from hydria.render.haproxy.logs import RING, parse
+
+WITHIN = 1.0
+
+# One product for all of them.
+pytestmark = pytest.mark.xdist_group("health_in_the_api")
+
+
+@pytest.fixture(scope="module")
+def monitored() -> Iterator[Product]:
+    """A load balancer with two members that are checked each second."""
+    with product() as made:
+        made.start("server", "agent")
+        made.surroundings(11, 12)
+        form = made.form("lb", "10.0.0.100")
+        monitor = {"type": "HTTP", "delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
+        form["listeners"][0]["default_pool"]["healthmonitor"] = monitor
+        made.make("loadbalancers", "loadbalancer", **form)
+        yield made
+        made.delete()
+
+
+def members(made: Product) -> dict[str, str]:
+    """Return the operating statuses of the members by their addresses."""
+    (pool,) = made.all("pools")
+    return {each["address"]: each["operating_status"] for each in made.all(f"pools/{pool['id']}/members")}
+
+
+def seen(made: Product, address: str, status: str) -> float:
+    """Wait until the API has a status; returns when it had (seconds since the epoch)."""
+    eventually(lambda: members(made).get(address) == status, 15, lambda: members(made))
+    return time.time()
+
+
+def known(made: Product, address: str, words: str) -> float:
+    """Return when HAProxy last wrote such words of a member (seconds since the epoch)."""
+    (pool,) = made.all("pools")
+    (member,) = [each for each in made.all(f"pools/{pool['id']}/members") if each["address"] == address]
+    path = made.settings.run_dir / "amphorae" / made.amphora / "haproxy.sock"
+    entries = [parse(line) for line in asyncio.run(ring.read(path, RING))]
+    told: list[datetime] = [each.at for each in entries if each and member["id"] in each.text and words in each.text]
+    return told[-1].timestamp()
+
+
+def test_the_first_status_comes_with_the_first_check(monitored: Product) -> None:
+    came = {address: seen(monitored, address, "ONLINE") for address in ("10.0.0.11", "10.0.0.12")}
+    for address, when in came.items():
+        assert when - known(monitored, address, "succeeded") < WITHIN
+
+
+def test_changes_are_in_the_api_within_a_second(monitored: Product) -> None:
+    address, web = "10.0.0.12", monitored.webs[1]
+    for _ in range(2):
+        web.stop()
+        down = seen(monitored, address, "ERROR")
+        assert down - known(monitored, address, "is DOWN") < WITHIN
+        web.start()
+        up = seen(monitored, address, "ONLINE")
+        assert up - known(monitored, address, "is UP") < WITHIN
