@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+import beside
 import changes
 import create
 import member
@@ -34,10 +35,11 @@ _WHOLE: dict[str, Measure] = {
     "create": create.measure,
     "member": member.measure,
     "changes": changes.measure,
+    "batch": member.measure_batch,
     "traffic": traffic.measure,
     "memory": memory.measure,
 }
-_PARTS = (*_WHOLE, "api")
+_PARTS = (*_WHOLE, "api", "beside")
 _PROGRAMS = {"haproxy": "haproxy", "wrk": "wrk", "ip": "iproute2", "nsenter": "util-linux"}
 
 
@@ -54,7 +56,7 @@ def main() -> int:
     figures: list[Figure] = []
     status = 0
     try:
-        for each in _measured(given.parts, quick=given.quick):
+        for each in _measured(given.parts, given.octavia, quick=given.quick):
             figures.append(each)
             _console.print(f"{each.part:9} {each.name}: {each.value} {each.unit}", soft_wrap=True)
     except KeyboardInterrupt:
@@ -71,6 +73,8 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench", description="Measure Hydria beside its floors.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which of {', '.join(_PARTS)}; all without")
+    about = "the environment of the real Octavia, to be measured beside it (./dev bench --octavia makes it)"
+    parser.add_argument("--octavia", type=Path, metavar="DIRECTORY", help=about)
     parser.add_argument("--quick", action="store_true", help="few repetitions: whether it runs, not what it costs")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="FILE", help="where (bench.json)")
     given = parser.parse_args()
@@ -80,7 +84,7 @@ def _arguments() -> argparse.Namespace:
     return given
 
 
-def _measured(parts: list[str], *, quick: bool) -> Iterator[Figure]:
+def _measured(parts: list[str], octavia: Path | None, *, quick: bool) -> Iterator[Figure]:
     whole = [measure for name, measure in _WHOLE.items() if name in parts]
     if whole:
         with directory() as place:
@@ -93,6 +97,8 @@ def _measured(parts: list[str], *, quick: bool) -> Iterator[Figure]:
             stand = Stand(place)
             with stand.server():
                 yield from octavia_api.measure(stand, quick=quick)
+    if "beside" in parts:
+        yield from beside.measure(octavia, quick=quick)
 
 
 def _report(figures: list[Figure], *, quick: bool) -> dict[str, object]:

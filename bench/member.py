@@ -1,4 +1,4 @@
-"""From the POST of a member to its first request, while a client asks a thousand times a second."""
+"""From the POST of a member to its first request under load, and from the PUT of a batch to all of it served."""
 
 import time
 from collections.abc import Iterator
@@ -23,6 +23,38 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     stand.delete(balancer["id"])
     note = "One client on one kept connection, a request each millisecond; two other members."
     yield figure(PART, "POST of a member to its first request", "ms", samples, aims=[Aim(most=50)], note=note)
+
+
+def measure_batch(stand: Stand, *, quick: bool) -> Iterator[Figure]:
+    """Put 160 members into a pool that has two, take them out again, and so on."""
+    balancer = stand.whole_load_balancer("batch")
+    stand.settle(1)
+    one = f"{LB}/loadbalancers/{balancer['id']}"
+    path = f"{LB}/pools/{balancer['pools'][0]['id']}/members"
+    # Any address on the subnet and any port will do: nobody asks them.
+    few, many = _members(stand, 2), _members(stand, 160)
+    answered, served = [], []
+    for _ in range(3 if quick else 20):
+        begun = time.perf_counter()
+        stand.rest.call("PUT", path, many)
+        answered.append(1000 * (time.perf_counter() - begun))
+        until(lambda: _served(stand, one), 30, pause=0.001)
+        served.append(1000 * (time.perf_counter() - begun))
+        stand.rest.call("PUT", path, few)
+        until(lambda: _served(stand, one), 30)
+    stand.delete(balancer["id"])
+    yield figure(PART, "PUT of 160 members to its answer", "ms", answered)
+    note = "Until the host has said that it serves them, which `provisioning_status` shows."
+    yield figure(PART, "PUT of 160 members to all served", "ms", served, aims=[Aim(most=100)], note=note)
+
+
+def _members(stand: Stand, count: int) -> dict[str, list[dict[str, object]]]:
+    ports = range(MEMBER_PORTS[0], MEMBER_PORTS[0] + count)
+    return {"members": [{"address": MEMBERS, "protocol_port": port, "subnet_id": stand.subnet_id} for port in ports]}
+
+
+def _served(stand: Stand, path: str) -> bool:
+    return bool(stand.rest.call("GET", path)["loadbalancer"]["provisioning_status"] == "ACTIVE")
 
 
 def _add(stand: Stand, load: Load, path: str, port: int) -> float:

@@ -28,7 +28,7 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
         PART,
         "memory of one idle load balancer (PSS)",
         "MB",
-        [_pss(pid) for pid in proxies],
+        [pss(pid) for pid in proxies],
         aims=[Aim(most=8)],
         note="One HAProxy each; the namespace is the kernel's.",
     )
@@ -58,7 +58,7 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
 
 
 def _programs(roles: Mapping[str, int], when: str) -> Iterator[Figure]:
-    pss = {role: _pss(pid) for role, pid in roles.items()}
+    pss = {role: pss(pid) for role, pid in roles.items()}
     for role, megabytes in pss.items():
         yield figure(PART, f"memory of the {role}, {when} (PSS)", "MB", [megabytes])
     aims = [Aim(most=200)]
@@ -89,7 +89,7 @@ def _processes() -> Iterator[tuple[int, list[bytes]]]:
                 continue
 
 
-def _pss(pid: int) -> float:
+def pss(pid: int) -> float:
     """Return a process's share of memory in MB (10^6 bytes); shared pages count in parts."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):

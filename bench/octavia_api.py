@@ -11,13 +11,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from figures import Figure, figure
-from rest import Rest
 from stand import LB, PORT, Stand, until
 from wrk import Run, wrk
 
 PART = "api"
 _BARE_PORT = PORT + 1
-_HOST = "bench"
 # Enough to keep a server of one process busy.
 _BUSY = 8
 
@@ -38,7 +36,7 @@ class _Question(Struct, frozen=True, kw_only=True):
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     """Ask the server, which has no agent: what hosts do is no part of this."""
     rounds, seconds = (1, 1.0) if quick else (5, 3.0)
-    _make_host(stand)
+    stand.make_host()
     made = [stand.whole_load_balancer(f"listed-{number}") for number in range(100)]
     one = f"{LB}/loadbalancers/{made[0]['id']}"
     whole = f"{LB}/loadbalancers?limit=100"
@@ -56,7 +54,7 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     with _bare():
         for question in questions:
             # It counts as silent after a while.
-            _make_host(stand)
+            stand.make_host()
             yield from _ask(question, rounds, seconds)
 
 
@@ -75,14 +73,6 @@ def _ask(question: _Question, rounds: int, seconds: float) -> Iterator[Figure]:
     for share in ("p50", "p99"):
         times = [[float(getattr(run, share)) for run in each[1]] for each in (ours, theirs)]
         yield figure(PART, f"  {share}, one client", "ms", times[0], floor=times[1])
-
-
-def _make_host(stand: Stand) -> None:
-    """Let the server know a host, so that load balancers find a place: they are none of the controller's worry."""
-    secret = (stand.directory / "state" / "agent.secret").read_text()
-    other = Rest("127.0.0.1", PORT)
-    other.call("POST", "/agent/v1/poll", {"host": _HOST}, {"authorization": f"Bearer {secret}"})
-    other.close()
 
 
 @contextlib.contextmanager

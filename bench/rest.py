@@ -27,6 +27,11 @@ class Rest:
 
     def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """Return the answer's body. Raises Refused."""
+        text = self.send(method, path, body, headers)
+        return json.loads(text) if text else None
+
+    def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> bytes:
+        """Return the answer's body as it came. Raises Refused."""
         given = {"content-type": "application/json", "x-auth-token": self.token, **(headers or {})}
         content = None if body is None else json.dumps(body).encode()
         if time.monotonic() - self._used > _SILENCE:
@@ -38,7 +43,7 @@ class Rest:
         if answer.status >= 300:
             raise Refused(answer.status, text.decode(errors="replace"))
         self.headers = answer.headers
-        return json.loads(text) if text else None
+        return text
 
     def log_in(self, auth: dict[str, str]) -> None:
         """Take a token for what a `clouds.yaml` has under `auth`."""

@@ -51,14 +51,17 @@ frontend members
 class Stand:
     """Where it is measured. Everything has the prefix in its name, so that what an interrupted run left is found."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, database: str | None = None, port: int = PORT) -> None:
+        """`database` is an SQLAlchemy URL, None for the embedded one."""
         self.directory = directory
+        self._port = port
         self.names = Names(PREFIX)
         self.client, self.members = self.names.lab("client"), self.names.lab("members")
-        self.rest = Rest("127.0.0.1", PORT)
+        self.rest = Rest("127.0.0.1", port)
         self.network_id = self.subnet_id = ""
         self._settings = directory / "hydria.toml"
-        self._settings.write_text(_SETTINGS.format(directory=directory, port=PORT, prefix=PREFIX))
+        told = _SETTINGS.format(directory=directory, port=port, prefix=PREFIX)
+        self._settings.write_text(told + (f'[database]\nurl = "{database}"\n' if database else ""))
 
     # --- Hydria ---
 
@@ -105,6 +108,13 @@ class Stand:
         for namespace in (self.client, self.members):
             remove_namespace(namespace)
         self.hydria("down", "--purge")
+
+    def make_host(self) -> None:
+        """Let a server alone know a host, so that load balancers find a place: they are none of its worry."""
+        secret = (self.directory / "state" / "agent.secret").read_text()
+        other = Rest("127.0.0.1", self._port)
+        other.call("POST", "/agent/v1/poll", {"host": "bench"}, {"authorization": f"Bearer {secret}"})
+        other.close()
 
     def _answers(self) -> bool:
         try:

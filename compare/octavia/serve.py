@@ -19,7 +19,7 @@ debug = False
 default_log_levels = octavia=WARNING,oslo=WARNING
 transport_url = fake:/
 [database]
-connection = sqlite:///{directory}/octavia.db
+connection = {connection}
 [oslo_messaging]
 topic = octavia
 [api_settings]
@@ -39,6 +39,13 @@ amp_boot_network_list = 6e0f0f5e-0000-4000-8000-000000000002
 [certificates]
 cert_manager = noop_cert_manager
 """
+
+
+def write_conf(directory, connection):
+    """Write Octavia's configuration for a database at an SQLAlchemy URL; returns the file."""
+    conf = directory / "octavia.conf"
+    conf.write_text(_CONF.format(connection=connection))
+    return conf
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -133,13 +140,12 @@ def main():
     """Make the database, start, and serve until standard input ends."""
     directory, port = Path(sys.argv[1]), int(sys.argv[2])
     directory.mkdir(parents=True, exist_ok=True)
-    conf = directory / "octavia.conf"
-    conf.write_text(_CONF.format(directory=directory))
+    conf = write_conf(directory, f"sqlite:///{directory}/octavia.db")
     from octavia.api import app
 
     # Reads the configuration, which all else needs.
     octavia = app.setup_app(argv=["octavia-api", "--config-file", str(conf)])
-    _make_database()
+    make_database()
     served = Settled(octavia)
     server = make_server("127.0.0.1", port, served, server_class=_Server, handler_class=_Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -148,7 +154,7 @@ def main():
         pass
 
 
-def _make_database():
+def make_database():
     """Bring the empty database to Octavia's schema."""
     from octavia.db import (
         api,

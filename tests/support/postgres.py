@@ -86,8 +86,8 @@ def programs() -> Path:
 
 
 @contextmanager
-def serving() -> Iterator[Postgres]:
-    """Start a server and stop it. Raises Missing."""
+def serving(*, durable: bool = False) -> Iterator[Postgres]:
+    """Start a server and stop it; `durable` has it wait for the disk, as servers do. Raises Missing."""
     here = programs()
     directory = Path(tempfile.mkdtemp(prefix="hydria-postgres-"))
     try:
@@ -105,7 +105,7 @@ def serving() -> Iterator[Postgres]:
             "unix_socket_directories": str(directory),
             "max_connections": "200",
             "shared_buffers": "32MB",
-            "fsync": "off",
+            "fsync": "on" if durable else "off",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         log = directory / "log"
