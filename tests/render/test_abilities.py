@@ -39,7 +39,6 @@ def missing(*children: Any, **root: Any) -> str | None:
             "session_persistence HTTP_COOKIE of what is no HTTP",
             "pool",
         ),
-        ((*COMMON, monitor(type="PING")), "type PING", "health monitor"),
         ((listener(), pool(), member(1, vnic_type="direct")), "vnic_type direct", "member"),
         ((listener(protocol="UDP"), pool(protocol="UDP"), member(1, vnic_type="direct")), "vnic_type direct", "member"),
     ],
@@ -71,7 +70,7 @@ def test_what_asks_nothing_of_a_host() -> None:
         (listener(protocol="TERMINATED_HTTPS", **off),),
         (listener(default_pool_id=None), pool(tls_enabled=True)),
         (listener(), pool(**off), member(1, vnic_type="direct")),
-        (*COMMON, monitor(type="PING", **off)),
+        (*COMMON, monitor(type="PING")),
         (*COMMON, policy(), rule()),
         # A policy without a rule that counts matches nothing.
         (*COMMON, *ELSEWHERE, policy(redirect_pool_id=key("2", 2)), rule(**off)),

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource, Tree
+from hydria.model import Listener, LoadBalancer, Member, Pool, Resource, Tree
 
 _LISTENERS = ("HTTP", "HTTPS", "PROMETHEUS", "SCTP", "TCP", "UDP")
-_MONITORS = ("HTTP", "HTTPS", "TCP", "TLS-HELLO", "UDP-CONNECT")
 
 # Attributes that have an effect wherever they are set. (Those of TLS have one only where it ends or begins.)
 _LOAD_BALANCER = ("vip_qos_policy_id", "vip_sg_ids")
@@ -47,9 +46,6 @@ def _of_pool(tree: Tree, pool: Pool) -> Iterator[str]:
     readable = pool.protocol == "HTTP" or all(each.protocol in _READERS for each in tree.listeners_of(pool.id))
     if persistence is not None and persistence.type != "SOURCE_IP" and not readable:
         yield _sentence(pool, f"session_persistence {persistence.type} of what is no HTTP")
-    monitor = tree.monitor_of(pool.id)
-    if monitor is not None and monitor.admin_state_up and monitor.type not in _MONITORS:
-        yield _sentence(monitor, f"type {monitor.type}")
     for member in tree.members_of(pool.id):
         if member.vnic_type != "normal":
             yield _sentence(member, f"vnic_type {member.vnic_type}")
@@ -68,5 +64,4 @@ _TITLES: dict[type[Resource], str] = {
     Listener: "listener",
     Pool: "pool",
     Member: "member",
-    HealthMonitor: "health monitor",
 }

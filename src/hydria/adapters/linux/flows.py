@@ -8,8 +8,7 @@ from pathlib import Path
 import structlog
 
 from hydria.adapters.linux import nft
-from hydria.adapters.linux.checking import Checks
-from hydria.adapters.linux.checking.probes import Target
+from hydria.adapters.linux.checking import Checks, Target
 from hydria.adapters.linux.conntrack import count_flows, end_flows
 from hydria.adapters.linux.netns import namespace_path, sysctl
 from hydria.errors import HostError
@@ -38,6 +37,8 @@ class Flows:
         self._turning: set[asyncio.Task[None]] = set()
         # What is in the kernel, and in which namespace (its inode); None when that is not known.
         self._loaded: tuple[int, Ruleset] | None = None
+        # What those rules were made for: nobody hears of health before it counts.
+        self._told: Mapping[str, ServerState] = {}
 
     async def converge(self, tree: Tree) -> None:
         """Serve the datagram listeners of a tree. Raises HostError; then the last rules stay."""
@@ -51,7 +52,7 @@ class Flows:
             return {}
         pools = datagram_pools(self._tree)
         known: dict[str, ServerState] = {each.id: "unchecked" for each in self._tree.members if each.pool_id in pools}
-        return known | self._checks.states
+        return known | {key: self._told.get(key, "unknown") for key in self._checks.states}
 
     async def counters(self) -> dict[str, Counters]:
         """Return the traffic of datagram listeners, by id. Raises HostError."""
@@ -75,19 +76,20 @@ class Flows:
         async with self._lock:
             if self._tree is None:
                 return
+            states = self._checks.states
             try:
-                wanted = ruleset(self._tree, self._checks.states)
+                wanted = ruleset(self._tree, states)
             except ValueError as error:
                 raise HostError(f"The host cannot serve this: {error}") from None
             if not wanted.text and not self._file.exists():
                 return
             place = os.stat(namespace_path(self._namespace)).st_ino
-            if self._loaded == (place, wanted):
-                return
-            before = self._loaded[1] if self._loaded is not None and self._loaded[0] == place else None
-            self._loaded = None
-            await asyncio.to_thread(self._load, before, wanted)
-            self._loaded = place, wanted
+            if self._loaded != (place, wanted):
+                before = self._loaded[1] if self._loaded is not None and self._loaded[0] == place else None
+                self._loaded = None
+                await asyncio.to_thread(self._load, before, wanted)
+                self._loaded = place, wanted
+            self._told = states
 
     def _load(self, before: Ruleset | None, wanted: Ruleset) -> None:
         present = before.named if before is not None else nft.named(self._namespace, TABLE).keys()

@@ -12,7 +12,7 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import structlog
@@ -21,6 +21,7 @@ from msgspec import Struct, structs
 from hydria.adapters.linux import haproxy_socket, stick_tables
 from hydria.adapters.linux.processes import Process, find, find_all, gone, now
 from hydria.errors import HostError
+from hydria.model.status import ServerState
 from hydria.render.haproxy import Rendering, Server
 from hydria.render.haproxy.changes import Add, Adjust, Remove, Step, steps
 
@@ -55,6 +56,8 @@ class Haproxy:
         # None: something runs of which we do not know what.
         self._rendering: Rendering | None = None
         self._leaving: list[Server] = []
+        # Members whose health is told by somebody who checks in HAProxy's place.
+        self._marked: frozenset[str] = frozenset()
 
     @property
     def process(self) -> Process | None:
@@ -93,6 +96,23 @@ class Haproxy:
         if self.process is None:
             raise HostError("HAProxy does not run.")
         return await haproxy_socket.information(self._socket)
+
+    async def mark(self, states: Mapping[str, ServerState]) -> None:
+        """Tell the health of members that HAProxy does not check itself; it is up to date afterwards. Raises HostError.
+
+        Those that are not named, or not known to be down, are up.
+        """
+        self._marked = frozenset(states)
+        if self.process is None or self._rendering is None:
+            return
+        servers = self._rendering.servers
+        read = await self.statistics()
+        down = {(row["pxname"], row["svname"]) for row in read.rows if row["status"].startswith("DOWN")}
+        for server in servers:
+            wanted = states.get(server.name) == "down"
+            if server.enabled and "check" not in server.options and wanted != ((server.backend, server.name) in down):
+                health = "down" if wanted else "up"
+                await haproxy_socket.ask(self._socket, f"set server {server.backend}/{server.name} health {health}")
 
     async def sweep(self) -> bool:
         """Delete the servers whose last connection has ended; says whether some are left."""
@@ -157,7 +177,9 @@ class Haproxy:
         if self.process is not None:
             with contextlib.suppress(HostError):
                 last = await haproxy_socket.session(self._socket)
-                states = haproxy_socket.carry_over(await last.ask("show servers state"), rendering.servers)
+                states = haproxy_socket.carry_over(
+                    await last.ask("show servers state"), rendering.servers, self._marked
+                )
                 memories = await stick_tables.recall(self._socket, rendering.tables)
         try:
             await self._replace(rendering, states)

@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
@@ -159,9 +159,14 @@ async def _tell(path: str, command: str, expected: str = "") -> None:
         raise HostError(f"HAProxy refuses '{command}': {answer or 'no answer'}")
 
 
-def carry_over(states: str, servers: Iterable[Server]) -> str:
+def _checked(server: Server, marked: Collection[str]) -> bool:
+    return "check" in server.options or server.name in marked
+
+
+def carry_over(states: str, servers: Iterable[Server], marked: Collection[str]) -> str:
     """Return what the next process should know of servers' health, from `show servers state` of this one.
 
+    It is known of those that are checked, and of those that others check (`marked`, names).
     Health is carried over; weights and administrative states are the new configuration's.
     """
     wanted: Mapping[tuple[str, str], Server] = {(each.backend, each.name): each for each in servers if each.enabled}
@@ -172,7 +177,7 @@ def carry_over(states: str, servers: Iterable[Server]) -> str:
             kept.append(line)
         elif len(columns) > _CONFIGURED_WEIGHT:
             server = wanted.get((columns[_BACKEND], columns[_NAME]))
-            if server is not None and columns[_ADMIN] == "0" and "check" in server.options:
+            if server is not None and columns[_ADMIN] == "0" and _checked(server, marked):
                 columns[_WEIGHT] = columns[_CONFIGURED_WEIGHT] = str(server.weight)
                 kept.append(" ".join(columns))
     return "\n".join(kept) + "\n"

@@ -20,6 +20,7 @@ from hydria.adapters.linux.finishing import Finishing
 from hydria.adapters.linux.flows import Flows
 from hydria.adapters.linux.haproxy import Haproxy, Program, make_directory
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.pings import Pings
 from hydria.adapters.linux.scrapes import Scrapes
 from hydria.adapters.linux.wiring import Wiring
 from hydria.errors import HostError
@@ -44,6 +45,7 @@ class _Amphora(Struct, kw_only=True):
 
     haproxy: Haproxy
     flows: Flows
+    pings: Pings
     tally: Tally
     lock: asyncio.Lock
     known: dict[str, ServerState] = {}
@@ -79,6 +81,7 @@ class LinuxHost:
             amphora.finishing.close()
             amphora.haproxy.close()
             await amphora.flows.close()
+            await amphora.pings.close()
         self._amphorae.clear()
         self._events.close()
         self._scrapes.close()
@@ -123,6 +126,7 @@ class LinuxHost:
             amphora.finishing.close()
             try:
                 await amphora.flows.close()
+                await amphora.pings.close()
                 await amphora.haproxy.end()
                 await asyncio.to_thread(kernel.remove_namespace, self._names.amphora(amphora_id))
                 if self._directory(amphora_id).exists():
@@ -163,7 +167,7 @@ class LinuxHost:
         amphora.known = {name: state for name, state in servers.items() if state in ("up", "down")}
         amphora.tally.note(read.rows)
         return Observation(
-            servers={**servers, **amphora.flows.states()},
+            servers={**servers, **amphora.flows.states(), **amphora.pings.states()},
             counters=amphora.tally.counters() | await amphora.flows.counters(),
         )
 
@@ -183,6 +187,7 @@ class LinuxHost:
                 await amphora.finishing.start(finishing, past)
         if after is None:
             raise HostError("HAProxy ended right after its start.")
+        await amphora.pings.converge(instance.tree)
         await amphora.flows.converge(instance.tree)
         await asyncio.to_thread(self._disconnect, namespace, instance)
         self._remember(instance)
@@ -207,12 +212,18 @@ class LinuxHost:
             namespace = self._names.amphora(key)
             haproxy = Haproxy(program, directory, kernel.namespace_path(namespace))
             flows = Flows(namespace, directory, lambda: self._events.add(key))
+            pings = Pings(namespace, haproxy, directory, lambda: self._events.add(key))
             haproxy.adopt(self._remembered_rendering(key))
             if haproxy.process is not None:
                 self._events.watch(key, haproxy.process)
             tally = Tally(directory / "counters.json")
             self._amphorae[key] = _Amphora(
-                haproxy=haproxy, flows=flows, tally=tally, finishing=Finishing(tally), lock=asyncio.Lock()
+                haproxy=haproxy,
+                flows=flows,
+                pings=pings,
+                tally=tally,
+                finishing=Finishing(tally),
+                lock=asyncio.Lock(),
             )
         return self._amphorae[key]
 

@@ -20,7 +20,8 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
     """Return the section of a pool that is switched on and that the listener sends to."""
     tree = instance.tree
     monitor = tree.monitor_of(pool.id)
-    if monitor is not None and not monitor.admin_state_up:
+    # HAProxy cannot ping: the agent does, and tells it.
+    if monitor is not None and (not monitor.admin_state_up or monitor.type == "PING"):
         monitor = None
     lines: Section = [
         f"backend {backend_name(pool, listener)}",

@@ -1,5 +1,6 @@
 """Health checks by the agent, where HAProxy has none: of members of datagram pools, and pings."""
 
 from hydria.adapters.linux.checking.checks import Checks
+from hydria.adapters.linux.checking.probes import Target
 
-__all__ = ["Checks"]
+__all__ = ["Checks", "Target"]

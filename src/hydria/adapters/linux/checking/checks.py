@@ -8,11 +8,20 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from hydria.adapters.linux.checking.probes import PROBES, Probe, Target, Unwell
+from hydria.adapters.linux.checking.probes import HttpProbe, Probe, Target, TcpProbe, UdpProbe, Unwell
+from hydria.adapters.linux.checking.raw import PingProbe, SctpProbe
 from hydria.errors import HostError
 from hydria.model.status import ServerState
 
 log = structlog.get_logger(__name__)
+
+_PROBES: dict[str, Callable[[Target], Probe]] = {
+    "HTTP": HttpProbe,
+    "PING": PingProbe,
+    "SCTP": SctpProbe,
+    "TCP": TcpProbe,
+    "UDP-CONNECT": UdpProbe,
+}
 
 
 class Checks:
@@ -39,7 +48,7 @@ class Checks:
             self._running.pop(key)[1].cancel()
         for key, target in wanted.items():
             if key not in self._running:
-                probe = PROBES[target.type](target)
+                probe = _PROBES[target.type](target)
                 self._running[key] = target, asyncio.create_task(self._keep(target, probe))
         gone = self._states.keys() - wanted.keys()
         for key in gone:

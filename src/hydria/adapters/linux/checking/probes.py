@@ -3,7 +3,6 @@
 import asyncio
 import re
 import socket
-from collections.abc import Callable
 from typing import Protocol, Self
 
 from msgspec import Struct
@@ -11,7 +10,7 @@ from msgspec import Struct
 from hydria.adapters.linux.netns import inside, reporting
 from hydria.model import HealthMonitor, Member
 
-# Linux: have errors told that a UDP socket otherwise keeps to itself, such as of a host that is gone.
+# Linux's numbers.
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
 
 _STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d{3})")
@@ -158,10 +157,7 @@ class UdpProbe:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._socket = target.open(socket.SOCK_DGRAM)
-        if target.family == socket.AF_INET:
-            self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-        else:
-            self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+        hear_errors(self._socket)
         self._connected = False
 
     async def ask(self) -> None:
@@ -178,8 +174,9 @@ class UdpProbe:
         self._socket.close()
 
 
-PROBES: dict[str, Callable[[Target], Probe]] = {
-    "TCP": TcpProbe,
-    "HTTP": HttpProbe,
-    "UDP-CONNECT": UdpProbe,
-}
+def hear_errors(own: socket.socket) -> None:
+    """Have a socket told of hosts that cannot be found, and of all that is refused."""
+    if own.family == socket.AF_INET:
+        own.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+    else:
+        own.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)

@@ -1,0 +1,90 @@
+"""Health that HAProxy cannot find out: pings of its members, and SCTP by raw packets."""
+
+from collections.abc import Iterator
+
+import pytest
+import sctp
+from haproxies import Web
+from machines import VIP, Machine, eventually
+
+from hydria.adapters.linux.kernel import sysctl
+from support.trees import AMPHORA, NETWORK, instance, key, listener, member, monitor, pool
+
+BASE = (listener(), pool(), member(1), member(2))
+QUICK = {"delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
+PING = monitor(type="PING", **QUICK)
+
+
+@pytest.fixture
+def speakers(machine: Machine) -> Iterator[list[sctp.Member]]:
+    running = [
+        sctp.Member(machine.names, NETWORK, f"speaker{number}", f"10.0.0.{10 + number}", 2905) for number in (1, 2)
+    ]
+    yield running
+    for each in running:
+        each.stop()
+
+
+async def states(machine: Machine) -> list[str]:
+    found = (await machine.host.observe(AMPHORA)).servers
+    return [found[key("3", number)] for number in (1, 2)]
+
+
+async def test_members_that_do_not_answer_pings_get_no_requests(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE, PING))
+
+    async def known(*expected: str) -> bool:
+        return await states(machine) == list(expected)
+
+    await eventually(lambda: known("up", "up"))
+    sysctl(web[1].namespace, "net.ipv4.icmp_echo_ignore_all", "1")
+    await eventually(lambda: known("up", "down"))
+    assert {machine.get() for _ in range(4)} == {"web1"}
+    # Neither a reload, nor its way out of maintenance, nor another agent makes it well.
+    await machine.host.serve(instance(*BASE, PING, listener(2, protocol_port=8080), generation=2))
+    assert {machine.get(port) for port in (80, 8080) for _ in range(3)} == {"web1"}
+    await machine.host.serve(instance(*BASE[:3], member(2, admin_state_up=False), PING, generation=3))
+    await machine.host.serve(instance(*BASE, PING, generation=4))
+    await eventually(lambda: known("up", "down"))
+    await machine.restart()
+    await machine.host.serve(instance(*BASE, PING, generation=4))
+    assert {machine.get() for _ in range(4)} == {"web1"}
+    # One that nobody checks any more is taken for well, and one that is checked again is not.
+    await machine.host.serve(instance(*BASE, generation=5))
+    assert {machine.get() for _ in range(4)} == {"web1", "web2"}
+    assert await states(machine) == ["unchecked", "unchecked"]
+    await machine.host.serve(instance(*BASE, PING, generation=6))
+    await eventually(lambda: known("up", "down"))
+    assert {machine.get() for _ in range(4)} == {"web1"}
+    sysctl(web[1].namespace, "net.ipv4.icmp_echo_ignore_all", "0")
+    await eventually(lambda: known("up", "up"))
+    assert {machine.get() for _ in range(4)} == {"web1", "web2"}
+
+
+async def test_sctp_is_carried_and_checked(machine: Machine, speakers: list[sctp.Member]) -> None:
+    tree = (
+        listener(protocol="SCTP", protocol_port=2904),
+        pool(protocol="SCTP"),
+        member(1, protocol_port=2905),
+        member(2, protocol_port=2905),
+    )
+    await machine.host.serve(instance(*tree))
+    # Both directions, and the checksum right for the addresses that each sees.
+    assert [sctp.ask(machine.client, VIP, 2904, port) for port in range(40000, 40004)] == [sctp.INIT_ACK] * 4
+    assert [each.heard for each in speakers] == [[(sctp.INIT, VIP)] * 2] * 2
+    await machine.host.serve(instance(*tree, monitor(type="SCTP", **QUICK), generation=2))
+
+    async def known(*expected: str) -> bool:
+        return await states(machine) == list(expected)
+
+    await eventually(lambda: known("up", "up"))
+    # What the check began, it ends.
+    assert speakers[0].heard[-1][0] == sctp.ABORT
+    speakers[0].answer, speakers[1].answer = sctp.ABORT, None
+    await eventually(lambda: known("down", "down"))
+    speakers[1].answer = sctp.INIT_ACK
+    await eventually(lambda: known("down", "up"))
+    heard = len([kind for kind, _ in speakers[0].heard if kind == sctp.INIT])
+    assert [sctp.ask(machine.client, VIP, 2904, port) for port in range(40010, 40014)] == [sctp.INIT_ACK] * 4
+    # Nothing but checks: at most one a second.
+    assert len([kind for kind, _ in speakers[0].heard if kind == sctp.INIT]) <= heard + 2
