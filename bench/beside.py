@@ -10,7 +10,7 @@ from figures import Aim, Figure, figure
 from rest import Rest
 from sides import Side, hydria, octavia
 from stand import PORT
-from support import postgres
+from support.postgres import serving
 from wrk import wrk
 
 PART = "beside"
@@ -45,7 +45,7 @@ def measure(environment: Path | None, *, quick: bool) -> Iterator[Figure]:
     """Ask all servers in turn; `environment` is Octavia's, None leaves it out."""
     size = _Size(rounds=2, seconds=1.0, listed=120, calls=4, batches=2) if quick else _Size()
     with ExitStack() as stack:
-        server = stack.enter_context(postgres.serving(durable=True))
+        server = stack.enter_context(serving(durable=True))
         ours = [
             (stack.enter_context(hydria("SQLite", PORT)), _SQLITE),
             (stack.enter_context(hydria("PostgreSQL", PORT + 3, server.empty())), _POSTGRESQL),
