@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -166,6 +166,21 @@ class Networking(Protocol):
 
     def refuses_vip(self, network_id: str) -> str | None:
         """Say why a VIP on this network cannot work and what to do, or return None."""
+        ...
+
+
+# What a reference is to be: a certificate with its private key, the authorities of clients', or what they revoked.
+Purpose = Literal["certificate", "ca", "crl"]
+
+
+class Secrets(Protocol):
+    """The key manager (Barbican's part), bound to one transaction."""
+
+    def pem(self, reference: str, purpose: Purpose, project_id: str) -> str:
+        """Return what a project's reference leads to, as `Instance.secrets` has it.
+
+        Raises NotFound for what is not there or another project's, Invalid for what is not as it must be.
+        """
         ...
 
 

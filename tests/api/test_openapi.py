@@ -33,7 +33,7 @@ def references(part: Any) -> set[str]:
 
 async def test_every_operation_is_described(cloud: Cloud, document: dict[str, Any]) -> None:
     described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    *_, amphorae, rest = mounts(lambda _: cloud.networking, strict_immutable=False)
+    *_, amphorae, rest = mounts(lambda _: cloud.networking, lambda _: cloud.secrets, strict_immutable=False)
     served = {(each.method, f"/v2.0/lbaas{each.path}") for each in rest.operations}
     assert described == served | {(each.method, f"/v2.0/octavia{each.path}") for each in amphorae.operations}
     names = [each["operationId"] for methods in document["paths"].values() for each in methods.values()]

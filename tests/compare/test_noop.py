@@ -9,7 +9,7 @@ import pytest
 
 from compare.inside import InsideHydria
 from hydria.compose.clock import SystemClock
-from hydria.compose.noop import NoopNetworking, NoopPlane
+from hydria.compose.noop import NoopNetworking, NoopPlane, NoopSecrets
 from hydria.controller.orders import Quartermaster
 from hydria.controller.reconcile import Reconciler
 from hydria.errors import HostError
@@ -124,9 +124,8 @@ def test_a_database_with_real_hosts_is_refused(hydria: InsideHydria) -> None:
     def networking_of(transaction: Transaction) -> Networking:
         return network.HomeNetworking(transaction, clock.now())
 
-    plane = NoopPlane(
-        hydria.database, clock, Reconciler(networking_of), Quartermaster(networking_of, network.HomeTopologies)
-    )
+    quartermaster = Quartermaster(networking_of, network.HomeTopologies, lambda _: NoopSecrets())
+    plane = NoopPlane(hydria.database, clock, Reconciler(networking_of), quartermaster)
     with pytest.raises(HostError, match="host real"):
         plane.start()
     hydria.database.transact(lambda transaction: transaction.delete(Amphora, columns(Amphora).host == "real"))

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import httpx
 from starlette.applications import Starlette
 
-from hydria.adapters.memory import MemoryHost
+from hydria.adapters.memory import MemoryHost, MemorySecrets
 from hydria.agent import Agent, Link
 from hydria.compose.clock import SystemClock
 from hydria.compose.server import make_app
@@ -232,7 +232,7 @@ class AgentLine(httpx.AsyncBaseTransport):
 def _settled(transaction: Transaction) -> dict[str, Instance]:
     """Return what is settled as instances made from the rows, by amphora id."""
     now = datetime.now(UTC)
-    quartermaster = Quartermaster(lambda tx: HomeNetworking(tx, now), HomeTopologies)
+    quartermaster = Quartermaster(lambda tx: HomeNetworking(tx, now), HomeTopologies, lambda _: MemorySecrets())
     topology = HomeTopologies(transaction).generation()
     c = columns(LoadBalancer)
     settled = {lb.id for lb in transaction.find(LoadBalancer, c.observed >= c.generation, c.deleted_in.is_(None))}

@@ -8,7 +8,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from hydria.adapters.memory import ManualClock, MemoryNetworking, MemoryTopologies
+from hydria.adapters.memory import ManualClock, MemoryNetworking, MemorySecrets, MemoryTopologies
 from hydria.api import mounts
 from hydria.api.dialect import OctaviaDialect
 from hydria.api.policy import OctaviaPolicy
@@ -56,10 +56,11 @@ class Cloud:
         self.clock = ManualClock()
         self.networking = MemoryNetworking()
         self.topologies = MemoryTopologies()
+        self.secrets = MemorySecrets()
         self.network_id = self.networking.add_network("p-red")
         self.subnet = self.networking.add_subnet(self.network_id, "10.0.0.0/24")
         self.reconciler = Reconciler(lambda _: self.networking)
-        self.quartermaster = Quartermaster(lambda _: self.networking, lambda _: self.topologies)
+        self.quartermaster = Quartermaster(lambda _: self.networking, lambda _: self.topologies, lambda _: self.secrets)
         self.reporter = Reporter(self.reconciler)
         self.exchange = Exchange(self.database, self.clock, self.quartermaster, self.reporter, SECRET)
         self.controller = Controller(self.database, self.clock, self.reconciler)
@@ -70,7 +71,12 @@ class Cloud:
             clock=self.clock,
             max_body=MAX_BODY,
         )
-        octavia = mounts(lambda _: self.networking, strict_immutable=strict_immutable, default_quotas=default_quotas)
+        octavia = mounts(
+            lambda _: self.networking,
+            lambda _: self.secrets,
+            strict_immutable=strict_immutable,
+            default_quotas=default_quotas,
+        )
         routes = [route for mount in octavia for route in dispatcher.routes(mount)]
         lost = Route("/load-balancer/{rest:path}", nothing_here(OctaviaDialect()))
         self.app = Starlette(routes=[*routes, *self.exchange.routes(), lost])

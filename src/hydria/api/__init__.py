@@ -20,7 +20,7 @@ from hydria.api.members import Members
 from hydria.api.pools import Pools
 from hydria.api.quotas import Quotas
 from hydria.http.operation import Mount
-from hydria.ports import Networking
+from hydria.ports import Networking, Secrets
 from hydria.store import Transaction
 
 ROOT = "/load-balancer"
@@ -28,24 +28,26 @@ ROOT = "/load-balancer"
 
 def mounts(
     networking_of: Callable[[Transaction], Networking],
+    secrets_of: Callable[[Transaction], Secrets],
     *,
     strict_immutable: bool,
     default_quotas: Mapping[str, int] | None = None,
 ) -> tuple[Mount, ...]:
-    """Return Octavia's mounts; `networking_of` binds the network service to a transaction.
+    """Return Octavia's mounts; `networking_of` and `secrets_of` bind the network service and the key manager
+    to a transaction.
 
     `default_quotas` are the limits of projects without their own, by `Quota`'s names; absent ones do not limit.
     """
     quotas = Quotas(default_quotas)
     changes = Changes(strict_immutable=strict_immutable, quotas=quotas)
     resources = (
-        LoadBalancers(changes, networking_of),
-        Listeners(changes, networking_of),
-        Pools(changes, networking_of),
-        Members(changes, networking_of),
-        HealthMonitors(changes, networking_of),
-        L7Policies(changes, networking_of),
-        L7Rules(changes, networking_of),
+        LoadBalancers(changes, networking_of, secrets_of),
+        Listeners(changes, networking_of, secrets_of),
+        Pools(changes, networking_of, secrets_of),
+        Members(changes, networking_of, secrets_of),
+        HealthMonitors(changes, networking_of, secrets_of),
+        L7Policies(changes, networking_of, secrets_of),
+        L7Rules(changes, networking_of, secrets_of),
     )
     plain = (Flavors(), FlavorProfiles(), AvailabilityZones(), AvailabilityZoneProfiles())
     operations = tuple(operation for resource in (*resources, *plain, quotas) for operation in resource.operations())

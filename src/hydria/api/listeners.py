@@ -9,6 +9,7 @@ from hydria.api.etags import tagged
 from hydria.api.graphs import plant_listener
 from hydria.api.kinds import LISTENER as KIND
 from hydria.api.kinds import POOL
+from hydria.api.references import check_listener_change
 from hydria.api.resource import ResourceApi
 from hydria.api.statistics import stats
 from hydria.api.trees import drop_rules, policies_of
@@ -53,6 +54,7 @@ class Listeners(ResourceApi):
         """Refuse what its protocol cannot have, and a default pool that is not there or does not fit."""
         assert isinstance(resource, Listener)  # noqa: S101 - by the kind
         listener_checks.check_change(resource, form)
+        check_listener_change(self._secrets_of(call.transaction), resource, form)
         if form.allowed_cidrs:
             above = call.transaction.get(LoadBalancer, resource.load_balancer_id)
             assert above is not None  # noqa: S101 - a listener has one

@@ -14,7 +14,7 @@ from hydria.api.offers import find_offer
 from hydria.api.resource import ResourceApi
 from hydria.api.statistics import stats
 from hydria.api.status_tree import status_tree
-from hydria.api.trees import Ground, Planting
+from hydria.api.trees import Ground
 from hydria.api.views import Seen, dressed
 from hydria.api.vip import Place, find_place
 from hydria.api.whole_tree import whole_tree
@@ -68,8 +68,7 @@ class LoadBalancers(ResourceApi):
         _check_vnic_type(offer.vnic_type, form)
         key = str(uuid.uuid4())
         # All refusals come before the port: a network service elsewhere would keep it.
-        quotas = self._changes.quotas
-        quotas.take(call.transaction, project, {LoadBalancer: 1})
+        self._changes.quotas.take(call.transaction, project, {LoadBalancer: 1})
         ground = Ground(
             load_balancer_id=key,
             project_id=project,
@@ -78,7 +77,7 @@ class LoadBalancers(ResourceApi):
             vip_sg_ids=tuple(form.vip_sg_ids or ()),
             flavor_id=form.flavor_id or None,
         )
-        planting = Planting(call, ground, networking, quotas)
+        planting = self._planting(call, ground, networking)
         plant_tree(planting, list(form.listeners or ()), list(form.pools or ()))
         planting.put_down()
         load_balancer = structs.replace(

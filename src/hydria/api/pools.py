@@ -8,6 +8,7 @@ from hydria.api.access import missing, parent, visible
 from hydria.api.etags import tagged
 from hydria.api.kinds import LISTENER
 from hydria.api.kinds import POOL as KIND
+from hydria.api.references import check_pool_change
 from hydria.api.resource import ResourceApi
 from hydria.api.views import Seen, dressed
 from hydria.errors import Conflict, Invalid
@@ -60,6 +61,7 @@ class Pools(ResourceApi):
         if form.lb_algorithm is None:
             raise no_option(None, "lb_algorithm")
         pool_checks.check_change(resource, form)
+        check_pool_change(self._secrets_of(call.transaction), resource, form)
         pool_checks.defaults_for_null(form)
         if form.session_persistence:
             form.session_persistence = pool_checks.changed_persistence(resource, form)

@@ -17,7 +17,7 @@ from hydria.http.operation import Call
 from hydria.model import LoadBalancer, Resource
 from hydria.model.base import change
 from hydria.model.status import Progress
-from hydria.ports import Networking
+from hydria.ports import Networking, Secrets
 from hydria.store import Transaction
 
 log = structlog.get_logger(__name__)
@@ -28,15 +28,23 @@ class ResourceApi(Collection):
 
     kind: ClassVar[Kind]
 
-    def __init__(self, changes: Changes, networking_of: Callable[[Transaction], Networking]) -> None:
-        """`networking_of` binds the network service to a transaction."""
+    def __init__(
+        self,
+        changes: Changes,
+        networking_of: Callable[[Transaction], Networking],
+        secrets_of: Callable[[Transaction], Secrets],
+    ) -> None:
+        """`networking_of` and `secrets_of` bind the network service and the key manager to a transaction."""
         self._changes = changes
         self._networking_of = networking_of
+        self._secrets_of = secrets_of
 
     def planting(self, call: Call, load_balancer: LoadBalancer) -> Planting:
         """Begin to make children of a load balancer, which has the generation of this change."""
-        networking = self._networking_of(call.transaction)
-        return Planting(call, Ground.of(load_balancer), networking, self._changes.quotas)
+        return self._planting(call, Ground.of(load_balancer), self._networking_of(call.transaction))
+
+    def _planting(self, call: Call, ground: Ground, networking: Networking) -> Planting:
+        return Planting(call, ground, networking, self._changes.quotas, self._secrets_of(call.transaction))
 
     def create(self, call: Call) -> Seen:
         """Make what the form asks for and return it."""

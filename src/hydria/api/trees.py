@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from hydria.api.kinds import Kind
 from hydria.api.quotas import Quotas
+from hydria.api.references import check_listener, check_pool
 from hydria.api.views import Seen
 from hydria.errors import Conflict, Invalid
 from hydria.http.operation import Call
@@ -37,7 +38,7 @@ from hydria.model.l7_positions import inserted
 from hydria.model.l7_rule import MOST_RULES, L7RuleAlone
 from hydria.model.member import MemberAlone
 from hydria.model.status import Progress
-from hydria.ports import Networking
+from hydria.ports import Networking, Secrets
 from hydria.store import columns
 from hydria.store.resources import Health, flavor_data
 
@@ -76,11 +77,12 @@ class Ground(Struct, frozen=True, kw_only=True):
 class Planting:
     """The children that one call makes, put down in few statements at the end."""
 
-    def __init__(self, call: Call, ground: Ground, networking: Networking, quotas: Quotas) -> None:
+    def __init__(self, call: Call, ground: Ground, networking: Networking, quotas: Quotas, secrets: Secrets) -> None:
         self._call = call
         self._ground = ground
         self._networking = networking
         self._quotas = quotas
+        self._secrets = secrets
         self._children: dict[str, Child] = {}
         self._subnets: set[str] = set()
         self._statuses: dict[str, str] = {}
@@ -117,6 +119,7 @@ class Planting:
         key = default_pool.id if default_pool is not None else None
         listener: Listener = listener_checks.with_tls_defaults(self._make(Listener, form, default_pool_id=key))
         listener_checks.check_new(listener)
+        check_listener(self._secrets, listener)
         self._check_port(listener)
         listener_checks.check_sources(listener.allowed_cidrs or (), self._ground.vips, self._ground.vip_sg_ids)
         self._add(listener)
@@ -144,6 +147,7 @@ class Planting:
                 raise unfit(f"Pool definition for '{form.name or ''}' missing required attribute: {attribute}")
         pool = pool_checks.with_tls_defaults(self._make(Pool, form))
         pool_checks.check_new(pool)
+        check_pool(self._secrets, pool)
         self._add(pool)
         if isinstance(form.healthmonitor, Struct):
             self.health_monitor(form.healthmonitor, pool)

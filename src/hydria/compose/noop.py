@@ -19,7 +19,7 @@ from hydria.controller.reports import Reporter
 from hydria.errors import HostError
 from hydria.model import HealthMonitor, L7Policy, L7Rule, LoadBalancer, Member
 from hydria.model.status import OperatingStatus
-from hydria.ports import Clock, Device, Networking, Port, Subnet
+from hydria.ports import Clock, Device, Networking, Port, Purpose, Subnet
 from hydria.spec import Address, Interface, Report
 from hydria.store import Database, Transaction, columns
 from hydria.store.resources import Amphora
@@ -110,6 +110,14 @@ class NoopNetworking:
     def refuses_vip(self, network_id: str) -> str | None:
         """Say why a VIP on this network cannot work: never."""
         return None
+
+
+class NoopSecrets:
+    """Implements `hydria.ports.Secrets`: every reference leads somewhere, as for Octavia's noop certificate manager."""
+
+    def pem(self, reference: str, purpose: Purpose, project_id: str) -> str:
+        """Return nothing: no host reads it."""
+        return ""
 
 
 class NoopPlane:

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from secrets import token_urlsafe
 
 import uvicorn
 from msgspec import structs
@@ -19,23 +19,26 @@ from hydria.api.dialect import OctaviaDialect
 from hydria.compose import rights, thrift
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials, agent_secret, kept_secret
-from hydria.compose.noop import NoopNetworking, NoopPlane
+from hydria.compose.noop import NoopNetworking, NoopPlane, NoopSecrets
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
 from hydria.controller.orders import Quartermaster
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
-from hydria.homecloud import identity, network
+from hydria.homecloud import identity, network, secrets
 from hydria.http.dispatch import Authenticate, Dispatcher, nothing_here
 from hydria.http.operation import Mount
 from hydria.locking import lock_once
-from hydria.ports import Clock, Identity, Networking
+from hydria.model.base import stamp
+from hydria.ports import Clock, Identity, Networking, Secrets
 from hydria.settings import Settings
 from hydria.store import Database, Transaction
 from hydria.store.migrate import upgrade
 
 # How long a stopping server lets requests finish (seconds); polls are cut off then.
 _GRACE = 2
+
+_SLASH_OR_NOT = (f"{api.ROOT}/v2", "/key-manager/v1/")
 
 
 def upgrade_database(settings: Settings) -> None:
@@ -57,6 +60,11 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
         home = network.HomeNetworking(transaction, clock.now())
         return NoopNetworking(home) if noop else home
 
+    vault = secrets.Vault(kept_secret(settings.state_dir / "secrets.key", secrets.new_key))
+
+    def secrets_of(transaction: Transaction) -> Secrets:
+        return NoopSecrets() if noop else secrets.HomeSecrets(transaction, vault, stamp(clock.now()))
+
     dispatcher = Dispatcher(
         database,
         authenticate=authenticate,
@@ -66,17 +74,19 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
         public_url=settings.server.public_url,
     )
     reconciler = Reconciler(networking_of)
-    quartermaster = Quartermaster(networking_of, network.HomeTopologies)
+    quartermaster = Quartermaster(networking_of, network.HomeTopologies, secrets_of)
     exchange = Exchange(database, clock, quartermaster, Reporter(reconciler), agent_secret(settings))
     exchange.poll_seconds = settings.server.poll_seconds
     mounts = (
         *api.mounts(
             networking_of,
+            secrets_of,
             strict_immutable=settings.api.strict_immutable,
             default_quotas=structs.asdict(settings.quotas),
         ),
         *users,
         *network.mounts(),
+        *secrets.KeyManager(vault).mounts(),
     )
     if noop:
         NoopPlane(database, clock, reconciler, quartermaster).start()
@@ -96,7 +106,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
 
 
 class _WithoutSlash:
-    """Takes a path of Octavia's with a slash after it for the path without, as Octavia does."""
+    """Takes a path with a slash after it for the path without, as Octavia and Barbican do."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -104,7 +114,7 @@ class _WithoutSlash:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         path = scope.get("path", "")
-        if path.endswith("/") and path.startswith(f"{api.ROOT}/v2"):
+        if path.endswith("/") and path.startswith(_SLASH_OR_NOT):
             scope = {**scope, "path": path.rstrip("/")}
         await self._app(scope, receive, send)
 
@@ -176,7 +186,7 @@ def _users(settings: Settings, database: Database, clock: Clock) -> tuple[Authen
         now=clock.now,
     )
     file = settings.credentials_file
-    password = Credentials.read(file).password if file.exists() else secrets.token_urlsafe(18)
+    password = Credentials.read(file).password if file.exists() else token_urlsafe(18)
     # Before the database knows it: a password that nobody can read would be lost.
     Credentials.of(settings, password).write(file)
     _external_network(

@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from hydria.controller.legs import LegError, interfaces
 from hydria.controller.reconcile import fail
+from hydria.controller.secrets import SecretError, referred
 from hydria.model import LoadBalancer
-from hydria.ports import Networking, Topologies
+from hydria.ports import Networking, Secrets, Topologies
 from hydria.spec import Holding, Instance, Orders
 from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, KnownHost, flavor_data, tree, zone_data
@@ -23,8 +24,10 @@ class Quartermaster:
         self,
         networking_of: Callable[[Transaction], Networking],
         topologies_of: Callable[[Transaction], Topologies],
+        secrets_of: Callable[[Transaction], Secrets],
     ) -> None:
         self._networking_of = networking_of
+        self._secrets_of = secrets_of
         self._topologies_of = topologies_of
 
     def outstanding(self, transaction: Transaction, holding: Holding) -> bool:
@@ -79,7 +82,8 @@ class Quartermaster:
         whole = tree(transaction, load_balancer)
         try:
             legs = interfaces(self._networking_of(transaction), amphora, whole)
-        except LegError as error:
+            secrets = referred(self._secrets_of(transaction), whole)
+        except (LegError, SecretError) as error:
             fail(transaction, load_balancer, str(error))
             return None
         # Progress is the server's own affair and would make equal instances differ.
@@ -91,4 +95,5 @@ class Quartermaster:
             interfaces=legs,
             flavor=flavor_data(transaction, load_balancer.flavor_id),
             zone=zone_data(transaction, load_balancer.availability_zone),
+            secrets=secrets,
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hydria.adapters.linux import kernel
 from hydria.adapters.linux.counting import Tally
@@ -256,7 +256,8 @@ class LinuxHost:
         """Write the instance down so that a cut-off write leaves the last one."""
         path = self._memory(instance.amphora_id)
         draft = path.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.encode(instance))
+        # Secrets are for memory and tmpfs only.
+        draft.write_bytes(msgspec.json.encode(structs.replace(instance, secrets={})))
         draft.rename(path)
 
     async def _sweep(self, amphora: _Amphora) -> None:

@@ -4,6 +4,7 @@ from hydria.adapters.memory.clock import ManualClock
 from hydria.adapters.memory.faults import Faults
 from hydria.adapters.memory.host import MemoryHost
 from hydria.adapters.memory.networking import MemoryNetworking
+from hydria.adapters.memory.secrets import MemorySecrets
 from hydria.adapters.memory.topologies import MemoryTopologies
 
-__all__ = ["Faults", "ManualClock", "MemoryHost", "MemoryNetworking", "MemoryTopologies"]
+__all__ = ["Faults", "ManualClock", "MemoryHost", "MemoryNetworking", "MemorySecrets", "MemoryTopologies"]

@@ -11,6 +11,7 @@ from hydria.http.operation import Call, Operation
 _SERVICES = (
     ("keystone", "identity", "/identity/v3", "Projects, users and tokens"),
     ("neutron", "network", "/network", "Networks, ports, routers and floating IPs"),
+    ("barbican", "key-manager", "/key-manager", "Secrets and certificates"),
     ("octavia", "load-balancer", "/load-balancer", "Load balancers"),
 )
 _INTERFACES = ("public", "internal", "admin")

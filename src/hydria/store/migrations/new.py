@@ -19,7 +19,12 @@ from hydria.store.database import Database
 from hydria.store.migrate import SCRIPTS, configuration, upgrade
 
 # What registers tables. By name: the store stands below them, and imports none.
-MODULES = ("hydria.store.resources", "hydria.homecloud.identity", "hydria.homecloud.network")
+MODULES = (
+    "hydria.store.resources",
+    "hydria.homecloud.identity",
+    "hydria.homecloud.network",
+    "hydria.homecloud.secrets",
+)
 
 
 def write(message: str) -> Path:

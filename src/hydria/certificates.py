@@ -1,0 +1,117 @@
+"""Certificates, authorities and revocation lists as users store them, as PEM text that a proxy reads. Pure.
+
+Raises Invalid with Octavia's sentences for what is none.
+"""
+
+from collections.abc import Sequence
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    pkcs7,
+    pkcs12,
+)
+
+from hydria.errors import Invalid
+
+
+def from_pkcs12(bundle: bytes) -> str:
+    """Return leaf, intermediates and private key of a bundle without a passphrase."""
+    try:
+        found = pkcs12.load_pkcs12(bundle, None)
+    except (TypeError, ValueError) as error:
+        raise Invalid(
+            "The PKCS12 bundle is unreadable. Please check the PKCS12 bundle validity. In addition, make sure it does "
+            f"not require a pass phrase. Error: {error}"
+        ) from None
+    if found.cert is None or found.key is None:
+        raise _unfit("The PKCS12 bundle holds no certificate with its private key.")
+    return _bundle(found.cert.certificate, [each.certificate for each in found.additional_certs], found.key)
+
+
+def from_parts(certificate: bytes, private_key: bytes, intermediates: bytes | None, passphrase: bytes | None) -> str:
+    """Return leaf, intermediates and private key; `intermediates` are PEM or PKCS7, both PEM and DER."""
+    try:
+        leaf, *others = x509.load_pem_x509_certificates(certificate)
+        key = load_pem_private_key(private_key, passphrase or None)
+        others += _chain(intermediates) if intermediates else []
+    except (TypeError, ValueError) as error:
+        raise _unfit(f"The certificate or its private key is unreadable. Error: {error}") from None
+    return _bundle(leaf, others, key)
+
+
+def authorities(text: bytes) -> str:
+    """Return the certificates of client certificate authorities."""
+    try:
+        found = x509.load_pem_x509_certificates(text)
+    except ValueError as error:
+        raise _unfit(
+            "The client authentication CA certificate is invalid. It must be a valid x509 PEM format certificate. "
+            f"Error: {error}"
+        ) from None
+    return "".join(_pem(each) for each in found)
+
+
+def revocations(text: bytes) -> str:
+    """Return a certificate revocation list."""
+    try:
+        return x509.load_pem_x509_crl(text).public_bytes(Encoding.PEM).decode()
+    except ValueError as error:
+        raise _unfit(
+            "The client authentication certificate revocation list is invalid. It must be a valid x509 PEM format "
+            f"certificate revocation list. Error: {error}"
+        ) from None
+
+
+def check_issued(revocation_list: str, authority: str) -> None:
+    """Refuse a revocation list that none of the authorities has signed. Raises Invalid."""
+    listed = x509.load_pem_x509_crl(revocation_list.encode())
+    for each in x509.load_pem_x509_certificates(authority.encode()):
+        try:
+            if listed.is_signature_valid(each.public_key()):  # type: ignore[arg-type]
+                return
+        except (TypeError, ValueError):
+            continue
+    raise _unfit("The CRL specified is not valid for client certificate authority reference supplied.")
+
+
+def _chain(intermediates: bytes) -> list[x509.Certificate]:
+    if b"-----BEGIN CERTIFICATE-----" in intermediates:
+        return x509.load_pem_x509_certificates(intermediates)
+    if b"-----BEGIN PKCS7-----" in intermediates:
+        return pkcs7.load_pem_pkcs7_certificates(intermediates)
+    return pkcs7.load_der_pkcs7_certificates(intermediates)
+
+
+def _bundle(leaf: x509.Certificate, others: Sequence[x509.Certificate], key: PrivateKeyTypes) -> str:
+    if _public(leaf.public_key()) != _public(key.public_key()):  # type: ignore[arg-type]
+        raise _unfit("The private key is not that of the certificate.")
+    if not _names(leaf):
+        raise Invalid("No CN or DNSName(s) found in certificate. The certificate is invalid.")
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return "".join(_pem(each) for each in (leaf, *others)) + private
+
+
+def _names(leaf: x509.Certificate) -> bool:
+    try:
+        alternatives = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return bool(leaf.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME))
+    return bool(list(alternatives)) or bool(leaf.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME))
+
+
+def _public(key: CertificatePublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _unfit(detail: str) -> Invalid:
+    return Invalid(f"Validation failure: {detail}")

@@ -1,0 +1,87 @@
+"""Who may do what to the key manager's things: Barbican's default rules, in code."""
+
+import uuid
+from typing import TypeVar
+
+from hydria.errors import Forbidden, Invalid, NotFound
+from hydria.homecloud.secrets.rows import Container, Row, Secret
+from hydria.http.operation import Call
+from hydria.store import Transaction
+
+R = TypeVar("R", bound=Row)
+
+VERSION = "/key-manager/v1"
+
+# A token with none of these reads no payload and changes nothing.
+_WRITERS = frozenset({"admin", "creator", "manager", "member"})
+
+
+def writer(call: Call, what: str) -> str:
+    """Return the caller's project if it may make things there. Raises Forbidden."""
+    caller = call.caller
+    if caller.project_id is None or _WRITERS.isdisjoint(caller.roles):
+        raise _forbidden(what, "creation")
+    return caller.project_id
+
+
+def seen(call: Call, kind: type[R]) -> R:
+    """Return what the path names if the caller may see it. Raises NotFound also for another project's, Forbidden."""
+    what = kind.__name__
+    found = one(call.transaction, kind, call.path["id"])
+    if found is None or (found.project_id != call.caller.project_id and call.caller.user_id not in found.acl.users):
+        raise missing(what)
+    allowed = found.acl.project_access or call.caller.user_id in (found.creator_id, *found.acl.users)
+    if not allowed:
+        raise _forbidden(what, "retrieval")
+    return found
+
+
+def owned(call: Call, kind: type[R]) -> R:
+    """Return what the path names if the caller may change it. Raises NotFound, Forbidden."""
+    found = seen(call, kind)
+    if found.project_id != call.caller.project_id or _WRITERS.isdisjoint(call.caller.roles):
+        raise _forbidden(kind.__name__, "change")
+    return found
+
+
+def opened(call: Call) -> Secret:
+    """Return the secret that the path names if the caller may read its payload. Raises NotFound, Forbidden."""
+    found = seen(call, Secret)
+    if _WRITERS.isdisjoint(call.caller.roles) and call.caller.user_id not in found.acl.users:
+        raise _forbidden("Secret payload", "retrieval")
+    return found
+
+
+def one(transaction: Transaction, kind: type[R], key: str) -> R | None:
+    """Return a thing by its id, or None."""
+    return transaction.get(kind, key)
+
+
+def id_in(reference: str) -> str | None:
+    """Return the id that a reference ends in, whatever server it names, or None."""
+    try:
+        return str(uuid.UUID(reference.rstrip("/").rpartition("/")[2]))
+    except ValueError:
+        return None
+
+
+def href(call: Call, row: Row | None = None, *, secret_id: str | None = None) -> str:
+    """Return the reference of a row, or of a secret."""
+    if row is None or secret_id is not None:
+        return f"{call.base_url}{VERSION}/secrets/{secret_id}"
+    collection = "containers" if isinstance(row, Container) else "secrets"
+    return f"{call.base_url}{VERSION}/{collection}/{row.id}"
+
+
+def missing(what: str) -> NotFound:
+    """Return the refusal of what is not there."""
+    return NotFound(f"{what} not found.")
+
+
+def bad(why: str) -> Invalid:
+    """Return the refusal of what does not fit."""
+    return Invalid(f"Provided object does not match schema: {why}")
+
+
+def _forbidden(what: str, act: str) -> Forbidden:
+    return Forbidden(f"{what} {act} attempt not allowed - please review your user/project privileges")

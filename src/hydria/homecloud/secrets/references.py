@@ -1,0 +1,55 @@
+"""What load balancers refer to: a reference's secret or container as PEM text, bound to one transaction."""
+
+from hydria import certificates
+from hydria.errors import NotFound
+from hydria.homecloud.secrets.access import id_in, one
+from hydria.homecloud.secrets.rows import Container, Secret
+from hydria.homecloud.secrets.secrets import expired
+from hydria.homecloud.secrets.vault import Vault
+from hydria.ports import Purpose
+from hydria.store import Transaction
+
+_PEM = b"-----BEGIN"
+
+
+class HomeSecrets:
+    """Implements `hydria.ports.Secrets`."""
+
+    def __init__(self, transaction: Transaction, vault: Vault, now: str) -> None:
+        """`now` is the time as rows have it: what has expired is not there."""
+        self._transaction = transaction
+        self._vault = vault
+        self._now = now
+
+    def pem(self, reference: str, purpose: Purpose, project_id: str) -> str:
+        """Return what a reference leads to as PEM text. Raises NotFound, Invalid."""
+        key = id_in(reference)
+        if key is None:
+            raise NotFound(f"{reference} is no reference of a secret.")
+        if purpose == "certificate":
+            return self._certificate(key, reference, project_id)
+        payload = self._payload(key, project_id)
+        return certificates.authorities(payload) if purpose == "ca" else certificates.revocations(payload)
+
+    def _certificate(self, key: str, reference: str, project_id: str) -> str:
+        container = one(self._transaction, Container, key) if "/containers/" in reference else None
+        if container is not None and container.project_id == project_id:
+            parts = {part.name: self._payload(part.secret_id, project_id) for part in container.parts}
+            if "certificate" not in parts or "private_key" not in parts:
+                raise NotFound(f"The container {key} has no certificate with its private key.")
+            return certificates.from_parts(
+                parts["certificate"],
+                parts["private_key"],
+                parts.get("intermediates"),
+                parts.get("private_key_passphrase"),
+            )
+        payload = self._payload(key, project_id)
+        if payload.lstrip().startswith(_PEM):
+            return certificates.from_parts(payload, payload, None, None)
+        return certificates.from_pkcs12(payload)
+
+    def _payload(self, key: str, project_id: str) -> bytes:
+        secret = one(self._transaction, Secret, key)
+        if secret is None or secret.project_id != project_id or expired(secret, self._now) or secret.payload is None:
+            raise NotFound(f"Secret {key} not found.")
+        return self._vault.open(secret.payload)
