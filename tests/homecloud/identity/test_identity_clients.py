@@ -65,6 +65,7 @@ def test_keystoneauth_finds_its_way(url: str, path: str) -> None:
     for service, address in (
         ("identity", "/identity/v3"),
         ("network", "/network"),
+        ("key-manager", "/key-manager"),
         ("load-balancer", "/load-balancer"),
     ):
         for interface in ("public", "internal", "admin"):
@@ -95,7 +96,7 @@ def test_sdk(url: str) -> None:
     identity.update_role(made, name="checker")
     identity.delete_role(made)
     assert [domain.id for domain in identity.domains()] == ["default"]
-    assert {service.type for service in identity.services()} == {"identity", "network", "load-balancer"}
+    assert {service.type for service in identity.services()} == {"identity", "network", "key-manager", "load-balancer"}
 
     alice = connect(url, username="alice", password="secret", project_name="red")
     assert alice.current_project_id == project.id

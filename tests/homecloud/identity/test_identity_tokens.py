@@ -46,7 +46,7 @@ async def test_password_scoped_by_name(keystone: Keystone) -> None:
         for service in token["catalog"]
         for endpoint in service["endpoints"]
     }
-    assert len(found) == 9
+    assert len(found) == 12
     assert found["keystone", "identity", "admin"] == ("RegionOne", "http://cloud/identity/v3")
     assert found["neutron", "network", "public"] == ("RegionOne", "http://cloud/network")
     assert found["octavia", "load-balancer", "internal"] == ("RegionOne", "http://cloud/load-balancer")
@@ -253,7 +253,7 @@ async def test_another_key_makes_no_tokens(keystone: Keystone, tmp_path_factory:
 
 async def test_own_catalogue_and_projects(keystone: Keystone, admin: Session) -> None:
     alice = await admin.member()
-    assert len(await alice.list("auth/catalog")) == 3
+    assert len(await alice.list("auth/catalog")) == 4
     assert [project["name"] for project in await alice.list("auth/projects")] == ["alices"]
     unscoped = Session(keystone, await keystone.token("alice"))
     assert [project["name"] for project in await unscoped.list("auth/projects")] == ["alices"]
