@@ -160,6 +160,18 @@ class Networking(Protocol):
         """Say whether a QoS policy is there."""
         ...
 
+    def set_qos_policy(self, port_id: str, qos_policy_id: str | None) -> None:
+        """Hold a port to a QoS policy, or to none; it is the caller who has the hosts told."""
+        ...
+
+    def altered_ports(self) -> tuple[Port, ...]:
+        """Return the load balancers' ports whose legs are not any more as `interface` gave them before."""
+        ...
+
+    def forget_altered_ports(self) -> None:
+        """Have it that everybody was told of these ports."""
+        ...
+
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
         """Say whether a security group is there."""
         ...

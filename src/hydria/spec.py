@@ -28,8 +28,23 @@ class Route(Struct, frozen=True, kw_only=True):
     via: str
 
 
+class Limit(Struct, frozen=True, kw_only=True):
+    """A bandwidth in kbit/s, and how many kbit may pass at once before it holds."""
+
+    kbps: int
+    burst_kbit: int
+
+    @classmethod
+    def of(cls, kbps: int, burst_kbit: int) -> "Limit":
+        """Return what Neutron means: without a burst it is four fifths of what a second lets through."""
+        return cls(kbps=kbps, burst_kbit=burst_kbit or kbps * 4 // 5)
+
+
 class Interface(Struct, frozen=True, kw_only=True):
-    """One leg of a namespace in a network: the data of a Neutron port."""
+    """One leg of a namespace in a network: the data of a Neutron port.
+
+    `egress` limits what the namespace sends, `ingress` what it is sent.
+    """
 
     port_id: str
     network_id: str
@@ -37,6 +52,8 @@ class Interface(Struct, frozen=True, kw_only=True):
     mtu: int = 1500
     addresses: tuple[Address, ...] = ()
     routes: tuple[Route, ...] = ()
+    egress: Limit | None = None
+    ingress: Limit | None = None
 
 
 class Instance(Struct, frozen=True, kw_only=True):

@@ -192,6 +192,37 @@ def test_security_groups(openstack: Client) -> None:
     assert "No SecurityGroup found for site" in openstack.fail("security group show site")
 
 
+def test_qos_policies(openstack: Client) -> None:
+    made = openstack.get("network qos policy create gold --description d")
+    expect(made, name="gold", description="d", shared=False, is_default=False, rules=[])
+    limits = "--type bandwidth-limit --max-kbps 8000 --max-burst-kbits 800"
+    rule = openstack.get(f"network qos rule create gold {limits} --egress")
+    expect(rule, max_kbps=8000, max_burst_kbps=800, direction="egress")
+    assert "Conflict" in openstack.fail(f"network qos rule create gold {limits} --egress")
+    openstack.get(f"network qos rule create gold {limits} --ingress")
+    (listed, _) = openstack.get("network qos rule list gold")
+    expect(listed, **{"ID": rule["id"], "Type": "bandwidth_limit", "Max Kbps": 8000, "Direction": "egress"})
+    openstack.do(f"network qos rule set gold {rule['id']} --max-kbps 9000")
+    assert openstack.get(f"network qos rule show gold {rule['id']}")["max_kbps"] == 9000
+    openstack.do("network qos policy set gold --name silver --description e")
+    shown = openstack.get("network qos policy show silver")
+    expect(shown, id=made["id"], description="e")
+    assert [each["direction"] for each in shown["rules"]] == ["ingress", "egress"]
+    assert "silver" in [each["Name"] for each in openstack.get("network qos policy list")]
+    assert openstack.get("network qos rule type list") == [{"Type": "bandwidth_limit"}]
+    openstack.get("network create shaped")
+    openstack.get("subnet create shaped --network shaped --subnet-range 10.9.0.0/24")
+    openstack.get("port create held --network shaped --qos-policy silver")
+    assert openstack.get("port show held")["qos_policy_id"] == made["id"]
+    assert "is used by port" in openstack.fail("network qos policy delete silver")
+    openstack.do("port unset held --qos-policy")
+    openstack.do(f"network qos rule delete silver {rule['id']}")
+    openstack.do("network qos policy delete silver")
+    assert "No QoSPolicy found for silver" in openstack.fail("network qos policy show silver")
+    openstack.do("port delete held")
+    openstack.do("network delete shaped")
+
+
 def test_what_there_is(openstack: Client) -> None:
     services = {"keystone": "identity", "neutron": "network", "octavia": "load-balancer"}
     assert {each["Name"]: each["Type"] for each in openstack.get("catalog list")} == services

@@ -27,7 +27,7 @@ from hydria.adapters.linux.kernel import (
 )
 from hydria.adapters.linux.names import Names, bridge, switch_end
 from hydria.errors import HostError
-from hydria.spec import Route
+from hydria.spec import Limit, Route
 
 
 def _read(namespace: str, key: str) -> str:
@@ -139,6 +139,30 @@ def test_a_leg_changes_its_addresses_and_keeps_the_others_alive(names: Names) ->
     changed = structs.replace(leg, addresses=(leg.addresses[1], structs.replace(leg.addresses[0], ip="10.0.0.12")))
     assert ensure_leg(names, amphora, "eth0", changed)
     assert addresses(amphora, "eth0") == {"10.0.0.11/24", "10.0.0.12/24"}
+
+
+def test_limits_are_made_once_changed_and_taken_away(names: Names) -> None:
+    leg = interface(uuid(), "10.0.0.11/24")
+    web = host(names, "web", leg)
+
+    def shaped() -> tuple[str | None, str | None]:
+        with netlink(web) as here, netlink(names.switch) as switch:
+            ends = find(here, "eth0"), find(switch, switch_end(leg.port_id))
+            assert all(ends)
+            one, other = (end.get("qdisc") for end in ends if end)
+            return one, other
+
+    slow, fast = Limit(kbps=8000, burst_kbit=400), Limit(kbps=80_000_000, burst_kbit=2**31 - 1)
+    for limits, links_ in (
+        ({"egress": slow, "ingress": Limit(kbps=1, burst_kbit=2**31 - 1)}, ("tbf", "tbf")),
+        ({"egress": fast, "ingress": None}, ("tbf", "noqueue")),
+        ({"egress": None, "ingress": slow}, ("noqueue", "tbf")),
+        ({"egress": None, "ingress": None}, ("noqueue", "noqueue")),
+    ):
+        wanted = structs.replace(leg, **limits)
+        assert ensure_leg(names, web, "eth0", wanted)
+        assert not ensure_leg(names, web, "eth0", wanted)
+        assert [one if one == "tbf" else "noqueue" for one in shaped()] == list(links_)
 
 
 def test_neighbours_follow_an_address_that_moved(names: Names) -> None:

@@ -1,11 +1,17 @@
 """An amphora's networks from the API to the packets: addresses of both versions, members beyond the VIP's subnet."""
 
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 from haproxies import Web, get
-from programs import Body, Product, product
+from programs import Body, Product, eventually, product
 from wires import host, interface
+
+from hydria.adapters.linux.kernel import inside
 
 NET = "/network/v2.0"
 
@@ -38,11 +44,18 @@ class Cloud:
         form = {"network_id": network, "cidr": cidr, "ip_version": 6 if ":" in cidr else 4}
         return str(self.product.make(f"{NET}/subnets", "subnet", **form)["id"])
 
-    def balancer(self, *members: Body, port: int = 80, **form: object) -> Body:
+    def ask(self, method: str, path: str, body: Body | None = None) -> Body:
+        """Ask the network service for something that must work."""
+        answer = self.product.ask(method, f"{NET}/{path}", body)
+        assert answer.is_success, answer.text
+        found: Body = answer.json() if answer.content else {}
+        return found
+
+    def balancer(self, *members: Body, **form: object) -> Body:
         """Make a load balancer with a HTTP listener and these members, and wait until it serves."""
         listed = [{"protocol_port": 80, **member} for member in members]
         pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": listed}
-        listener = {"name": "http", "protocol": "HTTP", "protocol_port": port, "default_pool": pool}
+        listener = {"name": "http", "protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
         made = self.product.make("loadbalancers", "loadbalancer", name="lb", listeners=[listener], **form)
         self.product.becomes("ACTIVE")
         return made
@@ -102,3 +115,102 @@ def test_members_elsewhere_are_reached_by_a_leg_or_by_the_gateway(cloud: Cloud) 
     cloud.product.becomes("ACTIVE")
     assert get(cloud.product.client, address)[1] == "you hit: far\n"
     assert web.peer.startswith("192.0.2.")
+
+
+MEGABYTE = 1_000_000
+# A limit of 8 Mbit/s lets a megabyte through in a second, less what the bucket holds: 50 kB.
+SLOW, FAST = {"max_kbps": 8000, "max_burst_kbps": 400}, {"max_kbps": 800_000, "max_burst_kbps": 0}
+HELD = 0.8
+
+
+@contextmanager
+def pump(namespace: str, address: str, port: int) -> Iterator[None]:
+    """Take a megabyte from whoever connects, say so, and send one back."""
+    with inside(namespace):
+        listener = socket.create_server((address, port))
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with client, suppress(OSError):
+                left = MEGABYTE
+                while left and (taken := len(client.recv(min(left, 65536)))):
+                    left -= taken
+                client.sendall(b"!" + bytes(MEGABYTE))
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def seconds(client: str, address: str, port: int) -> tuple[float, float]:
+    """Send a megabyte and fetch one; returns how long each took."""
+    with inside(client):
+        connection = socket.create_connection((address, port), timeout=20)
+    with connection:
+        begun = time.monotonic()
+        connection.sendall(bytes(MEGABYTE))
+        assert connection.recv(1) == b"!"
+        turned = time.monotonic()
+        left = MEGABYTE
+        while left:
+            left -= len(connection.recv(65536))
+        return turned - begun, time.monotonic() - turned
+
+
+def test_a_qos_policy_is_bandwidth_and_changes_while_traffic_flows(cloud: Cloud) -> None:
+    policy = cloud.ask("POST", "qos/policies", {"policy": {"name": "slow"}})["policy"]["id"]
+    rules = f"qos/policies/{policy}/bandwidth_limit_rules"
+    rule = cloud.ask("POST", rules, {"bandwidth_limit_rule": SLOW})["bandwidth_limit_rule"]["id"]
+    pool = {
+        "name": "pool",
+        "protocol": "TCP",
+        "lb_algorithm": "ROUND_ROBIN",
+        "members": [{"address": "192.0.2.50", "protocol_port": 9000, "subnet_id": cloud.far_subnet}],
+    }
+    listener = {"name": "tcp", "protocol": "TCP", "protocol_port": 9000, "default_pool": pool}
+    form = {"name": "lb", "vip_subnet_id": cloud.subnet, "vip_qos_policy_id": policy, "listeners": [listener]}
+    made = cloud.product.make("loadbalancers", "loadbalancer", **form)
+    cloud.product.becomes("ACTIVE")
+    address, proxy = made["vip_address"], cloud.product.proxy
+
+    def measured(**held: bool) -> bool:
+        sent, fetched = seconds(cloud.product.client, address, 9000)
+        return (sent > HELD, fetched > HELD) == (held["sending"], held["fetching"])
+
+    with pump(cloud.far_client, "192.0.2.50", 9000):
+        assert measured(sending=False, fetching=True)
+        cloud.ask("PUT", f"{rules}/{rule}", {"bandwidth_limit_rule": FAST})
+        cloud.ask("POST", rules, {"bandwidth_limit_rule": {**SLOW, "direction": "ingress"}})
+        eventually(lambda: measured(sending=True, fetching=False))
+        cloud.product.becomes("ACTIVE")
+        path = f"loadbalancers/{made['id']}"
+        assert cloud.product.ask("PUT", path, {"loadbalancer": {"vip_qos_policy_id": None}}).status_code == 200
+        cloud.product.becomes("ACTIVE")
+        assert measured(sending=False, fetching=False)
+    assert cloud.product.proxy == proxy
+    cloud.ask("DELETE", f"qos/policies/{policy}")
+
+
+def test_a_changed_gateway_reaches_a_running_amphora(cloud: Cloud) -> None:
+    address = cloud.balancer({"address": "192.0.2.11"}, vip_subnet_id=cloud.subnet)["vip_address"]
+
+    def reached() -> bool:
+        with suppress(TimeoutError):
+            return get(cloud.product.client, address, timeout=1)[0] == 200
+        return False
+
+    way = [{"destination": "192.0.2.0/24", "nexthop": "10.0.0.254"}]
+    assert reached()
+    cloud.ask("PUT", f"subnets/{cloud.subnet}", {"subnet": {"host_routes": way}})
+    eventually(lambda: not reached())
+    cloud.ask("PUT", f"subnets/{cloud.subnet}", {"subnet": {"host_routes": []}})
+    eventually(reached)

@@ -53,7 +53,6 @@ def test_it_names_the_first(children: tuple[Any, ...], what: str, where: str) ->
     ("attributes", "what"),
     [
         ({"vip_sg_ids": (key("e", 1),)}, "vip_sg_ids"),
-        ({"vip_qos_policy_id": key("e", 2)}, "vip_qos_policy_id"),
         ({"vip_vnic_type": "direct"}, "vip_vnic_type direct"),
     ],
 )

@@ -114,6 +114,8 @@ class LoadBalancers(ResourceApi):
             for vip in place.additional
         )
         qos_policy_id = port.qos_policy_id if call.form.vip_qos_policy_id is UNSET else call.form.vip_qos_policy_id
+        if qos_policy_id != port.qos_policy_id:
+            networking.set_qos_policy(port.id, qos_policy_id)
         return build(
             LoadBalancer,
             call.form,
@@ -147,6 +149,14 @@ class LoadBalancers(ResourceApi):
         wanted = structs.replace(form, vip_qos_policy_id=UNSET) if known else form
         _check_attachments(networking, wanted, None if call.caller.is_admin else call.caller.project_id)
         _check_vnic_type(resource.vip_vnic_type, form)
+
+    def moved(self, call: Call, before: Resource, after: Resource) -> Resource:
+        """Have the VIP's port keep to what the load balancer asks for."""
+        assert isinstance(before, LoadBalancer)  # noqa: S101 - by the kind
+        assert isinstance(after, LoadBalancer)  # noqa: S101 - by the kind
+        if after.vip_qos_policy_id != before.vip_qos_policy_id:
+            self._networking_of(call.transaction).set_qos_policy(after.vip_port_id, after.vip_qos_policy_id)
+        return after
 
     def check_delete(self, call: Call, resource: Resource) -> None:
         """Refuse to leave children behind, unless they may go too."""

@@ -103,6 +103,18 @@ class NoopNetworking:
         """Say whether a QoS policy is there: every one is."""
         return True
 
+    def set_qos_policy(self, port_id: str, qos_policy_id: str | None) -> None:
+        """Hold a port to a QoS policy, if it is there."""
+        self._real.set_qos_policy(port_id, qos_policy_id)
+
+    def altered_ports(self) -> tuple[Port, ...]:
+        """Return the ports whose legs changed."""
+        return self._real.altered_ports()
+
+    def forget_altered_ports(self) -> None:
+        """Have it that everybody was told of them."""
+        self._real.forget_altered_ports()
+
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
         """Say whether a security group is there: every one is."""
         return True

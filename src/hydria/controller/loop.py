@@ -44,6 +44,11 @@ class Controller:
     def work(self) -> None:
         """Reconcile everything that is due, each in a transaction of its own; one that fails is no other's affair."""
         now = self._clock.now()
+        try:
+            if self._database.read(self._reconciler.networks_changed):
+                self._database.transact(self._reconciler.follow_networks)
+        except Exception:
+            log.exception("networks_not_followed")
         for key in self._database.read(lambda tx: self._reconciler.due(tx, now)):
             try:
                 self._database.transact(partial(self._reconciler.reconcile, key=key, now=now))

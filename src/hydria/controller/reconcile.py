@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from msgspec import structs
-from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy import and_, func, not_, or_, select, update
 
 from hydria.controller.legs import release
 from hydria.model import LoadBalancer
@@ -55,6 +55,23 @@ class Reconciler:
         silent = pending & (host.seen_at < _heard_since(now))
         statement = select(lb.id).select_from(joined).where(or_(unserved, leaving, silent)).distinct()
         return [key for (key,) in transaction.execute(statement)]
+
+    def networks_changed(self, transaction: Transaction) -> bool:
+        """Say whether legs are not any more as hosts were told. Only reads."""
+        return bool(self._networking_of(transaction).altered_ports())
+
+    def follow_networks(self, transaction: Transaction) -> None:
+        """Count a change of the network service as one of each load balancer whose legs it changed."""
+        networking = self._networking_of(transaction)
+        ports = networking.altered_ports()
+        lb, amphora = columns(LoadBalancer), columns(Amphora)
+        users = select(amphora.load_balancer_id).where(amphora.id.in_([port.device_id for port in ports]))
+        touched = lb.vip_port_id.in_([port.id for port in ports]) | lb.id.in_(users)
+        table = rows_of(LoadBalancer).table
+        counted = update(table).where(touched, lb.deleted_in.is_(None)).values(generation=lb.generation + 1)
+        if transaction.execute(counted).rowcount:
+            transaction.hint("instances")
+        networking.forget_altered_ports()
 
     def reconcile(self, transaction: Transaction, key: str, now: datetime) -> None:
         """Place, settle or clear away one load balancer."""

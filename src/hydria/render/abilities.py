@@ -8,7 +8,7 @@ from hydria.model import Listener, LoadBalancer, Member, Pool, Resource, Tree
 _LISTENERS = ("HTTP", "HTTPS", "PROMETHEUS", "SCTP", "TCP", "UDP")
 
 # Attributes that have an effect wherever they are set. (Those of TLS have one only where it ends or begins.)
-_LOAD_BALANCER = ("vip_qos_policy_id", "vip_sg_ids")
+_LOAD_BALANCER = ("vip_sg_ids",)
 _POOL = ("tls_enabled",)
 
 # What reads requests, so that it can read a cookie.

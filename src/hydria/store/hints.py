@@ -16,7 +16,7 @@ _CHANNEL = "hydria"
 _RETRY = 1.0
 
 # All that may have been said while nobody listened.
-EVERYTHING = frozenset({"hosts", "instances", "topology"})
+EVERYTHING = frozenset({"hosts", "instances", "legs", "topology"})
 
 
 class Wire:

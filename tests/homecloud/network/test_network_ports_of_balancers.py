@@ -154,4 +154,3 @@ async def test_security_groups_are_seen_by_their_project(cloud: Cloud) -> None:
             lambda networking, project=project: networking.has_security_group(group["id"], project)  # type: ignore[misc]
         )
         assert found is seen
-    assert cloud.networking(lambda networking: networking.offers_qos()) is False

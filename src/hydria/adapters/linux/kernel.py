@@ -26,6 +26,7 @@ from hydria.adapters.linux.netns import (
     reporting,
     sysctl,
 )
+from hydria.adapters.linux.shaping import ensure_limits
 from hydria.spec import Interface, Route
 
 __all__ = [
@@ -94,7 +95,7 @@ def ensure_leg(names: Names, namespace: str, link: str, interface: Interface) ->
     with reporting(f"The link {link} cannot be attached to the network namespace {namespace}"):
         changed = ensure_switch(names)
         with netlink(namespace) as here, netlink(names.switch) as switch:
-            leg, mended = _ensure_pair(here, switch, namespace, link, interface)
+            leg, end, mended = _ensure_pair(here, switch, namespace, link, interface)
             fresh, readdressed = _ensure_addresses(here, leg["index"], interface)
             raised = _ensure_up(here, leg)
             if mended or raised:
@@ -102,7 +103,8 @@ def ensure_leg(names: Names, namespace: str, link: str, interface: Interface) ->
             if mended or raised or fresh:
                 _announce(here, namespace, link, leg["index"], interface.mac)
             rerouted = _ensure_routes(here, leg["index"], interface.routes)
-        return changed or mended or readdressed or raised or rerouted
+            shaped = ensure_limits(here, leg, switch, end, interface)
+        return changed or mended or readdressed or raised or rerouted or shaped
 
 
 def remove_leg(names: Names, namespace: str, link: str) -> bool:
@@ -151,19 +153,21 @@ def _absent_is_none() -> Iterator[None]:
             raise
 
 
-def _ensure_pair(here: IPRoute, switch: IPRoute, namespace: str, link: str, interface: Interface) -> tuple[_Link, bool]:
-    """Make or mend the veth pair; returns the link in the namespace and whether anything changed."""
+def _ensure_pair(
+    here: IPRoute, switch: IPRoute, namespace: str, link: str, interface: Interface
+) -> tuple[_Link, _Link, bool]:
+    """Make or mend the veth pair; returns its ends here and in the switch, and whether anything changed."""
     master, changed = ensure_bridge(switch, interface.network_id)
     leg, end = find(here, link), find(switch, switch_end(interface.port_id))
     if leg is None or end is None or leg.get("link") != end["index"] or end.get("link") != leg["index"]:
         _delete(here, leg)
         _delete(switch, end)
         _make_pair(switch, namespace, link, interface, master)
-        return _found(here, link), True
+        return _found(here, link), _found(switch, switch_end(interface.port_id)), True
     changed |= _mend(here, leg, {"address": interface.mac.lower(), "mtu": interface.mtu})
     changed |= _mend(switch, end, {"mtu": interface.mtu, "master": master})
     changed |= _ensure_up(switch, end)
-    return leg, changed
+    return leg, end, changed
 
 
 def _make_pair(switch: IPRoute, namespace: str, link: str, interface: Interface, master: int) -> None:

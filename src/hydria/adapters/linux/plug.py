@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from hydria.adapters.linux.kernel import ensure_leg, find, netlink, remove_leg, reporting
 from hydria.adapters.linux.names import Names
 from hydria.errors import HostError
-from hydria.spec import Address, Interface, Route
+from hydria.spec import Address, Interface, Limit, Route
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -33,7 +33,15 @@ def interface_of(connection: "Connection", port: Any) -> Interface:
         mtu=network.mtu or 1500,
         addresses=tuple(addresses),
         routes=tuple(routes.values()),
+        **_limits(connection, port),
     )
+
+
+def _limits(connection: "Connection", port: Any) -> dict[str, Limit]:
+    if not port.qos_policy_id:
+        return {}
+    rules = connection.network.get_qos_policy(port.qos_policy_id).rules
+    return {rule["direction"]: Limit.of(rule["max_kbps"], rule["max_burst_kbps"]) for rule in rules}
 
 
 def plug(names: Names, namespace: str, link: str, interface: Interface) -> bool:

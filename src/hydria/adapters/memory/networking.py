@@ -33,6 +33,8 @@ class MemoryNetworking:
         # Ids of QoS policies and security groups that are there, for everybody.
         self.qos_policies: set[str] = set()
         self.security_groups: set[str] = set()
+        # Ids of ports whose legs changed, put in by hand.
+        self.altered: set[str] = set()
 
     def add_network(
         self, project_id: str, *, key: str | None = None, shared: bool = False, refusal: str | None = None
@@ -149,6 +151,19 @@ class MemoryNetworking:
     def has_qos_policy(self, qos_policy_id: str, project_id: str | None) -> bool:
         """Say whether a QoS policy is there."""
         return qos_policy_id in self.qos_policies
+
+    def set_qos_policy(self, port_id: str, qos_policy_id: str | None) -> None:
+        """Hold a port to a QoS policy, or to none."""
+        if port_id in self.ports:
+            self.ports[port_id] = structs.replace(self.ports[port_id], qos_policy_id=qos_policy_id)
+
+    def altered_ports(self) -> tuple[Port, ...]:
+        """Return the ports in `altered` that are there."""
+        return tuple(self.ports[key] for key in sorted(self.altered) if key in self.ports)
+
+    def forget_altered_ports(self) -> None:
+        """Have it that everybody was told of these ports."""
+        self.altered.clear()
 
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
         """Say whether a security group is there."""

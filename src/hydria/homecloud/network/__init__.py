@@ -5,6 +5,7 @@ from hydria.homecloud.network import (
     floating_ips,
     networks,
     ports,
+    qos,
     routers,
     security_groups,
     subnets,
@@ -18,7 +19,7 @@ from hydria.http.operation import Mount
 
 __all__ = ["HomeNetworking", "HomeTopologies", "bootstrap", "mounts"]
 
-_PARTS = (networks, subnets, ports, routers, floating_ips, security_groups, tags, discovery)
+_PARTS = (networks, subnets, ports, routers, floating_ips, security_groups, qos, tags, discovery)
 
 
 def mounts() -> tuple[Mount, ...]:

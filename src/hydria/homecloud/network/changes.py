@@ -1,17 +1,22 @@
 """Every write of the network service goes through here, so that what a host must wire is counted in one place."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 
 from msgspec import structs
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from hydria.homecloud.network.rows import (
+    OCTAVIA,
     ROUTER_GATEWAY,
     ROUTER_INTERFACE,
+    Address,
+    AlteredPort,
     FloatingIp,
     Network,
     Port,
+    QosPolicy,
     Router,
     Row,
     Subnet,
@@ -29,6 +34,15 @@ _WIRED: dict[type[Row], frozenset[str]] = {
     Port: frozenset({"mac_address", "admin_state_up"}),
     Router: frozenset({"admin_state_up", "enable_snat", "gw_port_id"}),
     FloatingIp: frozenset({"port_id", "fixed_ip_address", "router_id"}),
+}
+
+
+# What a leg of a load balancer is made of.
+_LEGS: dict[type[Row], frozenset[str]] = {
+    Network: frozenset({"mtu"}),
+    Subnet: frozenset({"gateway_ip", "host_routes"}),
+    Port: frozenset({"mac_address", "qos_policy_id"}),
+    QosPolicy: frozenset({"rules"}),
 }
 
 
@@ -55,6 +69,8 @@ def change(transaction: Transaction, row: R, now: datetime, **values: object) ->
         _wired(transaction, row) or _wired(transaction, changed)
     ):
         rewire(transaction)
+    if not differing.isdisjoint(_LEGS.get(type(row), ())):
+        alter(transaction, _ports_of(transaction, row))
     return changed
 
 
@@ -73,6 +89,37 @@ def rewire(transaction: Transaction) -> None:
     if not counted.rowcount:
         transaction.insert(TopologyCounter())
     transaction.hint("topology")
+
+
+def alter(transaction: Transaction, port_ids: Iterable[str]) -> None:
+    """Write down which ports' legs changed, as far as load balancers have them, and wake those who tell the hosts."""
+    c = columns(Port)
+    found = transaction.find(Port, c.id.in_(set(port_ids)), c.device_owner == OCTAVIA)
+    known = {each.port_id for each in transaction.find(AlteredPort)} if found else set()
+    fresh = [AlteredPort(port_id=port.id) for port in found if port.id not in known]
+    if fresh:
+        transaction.insert(*fresh)
+        transaction.hint("legs")
+
+
+def forget(transaction: Transaction, port_id: str) -> None:
+    """Have it that everybody was told of a port's leg."""
+    transaction.delete(AlteredPort, columns(AlteredPort).port_id == port_id)
+
+
+def _ports_of(transaction: Transaction, row: Row) -> list[str]:
+    """Return the ids of the ports that a row makes something of."""
+    port, address = columns(Port), columns(Address)
+    match row:
+        case Network():
+            statement = select(port.id).where(port.network_id == row.id)
+        case Subnet():
+            statement = select(address.port_id).where(address.subnet_id == row.id)
+        case QosPolicy():
+            statement = select(port.id).where(port.qos_policy_id == row.id)
+        case _:
+            return [row.id]
+    return list(transaction.execute(statement).scalars())
 
 
 def _wired(transaction: Transaction, row: Row) -> bool:

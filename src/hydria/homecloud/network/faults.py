@@ -17,6 +17,13 @@ _FAULTS: dict[str, tuple[type[Refusal], str]] = {
     "SecurityGroupNotFound": (NotFound, "Security group {id} does not exist"),
     "SecurityGroupRuleNotFound": (NotFound, "Security group rule {id} does not exist"),
     "TagNotFound": (NotFound, "Tag {tag} could not be found."),
+    "QosPolicyNotFound": (NotFound, "QoS policy {id} could not be found."),
+    "QosRuleNotFound": (NotFound, "QoS rule {id} for policy {policy} could not be found."),
+    "QosPolicyInUse": (Conflict, "QoS Policy {id} is used by port {port}."),
+    "QoSRulesConflict": (
+        Conflict,
+        "Rule bandwidth_limit conflicts with rule {id} which already exists in QoS Policy {policy}.",
+    ),
     "NetworkInUse": (
         Conflict,
         (

@@ -130,6 +130,7 @@ class PortUpdate(Struct, kw_only=True):
     security_groups: Maybe[list[Uuid]] = UNSET
     port_security_enabled: Given[bool] = UNSET
     allowed_address_pairs: Maybe[list[PairForm]] = UNSET
+    qos_policy_id: Maybe[Uuid] = UNSET
     binding_host_id: Maybe[Text] = field(default=UNSET, name="binding:host_id")
     binding_vnic_type: Given[str] = field(default=UNSET, name="binding:vnic_type")
     binding_profile: Maybe[dict[str, Any]] = field(default=UNSET, name="binding:profile")
@@ -241,6 +242,45 @@ class SecurityGroupRuleCreate(Struct, kw_only=True):
     remote_ip_prefix: Maybe[Annotated[str, Meta(extra={"format": "cidr"})]] = UNSET
     remote_group_id: Maybe[Uuid] = UNSET
     description: Given[Text] = UNSET
+
+
+class QosPolicyUpdate(Struct, kw_only=True):
+    """The wire form of a QoS policy's change."""
+
+    READ_ONLY: ClassVar = _COMMON | _OWNER | {"rules"}
+
+    name: Given[Name] = UNSET
+    description: Given[Text] = UNSET
+    shared: Given[bool] = UNSET
+    is_default: Given[bool] = UNSET
+
+
+class QosPolicyCreate(QosPolicyUpdate, kw_only=True):
+    """The wire form of a new QoS policy."""
+
+    READ_ONLY: ClassVar = _COMMON | {"rules"}
+
+    project_id: Given[ProjectId] = UNSET
+    tenant_id: Given[ProjectId] = UNSET
+
+
+_Kbps = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
+class BandwidthRuleUpdate(Struct, kw_only=True):
+    """The wire form of a bandwidth limit's change."""
+
+    READ_ONLY: ClassVar = _OWNER | {"id", "qos_policy_id", "type"}
+
+    max_kbps: Given[_Kbps] = UNSET
+    max_burst_kbps: Given[_Kbps] = UNSET
+    direction: Given[str] = UNSET
+
+
+class BandwidthRuleCreate(BandwidthRuleUpdate, kw_only=True):
+    """The wire form of a new bandwidth limit."""
+
+    max_kbps: _Kbps
 
 
 class Tags(Struct, kw_only=True):

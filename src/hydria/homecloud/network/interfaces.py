@@ -3,9 +3,11 @@
 import ipaddress
 from collections.abc import Mapping, Sequence
 
+from msgspec import structs
+
 from hydria import spec
 from hydria.homecloud.network import plugging
-from hydria.homecloud.network.rows import Address, Network, Port, Subnet
+from hydria.homecloud.network.rows import Address, Network, Port, QosPolicy, Subnet
 from hydria.store import Transaction, columns
 
 _DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
@@ -18,7 +20,18 @@ def of_port(transaction: Transaction, port: Port) -> spec.Interface:
     assert network is not None  # noqa: S101 - a network with ports is not deleted
     subnets = subnets_by_id(transaction, addresses)
     routes = routes_of([subnets[address.subnet_id] for address in addresses])
-    return interface(port, network, addresses, subnets, routes)
+    limits = limits_of(transaction, port)
+    return structs.replace(interface(port, network, addresses, subnets, routes), **limits)
+
+
+def limits_of(transaction: Transaction, port: Port) -> dict[str, spec.Limit]:
+    """Return the limits of a port's QoS policy, by direction."""
+    policy = None if port.qos_policy_id is None else transaction.get(QosPolicy, port.qos_policy_id)
+    return (
+        {}
+        if policy is None
+        else {rule.direction: spec.Limit.of(rule.max_kbps, rule.max_burst_kbps) for rule in policy.rules}
+    )
 
 
 def subnets_by_id(transaction: Transaction, addresses: Sequence[Address]) -> dict[str, Subnet]:

@@ -15,6 +15,7 @@ from hydria.homecloud.network.rows import (
     FloatingIp,
     Network,
     Port,
+    QosPolicy,
     Router,
     Row,
     SecurityGroup,
@@ -30,7 +31,7 @@ View = Callable[[Transaction, Any, Caller], list[dict[str, Any]]]
 
 _PACKED = frozenset({
     "tags", "allocation_pools", "dns_nameservers", "host_routes", "security_groups", "allowed_address_pairs",
-    "binding_profile",
+    "binding_profile", "rules",
 })  # fmt: skip
 
 # What bodies show and nothing ever has.
@@ -150,7 +151,6 @@ PORT = Kind(
     attributes=_attributes(
         Port,
         status=case((_port.device_owner == FLOATING_IP, "N/A"), (_port.device_id != "", "ACTIVE"), else_="DOWN"),
-        qos_policy_id=_NOTHING,
         **{"binding:host_id": _port.binding_host_id, "binding:vnic_type": _port.binding_vnic_type},
     ),
     matches={"fixed_ips": _fixed_ips, "security_groups": _groups},
@@ -210,4 +210,15 @@ SECURITY_GROUP_RULE = Kind(
     attributes=_attributes(SecurityGroupRule, remote_address_group_id=_NOTHING),
 )
 
-KINDS = (NETWORK, SUBNET, PORT, ROUTER, FLOATING, SECURITY_GROUP, SECURITY_GROUP_RULE)
+QOS_POLICY = Kind(
+    name="policy",
+    plural="policies",
+    path="/qos/policies",
+    row=QosPolicy,
+    missing="QosPolicyNotFound",
+    seen_by=lambda caller: or_(own(QosPolicy, caller), columns(QosPolicy).shared),
+    view=views.qos_policies,
+    attributes=_attributes(QosPolicy, is_default=cast(literal(value=False), Boolean)),
+)
+
+KINDS = (NETWORK, SUBNET, PORT, ROUTER, FLOATING, SECURITY_GROUP, SECURITY_GROUP_RULE, QOS_POLICY)

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, true
 from hydria import ports
 from hydria.homecloud.network import changes, interfaces, plugging
 from hydria.homecloud.network.faults import fault
-from hydria.homecloud.network.kinds import NETWORK, PORT, SECURITY_GROUP, SUBNET, Kind
-from hydria.homecloud.network.rows import Address, Network, Port, SecurityGroup, Subnet
+from hydria.homecloud.network.kinds import NETWORK, PORT, QOS_POLICY, SECURITY_GROUP, SUBNET, Kind
+from hydria.homecloud.network.rows import Address, AlteredPort, Network, Port, QosPolicy, SecurityGroup, Subnet
 from hydria.ports import Caller
 from hydria.spec import Interface
 from hydria.store import Transaction, columns
@@ -99,17 +99,35 @@ class HomeNetworking:
         return None if port is None else interfaces.of_port(self._transaction, port)
 
     def offers_qos(self) -> bool:
-        """Say whether ports can have QoS policies: the home cloud has none."""
-        return False
+        """Say whether ports can have QoS policies: they can."""
+        return True
 
     def has_qos_policy(self, qos_policy_id: str, project_id: str | None) -> bool:
         """Say whether a QoS policy is there."""
-        return False
+        key = columns(QosPolicy).id == qos_policy_id
+        return bool(self._transaction.find(QosPolicy, key, _seen(QOS_POLICY, project_id)))
+
+    def set_qos_policy(self, port_id: str, qos_policy_id: str | None) -> None:
+        """Hold a port to a QoS policy, or to none."""
+        port = self._transaction.get(Port, port_id)
+        if port is not None:
+            changes.change(self._transaction, port, self._now, qos_policy_id=qos_policy_id)
+            # Whoever asks for it tells the hosts.
+            changes.forget(self._transaction, port_id)
 
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
         """Say whether a security group is there."""
         key = columns(SecurityGroup).id == security_group_id
         return bool(self._transaction.find(SecurityGroup, key, _seen(SECURITY_GROUP, project_id)))
+
+    def altered_ports(self) -> tuple[ports.Port, ...]:
+        """Return the load balancers' ports whose legs are not any more as `interface` gave them before."""
+        ids = [each.port_id for each in self._transaction.find(AlteredPort)]
+        return self._ports(self._transaction.find(Port, columns(Port).id.in_(ids))) if ids else ()
+
+    def forget_altered_ports(self) -> None:
+        """Have it that everybody was told of these ports."""
+        self._transaction.delete(AlteredPort, true())
 
     def refuses_vip(self, network_id: str) -> str | None:
         """Say why a VIP on this network cannot work and what to do, or return None."""
@@ -151,4 +169,5 @@ def _port(row: Port, addresses: Iterable[Address]) -> ports.Port:
         device_id=row.device_id,
         device_owner=row.device_owner,
         fixed_ips=tuple((address.subnet_id, address.ip_address) for address in addresses),
+        qos_policy_id=row.qos_policy_id,
     )

@@ -37,6 +37,7 @@ def unplug(transaction: Transaction, port: Port, now: datetime) -> None:
     for floating_ip in transaction.find(FloatingIp, columns(FloatingIp).port_id == port.id):
         changes.change(transaction, floating_ip, now, port_id=None, fixed_ip_address=None, router_id=None)
     transaction.delete(Address, columns(Address).port_id == port.id)
+    changes.forget(transaction, port.id)
     changes.remove(transaction, port)
 
 

@@ -11,7 +11,7 @@ from hydria.homecloud.network import changes, plugging
 from hydria.homecloud.network.access import creator, for_admins, forbidden, may_write
 from hydria.homecloud.network.faults import fault, invalid_input
 from hydria.homecloud.network.forms import FixedIp, PairForm, PortCreate, PortUpdate
-from hydria.homecloud.network.kinds import NETWORK, PORT
+from hydria.homecloud.network.kinds import NETWORK, PORT, QOS_POLICY
 from hydria.homecloud.network.plugging import Wish
 from hydria.homecloud.network.resource import given, operations, seen
 from hydria.homecloud.network.rows import (
@@ -23,6 +23,7 @@ from hydria.homecloud.network.rows import (
     FloatingIp,
     Network,
     Port,
+    QosPolicy,
     SecurityGroup,
     Subnet,
 )
@@ -55,7 +56,7 @@ def _create(call: Call) -> Port:
     asked = None if form.fixed_ips is UNSET else form.fixed_ips
     wishes = plugging.wishes_of(transaction, network.id, subnets, asked)
     now = changes.stamp(call.time)
-    values = given(form, *_PLAIN) | _bound(form)
+    values = given(form, *_PLAIN) | _bound(form) | _shaped(call, form)
     secured = values.setdefault("port_security_enabled", network.port_security_enabled)
     port = Port(
         id=str(uuid.uuid4()),
@@ -76,7 +77,7 @@ def _update(call: Call) -> Port:
     form: PortUpdate = call.form
     port, network = _owned(call, "update_port")
     _check_rights(call, form, network, "update_port")
-    values = given(form, *_PLAIN) | _bound(form)
+    values = given(form, *_PLAIN) | _bound(form) | _shaped(call, form)
     if port.device_owner in _OWN or values.get("device_owner") in _OWN:
         _check_own(port, form)
     if form.mac_address and form.mac_address != port.mac_address:
@@ -95,6 +96,7 @@ def _update(call: Call) -> Port:
         # The addresses are rows of their own; the port's revision tells that they changed.
         port = structs.replace(port, revision_number=port.revision_number + 1, updated_at=changes.stamp(call.time))
         call.transaction.update(port)
+        changes.alter(call.transaction, [port.id])
     values |= {"security_groups": groups, "allowed_address_pairs": pairs}
     return changes.change(call.transaction, port, call.time, **values)
 
@@ -133,7 +135,7 @@ def _check_rights(call: Call, form: PortUpdate, network: Network, action: str) -
 
 def _check_own(port: Port, form: PortUpdate) -> None:
     """Refuse to change by hand what a router or floating IP keeps in order, or to pose as one."""
-    for name in ("device_id", "device_owner", "fixed_ips", "mac_address"):
+    for name in ("device_id", "device_owner", "fixed_ips", "mac_address", "qos_policy_id"):
         asked = getattr(form, name)
         if asked is not UNSET and asked != getattr(port, name, None):
             owner = port.device_owner if port.device_owner in _OWN else form.device_owner
@@ -147,6 +149,12 @@ def _bound(form: PortUpdate) -> dict[str, Any]:
             raise invalid_input(f"binding:vnic_type '{form.binding_vnic_type}' not supported")
         values["binding_vnic_type"] = form.binding_vnic_type
     return values
+
+
+def _shaped(call: Call, form: PortUpdate) -> dict[str, Any]:
+    if form.qos_policy_id:
+        seen(call, QOS_POLICY, QosPolicy, form.qos_policy_id)
+    return given(form, "qos_policy_id")
 
 
 def _groups(call: Call, form: PortUpdate, project_id: str, *, secured: bool) -> tuple[str, ...]:

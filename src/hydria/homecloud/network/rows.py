@@ -74,6 +74,24 @@ class AddressPair(Struct, frozen=True, kw_only=True):
     mac_address: str
 
 
+class BandwidthRule(Struct, frozen=True, kw_only=True):
+    """How many kbit a second a port may send (`egress`) or be sent; a burst of 0 is four fifths of a second's."""
+
+    id: str
+    max_kbps: int
+    max_burst_kbps: int = 0
+    direction: str = "egress"
+
+
+class QosPolicy(Row, frozen=True, kw_only=True):
+    """What ports that have it are held to: at most one rule for each direction."""
+
+    name: str = ""
+    shared: bool = False
+    rules: tuple[BandwidthRule, ...] = ()
+    revision_number: int = 0
+
+
 class Port(Row, frozen=True, kw_only=True):
     """A leg in a network. Its addresses are `Address` rows; `device_id` and `device_owner` say who uses it."""
 
@@ -86,6 +104,7 @@ class Port(Row, frozen=True, kw_only=True):
     port_security_enabled: bool = True
     security_groups: tuple[str, ...] = ()
     allowed_address_pairs: tuple[AddressPair, ...] = ()
+    qos_policy_id: str | None = None
     binding_host_id: str = ""
     binding_vnic_type: str = "normal"
     binding_profile: dict[str, Any] = {}
@@ -149,6 +168,12 @@ class SecurityGroupRule(Row, frozen=True, kw_only=True):
     revision_number: int = 0
 
 
+class AlteredPort(Struct, frozen=True, kw_only=True):
+    """A port of a load balancer whose leg is not any more as its host was told; gone as soon as somebody saw to it."""
+
+    port_id: str
+
+
 class TopologyCounter(Struct, frozen=True, kw_only=True):
     """The single row that counts changes of what a host must wire."""
 
@@ -162,7 +187,7 @@ register(
     Port,
     "network_ports",
     unique=(("network_id", "mac_address"),),
-    index=(("project_id",), ("device_id",), ("name",)),
+    index=(("project_id",), ("device_id",), ("name",), ("qos_policy_id",)),
 )
 register(Address, "network_addresses", key=("subnet_id", "key"), index=(("port_id",), ("ip_address",)))
 register(Router, "network_routers", index=(("project_id",), ("name",)))
@@ -174,4 +199,6 @@ register(
 )
 register(SecurityGroup, "network_security_groups", index=(("project_id", "is_default"),))
 register(SecurityGroupRule, "network_security_group_rules", index=(("security_group_id",), ("project_id",)))
+register(QosPolicy, "network_qos_policies", index=(("project_id",), ("name",)))
+register(AlteredPort, "network_altered_ports", key=("port_id",))
 register(TopologyCounter, "network_topology")

@@ -5,7 +5,7 @@ from typing import Any
 from hydria.homecloud.network import changes
 from hydria.homecloud.network.faults import fault, invalid_attribute
 from hydria.homecloud.network.forms import Tags
-from hydria.homecloud.network.kinds import FLOATING, NETWORK, PORT, ROUTER, SECURITY_GROUP, SUBNET, Kind
+from hydria.homecloud.network.kinds import FLOATING, NETWORK, PORT, QOS_POLICY, ROUTER, SECURITY_GROUP, SUBNET, Kind
 from hydria.homecloud.network.resource import owned, seen
 from hydria.homecloud.network.rows import Row
 from hydria.http.operation import Call, Operation
@@ -64,5 +64,7 @@ def _find(row: Row, tag: str) -> str:
 
 
 OPERATIONS = tuple(
-    operation for kind in (NETWORK, SUBNET, PORT, ROUTER, FLOATING, SECURITY_GROUP) for operation in _operations(kind)
+    operation
+    for kind in (NETWORK, SUBNET, PORT, ROUTER, FLOATING, SECURITY_GROUP, QOS_POLICY)
+    for operation in _operations(kind)
 )

@@ -12,6 +12,7 @@ from hydria.homecloud.network.rows import (
     FloatingIp,
     Network,
     Port,
+    QosPolicy,
     Router,
     Row,
     SecurityGroup,
@@ -108,7 +109,7 @@ def port(row: Port, addresses: Sequence[Address], caller: Caller) -> Body:
         "binding:vnic_type": row.binding_vnic_type,
         "extra_dhcp_opts": [],
         "ip_allocation": "immediate",
-        "qos_policy_id": None,
+        "qos_policy_id": row.qos_policy_id,
         "qos_network_policy_id": None,
     }
     if caller.is_admin:
@@ -216,6 +217,22 @@ def security_group_rules(_transaction: Transaction, rows: Sequence[SecurityGroup
         _common(row)
         | {name: getattr(row, name) for name in names}
         | {"normalized_cidr": row.remote_ip_prefix, "remote_address_group_id": None, "belongs_to_default_sg": None}
+        for row in rows
+    ]
+
+
+def qos_policies(_transaction: Transaction, rows: Sequence[QosPolicy], _caller: Caller) -> list[Body]:
+    """Return QoS policies with their rules."""
+    return [
+        _common(row)
+        | {
+            "name": row.name,
+            "shared": row.shared,
+            "is_default": False,
+            "rules": [
+                structs.asdict(rule) | {"qos_policy_id": row.id, "type": "bandwidth_limit"} for rule in row.rules
+            ],
+        }
         for row in rows
     ]
 

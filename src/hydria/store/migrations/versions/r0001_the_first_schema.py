@@ -376,6 +376,9 @@ def upgrade() -> None:
         batch_op.create_index("ix_network_addresses_port_id", ["port_id"], unique=False)
 
     op.create_table(
+        "network_altered_ports", sa.Column("port_id", sa.Text(), nullable=False), sa.PrimaryKeyConstraint("port_id")
+    )
+    op.create_table(
         "network_floating_ips",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("project_id", sa.Text(), nullable=False),
@@ -442,6 +445,7 @@ def upgrade() -> None:
         sa.Column("port_security_enabled", sa.Boolean(), nullable=False),
         sa.Column("security_groups", sa.Text(), nullable=False),
         sa.Column("allowed_address_pairs", sa.Text(), nullable=False),
+        sa.Column("qos_policy_id", sa.Text(), nullable=True),
         sa.Column("binding_host_id", sa.Text(), nullable=False),
         sa.Column("binding_vnic_type", sa.Text(), nullable=False),
         sa.Column("binding_profile", sa.Text(), nullable=False),
@@ -452,6 +456,25 @@ def upgrade() -> None:
         batch_op.create_index("ix_network_ports_device_id", ["device_id"], unique=False)
         batch_op.create_index("ix_network_ports_name", ["name"], unique=False)
         batch_op.create_index("ix_network_ports_project_id", ["project_id"], unique=False)
+        batch_op.create_index("ix_network_ports_qos_policy_id", ["qos_policy_id"], unique=False)
+
+    op.create_table(
+        "network_qos_policies",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.Text(), nullable=False),
+        sa.Column("revision_number", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("rules", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("network_qos_policies", schema=None) as batch_op:
+        batch_op.create_index("ix_network_qos_policies_name", ["name"], unique=False)
+        batch_op.create_index("ix_network_qos_policies_project_id", ["project_id"], unique=False)
 
     op.create_table(
         "network_routers",
