@@ -186,7 +186,11 @@ def show_logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Show the access log of a load balancer of this host: requests, TCP connections, members' health (as root)."""
+    """Show the access log of a load balancer of this host (as root).
+
+    What failed, TCP connections and changes of members' health are kept in memory; ordinary requests are written only
+    while somebody follows.
+    """
     from hydria.compose import traffic  # noqa: PLC0415
 
     settings = _settings()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from haproxies import Web
+from haproxies import Web, get
 from machines import VIP, Machine, eventually
 
 from hydria.adapters.linux import kernel
@@ -38,6 +38,14 @@ async def shown(machine: Machine, wanted: str = "shop") -> list[str]:
     return lines
 
 
+async def asked_until(machine: Machine, came: Callable[[str], "asyncio.Future[None]"], text: str) -> None:
+    """Ask until the follower sees it: it may have begun to listen only now."""
+    waiting = came(text)
+    while not waiting.done():
+        await asyncio.to_thread(machine.get)
+    await waiting
+
+
 @asynccontextmanager
 async def followed(machine: Machine) -> AsyncIterator[Callable[[str], "asyncio.Future[None]"]]:
     """Follow; yields what waits until a line with such a text has come."""
@@ -58,14 +66,13 @@ async def followed(machine: Machine) -> AsyncIterator[Callable[[str], "asyncio.F
 
 async def test_it_says_who_asked_for_what_and_who_answered(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*TREE, root=ROOT))
-    machine.get()
-    machine.get()
-    lines = await shown(machine)
-    assert len([line for line in lines if '200 "GET / HTTP/1.1"' in line]) == 2
-    assert any("10.0.0.50:" in line and "web -> shelf/one" in line for line in lines)
-    # What has no name is shown by its address.
-    assert any("web -> shelf/10.0.0.12:80" in line for line in lines)
-    assert await shown(machine, LB) == lines
+    async with followed(machine) as came:
+        await asked_until(machine, came, '200 "GET / HTTP/1.1"')
+        await came("web -> shelf/one")
+        # What has no name is shown by its address.
+        await came("web -> shelf/10.0.0.12:80")
+    assert any("10.0.0.50:" in line for line in await shown(machine))
+    assert await shown(machine, LB) == await shown(machine)
     found: list[str] = []
     await log_of(machine).show(found.append, as_json, None)
     first = json.loads(found[0])
@@ -74,12 +81,28 @@ async def test_it_says_who_asked_for_what_and_who_answered(machine: Machine, web
         await shown(machine, "nowhere")
 
 
+async def test_errors_are_kept_when_nobody_follows_and_ordinary_requests_are_not(
+    machine: Machine, web: list[Web]
+) -> None:
+    await machine.host.serve(instance(WEB, pool(name="shelf"), member(1, name="one"), root=ROOT))
+    machine.get()
+    web[0].status = 404
+    await asyncio.to_thread(get, machine.client, VIP)
+    web[0].stop()
+    await asyncio.to_thread(get, machine.client, VIP)
+
+    async def kept() -> bool:
+        lines = await shown(machine)
+        return [" 404 " in line for line in lines] == [True, False] and " 503 " in lines[1]
+
+    await eventually(kept)
+
+
 async def test_a_follower_hears_of_health_and_goes_on_over_reloads(machine: Machine, web: list[Web]) -> None:
     fast = monitor(delay=1, timeout=1, max_retries=1, max_retries_down=1)
     await machine.host.serve(instance(*TREE, fast, root=ROOT))
     async with followed(machine) as came:
-        machine.get()
-        await came('"GET / HTTP/1.1"')
+        await asked_until(machine, came, '"GET / HTTP/1.1"')
         with kernel.inside(machine.client):
             slow = socket.create_connection((VIP, 80), timeout=5)
         with slow:

@@ -10,7 +10,7 @@ from hydria.adapters.linux import ring
 from hydria.adapters.linux.host import LinuxHost
 from hydria.errors import HydriaError
 from hydria.model import Listener, Tree
-from hydria.render.haproxy.logs import RING, Entry, ending, parse
+from hydria.render.haproxy.logs import RING, Entry, ending, parse, watch
 from hydria.settings import Settings
 from hydria.spec import Instance
 
@@ -115,7 +115,7 @@ class TrafficLog:
     async def _show(self, instance: Instance, say: Say, form: Form, *, follow: bool) -> None:
         path = self._settings.run_dir / "amphorae" / instance.amphora_id / "haproxy.sock"
         names, generation = Names(instance.tree), instance.generation
-        async for line in ring.follow(path, RING) if follow else _now(path):
+        async for line in ring.follow(path, RING, watch) if follow else _now(path):
             entry = parse(line)
             if entry is None:
                 continue

@@ -175,8 +175,8 @@ class AgentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Path | None,
         Meta(
             description="Datagram socket, such as /dev/log, to which HAProxy also sends the access logs and changes of"
-            " members' health, as RFC 5424 and local0. It costs each request about a tenth more of HAProxy's time."
-            " Unset: they are only kept in memory, for hydria logs."
+            " members' health, as RFC 5424 and local0. It costs HAProxy a fifth more time for each request or so."
+            " Unset: they are only in memory, for hydria logs."
         ),
     ] = None
     threads: Annotated[int, Meta(ge=1, le=64, description="Threads of each HAProxy.")] = 1

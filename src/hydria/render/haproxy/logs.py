@@ -1,7 +1,8 @@
 """The access log: what HAProxy writes of each connection or request, and how to read it again. Pure.
 
-Lines go to a ring in HAProxy's memory, which costs no system call and is read over the runtime socket, and from there
-to whoever follows; and to a syslog socket, where the settings name one.
+Lines go to a ring in HAProxy's memory, which costs no system call and is read over the runtime socket; and to a syslog
+socket, where the settings name one. Writing a line is a twelfth of all that HAProxy does for a request: ordinary
+requests are written only while somebody watches, or for syslog; errors and TCP connections always.
 """
 
 import re
@@ -14,6 +15,7 @@ from hydria.render.haproxy.parts import Section, Surroundings, mode_of
 from hydria.render.quoting import quote
 
 RING = "traffic"
+_WATCHED = "proc.watched"
 
 # Bytes of the whole ring, and of its longest line: what is longer is cut.
 _SIZE, _LENGTH = 65536, 2048
@@ -34,8 +36,19 @@ def ring() -> Section:
 
 def traffic_lines(listener: Listener, surroundings: Surroundings) -> list[str]:
     """Return what a frontend needs so that its traffic is logged."""
-    text = _HTTP if mode_of(listener) == "http" else _TCP
-    return [*_targets(surroundings, "info"), f"log-format {quote(text)}"]
+    if mode_of(listener) != "http":
+        return [*_targets(surroundings, "info"), f"log-format {quote(_TCP)}"]
+    lines = [*_targets(surroundings, "info"), f"log-format {quote(_HTTP)}"]
+    if surroundings.syslog is None:
+        # A variable that nobody has set yet makes the second condition fail, which is what it should.
+        lines.append(f"http-response set-log-level silent if {{ status 200:399 }} !{{ date,sub({_WATCHED}) lt 0 }}")
+    return lines
+
+
+def watch(until: int) -> tuple[str, ...]:
+    """Return what to say on the runtime socket so that every request is written until then (seconds, epoch)."""
+    # Of 2.6 it is an experiment.
+    return ("experimental-mode on", f"set var {_WATCHED} int({until})")
 
 
 def health_lines(surroundings: Surroundings) -> list[str]:
