@@ -40,7 +40,7 @@ _WHOLE: dict[str, Measure] = {
     "memory": memory.measure,
 }
 _PARTS = (*_WHOLE, "api", "beside")
-_PROGRAMS = {"haproxy": "haproxy", "wrk": "wrk", "ip": "iproute2", "nsenter": "util-linux"}
+_PROGRAMS = {"haproxy": "haproxy", "wrk": "wrk", "h2load": "nghttp2-client", "ip": "iproute2", "nsenter": "util-linux"}
 
 
 def main() -> int:

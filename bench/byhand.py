@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -30,6 +30,38 @@ _addresses = (f"{NETWORK}.250.{number}" for number in count(1))
 _LINKS = "link set lo up\naddr add {address}/16 dev eth0\nlink set eth0 up\n"
 
 
+# What somebody writes who wants speed and nothing else.
+_TUNED = """\
+global
+    user haproxy
+    group haproxy
+    nbthread 1
+    maxconn {connections}
+defaults
+    mode http
+    maxconn {connections}
+    retries 3
+    option redispatch
+    timeout connect 5s
+    timeout client 50s
+    timeout server 50s
+frontend tuned
+    bind {vip}:80
+    default_backend members
+backend members
+    balance roundrobin
+{servers}
+"""
+
+
+def tuned(vip: str, configuration: Path, members: str, ports: Sequence[int]) -> str:
+    """Return the text of a HAProxy that is tuned by hand, with as many connections as the amphora's takes."""
+    lines = (line.split() for line in configuration.read_text().splitlines())
+    connections = next(words[1] for words in lines if words[:1] == ["maxconn"])
+    servers = "\n".join(f"    server member{port} {members}:{port}" for port in ports)
+    return _TUNED.format(vip=vip, connections=connections, servers=servers)
+
+
 class Made(Struct, frozen=True):
     """One that runs: its address, and when (`time.perf_counter`) its making began."""
 
@@ -40,7 +72,8 @@ class Made(Struct, frozen=True):
 class ByHand:
     """One such proxy at a time, like the amphora whose configuration is given."""
 
-    def __init__(self, stand: Stand, vip: str, configuration: Path) -> None:
+    def __init__(self, stand: Stand, vip: str, configuration: Path, text: str | None = None) -> None:
+        """`text` is what it runs in the place of what the amphora does."""
         self._namespace = f"{stand.names.prefix}-byhand"
         self._directory = stand.directory / "byhand"
         self._directory.mkdir(exist_ok=True)
@@ -51,7 +84,7 @@ class ByHand:
             directory=self._directory,
         )
         self._vip = vip
-        self._text = configuration.read_text().replace(str(configuration.parent), str(self._directory))
+        self._text = (text or configuration.read_text()).replace(str(configuration.parent), str(self._directory))
         shutil.copy(configuration.with_name("servers.state"), self._directory)
 
     @contextlib.contextmanager

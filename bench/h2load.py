@@ -1,0 +1,31 @@
+"""h2load, run in a namespace: latency at a rate that does not give way when answers are slow."""
+
+import subprocess
+from pathlib import Path
+
+from msgspec import Struct
+
+from figures import quantile
+from hydria.adapters.linux.kernel import inside
+
+
+class Latency(Struct, frozen=True, kw_only=True):
+    """Milliseconds below which half, 99 % and 99.9 % of the answers came."""
+
+    p50: float
+    p99: float
+    p999: float
+
+
+def latency(url: str, *, rate: int, seconds: int, log: Path, namespace: str) -> Latency:
+    """Ask `rate` times a second over HTTP/1.1. Raises RuntimeError for any answer that is no 200."""
+    clients = 16
+    given = ["--h1", f"--clients={clients}", f"--rps={rate / clients}", f"--duration={seconds}", f"--log-file={log}"]
+    log.unlink(missing_ok=True)
+    with inside(namespace):
+        said = subprocess.run(["h2load", *given, url], capture_output=True, text=True, check=True).stdout
+    rows = [line.split("\t") for line in log.read_text().splitlines()]
+    if not rows or any(row[1] != "200" for row in rows):
+        raise RuntimeError(f"h2load at {url}: {said}")
+    ordered = sorted(int(row[2]) / 1000 for row in rows)
+    return Latency(p50=quantile(ordered, 0.5), p99=quantile(ordered, 0.99), p999=quantile(ordered, 0.999))
