@@ -3,10 +3,12 @@
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import structlog
 from msgspec import structs
-from sqlalchemy import and_, func, not_, or_, select, update
+from sqlalchemy import CompoundSelect, and_, bindparam, func, not_, or_, select, union, update
 
 from hydria.controller.legs import release
 from hydria.model import LoadBalancer
@@ -40,21 +42,8 @@ class Reconciler:
         Those are the ones that no host serves or will serve, that must go and no host knows, and that wait for a
         host which is silent.
         """
-        lb, amphora, host = columns(LoadBalancer), columns(Amphora), columns(KnownHost)
-        joined = (
-            rows_of(LoadBalancer)
-            .table.outerjoin(rows_of(Amphora).table, amphora.load_balancer_id == lb.id)
-            .outerjoin(rows_of(KnownHost).table, host.name == amphora.host)
-        )
-        going = lb.deleted_in.is_not(None)
-        other = rows_of(Amphora).table.alias()
-        stays = select(other.c.id).where(other.c.load_balancer_id == lb.id, other.c.leaving.is_(False)).exists()
-        unserved = or_(amphora.id.is_(None), and_(not_(going), not_(stays)))
-        leaving = going & amphora.leaving.is_(False)
-        pending = (lb.observed < lb.generation) & (lb.failed < lb.generation)
-        silent = pending & (host.seen_at < _heard_since(now))
-        statement = select(lb.id).select_from(joined).where(or_(unserved, leaving, silent)).distinct()
-        return [key for (key,) in transaction.execute(statement)]
+        found = transaction.execute(_due(), {"heard_since": _heard_since(now)})
+        return [key for (key,) in found]
 
     def networks_changed(self, transaction: Transaction) -> bool:
         """Say whether legs are not any more as hosts were told. Only reads."""
@@ -208,6 +197,24 @@ class Reconciler:
             else:
                 transaction.update(kept)
         transaction.delete(Traffic, c.amphora_id == amphora.id)
+
+
+@cache
+def _due() -> CompoundSelect[Any]:
+    lb, amphora, host = columns(LoadBalancer), columns(Amphora), columns(KnownHost)
+    mine = select(amphora.id).where(amphora.load_balancer_id == lb.id)
+    served, stays, going = mine.exists(), mine.where(amphora.leaving.is_(False)).exists(), lb.deleted_in.is_not(None)
+    # Whatever takes an amphora away is a change, so that what is settled needs no look.
+    unsettled = lb.observed < lb.generation
+    alone = select(lb.id).where(unsettled, or_(and_(not_(going), not_(stays)), and_(going, or_(not_(served), stays))))
+    # From the hosts on, of which few are silent.
+    hosted = rows_of(KnownHost).table.join(rows_of(Amphora).table, amphora.host == host.name)
+    waiting = (
+        select(lb.id)
+        .select_from(hosted.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id))
+        .where(host.seen_at < bindparam("heard_since"), unsettled, lb.failed < lb.generation)
+    )
+    return union(alone, waiting)
 
 
 def _judged(load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalancer:

@@ -159,8 +159,7 @@ class Haproxy:
     async def _change(self, rendering: Rendering, planned: list[Step]) -> None:
         self._changing.touch()
         self._rendering = None
-        for step in planned:
-            await haproxy_socket.apply(self._socket, step)
+        await haproxy_socket.apply(self._socket, planned)
         self._candidate.write_text(rendering.text)
         await self._check()
         self._candidate.rename(self._directory / "haproxy.cfg")

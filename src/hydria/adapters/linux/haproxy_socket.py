@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -37,10 +37,17 @@ class Session:
 
     async def ask(self, command: str) -> str:
         """Send a line, return the answer. Raises HostError."""
+        return (await self.ask_all([command]))[0]
+
+    async def ask_all(self, commands: Sequence[str]) -> list[str]:
+        """Send lines without waiting in between, return the answers. Raises HostError."""
         with _answering():
-            async with asyncio.timeout(_PATIENCE):
-                self._writer.write(f"{command}\n".encode())
-                return (await self._reader.readuntil(_PROMPT)).decode(errors="replace").removesuffix("\n> ").strip()
+            self._writer.write("".join(f"{command}\n" for command in commands).encode())
+            return [await self._answer() for _ in commands]
+
+    async def _answer(self) -> str:
+        async with asyncio.timeout(_PATIENCE):
+            return (await self._reader.readuntil(_PROMPT)).decode(errors="replace").removesuffix("\n> ").strip()
 
     async def state(self) -> Literal["serving", "finishing", "finished"]:
         """Say whether another process has taken over, and the last connection has ended. Raises HostError."""
@@ -124,39 +131,48 @@ def _state(status: str, check: str) -> ServerState:
     return "up" if status.startswith(("UP", "NOLB", "DRAIN")) else "unknown"
 
 
-async def apply(path: str, step: Step) -> None:
-    """Make one change of servers in the running process. Raises HostError when HAProxy refuses it."""
+async def apply(path: str, planned: Iterable[Step]) -> None:
+    """Make changes of servers in the running process. Raises HostError when it refuses one; then others are made."""
+    told = [each for step in planned for each in _commands(step)]
+    if not told:
+        return
+    running = await session(path)
+    try:
+        answers = await running.ask_all([command for command, _ in told])
+    finally:
+        running.close()
+    for (command, expected), answer in zip(told, answers, strict=True):
+        if answer != expected:
+            raise HostError(f"HAProxy refuses '{command}': {answer or 'no answer'}")
+
+
+def _commands(step: Step) -> Iterator[tuple[str, str]]:
+    """Yield the commands of a step, each with the answer when all is well."""
     if isinstance(step, Add):
         server = step.server
         key = f"{server.backend}/{server.name}"
         words = ("add server", key, server.address, "weight", str(server.weight), *server.options)
-        await _tell(path, " ".join(words), "New server registered.")
+        yield " ".join(words), "New server registered."
         if server.cookie_key is not None:
-            await _tell(path, f"set dynamic-cookie-key backend {server.backend} {server.cookie_key}")
+            yield f"set dynamic-cookie-key backend {server.backend} {server.cookie_key}", ""
         if "check" in server.options:
-            await _tell(path, f"enable health {key}")
+            yield f"enable health {key}", ""
         if server.enabled:
-            await _tell(path, f"set server {key} state ready")
+            yield f"set server {key} state ready", ""
     elif isinstance(step, Adjust):
         key = f"{step.after.backend}/{step.after.name}"
         if step.before.weight != step.after.weight:
-            await _tell(path, f"set server {key} weight {step.after.weight}")
+            yield f"set server {key} weight {step.after.weight}", ""
         if step.before.enabled != step.after.enabled:
-            await _tell(path, f"set server {key} state {'ready' if step.after.enabled else 'maint'}")
+            yield f"set server {key} state {'ready' if step.after.enabled else 'maint'}", ""
     elif isinstance(step, Remove):
-        await _tell(path, f"set server {step.server.backend}/{step.server.name} state maint")
+        yield f"set server {step.server.backend}/{step.server.name} state maint", ""
 
 
 async def forget(path: str, server: Server) -> bool:
     """Delete a server that takes nothing any more; False while it still has connections."""
     answer = await ask(path, f"del server {server.backend}/{server.name}")
     return "deleted" in answer or "No such server" in answer
-
-
-async def _tell(path: str, command: str, expected: str = "") -> None:
-    answer = await ask(path, command)
-    if answer != expected:
-        raise HostError(f"HAProxy refuses '{command}': {answer or 'no answer'}")
 
 
 def _checked(server: Server, marked: Collection[str]) -> bool:

@@ -4,9 +4,11 @@ import ipaddress
 import random
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 from msgspec import UNSET
-from sqlalchemy import case, exists, literal, select
+from sqlalchemy import Select, Text, bindparam, case, exists, select
 
 from hydria.homecloud.network import changes
 from hydria.homecloud.network.addresses import canonical, from_key, is_usable, key_of
@@ -114,23 +116,29 @@ def check_mac(transaction: Transaction, network_id: str, mac: str) -> str:
 
 def _free(transaction: Transaction, subnet: Subnet) -> str | None:
     """Return the lowest address of the pools that nobody has, or None."""
-    table = rows_of(Address).table
-    one, other = table.alias(), table.alias()
     for pool in subnet.allocation_pools:
-        first, last = key_of(pool.start), key_of(pool.end)
-        first_taken = exists().where(other.c.subnet_id == subnet.id, other.c.key == first)
-        next_taken = exists().where(other.c.subnet_id == subnet.id, other.c.key == one.c.next)
-        behind = (
-            select(one.c.next)
-            .where(one.c.subnet_id == subnet.id, one.c.key >= first, one.c.key < last, ~next_taken)
-            .order_by(one.c.key)
-            .limit(1)
-            .scalar_subquery()
-        )
-        key = transaction.execute(select(case((~first_taken, literal(first)), else_=behind))).scalar_one()
+        ends = {"subnet_id": subnet.id, "first": key_of(pool.start), "last": key_of(pool.end)}
+        key = transaction.execute(_lowest_free(), ends).scalar_one()
         if key is not None:
             return from_key(key, subnet.ip_version)
     return None
+
+
+@cache
+def _lowest_free() -> Select[Any]:
+    table = rows_of(Address).table
+    one, other = table.alias(), table.alias()
+    subnet_id, first, last = (bindparam(name, type_=Text) for name in ("subnet_id", "first", "last"))
+    first_taken = exists().where(other.c.subnet_id == subnet_id, other.c.key == first)
+    next_taken = exists().where(other.c.subnet_id == subnet_id, other.c.key == one.c.next)
+    behind = (
+        select(one.c.next)
+        .where(one.c.subnet_id == subnet_id, one.c.key >= first, one.c.key < last, ~next_taken)
+        .order_by(one.c.key)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return select(case((~first_taken, first), else_=behind))
 
 
 def _checked(transaction: Transaction, subnet: Subnet, ip: str) -> str:
