@@ -21,6 +21,7 @@ import create
 import member
 import memory
 import octavia_api
+import packets
 import traffic
 from figures import Figure, table
 from hydria.errors import HydriaError
@@ -37,10 +38,18 @@ _WHOLE: dict[str, Measure] = {
     "changes": changes.measure,
     "batch": member.measure_batch,
     "traffic": traffic.measure,
+    "datagrams": packets.measure,
     "memory": memory.measure,
 }
 _PARTS = (*_WHOLE, "api", "beside")
-_PROGRAMS = {"haproxy": "haproxy", "wrk": "wrk", "h2load": "nghttp2-client", "ip": "iproute2", "nsenter": "util-linux"}
+_PROGRAMS = {
+    "haproxy": "haproxy",
+    "nft": "nftables",
+    "wrk": "wrk",
+    "h2load": "nghttp2-client",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+}
 
 
 def main() -> int:

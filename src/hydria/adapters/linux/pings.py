@@ -25,6 +25,7 @@ class Pings:
         self._on_change = on_change
         self._file = directory / "pings.json"
         self._checks = Checks(self._file, self._turned)
+        self._lock = asyncio.Lock()
         # What HAProxy knows: nobody hears of it before.
         self._told: Mapping[str, ServerState] = {}
         self._telling: set[asyncio.Task[None]] = set()
@@ -63,9 +64,11 @@ class Pings:
         task.add_done_callback(self._telling.discard)
 
     async def _tell(self) -> None:
-        states = self._checks.states
-        await self._haproxy.mark(states)
-        self._told = states
+        # One after another: the last one told is what is known last.
+        async with self._lock:
+            states = self._checks.states
+            await self._haproxy.mark(states)
+            self._told = states
 
     async def _turn(self) -> None:
         try:

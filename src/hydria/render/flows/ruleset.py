@@ -256,26 +256,21 @@ def _number(service: _Service, pool: Pool, weights: Mapping[str, int]) -> tuple[
 
 
 def _hooks(services: list[_Service]) -> Iterable[_Block]:
-    allowed = [each for each in services if each.listener.allowed_cidrs]
-    screen = [
-        f"type filter hook prerouting priority mangle; {_OPEN}",
-        *_dispatch(allowed, "allow_{0.listener.id}", "ct direction original "),
-    ]
     choose = [f"type nat hook prerouting priority dstnat; {_OPEN}", *_dispatch(services, "choose_{0.name}")]
     pairs = [(target.mark, each.listener.id) for each in services for target in each.targets]
     count = [
         f"ct direction {way} counter name ct mark map {{ "
         + ", ".join(f'{mark:#010x} : "{what}_{listener}"' for mark, listener in pairs)
-        + " }"
+        + " } accept"
         for way, what in (("original", "in"), ("reply", "out"))
         if pairs
     ]
-    # An amphora is no router: nothing else passes.
-    forward = ["type filter hook forward priority filter; policy drop;", *count, "ct status dnat accept"]
+    # An amphora is no router: nothing passes but flows that are known, each packet by one look.
+    forward = ["type filter hook forward priority filter; policy drop;", *count]
     # What no member took is refused, or the kernel would remember it as a flow that ends here.
     refuse = "meta l4proto { udp, sctp } ct state new reject"
     return (
-        (("chain", "screen"), screen),
+        *_screen(services),
         (("chain", "choose"), choose),
         (("chain", "forward"), forward),
         (("chain", "refuse"), [f"type filter hook input priority filter; {_OPEN}", refuse]),
@@ -294,6 +289,15 @@ def _hooks(services: list[_Service]) -> Iterable[_Block]:
             [f"type nat hook postrouting priority srcnat; {_OPEN}", "ct status dnat masquerade"],
         ),
     )
+
+
+def _screen(services: list[_Service]) -> list[_Block]:
+    """Return the hook for those that not everybody may come to; every packet passes it."""
+    picky = [each for each in services if each.listener.allowed_cidrs]
+    if not picky:
+        return []
+    begin = f"type filter hook prerouting priority mangle; {_OPEN}"
+    return [(("chain", "screen"), [begin, *_dispatch(picky, "allow_{0.listener.id}", "ct direction original ")])]
 
 
 def _dispatch(services: list[_Service], chain: str, condition: str = "") -> list[str]:
