@@ -1,13 +1,13 @@
 """What the inside needs of the outside, as Protocols. Adapters implement them; tests pass fakes that can fail."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from hydria.model.status import ServerState
-from hydria.spec import Counters, Instance, Interface, Topology
+from hydria.spec import Counters, GuardRule, Instance, Interface, Topology
 
 
 class Clock(Protocol):
@@ -174,6 +174,14 @@ class Networking(Protocol):
 
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
         """Say whether a security group is there."""
+        ...
+
+    def swap_security_groups(self, port_id: str, before: Sequence[str], after: Sequence[str]) -> None:
+        """Put a port into other security groups, those besides stay; it is the caller who has the hosts told."""
+        ...
+
+    def guard(self, security_group_ids: Sequence[str]) -> tuple[GuardRule, ...]:
+        """Return what security groups let in, in a fixed order."""
         ...
 
     def refuses_vip(self, network_id: str) -> str | None:

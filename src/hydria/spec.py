@@ -40,10 +40,25 @@ class Limit(Struct, frozen=True, kw_only=True):
         return cls(kbps=kbps, burst_kbit=burst_kbit or kbps * 4 // 5)
 
 
+class GuardRule(Struct, frozen=True, kw_only=True):
+    """What may come in: an ingress rule of a security group, as Neutron words it.
+
+    `ethertype` is `IPv4` or `IPv6`, `protocol` a name or number, None any. Ports are a range, of ICMP type and code.
+    `sources` are CIDRs or addresses, None anybody, empty nobody.
+    """
+
+    ethertype: str
+    protocol: str | None = None
+    port_min: int | None = None
+    port_max: int | None = None
+    sources: tuple[str, ...] | None = None
+
+
 class Interface(Struct, frozen=True, kw_only=True):
     """One leg of a namespace in a network: the data of a Neutron port.
 
-    `egress` limits what the namespace sends, `ingress` what it is sent.
+    `egress` limits what the namespace sends, `ingress` what it is sent. `guard` is what may come in, None everything;
+    answers always may.
     """
 
     port_id: str
@@ -54,6 +69,7 @@ class Interface(Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
     egress: Limit | None = None
     ingress: Limit | None = None
+    guard: tuple[GuardRule, ...] | None = None
 
 
 class Instance(Struct, frozen=True, kw_only=True):

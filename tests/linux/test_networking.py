@@ -214,3 +214,63 @@ def test_a_changed_gateway_reaches_a_running_amphora(cloud: Cloud) -> None:
     eventually(lambda: not reached())
     cloud.ask("PUT", f"subnets/{cloud.subnet}", {"subnet": {"host_routes": []}})
     eventually(reached)
+
+
+def test_security_groups_say_who_comes_in_and_change_at_once(cloud: Cloud) -> None:
+    group = cloud.ask("POST", "security-groups", {"security_group": {"name": "in"}})["security_group"]["id"]
+
+    def let_in(**rule: object) -> str:
+        form = {"security_group_id": group, "direction": "ingress", **rule}
+        made = cloud.ask("POST", "security-group-rules", {"security_group_rule": form})
+        return str(made["security_group_rule"]["id"])
+
+    def reach(client: str, address: str, port: int = 80) -> bool:
+        with suppress(TimeoutError):
+            return get(client, address, port, timeout=0.5)[0] == 200
+        return False
+
+    more = [{"subnet_id": cloud.subnet6}]
+    form = {"vip_subnet_id": cloud.subnet, "additional_vips": more, "vip_sg_ids": [group]}
+    made = cloud.balancer({"address": "192.0.2.11", "subnet_id": cloud.far_subnet}, **form)
+    address, six = made["vip_address"], made["additional_vips"][0]["ip_address"]
+    proxy = cloud.product.proxy
+    near, far = cloud.product.client, cloud.far_client
+    port = cloud.ask("GET", f"ports/{made['vip_port_id']}")["port"]
+    assert port["security_groups"] == [group]
+    assert not reach(near, address)
+    assert not reach(cloud.client6, six)
+    # One range, one protocol, one version.
+    rule = let_in(protocol="tcp", port_range_min=80, port_range_max=90, remote_ip_prefix="10.0.0.0/24")
+    eventually(lambda: reach(near, address))
+    assert not reach(far, address)
+    assert not reach(cloud.client6, six)
+    let_in(protocol="tcp", port_range_min=80, port_range_max=80, ethertype="IPv6")
+    eventually(lambda: reach(cloud.client6, six))
+    # A connection that is there goes on when its rule goes; new ones do not come in.
+    with inside(near):
+        going = socket.create_connection((address, 80), timeout=5)
+    with going:
+        going.sendall(b"GET / HTTP/1.1\r\n")
+        cloud.ask("DELETE", f"security-group-rules/{rule}")
+        eventually(lambda: not reach(near, address))
+        going.sendall(b"Host: x\r\n\r\n")
+        assert going.recv(100).startswith(b"HTTP/1.1 200")
+    # Whoever is in another group, as ports join and leave it.
+    friends = cloud.ask("POST", "security-groups", {"security_group": {"name": "friends"}})["security_group"]["id"]
+    let_in(remote_group_id=friends)
+    fixed = [{"subnet_id": cloud.far_subnet, "ip_address": "192.0.2.50"}]
+    friend = {"network_id": cloud.far, "fixed_ips": fixed, "security_groups": [friends]}
+    friend_id = cloud.ask("POST", "ports", {"port": friend})["port"]["id"]
+    eventually(lambda: reach(far, address))
+    assert not reach(near, address)
+    cloud.ask("PUT", f"ports/{friend_id}", {"port": {"security_groups": []}})
+    eventually(lambda: not reach(far, address))
+    cloud.ask("DELETE", f"ports/{friend_id}")
+    # Held as long as somebody uses it; without, every listener is open.
+    assert cloud.product.ask("DELETE", f"{NET}/security-groups/{group}").status_code == 409
+    path = f"loadbalancers/{made['id']}"
+    assert cloud.product.ask("PUT", path, {"loadbalancer": {"vip_sg_ids": []}}).status_code == 200
+    eventually(lambda: reach(near, address) and reach(far, address) and reach(cloud.client6, six))
+    assert cloud.product.proxy == proxy
+    for each in (group, friends):
+        cloud.ask("DELETE", f"security-groups/{each}")

@@ -52,7 +52,6 @@ def test_it_names_the_first(children: tuple[Any, ...], what: str, where: str) ->
 @pytest.mark.parametrize(
     ("attributes", "what"),
     [
-        ({"vip_sg_ids": (key("e", 1),)}, "vip_sg_ids"),
         ({"vip_vnic_type": "direct"}, "vip_vnic_type direct"),
     ],
 )

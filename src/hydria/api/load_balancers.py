@@ -116,6 +116,8 @@ class LoadBalancers(ResourceApi):
         qos_policy_id = port.qos_policy_id if call.form.vip_qos_policy_id is UNSET else call.form.vip_qos_policy_id
         if qos_policy_id != port.qos_policy_id:
             networking.set_qos_policy(port.id, qos_policy_id)
+        if call.form.vip_sg_ids:
+            networking.swap_security_groups(port.id, (), call.form.vip_sg_ids)
         return build(
             LoadBalancer,
             call.form,
@@ -156,6 +158,9 @@ class LoadBalancers(ResourceApi):
         assert isinstance(after, LoadBalancer)  # noqa: S101 - by the kind
         if after.vip_qos_policy_id != before.vip_qos_policy_id:
             self._networking_of(call.transaction).set_qos_policy(after.vip_port_id, after.vip_qos_policy_id)
+        if after.vip_sg_ids != before.vip_sg_ids:
+            networking = self._networking_of(call.transaction)
+            networking.swap_security_groups(after.vip_port_id, before.vip_sg_ids, after.vip_sg_ids)
         return after
 
     def check_delete(self, call: Call, resource: Resource) -> None:

@@ -7,6 +7,7 @@ asked for exists, and measured statuses stay as they were made.
 import ipaddress
 import threading
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -20,7 +21,7 @@ from hydria.errors import HostError
 from hydria.model import HealthMonitor, L7Policy, L7Rule, LoadBalancer, Member
 from hydria.model.status import OperatingStatus
 from hydria.ports import Clock, Device, Networking, Port, Purpose, Subnet
-from hydria.spec import Address, Interface, Report
+from hydria.spec import Address, GuardRule, Interface, Report
 from hydria.store import Database, Transaction, columns
 from hydria.store.resources import Amphora
 from hydria.store.tables import rows_of
@@ -118,6 +119,14 @@ class NoopNetworking:
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
         """Say whether a security group is there: every one is."""
         return True
+
+    def swap_security_groups(self, port_id: str, before: Sequence[str], after: Sequence[str]) -> None:
+        """Put a port into other security groups, if it is there."""
+        self._real.swap_security_groups(port_id, before, after)
+
+    def guard(self, security_group_ids: Sequence[str]) -> tuple[GuardRule, ...]:
+        """Return what security groups let in."""
+        return self._real.guard(security_group_ids)
 
     def refuses_vip(self, network_id: str) -> str | None:
         """Say why a VIP on this network cannot work: never."""

@@ -22,7 +22,9 @@ def interfaces(networking: Networking, amphora: Amphora, tree: Tree) -> tuple[In
             f"The VIP port {load_balancer.vip_port_id} does not exist any more. Delete the load balancer and create it "
             "again."
         )
-    legs = [vip]
+    # Without groups of their owner's, exactly the listeners' ports are open: nothing else listens.
+    groups = load_balancer.vip_sg_ids
+    legs = [structs.replace(vip, guard=networking.guard(groups)) if groups else vip]
     ports = _by_subnet(networking.ports_of(amphora.id))
     for subnet_id in _member_subnets(tree):
         port = ports.get(subnet_id) or _make(networking, amphora, tree, subnet_id)

@@ -169,6 +169,7 @@ class Reconciler:
         if load_balancer.vip_port_owned:
             networking.delete_port(load_balancer.vip_port_id)
         else:
+            networking.swap_security_groups(load_balancer.vip_port_id, load_balancer.vip_sg_ids, ())
             networking.bind_port(load_balancer.vip_port_id, None)
         for kind in (*CHILDREN, Health, Traffic):
             transaction.delete(kind, columns(kind).load_balancer_id == load_balancer.id)

@@ -8,7 +8,6 @@ from hydria.model import Listener, LoadBalancer, Member, Pool, Resource, Tree
 _LISTENERS = ("HTTP", "HTTPS", "PROMETHEUS", "SCTP", "TCP", "UDP")
 
 # Attributes that have an effect wherever they are set. (Those of TLS have one only where it ends or begins.)
-_LOAD_BALANCER = ("vip_sg_ids",)
 _POOL = ("tls_enabled",)
 
 # What reads requests, so that it can read a cookie.
@@ -25,7 +24,6 @@ def unable(tree: Tree) -> str | None:
 
 def _missing(tree: Tree) -> Iterator[str]:
     root = tree.load_balancer
-    yield from _attributes(root, _LOAD_BALANCER)
     if root.vip_vnic_type != "normal":
         yield _sentence(root, f"vip_vnic_type {root.vip_vnic_type}")
     if not root.admin_state_up:

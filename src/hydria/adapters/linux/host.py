@@ -18,6 +18,7 @@ from hydria.adapters.linux.events import Events
 from hydria.adapters.linux.exposition import exposition
 from hydria.adapters.linux.finishing import Finishing
 from hydria.adapters.linux.flows import Flows
+from hydria.adapters.linux.guard import Guard
 from hydria.adapters.linux.haproxy import Haproxy, Program, make_directory
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.pings import Pings
@@ -45,6 +46,7 @@ class _Amphora(Struct, kw_only=True):
 
     haproxy: Haproxy
     flows: Flows
+    guard: Guard
     pings: Pings
     tally: Tally
     lock: asyncio.Lock
@@ -174,8 +176,8 @@ class LinuxHost:
     async def _serve(self, amphora: _Amphora, instance: Instance) -> None:
         key = instance.amphora_id
         namespace = self._names.amphora(key)
-        await asyncio.to_thread(self._connect, namespace, instance)
         make_directory(self._directory(key))
+        await asyncio.to_thread(self._connect, amphora, namespace, instance)
         before = amphora.haproxy.process
         before_pid = before.pid if before is not None else None
         finishing = await amphora.haproxy.converge(self._render(instance))
@@ -194,8 +196,10 @@ class LinuxHost:
         if amphora.sweeper is None or amphora.sweeper.done():
             amphora.sweeper = asyncio.create_task(self._sweep(amphora))
 
-    def _connect(self, namespace: str, instance: Instance) -> None:
+    def _connect(self, amphora: _Amphora, namespace: str, instance: Instance) -> None:
         kernel.ensure_namespace(namespace)
+        # Before there is an address to speak to.
+        amphora.guard.ensure(instance.interfaces[0].guard)
         for index, interface in enumerate(instance.interfaces):
             kernel.ensure_leg(self._names, namespace, f"eth{index}", interface)
 
@@ -220,6 +224,7 @@ class LinuxHost:
             self._amphorae[key] = _Amphora(
                 haproxy=haproxy,
                 flows=flows,
+                guard=Guard(namespace, directory, "eth0"),
                 pings=pings,
                 tally=tally,
                 finishing=Finishing(tally),

@@ -26,6 +26,7 @@ def interface_of(connection: "Connection", port: Any) -> Interface:
         for destination, via in ways:
             # One default route: the first subnet's.
             routes.setdefault(destination, Route(destination=destination, via=via))
+    limits = _limits(connection, port)
     return Interface(
         port_id=port.id,
         network_id=port.network_id,
@@ -33,7 +34,8 @@ def interface_of(connection: "Connection", port: Any) -> Interface:
         mtu=network.mtu or 1500,
         addresses=tuple(addresses),
         routes=tuple(routes.values()),
-        **_limits(connection, port),
+        egress=limits.get("egress"),
+        ingress=limits.get("ingress"),
     )
 
 

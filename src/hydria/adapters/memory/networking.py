@@ -4,6 +4,7 @@ It knows no transactions: what it did stays done when the transaction that asked
 """
 
 import uuid
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from msgspec import Struct, structs
@@ -11,7 +12,7 @@ from msgspec import Struct, structs
 from hydria.adapters.memory.faults import Faults
 from hydria.errors import Conflict, Invalid
 from hydria.ports import Device, Port, Subnet
-from hydria.spec import Address, Interface, Route
+from hydria.spec import Address, GuardRule, Interface, Route
 
 
 class _Network(Struct, frozen=True, kw_only=True):
@@ -168,6 +169,13 @@ class MemoryNetworking:
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
         """Say whether a security group is there."""
         return security_group_id in self.security_groups
+
+    def swap_security_groups(self, port_id: str, before: Sequence[str], after: Sequence[str]) -> None:
+        """Put a port into other security groups: they are not kept."""
+
+    def guard(self, security_group_ids: Sequence[str]) -> tuple[GuardRule, ...]:
+        """Return what security groups let in: nothing."""
+        return ()
 
     def refuses_vip(self, network_id: str) -> str | None:
         """Say why a VIP on this network cannot work, or return None."""

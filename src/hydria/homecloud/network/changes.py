@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from msgspec import structs
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from hydria.homecloud.network.rows import (
     OCTAVIA,
@@ -19,8 +19,10 @@ from hydria.homecloud.network.rows import (
     QosPolicy,
     Router,
     Row,
+    SecurityGroupRule,
     Subnet,
     TopologyCounter,
+    holds,
 )
 from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of
@@ -56,6 +58,8 @@ def add(transaction: Transaction, *rows: Row) -> None:
     transaction.insert(*rows)
     if any(_wired(transaction, row) for row in rows):
         rewire(transaction)
+    for row in rows:
+        _alter_guards(transaction, row)
 
 
 def change(transaction: Transaction, row: R, now: datetime, **values: object) -> R:
@@ -69,6 +73,8 @@ def change(transaction: Transaction, row: R, now: datetime, **values: object) ->
         _wired(transaction, row) or _wired(transaction, changed)
     ):
         rewire(transaction)
+    if "security_groups" in differing:
+        _alter_guards(transaction, row, changed)
     if not differing.isdisjoint(_LEGS.get(type(row), ())):
         alter(transaction, _ports_of(transaction, row))
     return changed
@@ -80,6 +86,7 @@ def remove(transaction: Transaction, row: Row) -> None:
     transaction.delete(type(row), columns(type(row)).id == row.id)
     if wired:
         rewire(transaction)
+    _alter_guards(transaction, row)
 
 
 def rewire(transaction: Transaction) -> None:
@@ -105,6 +112,26 @@ def alter(transaction: Transaction, port_ids: Iterable[str]) -> None:
 def forget(transaction: Transaction, port_id: str) -> None:
     """Have it that everybody was told of a port's leg."""
     transaction.delete(AlteredPort, columns(AlteredPort).port_id == port_id)
+
+
+def alter_guards(transaction: Transaction, port: Port) -> None:
+    """Have it that a port's addresses changed: rules may let in those who are in its groups."""
+    _alter_guards(transaction, port)
+
+
+def _alter_guards(transaction: Transaction, *rows: Row) -> None:
+    """Write down the ports whose security groups let in others than before, now that these rows came, changed or go."""
+    groups = {row.security_group_id for row in rows if isinstance(row, SecurityGroupRule)}
+    members = {group for row in rows if isinstance(row, Port) for group in row.security_groups}
+    if members:
+        rule = columns(SecurityGroupRule)
+        asked = select(rule.security_group_id).where(rule.remote_group_id.in_(members))
+        groups |= set(transaction.execute(asked.distinct()).scalars())
+    if groups:
+        port = columns(Port)
+        held = or_(*(holds(port.security_groups, group) for group in sorted(groups)))
+        users = select(port.id).where(port.device_owner == OCTAVIA, held)
+        alter(transaction, transaction.execute(users).scalars())
 
 
 def _ports_of(transaction: Transaction, row: Row) -> list[str]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from msgspec import json as msgspec_json
 from sqlalchemy import Boolean, ColumnElement, Text, case, cast, literal, null, or_, select, true
 
 from hydria.homecloud.network import views
@@ -21,6 +20,7 @@ from hydria.homecloud.network.rows import (
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
+    holds,
 )
 from hydria.ports import Caller
 from hydria.store import Transaction, columns
@@ -58,12 +58,6 @@ class Kind(Struct, frozen=True, kw_only=True):
     def visible(self, caller: Caller) -> ColumnElement[bool]:
         """Return the condition that a caller may see a row."""
         return true() if caller.is_admin else self.seen_by(caller)
-
-
-def holds(column: Column, text: str) -> ColumnElement[bool]:
-    """Return the condition that a stored list of texts has this one."""
-    # Lists are stored as JSON, where a quote inside a text is escaped: the quoted text is found only as a whole.
-    return column.contains(msgspec_json.encode(text).decode(), autoescape=True)
 
 
 def _attributes(kind: type[Row], **more: Column) -> dict[str, Column]:

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from sqlalchemy import Boolean, ColumnElement, Integer, Text, and_, cast, false, func, not_, or_, select
 
 from hydria.homecloud.network.faults import bad_request, fault, invalid_input
-from hydria.homecloud.network.kinds import Column, Kind, holds
-from hydria.homecloud.network.rows import Row
+from hydria.homecloud.network.kinds import Column, Kind
+from hydria.homecloud.network.rows import Row, holds
 from hydria.http.operation import Call
 from hydria.store import columns
 from hydria.store.tables import rows_of

@@ -2,7 +2,7 @@
 
 import ipaddress
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, true
@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, true
 from hydria import ports
 from hydria.homecloud.network import changes, interfaces, plugging
 from hydria.homecloud.network.faults import fault
+from hydria.homecloud.network.guards import guard
 from hydria.homecloud.network.kinds import NETWORK, PORT, QOS_POLICY, SECURITY_GROUP, SUBNET, Kind
 from hydria.homecloud.network.rows import Address, AlteredPort, Network, Port, QosPolicy, SecurityGroup, Subnet
 from hydria.ports import Caller
-from hydria.spec import Interface
+from hydria.spec import GuardRule, Interface
 from hydria.store import Transaction, columns
 
 
@@ -128,6 +129,19 @@ class HomeNetworking:
     def forget_altered_ports(self) -> None:
         """Have it that everybody was told of these ports."""
         self._transaction.delete(AlteredPort, true())
+
+    def swap_security_groups(self, port_id: str, before: Sequence[str], after: Sequence[str]) -> None:
+        """Put a port into other security groups; those that it has besides stay."""
+        port = self._transaction.get(Port, port_id)
+        if port is not None:
+            groups = dict.fromkeys([*(each for each in port.security_groups if each not in before), *after])
+            changes.change(self._transaction, port, self._now, security_groups=tuple(groups))
+            # Whoever asks for it tells the hosts.
+            changes.forget(self._transaction, port_id)
+
+    def guard(self, security_group_ids: Sequence[str]) -> tuple[GuardRule, ...]:
+        """Return what security groups let in, in a fixed order."""
+        return guard(self._transaction, security_group_ids)
 
     def refuses_vip(self, network_id: str) -> str | None:
         """Say why a VIP on this network cannot work and what to do, or return None."""

@@ -97,6 +97,7 @@ def _update(call: Call) -> Port:
         port = structs.replace(port, revision_number=port.revision_number + 1, updated_at=changes.stamp(call.time))
         call.transaction.update(port)
         changes.alter(call.transaction, [port.id])
+        changes.alter_guards(call.transaction, port)
     values |= {"security_groups": groups, "allowed_address_pairs": pairs}
     return changes.change(call.transaction, port, call.time, **values)
 

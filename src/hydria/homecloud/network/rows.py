@@ -3,6 +3,8 @@
 from typing import Any
 
 from msgspec import Struct
+from msgspec import json as msgspec_json
+from sqlalchemy import ColumnElement
 
 from hydria.store import register
 
@@ -10,6 +12,12 @@ ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_IP = "network:floatingip"
 OCTAVIA = "Octavia"
+
+
+def holds(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    """Return the condition that a stored list of texts has this one."""
+    # Lists are stored as JSON, where a quote inside a text is escaped: the quoted text is found only as a whole.
+    return column.contains(msgspec_json.encode(text).decode(), autoescape=True)
 
 
 class Row(Struct, frozen=True, kw_only=True):

@@ -11,9 +11,9 @@ from hydria.homecloud.network import changes
 from hydria.homecloud.network.access import creator
 from hydria.homecloud.network.faults import fault, invalid_attribute, invalid_input
 from hydria.homecloud.network.forms import SecurityGroupCreate, SecurityGroupRuleCreate, SecurityGroupUpdate
-from hydria.homecloud.network.kinds import SECURITY_GROUP, SECURITY_GROUP_RULE, holds
+from hydria.homecloud.network.kinds import SECURITY_GROUP, SECURITY_GROUP_RULE
 from hydria.homecloud.network.resource import given, operations, owned, seen
-from hydria.homecloud.network.rows import Port, SecurityGroup, SecurityGroupRule
+from hydria.homecloud.network.rows import Port, SecurityGroup, SecurityGroupRule, holds
 from hydria.http.operation import Call, Operation
 from hydria.store import Transaction, columns
 
