@@ -11,6 +11,7 @@ from machines import VIP, Machine, eventually
 from msgspec import structs
 
 from hydria.adapters.linux import kernel, nft
+from hydria.adapters.linux.conntrack import end_flows
 from hydria.errors import HostError
 from hydria.model import Listener, Member, Pool
 from hydria.model.pool import SessionPersistence
@@ -36,6 +37,8 @@ BASE = (udp(), udp_pool(), echo(1), echo(2))
 REFUSED = (ConnectionRefusedError, TimeoutError)
 
 CHECKED = monitor(type="UDP-CONNECT", delay=1, timeout=1, max_retries=1, max_retries_down=1)
+ONE = instance(udp(), udp_pool(), echo(1))
+
 KEPT = SessionPersistence(type="SOURCE_IP", persistence_timeout=100, persistence_granularity="255.255.255.254")
 
 
@@ -213,6 +216,23 @@ async def test_a_client_is_forgotten_when_its_time_is_over(machine: Machine, mem
 
     first = ask(machine.client, VIP)
     await eventually(another, 20)
+
+
+async def test_who_has_fewer_flows_gets_the_next_ones(machine: Machine, members: list[Echo]) -> None:
+    fair = udp_pool(lb_algorithm="LEAST_CONNECTIONS")
+    await machine.host.serve(instance(udp(), fair, echo(1), echo(2, weight=0)))
+    assert shares(machine.client, VIP, 8) == {"echo1": 8}
+    wanted = instance(udp(), fair, *BASE[2:], generation=2)
+    await machine.host.serve(wanted)
+    assert shares(machine.client, VIP, 8) == {"echo2": 8}
+    # Flows that end are noticed.
+    ended = [mark for mark in ruleset(wanted.tree, {}).marks if mark not in ruleset(ONE.tree, {}).marks]
+    await asyncio.to_thread(end_flows, machine.names.amphora(AMPHORA), ended)
+
+    async def corrected() -> bool:
+        return shares(machine.client, VIP, 2) == {"echo2": 2}
+
+    await eventually(corrected)
 
 
 @pytest.mark.parametrize("algorithm", ["SOURCE_IP", "SOURCE_IP_PORT"])

@@ -12,7 +12,7 @@ import pytest
 from hydria.model.load_balancer import AdditionalVip
 from hydria.model.pool import SessionPersistence
 from hydria.render.flows import Ruleset, ruleset, transaction
-from hydria.render.flows.sharing import PLACES, places, runs, turn
+from hydria.render.flows.sharing import PLACES, fewest, places, runs, turn
 from hydria.spec import Instance
 from support.trees import instance, key, listener, load_balancer, member, pool
 
@@ -108,6 +108,26 @@ def test_long_turns_are_exact_too() -> None:
     weights = {"a": 255, "b": 256, "c": 1, "d": 250}
     assert Counter(turn(weights)) == weights
     assert len(runs(turn(weights))) == 4
+
+
+@pytest.mark.parametrize(
+    ("weights", "flows", "expected"),
+    [
+        ({"a": 1, "b": 1}, {}, "ab"),
+        ({"a": 1, "b": 1}, {"a": 100, "b": 92}, "ab"),
+        ({"a": 2, "b": 1}, {"a": 200, "b": 100}, "aba"),
+        ({"a": 1, "b": 1}, {"a": 6}, "b" * 6 + "ab" * 5),
+        ({"a": 1, "b": 3}, {"a": 16}, "b" * 16),
+    ],
+)
+def test_who_has_the_fewest_comes_first(weights: dict[str, int], flows: dict[str, int], expected: str) -> None:
+    assert Counter(fewest(weights, flows)) == Counter(expected)
+    assert fewest(weights, flows)[0] == expected[0]
+
+
+def test_a_correction_is_as_long_as_there_are_flows() -> None:
+    assert fewest({"a": 1, "b": 1}, {"a": 300}) == ["b"] * 300
+    assert len(fewest({"a": 1, "b": 1}, {"a": 3_000_000})) == 512
 
 
 def test_when_one_leaves_only_its_places_change_hands() -> None:

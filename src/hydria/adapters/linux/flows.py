@@ -14,10 +14,13 @@ from hydria.adapters.linux.netns import namespace_path, sysctl
 from hydria.errors import HostError
 from hydria.model import Tree
 from hydria.model.status import ServerState
-from hydria.render.flows import TABLE, Ruleset, datagram_pools, ruleset, transaction
+from hydria.render.flows import TABLE, Ruleset, counts_flows, datagram_pools, ruleset, transaction
 from hydria.spec import Counters
 
 log = structlog.get_logger(__name__)
+
+# How often flows are counted for LEAST_CONNECTIONS (seconds): a flow of UDP lives 30 at least.
+_COUNTING = 5.0
 
 
 class Flows:
@@ -35,6 +38,7 @@ class Flows:
         self._tree: Tree | None = None
         self._lock = asyncio.Lock()
         self._turning: set[asyncio.Task[None]] = set()
+        self._counting: asyncio.Task[None] | None = None
         # What is in the kernel, and in which namespace (its inode); None when that is not known.
         self._loaded: tuple[int, Ruleset] | None = None
         # What those rules were made for: nobody hears of health before it counts.
@@ -45,6 +49,8 @@ class Flows:
         self._tree = tree
         self._checks.watch(self._targets(tree))
         await self._apply()
+        if counts_flows(tree) and (self._counting is None or self._counting.done()):
+            self._counting = asyncio.create_task(self._keep_counting())
 
     def states(self) -> Mapping[str, ServerState]:
         """Return what is known of the members of datagram pools, by id."""
@@ -66,7 +72,7 @@ class Flows:
 
     async def close(self) -> None:
         """Stop checking; the rules stay."""
-        for task in self._turning:
+        for task in (*self._turning, *([self._counting] if self._counting is not None else [])):
             task.cancel()
         await self._checks.close()
 
@@ -78,7 +84,7 @@ class Flows:
                 return
             states = self._checks.states
             try:
-                wanted = ruleset(self._tree, states)
+                wanted = ruleset(self._tree, states, await self._flows(self._tree))
             except ValueError as error:
                 raise HostError(f"The host cannot serve this: {error}") from None
             if not wanted.text and not self._file.exists():
@@ -90,6 +96,19 @@ class Flows:
                 await asyncio.to_thread(self._load, before, wanted)
                 self._loaded = place, wanted
             self._told = states
+
+    async def _flows(self, tree: Tree) -> Mapping[int, int]:
+        return await asyncio.to_thread(count_flows, self._namespace) if counts_flows(tree) else {}
+
+    async def _keep_counting(self) -> None:
+        """Bring the rules to what flows there are, while they depend on it."""
+        while self._tree is not None and counts_flows(self._tree):
+            await asyncio.sleep(_COUNTING)
+            try:
+                await self._apply()
+            except (HostError, OSError) as error:
+                log.warning("rules_not_changed", namespace=self._namespace, reason=str(error))
+                self._on_change()
 
     def _load(self, before: Ruleset | None, wanted: Ruleset) -> None:
         present = before.named if before is not None else nft.named(self._namespace, TABLE).keys()

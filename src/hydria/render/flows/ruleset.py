@@ -14,7 +14,7 @@ from msgspec import Struct
 from hydria.model import Listener, Member, Pool, Tree
 from hydria.model.pool_checks import DATAGRAM
 from hydria.model.status import ServerState
-from hydria.render.flows.sharing import PLACES, places, runs, turn
+from hydria.render.flows.sharing import PLACES, fewest, places, runs, turn
 
 TABLE = "hydria_flows"
 
@@ -103,8 +103,11 @@ class _Service(Struct, frozen=True):
         return f"{self.family} saddr{mask}"
 
 
-def ruleset(tree: Tree, states: Mapping[str, ServerState]) -> Ruleset:
-    """Return the rules for a tree; members that are `down` get nothing. Raises ValueError for what is no address."""
+def ruleset(tree: Tree, states: Mapping[str, ServerState], flows: Mapping[int, int] | None = None) -> Ruleset:
+    """Return the rules for a tree; members that are `down` get nothing. Raises ValueError for what is no address.
+
+    `flows` says how many there are of each mark, for LEAST_CONNECTIONS.
+    """
     listeners = [each for each in tree.listeners if each.protocol in DATAGRAM]
     if not listeners:
         return Ruleset()
@@ -114,7 +117,7 @@ def ruleset(tree: Tree, states: Mapping[str, ServerState]) -> Ruleset:
     for service in services:
         blocks += _memory(service)
         blocks += [_to(service, target) for target in service.targets]
-        blocks.append(_choose(service))
+        blocks.append(_choose(service, flows or {}))
     # What a listener has for both of its IP versions comes twice here.
     unique = dict([*blocks, *_hooks(services)])
     body = "".join(_write(f"{kind} {name}", lines) for (kind, name), lines in unique.items())
@@ -137,6 +140,11 @@ def transaction(wanted: Ruleset, present: Collection[Named]) -> str:
     stale = sorted(set(present) - wanted.named)
     gone = "".join(f"delete {kind} inet {TABLE} {name}\n" for kind, name in stale)
     return f"{begin}flush table inet {TABLE}\n{gone}{wanted.text}"
+
+
+def counts_flows(tree: Tree) -> bool:
+    """Say whether the rules depend on how many flows there are."""
+    return any(pool.lb_algorithm == "LEAST_CONNECTIONS" for pool in datagram_pools(tree).values())
 
 
 def datagram_pools(tree: Tree) -> dict[str, Pool]:
@@ -222,7 +230,7 @@ def _to(service: _Service, target: _Target) -> _Block:
     return ("chain", target.chain), lines
 
 
-def _choose(service: _Service) -> _Block:
+def _choose(service: _Service, flows: Mapping[int, int]) -> _Block:
     lines = []
     if service.listener.connection_limit >= 0:
         count = f"meta l4proto ct count over {service.listener.connection_limit}"
@@ -237,20 +245,23 @@ def _choose(service: _Service) -> _Block:
             f"delete @{service.kept} {{ {service.client} : 0 }}",
         ]
     if weights and service.pool is not None:
-        number, order = _number(service, service.pool, weights)
+        have = {target.chain: flows.get(target.mark, 0) for target in service.targets}
+        number, order = _number(service, service.pool, weights, have)
         ways = ", ".join(f"{place} : goto {chain}" for place, chain in runs(order))
         lines.append(f"{number} vmap {{ {ways} }}")
     return ("chain", f"choose_{service.name}"), lines
 
 
-def _number(service: _Service, pool: Pool, weights: Mapping[str, int]) -> tuple[str, list[str]]:
+def _number(
+    service: _Service, pool: Pool, weights: Mapping[str, int], have: Mapping[str, int]
+) -> tuple[str, list[str]]:
     """Return the number that the kernel finds for a new flow, and who each number means."""
     hashed = {
         "SOURCE_IP": f"{service.family} saddr",
         "SOURCE_IP_PORT": f"{service.family} saddr . th sport",
     }.get(pool.lb_algorithm)
     if hashed is None:
-        order = turn(weights)
+        order = fewest(weights, have) if pool.lb_algorithm == "LEAST_CONNECTIONS" else turn(weights)
         return f"numgen inc mod {len(order)}", order
     return f"jhash {hashed} mod {PLACES} seed {_SEED}", places(weights)
 

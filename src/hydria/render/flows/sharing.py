@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 # A turn of more than so many flows is in runs, not woven.
 _LONGEST_TURN = 512
+_SHORTEST_CORRECTION = 16
 
 # A hash leads to one of so many places; fixed, so that a place changes hands only when its holder goes.
 PLACES = 512
@@ -28,6 +29,25 @@ def turn(weights: Mapping[str, int]) -> list[str]:
             credit[name] += share
         chosen = max(credit, key=lambda name: credit[name])
         credit[chosen] -= total
+        order.append(chosen)
+    return order
+
+
+def fewest(weights: Mapping[str, int], flows: Mapping[str, int]) -> list[str]:
+    """Return who gets the next flows so that all come to have as many as they weigh; `flows` is what they have.
+
+    That is a turn where they have them, give or take one in ten or two. Else it is as long as there are flows, as fewer
+    than that are new before somebody counts again.
+    """
+    have = {name: flows.get(name, 0) for name in weights}
+    total, weight = sum(have.values()), sum(weights.values())
+    fair = {name: total * weights[name] / weight for name in weights}
+    if all(abs(have[name] - fair[name]) <= max(2.0, fair[name] / 10) for name in weights):
+        return turn(weights)
+    order = []
+    for _ in range(min(max(total, _SHORTEST_CORRECTION), _LONGEST_TURN)):
+        chosen = min(have, key=lambda name: (have[name] + 1) / weights[name])
+        have[chosen] += 1
         order.append(chosen)
     return order
 
