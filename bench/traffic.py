@@ -62,7 +62,7 @@ def _latencies(stand: Stand, rounds: int, addresses: tuple[str, str]) -> Iterato
             floor=[of(each) for each in theirs],
             # The farther out, the more it is the machine's own noise.
             aims=[Aim(most=1 / 0.95, ratio=True)] if name != "p99.9" else [],
-            note="h2load over HTTP/1.1, 16 connections.",
+            note="h2load over HTTP/1.1, 4 connections.",
         )
 
 

@@ -201,9 +201,12 @@ def show_logs(
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
+    def warn(line: str) -> None:
+        _errors.print(line, markup=False, soft_wrap=True)
+
     form = traffic.as_json if as_json else traffic.as_line
     try:
-        _run(settings, lambda stop: shown.show(say, form, stop if follow else None))
+        _run(settings, lambda stop: shown.show(say, form, stop if follow else None, warn))
     except BrokenPipeError:
         # Whoever read it, such as head, has enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

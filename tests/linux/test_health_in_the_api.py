@@ -1,6 +1,8 @@
 """A change of a member's health is in the API within a second of HAProxy knowing it: HAProxy's own log says when."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -68,3 +70,9 @@ def test_changes_are_in_the_api_within_a_second(monitored: Product) -> None:
         web.start()
         up = seen(monitored, address, "ONLINE")
         assert up - known(monitored, address, "is UP") < WITHIN
+
+
+def test_the_command_shows_it_by_name(monitored: Product) -> None:
+    command = [sys.executable, "-m", "hydria.cli", "logs", "lb"]
+    told = subprocess.run(command, env=monitored.environment, capture_output=True, text=True, timeout=30, check=True)
+    assert "Health check for server pool:http/10.0.0.11:80 succeeded" in told.stdout

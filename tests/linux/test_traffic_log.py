@@ -34,7 +34,7 @@ def runs(pid: int) -> bool:
 
 async def shown(machine: Machine, wanted: str = "shop") -> list[str]:
     lines: list[str] = []
-    await log_of(machine, wanted).show(lines.append, as_line, None)
+    await log_of(machine, wanted).show(lines.append, as_line, None, lines.append)
     return lines
 
 
@@ -51,7 +51,7 @@ async def followed(machine: Machine) -> AsyncIterator[Callable[[str], "asyncio.F
     """Follow; yields what waits until a line with such a text has come."""
     lines: list[str] = []
     stop = asyncio.Event()
-    following = asyncio.create_task(log_of(machine).show(lines.append, as_line, stop))
+    following = asyncio.create_task(log_of(machine).show(lines.append, as_line, stop, lines.append))
 
     async def came(text: str) -> None:
         async def there() -> bool:
@@ -74,7 +74,7 @@ async def test_it_says_who_asked_for_what_and_who_answered(machine: Machine, web
     assert any("10.0.0.50:" in line for line in await shown(machine))
     assert await shown(machine, LB) == await shown(machine)
     found: list[str] = []
-    await log_of(machine).show(found.append, as_json, None)
+    await log_of(machine).show(found.append, as_json, None, found.append)
     first = json.loads(found[0])
     assert (first["status"], first["listener_name"], first["client"]) == (200, "web", "10.0.0.50")
     with pytest.raises(HydriaError, match="serves no load balancer nowhere"):
@@ -157,3 +157,9 @@ async def test_it_is_forwarded_to_syslog(machine: Machine, web: list[Web]) -> No
     # RFC 5424: priority and version, time, host, the amphora as the program.
     assert said.startswith("<134>1 20")
     assert "status=200" in said
+
+
+async def test_what_has_no_log_is_said(machine: Machine) -> None:
+    dns = listener(name="dns", protocol="UDP", protocol_port=53)
+    await machine.host.serve(instance(dns, pool(protocol="UDP"), member(1), root=ROOT))
+    assert await shown(machine) == ["dns is UDP: the kernel passes it on, and keeps no log."]

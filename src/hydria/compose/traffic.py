@@ -33,6 +33,11 @@ class Names:
         """Return a listener, None when it is gone."""
         return self._listeners.get(id_)
 
+    def know(self, fields: dict[str, str]) -> bool:
+        """Say whether the listener and the member of a line are known."""
+        met = (fields.get("listener"), fields.get("member"))
+        return all(id_ in (None, "<NOSRV>", "agent") or id_ in self._names for id_ in met)
+
     def in_text(self, text: str) -> str:
         """Replace ids in a sentence of HAProxy's."""
         for id_, name in self._names.items():
@@ -91,12 +96,16 @@ class TrafficLog:
         self._wanted = wanted
         self._host = LinuxHost(settings.agent, settings.run_dir, settings.state_dir)
 
-    async def show(self, say: Say, form: Form, stop: asyncio.Event | None) -> None:
+    async def show(self, say: Say, form: Form, stop: asyncio.Event | None, warn: Say) -> None:
         """Say each line of the log; with `stop` go on until it is set or the load balancer is gone.
 
-        Raises HydriaError.
+        What is in no log is said by `warn`. Raises HydriaError.
         """
         instances = await self._instances()
+        for listener in instances[0].tree.listeners:
+            if listener.protocol in ("UDP", "SCTP"):
+                name = listener.name or listener.id
+                warn(f"{name} is {listener.protocol}: the kernel passes it on, and keeps no log.")
         if stop is None:
             for each in instances:
                 await self._show(each, say, form, follow=False)
@@ -119,7 +128,7 @@ class TrafficLog:
             entry = parse(line)
             if entry is None:
                 continue
-            if entry.fields and names.listener(entry.fields["listener"]) is None:
+            if not names.know(entry.fields):
                 # Something was made since.
                 instance = (await self._host.remembered()).get(instance.amphora_id, instance)
                 if instance.generation != generation:
