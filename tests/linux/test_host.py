@@ -294,3 +294,22 @@ async def test_what_an_old_process_still_passes_is_counted(machine: Machine, web
     await machine.restart()
     await machine.host.serve(instance(*BASE, listener(2, protocol_port=8080), generation=2))
     assert await counters() == counted
+
+
+async def test_counters_of_members_that_are_gone_are_forgotten(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE))
+    machine.get()
+    machine.get()
+    reloaded = listener(timeout_client_data=1000)
+    for generation, children in enumerate([(reloaded, *BASE[1:3]), BASE[:3]], start=2):
+        await machine.host.serve(instance(*children, generation=generation))
+
+    async def kept() -> set[str]:
+        written = (machine.amphora_files / "counters.json").read_text()
+        return {name for name in (key("3", 1), key("3", 2)) if name in written}
+
+    async def only_one() -> bool:
+        return await kept() == {key("3", 1)}
+
+    await eventually(only_one)
+    assert (await machine.host.observe(AMPHORA)).counters[key("1", 1)].total_connections == 2

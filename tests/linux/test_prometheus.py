@@ -6,6 +6,7 @@ import http.client
 import pytest
 from haproxies import Web, ask, get
 from machines import Machine, eventually
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.trees import AMPHORA, instance, key, listener, member, monitor, pool
@@ -101,3 +102,12 @@ async def test_a_load_balancer_of_which_nothing_else_is_there_can_be_scraped(
     await machine.host.serve(instance(*listeners))
     seen = await asyncio.to_thread(scrape, machine)
     assert seen["octavia_loadbalancer_listeners",] == 1
+
+
+async def test_only_allowed_sources_may_scrape(machine: Machine) -> None:
+    allowed = structs.replace(TREE[1], allowed_cidrs=("10.0.0.51/32",))
+    await machine.host.serve(instance(TREE[0], allowed))
+    with pytest.raises(OSError):  # noqa: PT011 - reset or closed, as it comes
+        await asyncio.to_thread(page, machine, "/metrics")
+    await machine.host.serve(instance(TREE[0], structs.replace(allowed, allowed_cidrs=("10.0.0.50/32",))))
+    await asyncio.to_thread(scrape, machine)

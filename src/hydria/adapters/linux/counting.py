@@ -1,13 +1,17 @@
 """Counters that only grow, though a new HAProxy process begins at nothing and an old one goes on for a while."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from hydria.adapters.linux.exposition import GROWING, Row
 from hydria.spec import Counters
+
+# What is between the ids of a pool, its listener and a member.
+_PARTS = re.compile("[:/]")
 
 # Columns by proxy and server.
 _Sums = dict[str, dict[str, int]]
@@ -40,14 +44,18 @@ class Tally:
         """Return all traffic so far, by listener id."""
         return {row["pxname"]: self._counters(row) for row in self._last if row["svname"] == "FRONTEND"}
 
-    def begin(self) -> "Past":
+    def begin(self, ids: Collection[str]) -> "Past":
         """Take what the last process counted as past: a new one counts from nothing.
 
-        Returns where to note what the last one still counts.
+        `ids` are the listeners, pools and members that there are: others are forgotten, as members come and go for
+        years. Returns where to note what the last one still counts.
         """
+        known = {"FRONTEND", "BACKEND", *ids}
+        self._before = {key: sums for key, sums in self._before.items() if known.issuperset(_PARTS.split(key))}
         past = Past(self)
         past.note(self._last)
         self._last = []
+        self._save()
         return past
 
     def _total(self, row: Row, column: str) -> int:
@@ -69,6 +77,9 @@ class Tally:
             sums = self._before.setdefault(key, {})
             for column, value in columns.items():
                 sums[column] = sums.get(column, 0) + value
+        self._save()
+
+    def _save(self) -> None:
         # A full disk is no reason to serve worse: without the file only a restarted agent counts less.
         with contextlib.suppress(OSError):
             self._path.write_bytes(msgspec.json.encode(self._before))

@@ -25,6 +25,7 @@ from hydria.adapters.linux.pings import Pings
 from hydria.adapters.linux.scrapes import Scrapes
 from hydria.adapters.linux.wiring import Wiring
 from hydria.errors import HostError
+from hydria.model import Tree
 from hydria.model.status import ServerState
 from hydria.ports import Observation
 from hydria.render.abilities import unable
@@ -184,7 +185,7 @@ class LinuxHost:
         after = amphora.haproxy.process
         if after is not None and before_pid != after.pid:
             self._events.watch(key, after)
-            past = amphora.tally.begin()
+            past = amphora.tally.begin(_counted(instance.tree))
             if finishing is not None:
                 await amphora.finishing.start(finishing, past)
         if after is None:
@@ -279,6 +280,11 @@ class LinuxHost:
 
     def _memory(self, key: str) -> Path:
         return self._state_dir / f"{key}.json"
+
+
+def _counted(tree: Tree) -> set[str]:
+    """Return the ids of what HAProxy counts of."""
+    return {each.id for kind in (tree.listeners, tree.pools, tree.members) for each in kind}
 
 
 def _possible_connections() -> int:
