@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ class Web:
         # Of the last request, as (name, value), and what is answered besides.
         self.headers: list[tuple[str, str]] = []
         self.answers: dict[str, str] = {}
+        # How it speaks TLS, from its next start on.
+        self.tls: ssl.SSLContext | None = None
         self.namespace = host(names, name, interface(network_id, f"{address}/{64 if ':' in address else 24}", via=via))
         web = self
 
@@ -58,6 +61,8 @@ class Web:
         """Listen."""
         with inside(self.namespace):
             self._server = _Server(self._address, self._handler)
+        if self.tls is not None:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def stop(self) -> None:

@@ -19,18 +19,17 @@ def missing(*children: Any, **root: Any) -> str | None:
 @pytest.mark.parametrize(
     ("children", "what", "where"),
     [
-        ((listener(protocol="TERMINATED_HTTPS"),), "protocol TERMINATED_HTTPS", "listener"),
         (
             (
                 listener(),
-                pool(2, tls_enabled=True),
+                pool(2),
                 policy(action="REDIRECT_TO_POOL", redirect_pool_id=key("2", 2)),
                 rule(),
+                member(1, pool_id=key("2", 2), vnic_type="direct"),
             ),
-            "tls_enabled",
-            "pool",
+            "vnic_type direct",
+            "member",
         ),
-        ((listener(), pool(tls_enabled=True)), "tls_enabled", "pool"),
         (
             (
                 listener(protocol="TCP"),
@@ -65,8 +64,7 @@ def test_what_asks_nothing_of_a_host() -> None:
     assert missing(*COMMON, monitor()) is None
     off = {"admin_state_up": False}
     for children in (
-        (listener(protocol="TERMINATED_HTTPS", **off),),
-        (listener(default_pool_id=None), pool(tls_enabled=True)),
+        (listener(default_pool_id=None), pool(), member(1, vnic_type="direct")),
         (listener(), pool(**off), member(1, vnic_type="direct")),
         (*COMMON, monitor(type="PING")),
         (*COMMON, policy(), rule()),

@@ -15,9 +15,13 @@ from hydria.model.pool import SessionPersistence
 from hydria.render.haproxy import Rendering, render
 from hydria.render.quoting import quote
 from hydria.spec import Instance
+from support import certificates
 from support.trees import SURROUNDINGS, instance, key, listener, load_balancer, member, monitor, policy, pool, rule
 
 GOLDEN = Path(__file__).parent / "golden"
+
+CA, LEAF = certificates.authority(), certificates.leaf("www.example.org")
+REVOKED = certificates.revoked()
 
 TUTORIAL = (listener(), pool(), member(1), member(2))
 
@@ -105,25 +109,63 @@ CASES: dict[str, Callable[[], Instance]] = {
         listener(),
         root=load_balancer(additional_vips=(AdditionalVip(subnet_id=key("d", 3), ip_address="2001:db8::10"),)),
     ),
+    "tls": lambda: instance(
+        listener(
+            1,
+            protocol="TERMINATED_HTTPS",
+            protocol_port=443,
+            default_tls_container_ref="a",
+            sni_container_refs=("b",),
+            client_ca_tls_container_ref="ca",
+            client_crl_container_ref="crl",
+            client_authentication="OPTIONAL",
+            tls_ciphers="TLS_AES_128_GCM_SHA256:ECDHE-RSA-AES128-GCM-SHA256",
+            tls_versions=("TLSv1.1", "TLSv1.3"),
+            alpn_protocols=("h2", "http/1.1"),
+            hsts_max_age=300,
+            hsts_preload=True,
+            insert_headers={"X-SSL-Client-CN": "true", "X-SSL-Client-SHA1": "true", "X-Forwarded-Proto": "true"},
+        ),
+        pool(
+            tls_enabled=True,
+            tls_container_ref="a",
+            ca_tls_container_ref="ca",
+            crl_container_ref="crl",
+            tls_ciphers="ECDHE-RSA-AES128-GCM-SHA256",
+            tls_versions=("TLSv1.2", "TLSv1.3"),
+            alpn_protocols=("h2",),
+        ),
+        member(1),
+        monitor(type="HTTPS"),
+    ),
+    "tls_unverified": lambda: instance(
+        listener(), pool(protocol="HTTP", tls_enabled=True), member(1), monitor(type="TLS-HELLO")
+    ),
     "disabled": lambda: instance(*TUTORIAL, root=load_balancer(admin_state_up=False)),
 }
 
 
-def parse(text: str) -> str:
-    """Have the real HAProxy parse a configuration; returns what it complains of."""
+def parse(rendering: Rendering, directory: Path) -> str:
+    """Have the real HAProxy parse a configuration, its files beside it; returns what it complains of."""
+    text = rendering.text.replace(SURROUNDINGS.directory, str(directory))
+    for path in rendering.files:
+        file = Path(path.replace(SURROUNDINGS.directory, str(directory)))
+        file.parent.mkdir(exist_ok=True)
+        content = {".ca": CA.pem, ".crl": REVOKED, ".pem": LEAF.bundle}.get(file.suffix, rendering.files[path])
+        file.write_text(content.replace(SURROUNDINGS.directory, str(directory)))
     command = ("haproxy", "-c", "-q", "-f", "/dev/stdin")
     done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=30, check=False)
     return done.stderr.decode() if done.returncode else ""
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_renders_as_the_golden_file_which_haproxy_accepts(name: str) -> None:
+def test_renders_as_the_golden_file_which_haproxy_accepts(name: str, tmp_path: Path) -> None:
     rendering = render(CASES[name](), SURROUNDINGS)
     file = GOLDEN / f"{name}.cfg"
     if os.environ.get("GOLDEN") == "write":
         file.write_text(rendering.text)
     assert rendering.text == file.read_text()
-    assert parse(rendering.text) == ""
+    assert parse(rendering, tmp_path) == ""
 
 
 def test_a_rename_changes_nothing() -> None:
@@ -154,7 +196,7 @@ PATHS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), m
 def test_no_path_breaks_out_of_its_word(path: str) -> None:
     """Whatever the path is, HAProxy sees one argument: its complaint, if any, is never of a second one."""
     rendering = render(instance(*TUTORIAL, monitor(url_path=f"/{path}")), SURROUNDINGS)
-    assert parse(rendering.text) == ""
+    assert parse(rendering, Path(SURROUNDINGS.directory)) == ""
     assert len(rendering.text.splitlines()) == len(_tutorial().text.splitlines())
 
 

@@ -1,11 +1,12 @@
 """Which way each change takes."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hydria.render.haproxy import Rendering, render
-from hydria.render.haproxy.changes import Add, Adjust, Remove, steps
+from hydria.render.haproxy.changes import Add, Adjust, Remove, Step, steps
 from support.trees import SURROUNDINGS, instance, key, listener, member, monitor, pool
 
 
@@ -17,8 +18,13 @@ def ways(before: Rendering, after: Rendering) -> list[tuple[str, str]] | None:
     planned = steps(before, after)
     if planned is None:
         return None
-    names = {Add: "add", Remove: "remove", Adjust: "adjust"}
-    return [(names[type(step)], (step.after if isinstance(step, Adjust) else step.server).name) for step in planned]
+    return [(type(step).__name__.lower(), _name(step)) for step in planned]
+
+
+def _name(step: Step) -> str:
+    if isinstance(step, Adjust):
+        return step.after.name
+    return step.server.name if isinstance(step, Add | Remove) else Path(step.path).name
 
 
 BASE = (listener(), pool(), member(1), member(2))
@@ -58,3 +64,27 @@ def test_a_weight_is_adjusted() -> None:
 )
 def test_everything_else_is_a_reload(after: Rendering) -> None:
     assert ways(rendered(*BASE), after) is None
+
+
+def terminating(*others: str, default: str | None = "a", **secrets: str) -> Rendering:
+    values: dict[str, Any] = {"default_tls_container_ref": default, "sni_container_refs": others}
+    return render(
+        instance(listener(protocol="TERMINATED_HTTPS", **values), secrets={"a": "A", "b": "B", "c": "C"} | secrets),
+        SURROUNDINGS,
+    )
+
+
+def test_certificates_are_renewed_come_and_go_without_a_reload() -> None:
+    default = f"{key('1', 1)}.default.pem"
+    assert ways(terminating(), terminating(a="A2")) == [("renew", default)]
+    assert ways(terminating(), terminating(default="b")) == [("renew", default)]
+    (added,) = ways(terminating(), terminating("b")) or []
+    (gone,) = ways(terminating("b"), terminating()) or []
+    assert (added[0], gone[0]) == ("include", "exclude")
+    assert added[1] == gone[1]
+    assert [way for way, _ in ways(terminating("b"), terminating("c", a="A2")) or []] == ["include", "renew", "exclude"]
+
+
+def test_a_first_certificate_and_what_is_too_long_for_the_socket_need_a_reload() -> None:
+    assert ways(terminating("b"), terminating("b", default=None)) is None
+    assert ways(terminating(), terminating(a="A" * 16000)) is None

@@ -1,6 +1,5 @@
 """Secrets on disk: the first admin's `clouds.yaml`, the agent's secret, keys. Only their owner can read them."""
 
-import os
 import secrets
 import shlex
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import yaml
 from msgspec import Struct
 
 from hydria.errors import HostError, SettingsError
+from hydria.files import write_private
 from hydria.settings import Settings
 
 CLOUD = "hydria"
@@ -114,12 +114,3 @@ def kept_secret(file: Path, make: Callable[[], bytes]) -> bytes:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(file, make())
     return file.read_bytes()
-
-
-def write_private(file: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    draft = file.with_name(f"{file.name}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-    draft.rename(file)

@@ -1,14 +1,8 @@
 """What a host cannot serve yet: it says so, so that nothing is accepted and then ignored. Pure."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from hydria.model import Listener, LoadBalancer, Member, Pool, Resource, Tree
-
-_LISTENERS = ("HTTP", "HTTPS", "PROMETHEUS", "SCTP", "TCP", "UDP")
-
-# Attributes that have an effect wherever they are set. (Those of TLS have one only where it ends or begins.)
-_POOL = ("tls_enabled",)
+from hydria.model import LoadBalancer, Member, Pool, Resource, Tree
 
 # What reads requests, so that it can read a cookie.
 _READERS = ("HTTP", "TERMINATED_HTTPS")
@@ -29,9 +23,6 @@ def _missing(tree: Tree) -> Iterator[str]:
     if not root.admin_state_up:
         return
     listeners = [each for each in tree.listeners if each.admin_state_up]
-    for listener in listeners:
-        if listener.protocol not in _LISTENERS:
-            yield _sentence(listener, f"protocol {listener.protocol}")
     pools = {pool.id: pool for listener in listeners for pool in tree.pools_of(listener)}
     for pool in pools.values():
         if pool.admin_state_up:
@@ -39,7 +30,6 @@ def _missing(tree: Tree) -> Iterator[str]:
 
 
 def _of_pool(tree: Tree, pool: Pool) -> Iterator[str]:
-    yield from _attributes(pool, _POOL)
     persistence = pool.session_persistence
     readable = pool.protocol == "HTTP" or all(each.protocol in _READERS for each in tree.listeners_of(pool.id))
     if persistence is not None and persistence.type != "SOURCE_IP" and not readable:
@@ -49,17 +39,12 @@ def _of_pool(tree: Tree, pool: Pool) -> Iterator[str]:
             yield _sentence(member, f"vnic_type {member.vnic_type}")
 
 
-def _attributes(resource: Any, names: Iterable[str]) -> Iterator[str]:
-    return (_sentence(resource, name) for name in names if getattr(resource, name))
-
-
 def _sentence(resource: Resource, what: str) -> str:
     return f"This host does not serve {what} yet, which {_TITLES[type(resource)]} {resource.id} asks for."
 
 
 _TITLES: dict[type[Resource], str] = {
     LoadBalancer: "load balancer",
-    Listener: "listener",
     Pool: "pool",
     Member: "member",
 }

@@ -4,7 +4,7 @@ A reload starts a second process that takes over the first one's listening socke
 connection does. There is no master process: a failed start is an exit status and a sentence, and memory is halved.
 
 Files in the amphora's directory: `haproxy.cfg` is what runs, `candidate.cfg` what is about to, `changing` is there
-while the two may differ.
+while the two may differ; `tls` has certificates and keys, for root alone.
 """
 
 import asyncio
@@ -21,9 +21,11 @@ from msgspec import Struct, structs
 from hydria.adapters.linux import haproxy_socket, stick_tables
 from hydria.adapters.linux.processes import Process, find, find_all, gone, now
 from hydria.errors import HostError
+from hydria.files import write_private
 from hydria.model.status import ServerState
 from hydria.render.haproxy import Rendering, Server
 from hydria.render.haproxy.changes import Add, Adjust, Remove, Step, steps
+from hydria.render.haproxy.tls import FOLDER
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +73,9 @@ class Haproxy:
             return
         with contextlib.suppress(OSError):
             if (self._directory / "haproxy.cfg").read_text() == rendering.text:
-                self._rendering = rendering
+                # What is remembered of it has no secrets.
+                kept = {path: Path(path).read_text() for path in rendering.files}
+                self._rendering = structs.replace(rendering, files=kept)
 
     async def converge(self, rendering: Rendering) -> haproxy_socket.Session | None:
         """Run this configuration: change nothing, servers, or reload. Raises HostError; then the last one runs on.
@@ -160,9 +164,11 @@ class Haproxy:
         self._changing.touch()
         self._rendering = None
         await haproxy_socket.apply(self._socket, planned)
+        self._write_files(rendering.files)
         self._candidate.write_text(rendering.text)
         await self._check()
         self._candidate.rename(self._directory / "haproxy.cfg")
+        self._remove_files(rendering.files)
         self._changing.unlink()
         self._rendering = rendering
         present = {(server.backend, server.name) for server in rendering.servers}
@@ -195,9 +201,15 @@ class Haproxy:
         interrupted = self._changing.exists()
         self._changing.touch()
         (self._directory / "servers.state").write_text(states)
+        self._write_files(rendering.files)
         self._candidate.write_text(rendering.text)
         number, begun = self._directory / "candidate.pid", now()
-        await self._run("-D", "-p", str(number), *self._limits(), *takeover)
+        try:
+            await self._run("-D", "-p", str(number), *self._limits(), *takeover)
+        except HostError:
+            if self._rendering is not None:
+                self._write_files(self._rendering.files)
+            raise
         written = self._numbered(number)
         process = written or self._begun_since(begun)
         if process is None:
@@ -214,8 +226,22 @@ class Haproxy:
             if interrupted:
                 self._retire_strays()
         self._leaving.clear()
+        self._remove_files(rendering.files)
         self._changing.unlink()
         self._rendering = rendering
+
+    def _write_files(self, files: Mapping[str, str]) -> None:
+        if files:
+            make_directory(self._directory / FOLDER)
+        for path, content in files.items():
+            write_private(Path(path), content.encode())
+
+    def _remove_files(self, files: Mapping[str, str]) -> None:
+        """Remove what an earlier configuration named and this one does not."""
+        with contextlib.suppress(FileNotFoundError):
+            for file in (self._directory / FOLDER).iterdir():
+                if str(file) not in files:
+                    file.unlink()
 
     def _retire(self, before: Process | None) -> None:
         """Have the process before this one finish its connections and end."""

@@ -5,14 +5,19 @@ import csv
 import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 from hydria.errors import HostError
 from hydria.model.status import ServerState
 from hydria.render.haproxy import Server
-from hydria.render.haproxy.changes import Add, Adjust, Remove, Step
+from hydria.render.haproxy.changes import Add, Adjust, Exclude, Include, Remove, Renew, Step
+from hydria.render.haproxy.tls import AUTHORITY, REVOCATIONS
 
 SHOW_STATISTICS = "show stat"
+
+# What the runtime socket calls files by their names' ends; all others are certificates.
+_KINDS = {AUTHORITY: "ca-file", REVOCATIONS: "crl-file"}
 
 # A proxy that does not answer for so long is not well (seconds).
 _PATIENCE = 5.0
@@ -132,8 +137,13 @@ def _state(status: str, check: str) -> ServerState:
 
 
 async def apply(path: str, planned: Iterable[Step]) -> None:
-    """Make changes of servers in the running process. Raises HostError when it refuses one; then others are made."""
-    told = [each for step in planned for each in _commands(step)]
+    """Make changes in the running process. Raises HostError when it refuses one; then others are made."""
+    told = []
+    for step in planned:
+        if isinstance(step, Renew | Include | Exclude):
+            await _certify(path, step)
+        else:
+            told += list(_commands(step))
     if not told:
         return
     running = await session(path)
@@ -146,7 +156,7 @@ async def apply(path: str, planned: Iterable[Step]) -> None:
             raise HostError(f"HAProxy refuses '{command}': {answer or 'no answer'}")
 
 
-def _commands(step: Step) -> Iterator[tuple[str, str]]:
+def _commands(step: Add | Adjust | Remove) -> Iterator[tuple[str, str]]:
     """Yield the commands of a step, each with the answer when all is well."""
     if isinstance(step, Add):
         server = step.server
@@ -167,6 +177,28 @@ def _commands(step: Step) -> Iterator[tuple[str, str]]:
             yield f"set server {key} state {'ready' if step.after.enabled else 'maint'}", ""
     elif isinstance(step, Remove):
         yield f"set server {step.server.backend}/{step.server.name} state maint", ""
+
+
+async def _certify(path: str, step: Renew | Include | Exclude) -> None:
+    if isinstance(step, Exclude):
+        await _have(path, f"del ssl crt-list {step.certificates} {step.path}", "deleted")
+        await _have(path, f"del ssl cert {step.path}", "deleted")
+        return
+    kind = _KINDS.get(Path(step.path).suffix, "cert")
+    if isinstance(step, Include):
+        await _have(path, f"new ssl cert {step.path}", "New empty certificate store")
+    # An empty line ends the content.
+    await _have(path, f"set ssl {kind} {step.path}", "ransaction", f" <<\n{step.content}")
+    await _have(path, f"commit ssl {kind} {step.path}", "Success!")
+    if isinstance(step, Include):
+        await _have(path, f"add ssl crt-list {step.certificates} {step.path}", "Success!")
+
+
+async def _have(path: str, command: str, expected: str, content: str = "") -> None:
+    """Send a command, whose `content` nobody else is to see. Raises HostError unless the answer says what it should."""
+    answer = await ask(path, command + content)
+    if expected not in answer:
+        raise HostError(f"HAProxy refuses '{command}': {answer[:300] or 'no answer'}")
 
 
 async def forget(path: str, server: Server) -> bool:

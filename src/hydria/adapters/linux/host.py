@@ -29,7 +29,7 @@ from hydria.model import Tree
 from hydria.model.status import ServerState
 from hydria.ports import Observation
 from hydria.render.abilities import unable
-from hydria.render.haproxy import Rendering, Surroundings, render
+from hydria.render.haproxy import Rendering, Surroundings, render, tls
 from hydria.settings import AgentSettings
 from hydria.spec import Instance, Topology
 
@@ -98,8 +98,25 @@ class LinuxHost:
             except (OSError, msgspec.DecodeError) as error:
                 log.warning("remembered_instance_unreadable", path=str(path), error=str(error))
                 continue
-            found[instance.amphora_id] = instance
+            whole = self._with_secrets(instance)
+            if whole is None:
+                # Its certificates were in memory only: the server sends them.
+                log.info("certificates_awaited", amphora=instance.amphora_id)
+            else:
+                found[instance.amphora_id] = whole
         return found
+
+    def _with_secrets(self, instance: Instance) -> Instance | None:
+        """Return a remembered instance with the secrets that its files have, or None when they are gone."""
+        directory = str(self._directory(instance.amphora_id))
+        try:
+            secrets = {
+                each.reference: Path(tls.place(directory, each.name)).read_text()
+                for each in tls.secret_files(instance.tree)
+            }
+        except OSError:
+            return None
+        return structs.replace(instance, secrets=secrets)
 
     async def wire(self, topology: Topology) -> None:
         """Make networks and routers as told. Raises HostError."""
@@ -107,7 +124,7 @@ class LinuxHost:
 
     async def serve(self, instance: Instance) -> None:
         """Make the amphora serve the instance. Raises HostError."""
-        missing = unable(instance.tree)
+        missing = unable(instance.tree) or _lost(instance)
         if missing is not None:
             raise HostError(missing)
         amphora = self._amphora(instance.amphora_id)
@@ -285,6 +302,13 @@ class LinuxHost:
 def _counted(tree: Tree) -> set[str]:
     """Return the ids of what HAProxy counts of."""
     return {each.id for kind in (tree.listeners, tree.pools, tree.members) for each in kind}
+
+
+def _lost(instance: Instance) -> str | None:
+    for each in tls.secret_files(instance.tree):
+        if not instance.secrets.get(each.reference):
+            return f"The server did not send what {each.reference} leads to. Name it again in its listener or pool."
+    return None
 
 
 def _possible_connections() -> int:

@@ -1,6 +1,9 @@
 """A pool behind a listener as a backend with its servers. Pure."""
 
+from collections.abc import Sequence
+
 from hydria.model import HealthMonitor, Listener, Member, Pool
+from hydria.render.haproxy import tls
 from hydria.render.haproxy.checks import check_lines, check_options
 from hydria.render.haproxy.headers import header_lines
 from hydria.render.haproxy.logs import health_lines
@@ -40,7 +43,14 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
         lines += [*_second_chances(monitor), *header_lines(listener)]
     if monitor is not None:
         lines += check_lines(monitor)
-    return [*lines, *(_server(pool, listener, member, monitor) for member in tree.members_of(pool.id))]
+    words = [*_proxy(pool, listener), *tls.server_words(pool, surroundings.directory)]
+    return [*lines, *(_server(pool, listener, member, monitor, words) for member in tree.members_of(pool.id))]
+
+
+def _proxy(pool: Pool, listener: Listener) -> Sequence[str]:
+    if pool.protocol == "PROXYV2" and tls.terminates(listener):
+        return ("send-proxy-v2-ssl-cn",)
+    return _PROXY.get(pool.protocol, ())
 
 
 def _balance(pool: Pool) -> list[str]:
@@ -62,9 +72,11 @@ def _second_chances(monitor: HealthMonitor | None) -> list[str]:
     return [f"retry-on {failures}", f"http-request disable-l7-retry unless {{ method {_REPEATABLE} }}"]
 
 
-def _server(pool: Pool, listener: Listener, member: Member, monitor: HealthMonitor | None) -> Server:
-    options = [] if monitor is None else check_options(member, monitor)
-    options += _PROXY.get(pool.protocol, ())
+def _server(
+    pool: Pool, listener: Listener, member: Member, monitor: HealthMonitor | None, words: Sequence[str]
+) -> Server:
+    options = [] if monitor is None else check_options(pool, member, monitor)
+    options += words
     if member.backup:
         options.append("backup")
     return Server(

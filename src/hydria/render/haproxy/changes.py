@@ -1,10 +1,11 @@
 """Which way a change of the configuration takes: nothing, the runtime socket, or a reload. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
 from hydria.render.haproxy.parts import Rendering, Server
+from hydria.render.haproxy.tls import LIST
 
 
 class Add(Struct, frozen=True):
@@ -26,7 +27,32 @@ class Adjust(Struct, frozen=True):
     after: Server
 
 
-Step = Add | Remove | Adjust
+class Renew(Struct, frozen=True):
+    """A file whose content is another: a certificate, an authority or a revocation list."""
+
+    path: str
+    content: str
+
+
+class Include(Struct, frozen=True):
+    """One more certificate of a listener."""
+
+    certificates: str
+    path: str
+    content: str
+
+
+class Exclude(Struct, frozen=True):
+    """A certificate that a listener has no longer."""
+
+    certificates: str
+    path: str
+
+
+Step = Add | Remove | Adjust | Renew | Include | Exclude
+
+# What fits into one command on the runtime socket (tune.bufsize is 16 KiB).
+_MOST = 15_000
 
 
 def steps(before: Rendering, after: Rendering) -> tuple[Step, ...] | None:
@@ -49,7 +75,26 @@ def steps(before: Rendering, after: Rendering) -> tuple[Step, ...] | None:
     # A server that is enabled comes before one that is disabled, for the same reason.
     adjusted.sort(key=lambda step: (step.after.weight == 0 or not step.after.enabled, step.after.name))
     removed = [Remove(server) for key, server in old.items() if key not in new]
-    return (*added, *adjusted, *removed)
+    renewed = _renewals(before.files, after.files)
+    return None if renewed is None else (*renewed, *added, *adjusted, *removed)
+
+
+def _renewals(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Step, ...] | None:
+    """Return what to say of files where the frames are equal, so that only certificates of lists come and go."""
+    included: list[Step] = []
+    excluded: list[Step] = []
+    for path in after:
+        if path.endswith(LIST):
+            old, new = before.get(path, "").splitlines(), after[path].splitlines()
+            # The first is what clients get who ask for no name; HAProxy lets nobody take it away.
+            if old[:1] != new[:1]:
+                return None
+            included += [Include(path, each, after[each]) for each in new if each not in old]
+            excluded += [Exclude(path, each) for each in old if each not in new]
+    changed = [path for path in after if path in before and not path.endswith(LIST) and before[path] != after[path]]
+    if any(len(after[path]) > _MOST for path in {*changed, *(after.keys() - before.keys())}):
+        return None
+    return (*included, *(Renew(path, after[path]) for path in changed), *excluded)
 
 
 def _by_key(servers: Iterable[Server]) -> dict[tuple[str, str], Server]:

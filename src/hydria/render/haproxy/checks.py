@@ -1,6 +1,7 @@
 """A health monitor as HAProxy's own checks. Pure."""
 
-from hydria.model import HealthMonitor, Member
+from hydria.model import HealthMonitor, Member, Pool
+from hydria.render.haproxy import tls
 from hydria.render.quoting import quote
 
 
@@ -19,12 +20,16 @@ def check_lines(monitor: HealthMonitor) -> list[str]:
     return [*lines, "option httpchk", send, f"http-check expect status {codes}"]
 
 
-def check_options(member: Member, monitor: HealthMonitor) -> list[str]:
+def check_options(pool: Pool, member: Member, monitor: HealthMonitor) -> list[str]:
     """Return what a monitor asks of the server of one member."""
     options = ["check", "inter", f"{max(1, monitor.delay)}s"]
     options += ["fall", str(monitor.max_retries_down), "rise", str(monitor.max_retries)]
     if monitor.type == "HTTPS":
-        options += ["check-ssl", "verify", "none"]
+        options.append("check-ssl")
+        options += tls.check_words(pool) if pool.tls_enabled else ["verify", "none"]
+    elif monitor.type == "TLS-HELLO" and pool.tls_enabled:
+        # The check is a handshake of its own; all others go by TLS where the members speak it.
+        options.append("no-check-ssl")
     if member.monitor_address:
         options += ["addr", member.monitor_address]
     if member.monitor_port:

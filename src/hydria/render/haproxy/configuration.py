@@ -1,6 +1,7 @@
 """The whole configuration of an instance, section after section. Pure."""
 
 from hydria.model.pool_checks import DATAGRAM
+from hydria.render.haproxy import tls
 from hydria.render.haproxy.backend import backend
 from hydria.render.haproxy.frontend import frontend
 from hydria.render.haproxy.logs import ring
@@ -33,6 +34,7 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
         frame=_write([[line for line in section if isinstance(line, str)] for section in sections]),
         servers=tuple(line for section in sections for line in section if isinstance(line, Server)),
         tables=tuple(tables),
+        files=tls.files(tree, instance.secrets, surroundings.directory),
     )
 
 

@@ -1,6 +1,7 @@
 """A listener as a frontend. Pure."""
 
 from hydria.model import Listener
+from hydria.render.haproxy import tls
 from hydria.render.haproxy.l7 import policy_lines
 from hydria.render.haproxy.logs import traffic_lines
 from hydria.render.haproxy.parts import Section, Surroundings, backend_name, endpoint, mode_of
@@ -12,11 +13,11 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
     """Return the section of a listener that is switched on."""
     limit = listener.connection_limit
     most = surroundings.max_connections if limit < 0 else min(limit, surroundings.max_connections)
-    addresses = instance.tree.load_balancer.vip_addresses
+    endpoints = ",".join(endpoint(each, listener.protocol_port) for each in instance.tree.load_balancer.vip_addresses)
     lines: Section = [
         f"frontend {listener.id}",
         f"mode {mode_of(listener)}",
-        f"bind {','.join(endpoint(each, listener.protocol_port) for each in addresses)}",
+        f"bind {endpoints}{tls.bind_words(listener, surroundings.directory)}",
         f"maxconn {most}",
         f"timeout client {listener.timeout_client_data}",
         *traffic_lines(listener, surroundings),
@@ -25,6 +26,7 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
         lines.append(f"tcp-request inspect-delay {listener.timeout_tcp_inspect}")
     if listener.allowed_cidrs:
         lines.append(f"tcp-request connection reject unless {{ src {' '.join(listener.allowed_cidrs)} }}")
+    lines += tls.response_lines(listener)
     if listener.protocol == "PROMETHEUS":
         return [*lines, *metrics_lines(listener)]
     lines += policy_lines(instance.tree, listener)

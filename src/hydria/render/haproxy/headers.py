@@ -2,6 +2,18 @@
 
 from hydria.model import Listener
 
+# Octavia's headers of what a client's certificate says; without a certificate they are empty.
+_OF_CLIENT_CERTIFICATES = {
+    "X-SSL-Client-Verify": "%[ssl_c_verify]",
+    "X-SSL-Client-Has-Cert": "%[ssl_c_used]",
+    "X-SSL-Client-DN": "%{+Q}[ssl_c_s_dn]",
+    "X-SSL-Client-CN": "%{+Q}[ssl_c_s_dn(cn)]",
+    "X-SSL-Issuer": "%{+Q}[ssl_c_i_dn]",
+    "X-SSL-Client-SHA1": "%{+Q}[ssl_c_sha1,hex]",
+    "X-SSL-Client-Not-Before": "%{+Q}[ssl_c_notbefore]",
+    "X-SSL-Client-Not-After": "%{+Q}[ssl_c_notafter]",
+}
+
 
 def header_lines(listener: Listener) -> list[str]:
     """Return what adds the headers; for a listener's backends, so that its policies see what the client sent."""
@@ -10,6 +22,7 @@ def header_lines(listener: Listener) -> list[str]:
     if "X-Forwarded-For" in wanted:
         lines.append("option forwardfor")
     values = {"X-Forwarded-Port": "%[dst_port]", "X-Forwarded-Proto": _scheme(listener)}
+    values |= _OF_CLIENT_CERTIFICATES
     lines += [f"http-request set-header {name} {value}" for name, value in values.items() if name in wanted]
     return lines
 

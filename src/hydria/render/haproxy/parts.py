@@ -1,5 +1,6 @@
 """What a configuration is made of, and how addresses and names are written in it. Pure."""
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 
 from msgspec import Struct
@@ -49,13 +50,15 @@ class Server(Struct, frozen=True, kw_only=True):
 class Rendering(Struct, frozen=True, kw_only=True):
     """A configuration: the whole text, the text without its server lines, and the servers.
 
-    `tables` are the backends whose stick tables remember clients.
+    `tables` are the backends whose stick tables remember clients, `files` what stands at the paths that the text
+    names: secrets.
     """
 
     text: str
     frame: str
     servers: tuple[Server, ...]
     tables: tuple[str, ...] = ()
+    files: Mapping[str, str] = {}
 
 
 # The first line opens it.

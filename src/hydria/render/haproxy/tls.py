@@ -1,0 +1,169 @@
+"""TLS towards clients and members: the words of a line, and the files that they name. Pure.
+
+Names of files come from what a file is for, not from what is in it: a renewed certificate changes no line.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from hydria.model import Listener, Pool, Tree
+from hydria.render.quoting import quote
+
+# Where the files are, and what their names end in.
+FOLDER = "tls"
+LIST, CERTIFICATE, AUTHORITY, REVOCATIONS = ".list", ".pem", ".ca", ".crl"
+
+_VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+# HAProxy's names, where they are others.
+_HAPROXYS = {"TLSv1": "TLSv1.0"}
+_AUTHENTICATION = {"OPTIONAL": "optional", "MANDATORY": "required"}
+
+
+class SecretFile(Struct, frozen=True, kw_only=True):
+    """A file with what a reference leads to; `kind` is certificate, ca or crl."""
+
+    name: str
+    reference: str
+    kind: str
+
+
+def terminates(listener: Listener) -> bool:
+    """Say whether TLS of clients ends at a listener."""
+    return bool(listener.default_tls_container_ref or listener.sni_container_refs)
+
+
+def place(directory: str, name: str) -> str:
+    """Return the path of a file of the amphora in this directory."""
+    return f"{directory}/{FOLDER}/{name}"
+
+
+def secret_files(tree: Tree) -> Iterator[SecretFile]:
+    """Return the files with secrets that a tree's configuration names."""
+    if not tree.load_balancer.admin_state_up:
+        return
+    pools: dict[str, Pool] = {}
+    for listener in tree.listeners:
+        if listener.admin_state_up:
+            yield from _of_listener(listener)
+            pools |= {pool.id: pool for pool in tree.pools_of(listener)}
+    for pool in pools.values():
+        if pool.admin_state_up and pool.tls_enabled:
+            yield from _of_pool(pool)
+
+
+def files(tree: Tree, secrets: Mapping[str, str], directory: str) -> dict[str, str]:
+    """Return all files by path: the secrets, and the list of each listener's certificates, the default one first."""
+    found = {place(directory, each.name): secrets.get(each.reference, "") for each in secret_files(tree)}
+    for listener in tree.listeners:
+        paths = [place(directory, each.name) for each in _certificates(listener)]
+        if paths and paths[0] in found:
+            found[place(directory, f"{listener.id}{LIST}")] = "".join(f"{path}\n" for path in paths)
+    return found
+
+
+def bind_words(listener: Listener, directory: str) -> str:
+    """Return what a listener's `bind` line says of TLS, with a space before it; nothing where none ends there."""
+    if not terminates(listener):
+        return ""
+    words = ["ssl", "crt-list", quote(place(directory, f"{listener.id}{LIST}"))]
+    kept = {each.kind: quote(place(directory, each.name)) for each in _of_listener(listener)}
+    if listener.client_authentication in _AUTHENTICATION and "ca" in kept:
+        words += ["ca-file", kept["ca"], "verify", _AUTHENTICATION[listener.client_authentication]]
+        if "crl" in kept:
+            words += ["crl-file", kept["crl"]]
+    words += _ciphers(listener.tls_ciphers)
+    words += _versions(listener.tls_versions)
+    words += _protocols("alpn", listener.alpn_protocols)
+    return " " + " ".join(words)
+
+
+def response_lines(listener: Listener) -> list[str]:
+    """Return what a listener adds to responses: that browsers are to come by TLS only (HSTS)."""
+    if listener.hsts_max_age is None or not terminates(listener):
+        return []
+    value = f"max-age={listener.hsts_max_age}"
+    if listener.hsts_include_subdomains:
+        value += "; includeSubDomains"
+    if listener.hsts_preload:
+        value += "; preload"
+    return [f"http-response set-header Strict-Transport-Security {quote(value)}"]
+
+
+def server_words(pool: Pool, directory: str) -> list[str]:
+    """Return what a member's `server` line says of TLS towards it."""
+    if not pool.tls_enabled:
+        return []
+    kept = {each.kind: quote(place(directory, each.name)) for each in _of_pool(pool)}
+    words = ["ssl"]
+    if "certificate" in kept:
+        words += ["crt", kept["certificate"]]
+    words += ["ca-file", kept["ca"], "verify", "required"] if "ca" in kept else ["verify", "none"]
+    if "crl" in kept:
+        words += ["crl-file", kept["crl"]]
+    # The name that the client asked for is the one that the member is asked for.
+    words += ["sni", "ssl_fc_sni"]
+    words += _ciphers(pool.tls_ciphers)
+    words += _versions(pool.tls_versions)
+    return words + _protocols("alpn", pool.alpn_protocols)
+
+
+def check_words(pool: Pool) -> list[str]:
+    """Return what a check by TLS of a pool's members says besides."""
+    return _protocols("check-alpn", pool.alpn_protocols) if pool.tls_enabled else []
+
+
+def _of_listener(listener: Listener) -> Iterator[SecretFile]:
+    yield from _certificates(listener)
+    if not terminates(listener):
+        return
+    if listener.client_ca_tls_container_ref:
+        yield SecretFile(name=f"{listener.id}{AUTHORITY}", reference=listener.client_ca_tls_container_ref, kind="ca")
+    if listener.client_crl_container_ref:
+        yield SecretFile(name=f"{listener.id}{REVOCATIONS}", reference=listener.client_crl_container_ref, kind="crl")
+
+
+def _certificates(listener: Listener) -> Iterator[SecretFile]:
+    references = dict.fromkeys([listener.default_tls_container_ref, *listener.sni_container_refs])
+    for reference in references:
+        if reference:
+            default = reference == listener.default_tls_container_ref
+            label = "default" if default else hashlib.sha256(reference.encode()).hexdigest()[:16]
+            yield SecretFile(name=f"{listener.id}.{label}{CERTIFICATE}", reference=reference, kind="certificate")
+
+
+def _of_pool(pool: Pool) -> Iterator[SecretFile]:
+    if pool.tls_container_ref:
+        yield SecretFile(name=f"{pool.id}{CERTIFICATE}", reference=pool.tls_container_ref, kind="certificate")
+    if pool.ca_tls_container_ref:
+        yield SecretFile(name=f"{pool.id}{AUTHORITY}", reference=pool.ca_tls_container_ref, kind="ca")
+    if pool.crl_container_ref:
+        yield SecretFile(name=f"{pool.id}{REVOCATIONS}", reference=pool.crl_container_ref, kind="crl")
+
+
+def _ciphers(ciphers: str | None) -> list[str]:
+    """Return the ciphers of TLS 1.3, which OpenSSL takes apart from all others, and the others."""
+    named = (ciphers or "").split(":")
+    newest = ":".join(name for name in named if name.startswith("TLS_"))
+    others = ":".join(name for name in named if name and not name.startswith("TLS_"))
+    words = ["ciphers", quote(others)] if others else []
+    return [*words, "ciphersuites", quote(newest)] if newest else words
+
+
+def _versions(versions: Sequence[str] | None) -> list[str]:
+    if not versions:
+        return []
+    wanted = [index for index, version in enumerate(_VERSIONS) if version in versions]
+    least, most = wanted[0], wanted[-1]
+    words = ["ssl-min-ver", _haproxys(least), "ssl-max-ver", _haproxys(most)]
+    gaps = (index for index in range(least, most) if index not in wanted)
+    return words + [f"no-{_haproxys(index).lower().replace('.', '')}" for index in gaps]
+
+
+def _haproxys(index: int) -> str:
+    return _HAPROXYS.get(_VERSIONS[index], _VERSIONS[index])
+
+
+def _protocols(word: str, protocols: Iterable[str] | None) -> list[str]:
+    return [word, ",".join(protocols)] if protocols else []
