@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 _START_PATIENCE = 30.0
 _END_PATIENCE = 10.0
 
+# Between two looks at something that takes milliseconds (seconds).
+_GLANCE = 0.001
+
 # What nsenter exits with when there is no such program.
 _NO_PROGRAM = 127
 
@@ -188,6 +191,9 @@ class Haproxy:
                 memories = await stick_tables.recall(self._socket, rendering.tables)
         try:
             await self._replace(rendering, states)
+            if last is not None:
+                with contextlib.suppress(HostError, TimeoutError):
+                    await _handed_over(last)
             with contextlib.suppress(HostError):
                 await stick_tables.teach(self._socket, memories)
         except BaseException:
@@ -324,6 +330,13 @@ class Haproxy:
         if self._process is not None:
             self._process.close()
             self._process = None
+
+
+async def _handed_over(last: haproxy_socket.Session) -> None:
+    """Wait until the process before takes nothing new: until then it may answer on the path that is the next one's."""
+    async with asyncio.timeout(_START_PATIENCE):
+        while await last.state() == "serving":
+            await asyncio.sleep(_GLANCE)
 
 
 def _sentence(said: str) -> str:
