@@ -33,9 +33,6 @@ log = structlog.get_logger(__name__)
 _START_PATIENCE = 30.0
 _END_PATIENCE = 10.0
 
-# Between two looks at something that takes milliseconds (seconds).
-_GLANCE = 0.001
-
 # What nsenter exits with when there is no such program.
 _NO_PROGRAM = 127
 
@@ -336,7 +333,7 @@ async def _handed_over(last: haproxy_socket.Session) -> None:
     """Wait until the process before takes nothing new: until then it may answer on the path that is the next one's."""
     async with asyncio.timeout(_START_PATIENCE):
         while await last.state() == "serving":
-            await asyncio.sleep(_GLANCE)
+            pass
 
 
 def _sentence(said: str) -> str:
