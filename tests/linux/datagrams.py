@@ -55,9 +55,9 @@ class Echo:
 
 
 @contextmanager
-def echoes(names: Names, network_id: str, *addresses: str) -> Iterator[list[Echo]]:
+def echoes(names: Names, network_id: str, *addresses: str, name: str = "echo") -> Iterator[list[Echo]]:
     """Run a server `echo1`, `echo2` … at each address."""
-    running = [Echo(names, network_id, f"echo{number}", each) for number, each in enumerate(addresses, start=1)]
+    running = [Echo(names, network_id, f"{name}{number}", each) for number, each in enumerate(addresses, start=1)]
     try:
         yield running
     finally:

@@ -16,7 +16,7 @@ from hydria.errors import HostError
 from hydria.model import Listener, Member, Pool
 from hydria.model.pool import SessionPersistence
 from hydria.render.flows import TABLE, ruleset
-from hydria.spec import Address
+from hydria.spec import Address, GuardRule
 from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
 
 
@@ -58,7 +58,7 @@ def web(machine: Machine) -> Iterator[list[Web]]:
 def six(machine: Machine) -> Iterator[list[Echo]]:
     """Members and a client with IPv6."""
     add_address(machine.client, "2001:db8::50/64")
-    with echoes(machine.names, NETWORK, "2001:db8::11/64", "2001:db8::12/64") as running:
+    with echoes(machine.names, NETWORK, "2001:db8::11/64", "2001:db8::12/64", name="six") as running:
         yield running
 
 
@@ -317,14 +317,38 @@ async def test_ipv6(machine: Machine, six: list[Echo]) -> None:
     served = instance(*tree, root=load_balancer(vip_address=vip))
     leg = structs.replace(served.interfaces[0], addresses=(Address(ip=vip, prefix=64),), routes=())
     await machine.host.serve(structs.replace(served, interfaces=(leg,)))
-    assert shares(machine.client, vip, 6) == {"echo1": 3, "echo2": 3}
+    assert shares(machine.client, vip, 6) == {"six1": 3, "six2": 3}
     six[0].stop()
 
     async def down() -> bool:
         return (await states(machine))[key("3", 1)] == "down"
 
     await eventually(down)
-    assert shares(machine.client, vip, 4) == {"echo2": 4}
+    assert shares(machine.client, vip, 4) == {"six2": 4}
+
+
+@pytest.mark.parametrize("vip", [VIP, "2001:db8::10"])
+async def test_who_sent_before_anybody_served_is_served_at_once(
+    machine: Machine, members: list[Echo], six: list[Echo], vip: str
+) -> None:
+    # A guard has the kernel remember flows where nobody serves datagrams.
+    guard = (GuardRule(ethertype="IPv4", protocol="udp"), GuardRule(ethertype="IPv6", protocol="udp"))
+    members_ = (echo(1), echo(2, address="2001:db8::11"))
+    served = instance(udp(), udp_pool(), *members_, root=load_balancer(vip_address=vip))
+    address = Address(ip=vip, prefix=64 if ":" in vip else 24)
+    leg = structs.replace(served.interfaces[0], addresses=(address,), routes=(), guard=guard)
+    nobody = instance(root=load_balancer(vip_address=vip), interfaces=(leg,))
+    await machine.host.serve(nobody)
+    with Client(machine.client, vip) as client:
+        with pytest.raises(REFUSED):
+            client.ask()
+        await machine.host.serve(structs.replace(served, interfaces=(leg,), generation=2))
+        assert client.ask() == ("six1" if ":" in vip else "echo1")
+        # And what the guard does not name is not.
+        leg = structs.replace(leg, guard=(GuardRule(ethertype="IPv4", protocol="tcp"),))
+        await machine.host.serve(structs.replace(served, interfaces=(leg,), generation=3))
+    with pytest.raises(TimeoutError):
+        ask(machine.client, vip, seconds=0.3)
 
 
 async def test_a_failing_nft_is_said_and_the_last_good_rules_stay(machine: Machine, members: list[Echo]) -> None:

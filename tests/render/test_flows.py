@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hydria.model.load_balancer import AdditionalVip
 from hydria.model.pool import SessionPersistence
@@ -142,6 +144,51 @@ def test_when_one_leaves_only_its_places_change_hands() -> None:
 
 def test_runs() -> None:
     assert runs(["a", "a", "b", "a"]) == [("0-1", "a"), ("2", "b"), ("3", "a")]
+
+
+_ADDRESSES = st.ip_addresses().map(str)
+_NETWORKS = st.ip_addresses().map(lambda address: f"{address}/{address.max_prefixlen // 2}")
+_PORTS = st.integers(1, 65535)
+_KEEPING = st.builds(
+    SessionPersistence,
+    type=st.just("SOURCE_IP"),
+    persistence_timeout=st.none() | st.integers(-(2**40), 2**40),
+    persistence_granularity=st.none() | _ADDRESSES,
+)
+
+
+@pytest.mark.skipif(os.environ.get("HYDRIA_FENCED") != "1", reason="nft asks the kernel: run by ./dev test")
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_nft_takes_whatever_the_api_takes(data: st.DataObject) -> None:
+    protocol = data.draw(st.sampled_from(["UDP", "SCTP"]))
+    front = listener(
+        protocol=protocol,
+        protocol_port=data.draw(_PORTS),
+        connection_limit=data.draw(st.integers(-1, 2**40)),
+        allowed_cidrs=tuple(data.draw(st.lists(_NETWORKS, max_size=3))) or None,
+    )
+    back = pool(
+        protocol=protocol,
+        lb_algorithm=data.draw(
+            st.sampled_from(["ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP", "SOURCE_IP_PORT"]),
+        ),
+        session_persistence=data.draw(st.none() | _KEEPING),
+    )
+    ends = data.draw(st.lists(st.tuples(_ADDRESSES, _PORTS), unique=True, max_size=5))
+    members = [
+        member(
+            number,
+            address=address,
+            protocol_port=port,
+            weight=data.draw(st.integers(0, 256)),
+            backup=data.draw(st.booleans()),
+            admin_state_up=data.draw(st.booleans()),
+        )
+        for number, (address, port) in enumerate(ends)
+    ]
+    wanted = rules(instance(front, back, *members, root=DUAL), *data.draw(st.lists(st.integers(0, 5))))
+    assert check(transaction(wanted, ())) == ""
 
 
 @pytest.mark.parametrize("bad", ["10.0.0.1 }; flush ruleset", "", "10.0.0.0/24"])

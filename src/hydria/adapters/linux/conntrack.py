@@ -1,9 +1,11 @@
 """The kernel's memory of flows in a network namespace, by their marks."""
 
+import os
 import socket
 import struct
 from collections import Counter
 from collections.abc import Iterable
+from ipaddress import ip_address
 
 from pyroute2 import NFCTSocket
 from pyroute2.netlink import NETLINK_NETFILTER
@@ -12,10 +14,17 @@ from hydria.adapters.linux.netns import inside, reporting
 
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
-_GET, _DONE, _ERROR = 1 << 8 | 1, 3, 2
-_REQUEST_DUMP = 0x301
-_MARK, _TYPE = 8, 0x3FFF
-_NFGEN = bytes(4)
+_GET, _DELETE, _DONE, _ERROR = 1 << 8 | 1, 1 << 8 | 2, 3, 2
+_REQUEST_DUMP, _REQUEST_ACK = 0x301, 0x005
+_TYPE, _NESTED = 0x3FFF, 0x8000
+# Family, version, nothing. The kernel heeds the family of version 1.
+_GENERIC = struct.Struct("=BBH")
+_ANY = _GENERIC.pack(0, 0, 0)
+
+# <linux/netfilter/nfnetlink_conntrack.h>
+_ORIGINAL, _MARK, _MASK, _FILTER = 1, 8, 21, 25
+
+_PROTOCOLS = {"udp": socket.IPPROTO_UDP, "sctp": socket.IPPROTO_SCTP}
 
 _RECEIVE = 1 << 18
 
@@ -29,6 +38,43 @@ def end_flows(namespace: str, marks: Iterable[int]) -> None:
             conntrack.flush(mark=mark, mark_mask=0xFFFFFFFF)
 
 
+def end_strangers(namespace: str, ends: Iterable[tuple[str, str, int]]) -> None:
+    """Forget the flows to these (address, protocol, port) that have no mark: they began before anybody served there.
+
+    Raises HostError.
+    """
+    with reporting(f"The flows of the network namespace {namespace} cannot be ended"):
+        with inside(namespace):
+            netfilter = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        with netfilter:
+            for end in ends:
+                body = _to(*end)
+                netfilter.send(_HEADER.pack(_HEADER.size + len(body), _DELETE, _REQUEST_ACK, 1, 0) + body)
+                _take(netfilter.recv(_RECEIVE), Counter())
+
+
+def _to(address: str, protocol: str, port: int) -> bytes:
+    ip = ip_address(address)
+    transport = _attribute(1, bytes([_PROTOCOLS[protocol]])) + _attribute(3, port.to_bytes(2))
+    tuple_, compared = _attribute(2 | _NESTED, transport), 1 << 3 | 1 << 5
+    # Linux takes equal addresses of IPv6 for different ones here (6.18): all are meant then.
+    if ip.version == 4:
+        tuple_, compared = _attribute(1 | _NESTED, _attribute(2, ip.packed)) + tuple_, compared | 1 << 1
+    return b"".join(
+        (
+            _GENERIC.pack(socket.AF_INET if ip.version == 4 else socket.AF_INET6, 1, 0),
+            _attribute(_ORIGINAL | _NESTED, tuple_),
+            _attribute(_MARK, bytes(4)),
+            _attribute(_MASK, b"\xff" * 4),
+            _attribute(_FILTER | _NESTED, _attribute(1, struct.pack("=I", compared))),
+        )
+    )
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
+
+
 def count_flows(namespace: str) -> Counter[int]:
     """Return how many flows there are of each mark but 0. Raises HostError.
 
@@ -39,7 +85,7 @@ def count_flows(namespace: str) -> Counter[int]:
         with inside(namespace):
             netfilter = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
         with netfilter:
-            netfilter.send(_HEADER.pack(_HEADER.size + len(_NFGEN), _GET, _REQUEST_DUMP, 1, 0) + _NFGEN)
+            netfilter.send(_HEADER.pack(_HEADER.size + len(_ANY), _GET, _REQUEST_DUMP, 1, 0) + _ANY)
             while _take(netfilter.recv(_RECEIVE), found):
                 pass
     return found
@@ -54,8 +100,10 @@ def _take(data: bytes, found: Counter[int]) -> bool:
             return False
         if kind == _ERROR:
             code = -struct.unpack_from("=i", data, at + _HEADER.size)[0]
-            raise OSError(code, "the kernel refuses")
-        mark = _mark(data, at + _HEADER.size + len(_NFGEN), at + length)
+            if code:
+                raise OSError(code, os.strerror(code))
+            return False
+        mark = _mark(data, at + _HEADER.size + len(_ANY), at + length)
         if mark:
             found[mark] += 1
         at += (length + 3) & ~3

@@ -9,7 +9,7 @@ import structlog
 
 from hydria.adapters.linux import nft
 from hydria.adapters.linux.checking import Checks, Target
-from hydria.adapters.linux.conntrack import count_flows, end_flows
+from hydria.adapters.linux.conntrack import count_flows, end_flows, end_strangers
 from hydria.adapters.linux.netns import namespace_path, sysctl
 from hydria.errors import HostError
 from hydria.model import Tree
@@ -84,7 +84,8 @@ class Flows:
                 return
             states = self._checks.states
             try:
-                wanted = ruleset(self._tree, states, await self._flows(self._tree))
+                # Many members are many hashes.
+                wanted = await asyncio.to_thread(ruleset, self._tree, states, await self._flows(self._tree))
             except ValueError as error:
                 raise HostError(f"The host cannot serve this: {error}") from None
             if not wanted.text and not self._file.exists():
@@ -120,6 +121,7 @@ class Flows:
                 sysctl(self._namespace, key, "1" if wanted.text else "0")
         known = before.marks.keys() if before is not None else count_flows(self._namespace).keys()
         end_flows(self._namespace, known - wanted.marks.keys())
+        end_strangers(self._namespace, wanted.ends - (before.ends if before is not None else frozenset()))
         if wanted.text:
             self._file.write_text(wanted.text)
         else:

@@ -23,6 +23,8 @@ _SEED = "0x68796472"
 
 # How long a client is kept where nobody says (keepalived's default; seconds), and how many are remembered.
 _KEPT_FOR = 360
+# What nft takes for a number of seconds has at most eight digits.
+_LONGEST_KEPT = 10**7
 _KEPT = 65536
 
 # A listener's counters are called so, with its id: bytes of clients, bytes for clients, flows.
@@ -33,18 +35,22 @@ _OPEN = "policy accept;"
 # What has a name in the table and outlives its rules, as nft calls it: kind and name.
 Named = tuple[str, str]
 
+# Address, protocol (`udp`, `sctp`) and port.
+End = tuple[str, str, int]
+
 _Block = tuple[Named, list[str]]
 
 
 class Ruleset(Struct, frozen=True, kw_only=True):
     """The table as it should be; `text` is empty where no datagrams are served.
 
-    `marks` are those of flows that may go on, with the listener of each.
+    `marks` are those of flows that may go on, with the listener of each; `ends` is where clients send to.
     """
 
     text: str = ""
     named: frozenset[Named] = frozenset()
     marks: Mapping[int, str] = {}
+    ends: frozenset[End] = frozenset()
 
 
 class _Target(Struct, frozen=True):
@@ -77,8 +83,12 @@ class _Service(Struct, frozen=True):
         return self.listener.protocol.lower()
 
     @property
+    def ends(self) -> list[End]:
+        return [(vip, self.protocol, self.listener.protocol_port) for vip in self.vips]
+
+    @property
     def keys(self) -> list[str]:
-        return [f"{vip} . {self.protocol} . {self.listener.protocol_port}" for vip in self.vips]
+        return [f"{vip} . {protocol} . {port}" for vip, protocol, port in self.ends]
 
     @property
     def kept(self) -> str | None:
@@ -92,7 +102,7 @@ class _Service(Struct, frozen=True):
     @property
     def kept_for(self) -> int:
         keeping = self.pool.session_persistence if self.pool is not None else None
-        return max(1, (keeping and keeping.persistence_timeout) or _KEPT_FOR)
+        return min(max(1, (keeping and keeping.persistence_timeout) or _KEPT_FOR), _LONGEST_KEPT)
 
     @property
     def client(self) -> str:
@@ -125,6 +135,7 @@ def ruleset(tree: Tree, states: Mapping[str, ServerState], flows: Mapping[int, i
         text=f"table inet {TABLE} {{\n{body}}}\n",
         named=frozenset(unique),
         marks={target.mark: service.listener.id for service in services for target in service.targets},
+        ends=frozenset(end for service in services for end in service.ends),
     )
 
 
@@ -217,7 +228,11 @@ def _memory(service: _Service) -> list[_Block]:
 
 
 def _limit(listener: Listener) -> str:
-    return f"limit_{listener.connection_limit}_{listener.id}"
+    return f"limit_{_most(listener)}_{listener.id}"
+
+
+def _most(listener: Listener) -> int:
+    return min(listener.connection_limit, 2**32 - 1)
 
 
 def _to(service: _Service, target: _Target) -> _Block:
@@ -233,7 +248,7 @@ def _to(service: _Service, target: _Target) -> _Block:
 def _choose(service: _Service, flows: Mapping[int, int]) -> _Block:
     lines = []
     if service.listener.connection_limit >= 0:
-        count = f"meta l4proto ct count over {service.listener.connection_limit}"
+        count = f"meta l4proto ct count over {_most(service.listener)}"
         lines.append(f"add @{_limit(service.listener)} {{ {count} }} return")
     weights = {target.chain: target.weight for target in service.targets if target.weight}
     if service.kept is not None and weights:
