@@ -120,11 +120,15 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 class Network(Struct, frozen=True, kw_only=True):
-    """A home-cloud network as the host makes it: a bridge. `uplink` only for the external network."""
+    """A home-cloud network as the host makes it: a bridge.
+
+    `physical` is a bridge that the machine itself has and that is one network with it, of a network of type `flat`.
+    """
 
     id: str
     mtu: int = 1500
     external: bool = False
+    physical: str | None = None
     # The machine's own address on the external network, so that its curl reaches floating IPs.
     host_addresses: tuple[Address, ...] = ()
 

@@ -27,6 +27,7 @@ from hydria.adapters.linux.wiring import Wiring
 from hydria.errors import HostError
 from hydria.spec import Address, FloatingIp, Interface, Network, Route, Router, Topology
 
+OWN_NAMESPACE = "/proc/thread-self/ns/net"
 MACHINE, OWN, FLOATING, OTHER_FLOATING = "203.0.113.1", "203.0.113.10", "203.0.113.50", "203.0.113.51"
 
 
@@ -287,3 +288,36 @@ def test_the_gateways_interface_may_be_any_interface(cloud: Cloud) -> None:
     cloud.wire()
     with netlink(cloud.namespace) as here:
         assert here.link("get", ifname=GATEWAY)[0].get("mtu") == 1400
+
+
+def test_a_flat_network_is_one_with_a_bridge_of_the_machine(cloud: Cloud) -> None:
+    flat = Network(id=uuid(), physical="br-real", mtu=1400)
+    topology = Topology(generation=1, networks=(flat,))
+    with pytest.raises(HostError, match="no such bridge"):
+        cloud.wiring.wire(topology)
+    with netlink(OWN_NAMESPACE) as here:
+        here.link("add", ifname="br-real", kind="bridge", state="up")
+    # A container as somebody else made it: on the machine's bridge, not on ours.
+    stranger = f"{cloud.names.prefix}stranger"
+    ensure_namespace(stranger)
+    try:
+        with netlink(OWN_NAMESPACE) as here:
+            peer = {"ifname": "eth0", "net_ns_fd": stranger}
+            here.link("add", ifname="theirs", kind="veth", peer=peer, master=here.link_lookup(ifname="br-real")[0])
+            here.link("set", index=here.link_lookup(ifname="theirs")[0], state="up")
+        with netlink(stranger) as there:
+            (index,) = there.link_lookup(ifname="eth0")
+            there.addr("add", index=index, address="198.51.100.7", prefixlen=24)
+            there.link("set", index=index, state="up")
+        ours = host(cloud.names, "ours", interface(flat.id, "198.51.100.8/24"))
+        for _ in range(2):
+            cloud.wiring.wire(topology)
+            with server(stranger, "198.51.100.7"):
+                assert ask(ours, "198.51.100.7", seconds=5) == "198.51.100.8"
+        cloud.wiring.wire(Topology(generation=2, networks=(structs.replace(flat, physical=None),)))
+        assert sorted(links(OWN_NAMESPACE)) == ["br-real", "theirs"]
+        cloud.wiring.wire(topology)
+        cloud.wiring.remove_all()
+        assert sorted(links(OWN_NAMESPACE)) == ["br-real", "theirs"]
+    finally:
+        remove_namespace(stranger)

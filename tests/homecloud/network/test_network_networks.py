@@ -59,6 +59,34 @@ async def test_a_network_has_neutrons_body(cloud: Cloud) -> None:
     assert seen["provider:network_type"] == "local"
 
 
+async def test_a_flat_network_names_a_bridge_of_the_machine(cloud: Cloud) -> None:
+    form = {"name": "lan", "provider__network_type": "flat", "provider__physical_network": "br0"}
+    network = await cloud.make("/networks", "admin", **form)
+    assert (network["provider:network_type"], network["provider:physical_network"]) == ("flat", "br0")
+    assert await cloud.names("/networks?provider:network_type=flat", "admin") == ["lan"]
+    assert [each.physical for each in cloud.topology().networks] == [None, "br0"]
+    for changes, status, words in (
+        ({}, 409, "Physical network br0 is in use"),
+        ({"provider:physical_network": None}, 400, "physical_network required for flat"),
+        ({"provider:physical_network": "a b"}, 400, "cannot be the name of a bridge"),
+        (
+            {"provider:physical_network": "br1", "provider:segmentation_id": 5},
+            400,
+            "segmentation_id prohibited for flat",
+        ),
+        ({"provider:physical_network": "br1", "router:external": True}, 400, "flat network cannot be external"),
+        ({"provider:network_type": "vlan"}, 400, "network_type value 'vlan' not supported"),
+        ({"provider:network_type": "local"}, 400, "physical_network prohibited for local"),
+    ):
+        asked = {name.replace("__", ":"): value for name, value in form.items()} | changes
+        answer = await cloud.ask("POST", "/networks", {"network": asked}, who="admin")
+        assert (answer.status_code, words in answer.text) == (status, True), answer.text
+    plain = {"network": {"name": "x", "provider:network_type": "flat", "provider:physical_network": "br1"}}
+    assert (await cloud.ask("POST", "/networks", plain)).status_code == 403
+    external = {"network": {"router:external": True}}
+    assert (await cloud.ask("PUT", f"/networks/{network['id']}", external, who="admin")).status_code == 400
+
+
 async def test_a_network_is_looked_up_by_name_changed_and_deleted(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     assert (await cloud.refused("GET", "/networks/net"))[:2] == (404, "NetworkNotFound")

@@ -30,6 +30,7 @@ from hydria.adapters.linux.shaping import ensure_limits
 from hydria.spec import Interface, Route
 
 __all__ = [
+    "PORTS",
     "ensure_bridge",
     "ensure_leg",
     "ensure_namespace",
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 # The group of all ends in the switch: one request removes them all.
-_PORTS = 1
+PORTS = 1
 
 _FORWARDING = 3
 _FORWARDING_WAIT = 0.5
@@ -121,7 +122,7 @@ def remove_all_legs(names: Names) -> None:
     if not exists(names.switch):
         return
     with reporting("The ports of the switch cannot be removed"), netlink(names.switch) as switch, _absent_is_none():
-        switch.link("del", group=_PORTS)
+        switch.link("del", group=PORTS)
 
 
 def links(namespace: str) -> list[str]:
@@ -180,7 +181,7 @@ def _make_pair(switch: IPRoute, namespace: str, link: str, interface: Interface,
             kind="veth",
             mtu=interface.mtu,
             master=master,
-            group=_PORTS,
+            group=PORTS,
             state="up",
             peer={"ifname": link, "net_ns_fd": descriptor, "address": interface.mac, "mtu": interface.mtu},
         )

@@ -23,6 +23,10 @@ class Names(Struct, frozen=True):
         """The link in the machine's own namespace, on the external network."""
         return f"{self.prefix}0"
 
+    def trunk(self, network_id: str) -> str:
+        """Return the link in the machine's own namespace that leads from a bridge of its own to a network's."""
+        return f"{self.prefix}{network_id.replace('-', '')}"[:15]
+
     def amphora(self, amphora_id: str) -> str:
         """Return the namespace of an amphora."""
         return f"{self.prefix}-{amphora_id}"
@@ -39,6 +43,11 @@ class Names(Struct, frozen=True):
 def bridge(network_id: str) -> str:
     """Return the bridge of a network, in the switch."""
     return "b" + _short(network_id)
+
+
+def trunk_end(network_id: str) -> str:
+    """Return the other end of a network's way to a bridge of the machine's, in the switch."""
+    return "t" + _short(network_id)
 
 
 def switch_end(port_id: str) -> str:

@@ -9,8 +9,9 @@ from hydria.adapters.linux.kernel import (
     remove_namespace,
     reporting,
 )
-from hydria.adapters.linux.names import Names, bridge
+from hydria.adapters.linux.names import Names, bridge, trunk_end
 from hydria.adapters.linux.routers import Routers
+from hydria.adapters.linux.trunks import ensure_trunk, remove_trunks
 from hydria.adapters.linux.uplink import ensure_uplink, remove_uplink
 from hydria.errors import HostError
 from hydria.spec import Topology
@@ -33,6 +34,13 @@ class Wiring:
         with reporting("The bridges cannot be made"), netlink(self._names.switch) as switch:
             for network in topology.networks:
                 ensure_bridge(switch, network.id)
+            remove_trunks(switch, {trunk_end(network.id) for network in topology.networks if network.physical})
+        for network in topology.networks:
+            try:
+                if network.physical is not None:
+                    ensure_trunk(self._names, network)
+            except HostError as error:
+                reasons.append(str(error))
         self._remove_routers({router.id for router in topology.routers})
         external = [network for network in topology.networks if network.external]
         try:

@@ -31,6 +31,10 @@ _FAULTS: dict[str, tuple[type[Refusal], str]] = {
             "id for these ports is: {ports}."
         ),
     ),
+    "FlatNetworkInUse": (
+        Conflict,
+        "Unable to create the flat network. Physical network {physical} is in use.",
+    ),
     "NetworkMTUSubnetConflict": (Conflict, "MTU of {id} is not valid, subnet requires a minimum of {mtu}"),
     "InvalidSharedSetting": (
         Conflict,

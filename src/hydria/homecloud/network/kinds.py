@@ -110,8 +110,8 @@ NETWORK = Kind(
         **{
             "router:external": _network.external,
             "status": literal("ACTIVE"),
-            "provider:network_type": literal("local"),
-            "provider:physical_network": _NOTHING,
+            "provider:network_type": case((_network.physical_network.is_(None), "local"), else_="flat"),
+            "provider:physical_network": _network.physical_network,
             "provider:segmentation_id": _NOTHING,
         },
     ),

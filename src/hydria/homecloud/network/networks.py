@@ -1,5 +1,6 @@
 """Networks: layer 2, of one project, shared, or external."""
 
+import re
 import uuid
 from typing import Any
 
@@ -31,6 +32,8 @@ _ATTRIBUTES = (
     "name", "description", "admin_state_up", "shared", "external", "is_default", "mtu", "port_security_enabled",
 )  # fmt: skip
 
+_LINK = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+
 _MTU = 1500
 _MAX_MTU = 65535
 # What a link of each version must carry at least; Linux makes none below the first.
@@ -41,8 +44,7 @@ def _create(call: Call) -> Network:
     form: NetworkCreate = call.form
     project_id = creator(call, form, "create_network")
     for_admins(call, form, "create_network", _FOR_ADMINS | _PROVIDER)
-    _check_provider(form)
-    values = _values(call.transaction, form, None)
+    values = _values(call.transaction, form, None) | _provider(call.transaction, form)
     now = changes.stamp(call.time)
     network = Network(id=str(uuid.uuid4()), project_id=project_id, created_at=now, updated_at=now, **values)
     changes.add(call.transaction, network)
@@ -55,6 +57,8 @@ def _update(call: Call) -> Network:
     values = _values(call.transaction, call.form, network)
     if network.shared and values.get("shared") is False:
         _check_unshared(call.transaction, network)
+    if values.get("external"):
+        _check_not_flat(network)
     if network.external and values.get("external") is False:
         _check_internal(call.transaction, network)
     return changes.change(call.transaction, network, call.time, **values)
@@ -92,14 +96,26 @@ def _checked_mtu(transaction: Transaction, asked: int, network: Network | None) 
     return mtu
 
 
-def _check_provider(form: NetworkCreate) -> None:
-    """Refuse what asks for another kind of network than those that this machine makes."""
-    kind = form.network_type
-    if kind not in (UNSET, None, "local"):
+def _provider(transaction: Transaction, form: NetworkCreate) -> dict[str, Any]:
+    """Return what the form says of the network's kind, or refuse what this machine does not make."""
+    kind, physical = form.network_type or "local", form.physical_network or None
+    if kind not in ("local", "flat"):
         raise invalid_input(f"network_type value '{kind}' not supported")
-    for name in ("physical_network", "segmentation_id"):
-        if getattr(form, name) not in (UNSET, None):
-            raise invalid_input(f"{_PROVIDER[name]} prohibited for local provider network")
+    if form.segmentation_id not in (UNSET, None):
+        raise invalid_input(f"segmentation_id prohibited for {kind} provider network")
+    if kind == "local":
+        if physical is not None:
+            raise invalid_input("provider:physical_network prohibited for local provider network")
+        return {}
+    if physical is None:
+        raise invalid_input("physical_network required for flat provider network")
+    if not _LINK.fullmatch(physical):
+        raise invalid_input(f"physical_network '{physical[:40]}' cannot be the name of a bridge of this machine")
+    if form.external is not UNSET and form.external:
+        raise invalid_input("A flat network cannot be external here: this machine is the external network's gateway")
+    if transaction.find(Network, columns(Network).physical_network == physical):
+        raise fault("FlatNetworkInUse", physical=physical)
+    return {"physical_network": physical}
 
 
 def _check_unshared(transaction: Transaction, network: Network) -> None:
@@ -107,6 +123,11 @@ def _check_unshared(transaction: Transaction, network: Network) -> None:
     others = (c.project_id != network.project_id) & (c.project_id != "")
     if transaction.find(Port, c.network_id == network.id, others):
         raise fault("InvalidSharedSetting", network=network.name)
+
+
+def _check_not_flat(network: Network) -> None:
+    if network.physical_network is not None:
+        raise invalid_input("A flat network cannot be external here: this machine is the external network's gateway")
 
 
 def _check_internal(transaction: Transaction, network: Network) -> None:

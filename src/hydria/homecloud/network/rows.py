@@ -42,6 +42,8 @@ class Network(Row, frozen=True, kw_only=True):
     is_default: bool = False
     mtu: int = 1500
     port_security_enabled: bool = True
+    # A bridge of the machine's that the network is one with: then it is of type `flat`, else `local`.
+    physical_network: str | None = None
 
 
 class Pool(Struct, frozen=True, kw_only=True):

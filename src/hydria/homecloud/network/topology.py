@@ -81,6 +81,7 @@ class _Read(Struct, frozen=True, kw_only=True):
             id=network.id,
             mtu=network.mtu,
             external=network.external,
+            physical=network.physical_network,
             host_addresses=tuple(
                 spec.Address(ip=subnet.gateway_ip, prefix=interfaces.prefix_of(subnet))
                 for subnet in sorted(subnets, key=lambda each: (each.created_at, each.id))

@@ -56,8 +56,8 @@ def _network(row: Network, subnets: list[str], caller: Caller) -> Body:
         body["is_default"] = row.is_default
     if caller.is_admin:
         body |= {
-            "provider:network_type": "local",
-            "provider:physical_network": None,
+            "provider:network_type": "local" if row.physical_network is None else "flat",
+            "provider:physical_network": row.physical_network,
             "provider:segmentation_id": None,
         }
     return body
