@@ -47,6 +47,7 @@ defaults
     timeout server 50s
 frontend tuned
     bind {vip}:80
+    bind {vip}:443 ssl crt {certificate}
     default_backend members
 backend members
     balance roundrobin
@@ -54,12 +55,15 @@ backend members
 """
 
 
-def tuned(vip: str, configuration: Path, members: str, ports: Sequence[int]) -> str:
-    """Return the text of a HAProxy that is tuned by hand, with as many connections as the amphora's takes."""
-    lines = (line.split() for line in configuration.read_text().splitlines())
-    connections = next(words[1] for words in lines if words[:1] == ["maxconn"])
-    servers = "\n".join(f"    server member{port} {members}:{port}" for port in ports)
-    return _TUNED.format(vip=vip, connections=connections, servers=servers)
+def tuned(vip: str, configuration: Path, servers: Sequence[str], certificate: Path) -> str:
+    """Return the text of a HAProxy that is tuned by hand, with as many connections as the amphora's takes.
+
+    `servers` are addresses with ports; `certificate` is a PEM file with its key.
+    """
+    words_of = (line.split() for line in configuration.read_text().splitlines())
+    connections = next(words[1] for words in words_of if words[:1] == ["maxconn"])
+    lines = (f"    server member{number} {server}" for number, server in enumerate(servers))
+    return _TUNED.format(vip=vip, connections=connections, servers="\n".join(lines), certificate=certificate)
 
 
 class Made(Struct, frozen=True):

@@ -11,6 +11,7 @@ from crowd import Crowd, Stayers
 from figures import Aim, Figure, figure
 from probe import first_answer
 from stand import LB, MEMBER_PORTS, MEMBERS, Stand
+from support.certificates import leaf
 
 PART = "changes"
 _TCP_PORT = 81
@@ -53,6 +54,19 @@ class Balancer:
         # Idle connections are to last as long as the measurement.
         timeouts = {"timeout_client_data": 600_000, "timeout_member_data": 600_000}
         self.make("listeners", "listener", protocol_port=_TCP_PORT, default_pool_id=tcp_pool, **below, **timeouts)
+        self.secrets = [stand.secret(leaf("bench.test")) for _ in range(2)]
+        self.terminating = self.make(
+            "listeners",
+            "listener",
+            loadbalancer_id=self.body["id"],
+            protocol="TERMINATED_HTTPS",
+            protocol_port=443,
+            default_pool_id=self.pool,
+            default_tls_container_ref=self.secrets[0],
+        )
+        rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/nowhere"}
+        self.policy = self.make("l7policies", "l7policy", action="REJECT", listener_id=self.listener)
+        self.rule = self.make(f"l7policies/{self.policy}/rules", "rule", **rule)
         self.settle()
 
     def member(self, port: int) -> dict[str, Any]:
@@ -148,6 +162,9 @@ def _changes(balancer: Balancer) -> list[Change]:
     def post(name: str, path: str, kind: str, form: dict[str, Any], remove: str = "") -> Change:
         return Change(name, ("POST", path, {kind: form}), remove=remove or path)
 
+    nowhere = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/nowhere"}
+    elsewhere = {**nowhere, "value": "/elsewhere"}
+    certificates = [{"default_tls_container_ref": secret} for secret in balancer.secrets]
     cookie = {"type": "HTTP_COOKIE"}
     return [
         put("name of a listener", listener, "listener", {"name": "a"}, {"name": "b"}),
@@ -170,5 +187,7 @@ def _changes(balancer: Balancer) -> list[Change]:
             {"insert_headers": {"X-Forwarded-For": "true"}},
         ),
         post("L7 policy with a rule added, removed", "l7policies", "l7policy", policy),
+        put("value of an L7 rule", f"l7policies/{balancer.policy}/rules/{balancer.rule}", "rule", nowhere, elsewhere),
+        put("certificate renewed", f"listeners/{balancer.terminating}", "listener", *certificates),
         post("listener added, removed", "listeners", "listener", other),
     ]

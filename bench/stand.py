@@ -1,5 +1,6 @@
 """The stand: a Hydria of the run's own, a network in its home cloud, a host with members and a client."""
 
+import base64
 import contextlib
 import os
 import shutil
@@ -17,6 +18,7 @@ from hydria.adapters.linux.kernel import ensure_leg, ensure_namespace, inside, r
 from hydria.adapters.linux.names import Names
 from hydria.spec import Address, Interface
 from rest import Refused, Rest
+from support.certificates import Signed
 
 PREFIX, PORT = "hybench", 9899
 NETWORK = "10.0"
@@ -168,6 +170,16 @@ class Stand:
         finally:
             process.terminate()
             process.wait(20)
+
+    def secret(self, bundle: Signed) -> str:
+        """Store a certificate with its key in the home cloud; returns its reference."""
+        form = {
+            "name": "bench",
+            "payload": base64.b64encode(bundle.pkcs12()).decode(),
+            "payload_content_type": "application/octet-stream",
+            "payload_content_encoding": "base64",
+        }
+        return str(self.rest.call("POST", "/key-manager/v1/secrets", form)["secret_ref"])
 
     # --- load balancers ---
 

@@ -1,13 +1,14 @@
 """Traffic through the VIP, in turn with a HAProxy that somebody tuned by hand for just this."""
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from byhand import ByHand, tuned
 from figures import Aim, Figure, figure
 from h2load import Latency, latency
 from probe import first_answer
-from stand import MEMBER_PORTS, MEMBERS, Stand
+from stand import LB, MEMBER_PORTS, MEMBERS, Stand
+from support.certificates import leaf
 from wrk import wrk
 
 PART = "traffic"
@@ -23,15 +24,35 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     first_answer(stand.client, vip)
     stand.settle(1)
     configuration = stand.configuration(vip)
-    by_hand = ByHand(stand, vip, configuration, tuned(vip, configuration, MEMBERS, MEMBER_PORTS[:2]))
+    bundle = leaf("bench.test")
+    _terminate(stand, balancer, stand.secret(bundle))
+    certificate = stand.directory / "bench.pem"
+    certificate.write_text(bundle.bundle)
+    servers = [f"{MEMBERS}:{port}" for port in MEMBER_PORTS[:2]]
+    by_hand = ByHand(stand, vip, configuration, tuned(vip, configuration, servers, certificate))
     with by_hand.running() as other:
         first_answer(stand.client, other.address)
         _rate(stand, vip, 1)
         rounds = 2 if quick else 12
-        yield _rates("requests", rounds, lambda address: _rate(stand, address), (vip, other.address))
-        yield _rates("new connections", rounds, lambda address: _connects(stand, address), (vip, other.address))
-        yield from _latencies(stand, rounds, (vip, other.address))
+        both = (vip, other.address)
+        yield _rates("requests", rounds, lambda address: _rate(stand, address), both)
+        yield _rates("new connections", rounds, lambda address: _connects(stand, f"http://{address}/"), both)
+        yield _rates("TLS handshakes", rounds, lambda address: _connects(stand, f"https://{address}/"), both)
+        yield from _latencies(stand, rounds, both)
     stand.delete(balancer["id"])
+
+
+def _terminate(stand: Stand, balancer: dict[str, Any], secret: str) -> None:
+    """Give the load balancer a second listener, which ends TLS, and wait until it serves."""
+    listener = {
+        "loadbalancer_id": balancer["id"],
+        "protocol": "TERMINATED_HTTPS",
+        "protocol_port": 443,
+        "default_pool_id": balancer["pools"][0]["id"],
+        "default_tls_container_ref": secret,
+    }
+    stand.rest.call("POST", f"{LB}/listeners", {"listener": listener})
+    stand.settle(1)
 
 
 def _rates(what: str, rounds: int, rate: Callable[[str], float], addresses: tuple[str, str]) -> Figure:
@@ -89,6 +110,6 @@ def _rate(stand: Stand, address: str, seconds: float = 3) -> float:
     return wrk(f"http://{address}/", seconds=seconds, connections=_CONNECTIONS, namespace=stand.client).rate
 
 
-def _connects(stand: Stand, address: str) -> float:
+def _connects(stand: Stand, url: str) -> float:
     close = ("-H", "Connection: close")
-    return wrk(f"http://{address}/", seconds=3, connections=_CONNECTIONS, arguments=close, namespace=stand.client).rate
+    return wrk(url, seconds=3, connections=_CONNECTIONS, arguments=close, namespace=stand.client).rate
