@@ -51,6 +51,8 @@ def _global(instance: Instance, surroundings: Surroundings) -> Section:
     return [
         "global",
         f"stats socket {quote(surroundings.directory + '/haproxy.sock')} mode 600 level admin expose-fd listeners",
+        # Followers of the log take two each, and must not keep the agent out: HAProxy's own limit is ten.
+        "stats maxconn 40",
         f"server-state-file {quote(surroundings.directory + '/servers.state')}",
         f"user {surroundings.user}",
         f"group {surroundings.group}",
