@@ -32,7 +32,7 @@ class _Size(Struct, frozen=True, kw_only=True):
     rounds: int = 5
     seconds: float = 2.0
     listed: int = 1000
-    calls: int = 16
+    calls: int = 32
     batches: int = 4
 
 
@@ -121,7 +121,7 @@ def _batch(side: Side, trees: Trees, size: _Size, number: int) -> float:
             {"address": f"10.2.{number}.{each + 1}", "protocol_port": 80, "subnet_id": side.subnet_id}
             for each in range(160)
         ]
-        side.tell(rest, "PUT", f"/pools/{trees[20 + at]['pool']}/members", {"members": members})
+        side.tell(rest, "PUT", f"/pools/{trees[40 + at]['pool']}/members", {"members": members})
 
     return side.each(act, size.batches)
 

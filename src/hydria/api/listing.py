@@ -1,6 +1,7 @@
 """Lists as Octavia gives them: filters on any attribute, tags, sort keys, pages with links, chosen fields."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import zip_longest
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -34,7 +35,7 @@ class Catalogue(Struct, frozen=True):
     """
 
     statement: Select[Any]
-    known: dict[str, Column]
+    known: Mapping[str, Column]
     key: Column
     tags: Column | None = None
 
@@ -69,7 +70,8 @@ def chosen(body: dict[str, Any], call: Call) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name in wanted} if wanted else body
 
 
-def _known(kind: Kind) -> dict[str, Column]:
+@cache
+def _known(kind: Kind) -> Mapping[str, Column]:
     """Return the columns by the names that clients know them by."""
     scalars = rows_of(kind.struct).scalars - _INTERNAL
     known: dict[str, Column] = {name: column for name, column in columns(kind.struct).items() if name in scalars}
@@ -160,7 +162,7 @@ def _split(call: Call, name: str) -> list[str]:
     return [part for value in call.query.all(name) if value for part in value.split(",")]
 
 
-def _sort_column(key: str, direction: str, known: dict[str, Column]) -> tuple[Column, bool]:
+def _sort_column(key: str, direction: str, known: Mapping[str, Column]) -> tuple[Column, bool]:
     if key not in known:
         raise Invalid(f"Supplied sort key '{key}' is not valid.")
     if direction.lower() not in ("asc", "desc"):

@@ -63,8 +63,6 @@ class Members(ResourceApi):
         if not batch.empty:
             load_balancer = self._changes.begin(call.transaction, pool)
             assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
-            # Others may have changed members until the load balancer was ours.
-            batch = Batch(call, pool.resource.id, forms, additive=additive)
             batch.apply(self.planting(call, load_balancer), pool.resource, load_balancer.generation)
 
     def _list(self, call: Call) -> Any:

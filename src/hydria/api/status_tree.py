@@ -8,8 +8,8 @@ from typing import Any
 from hydria.api.views import Seen
 from hydria.model import HealthMonitor, LoadBalancer, Member, Pool, Resource
 from hydria.model.status import provisioning_status
-from hydria.store import Transaction, columns
-from hydria.store.resources import Health, tree
+from hydria.store import Transaction
+from hydria.store.resources import health_of, tree
 
 
 def status_tree(transaction: Transaction, root: Seen) -> dict[str, Any]:
@@ -17,8 +17,7 @@ def status_tree(transaction: Transaction, root: Seen) -> dict[str, Any]:
     load_balancer = root.resource
     assert isinstance(load_balancer, LoadBalancer)  # noqa: S101 - by the kind
     whole = tree(transaction, load_balancer)
-    found = transaction.find(Health, columns(Health).load_balancer_id == load_balancer.id)
-    operating = {health.id: health.operating_status for health in found}
+    operating = {key: each.operating_status for key, each in health_of(transaction, load_balancer.id).items()}
 
     def node(resource: Resource) -> dict[str, Any]:
         return {

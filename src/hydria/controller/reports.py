@@ -10,7 +10,7 @@ from hydria.controller.reconcile import Reconciler
 from hydria.model.base import stamp
 from hydria.spec import Report
 from hydria.store import Transaction, columns
-from hydria.store.resources import Amphora, Health, Traffic, ids_of
+from hydria.store.resources import Amphora, Health, Traffic, health_of, ids_of
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ class Reporter:
 
     def _health(self, transaction: Transaction, amphora: Amphora, report: Report) -> None:
         key = amphora.load_balancer_id
-        known = {each.id: each for each in transaction.find(Health, columns(Health).load_balancer_id == key)}
+        known = health_of(transaction, key)
         told = [Health(id=of, load_balancer_id=key, operating_status=status) for of, status in report.operating.items()]
         transaction.update(*(each for each in told if each.id in known and each != known[each.id]))
         # What nothing is written of is OFFLINE.

@@ -77,9 +77,13 @@ class Transaction:
 
     def find(self, kind: type[S], *where: ColumnElement[bool], order_by: tuple[Any, ...] = ()) -> list[S]:
         """Return the structs that meet all conditions."""
+        return self.load(kind, select(rows_of(kind).table).where(*where).order_by(*order_by))
+
+    def load(self, kind: type[S], statement: Select[Any], parameters: Any = None) -> list[S]:
+        """Return the structs of the rows of a statement, which has all columns of their table."""
         rows = rows_of(kind)
-        statement = select(rows.table).where(*where).order_by(*order_by)
-        return [rows.load(row) for row in self._connection.execute(statement).mappings()]  # type: ignore[arg-type]
+        found = self._connection.execute(statement, parameters).mappings()
+        return [rows.load(row) for row in found]  # type: ignore[arg-type]
 
     def insert(self, *items: Struct) -> None:
         """Add structs; those of one kind go in one statement."""

@@ -1,12 +1,13 @@
 """The tables of Octavia's resources, of hosts' reports, and the few statements that several parts need."""
 
+from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, bindparam, case, or_, select, union_all
 
-from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource, Tree
+from hydria.model import Child, HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource, Tree
 from hydria.model.availability_zone import AvailabilityZone
 from hydria.model.availability_zone_profile import AvailabilityZoneProfile
 from hydria.model.flavor import Flavor
@@ -14,7 +15,7 @@ from hydria.model.flavor_profile import FlavorProfile
 from hydria.model.quota import Quota
 from hydria.spec import Counters
 from hydria.store.database import Transaction
-from hydria.store.tables import columns, register
+from hydria.store.tables import columns, register, rows_of
 
 
 class Amphora(Struct, frozen=True, kw_only=True):
@@ -84,12 +85,7 @@ def tree(transaction: Transaction, load_balancer: LoadBalancer) -> Tree:
     """Load everything below a load balancer that is not asked to go."""
     of = {}
     for kind in CHILDREN:
-        c = columns(kind)
-        of[kind] = tuple(
-            transaction.find(
-                kind, c.load_balancer_id == load_balancer.id, c.deleted_in.is_(None), order_by=(c.created_at, c.id)
-            )
-        )
+        of[kind] = tuple(transaction.load(kind, _staying(kind), {"key": load_balancer.id}))
     return Tree(
         load_balancer=load_balancer,
         listeners=of[Listener],  # type: ignore[arg-type]
@@ -99,6 +95,23 @@ def tree(transaction: Transaction, load_balancer: LoadBalancer) -> Tree:
         l7_policies=of[L7Policy],  # type: ignore[arg-type]
         l7_rules=of[L7Rule],  # type: ignore[arg-type]
     )
+
+
+@cache
+def _staying(kind: type[Child]) -> Select[Any]:
+    c = columns(kind)
+    mine = select(rows_of(kind).table).where(c.load_balancer_id == bindparam("key"), c.deleted_in.is_(None))
+    return mine.order_by(c.created_at, c.id)
+
+
+def health_of(transaction: Transaction, load_balancer_id: str) -> dict[str, Health]:
+    """Return what is written of the health of a load balancer and of everything below it, by id."""
+    return {each.id: each for each in transaction.load(Health, _health(), {"key": load_balancer_id})}
+
+
+@cache
+def _health() -> Select[Any]:
+    return select(rows_of(Health).table).where(columns(Health).load_balancer_id == bindparam("key"))
 
 
 def ids_of(transaction: Transaction, load_balancer_id: str) -> frozenset[str]:
