@@ -182,6 +182,8 @@ class Database:
         with ExitStack() as stack:
             for attempt in range(1, self._attempts + 1):
                 transaction = None
+                if attempt == 1:
+                    self._let_go_first()
                 try:
                     with self._begin(writing=True) as transaction:
                         result = work(transaction)
@@ -224,6 +226,12 @@ class Database:
         if self.embedded:
             return act()
         return await asyncio.get_running_loop().run_in_executor(self._threads, act)
+
+    def _let_go_first(self) -> None:
+        """Wait for one that clashed: whoever comes new would overtake it again and again."""
+        if not self.embedded:
+            with self._turn:
+                pass
 
     @contextmanager
     def _begin(self, *, writing: bool) -> Iterator[Transaction]:
