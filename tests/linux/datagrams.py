@@ -18,22 +18,21 @@ _ports = itertools.count(20000)
 class Echo:
     """A UDP server that answers its name, and remembers who asked."""
 
-    def __init__(self, names: Names, network_id: str, name: str, *addresses: str, port: int = 5353) -> None:
+    def __init__(self, namespace: str, name: str, address: str, port: int = 5353) -> None:
         self.name = name
         self.askers: list[str] = []
-        self.namespace = host(names, name, interface(network_id, *addresses))
-        self._ends = [(address.partition("/")[0], port) for address in addresses]
-        self._sockets: list[socket.socket] = []
+        self._namespace = namespace
+        self._end = (address, port)
+        self._socket: socket.socket | None = None
         self.start()
 
     def start(self) -> None:
         """Answer."""
-        for end in self._ends:
-            with inside(self.namespace):
-                made = socket.socket(socket.AF_INET6 if ":" in end[0] else socket.AF_INET, socket.SOCK_DGRAM)
-            made.bind(end)
-            self._sockets.append(made)
-            threading.Thread(target=self._answer, args=(made,), daemon=True).start()
+        with inside(self._namespace):
+            made = socket.socket(socket.AF_INET6 if ":" in self._end[0] else socket.AF_INET, socket.SOCK_DGRAM)
+        made.bind(self._end)
+        self._socket = made
+        threading.Thread(target=self._answer, args=(made,), daemon=True).start()
 
     def _answer(self, own: socket.socket) -> None:
         # What is shut down reads as an empty datagram of nobody.
@@ -47,22 +46,25 @@ class Echo:
 
     def stop(self) -> None:
         """Refuse: the kernel says that nobody listens. A second time is fine."""
-        for each in self._sockets:
+        if self._socket is not None:
             with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-        self._sockets.clear()
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
+            self._socket = None
 
 
 @contextmanager
 def echoes(names: Names, network_id: str, *addresses: str, name: str = "echo") -> Iterator[list[Echo]]:
     """Run a server `echo1`, `echo2` … at each address."""
-    running = [Echo(names, network_id, f"{name}{number}", each) for number, each in enumerate(addresses, start=1)]
+    running = []
+    for number, each in enumerate(addresses, start=1):
+        namespace = host(names, f"{name}{number}", interface(network_id, each))
+        running.append(Echo(namespace, f"{name}{number}", each.partition("/")[0]))
     try:
         yield running
     finally:
-        for each in running:
-            each.stop()
+        for echo in running:
+            echo.stop()
 
 
 class Client:

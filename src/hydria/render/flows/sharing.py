@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import struct
 from collections.abc import Mapping, Sequence
 
 # A turn of more than so many flows is in runs, not woven.
@@ -57,12 +58,15 @@ def places(weights: Mapping[str, int]) -> list[str]:
 
     Shares follow the (positive) weights as chance has it: two of one weight have 256 places each, 11 more or less.
     """
-    return [min(weights, key=lambda name: _distance(name, place) / weights[name]) for place in range(PLACES)]
-
-
-def _distance(name: str, place: int) -> float:
-    digest = hashlib.blake2b(f"{place} {name}".encode(), digest_size=8).digest()
-    return -math.log((int.from_bytes(digest) + 1) / 2**64)
+    best, holders = [math.inf] * PLACES, [""] * PLACES
+    for name, weight in weights.items():
+        # One number of 32 bits for each place.
+        drawn = struct.unpack(f"<{PLACES}I", hashlib.shake_128(name.encode()).digest(PLACES * 4))
+        for place, number in enumerate(drawn):
+            distance = -math.log((number + 1) / 2**32) / weight
+            if distance < best[place]:
+                best[place], holders[place] = distance, name
+    return holders
 
 
 def runs(order: Sequence[str]) -> list[tuple[str, str]]:
