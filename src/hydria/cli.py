@@ -264,21 +264,32 @@ def plug(
     port: Annotated[str, typer.Argument(help="Name or id of a port of the home cloud.")],
     namespace: Annotated[
         str, typer.Argument(help="Network namespace: its name, or a path such as /proc/PID/ns/net of a container.")
-    ],
+    ] = "",
     link: Annotated[str, typer.Option(help="Name of the link inside.")] = "eth0",
+    tap: Annotated[str, typer.Option(help="Tap device of a virtual machine, instead of a namespace.")] = "",
 ) -> None:
-    """Attach a namespace or container of this machine to a home-cloud port (as root)."""
+    """Attach a namespace, container or virtual machine of this machine to a home-cloud port (as root)."""
     from hydria.adapters.linux.names import Names  # noqa: PLC0415
-    from hydria.adapters.linux.plug import interface_of  # noqa: PLC0415
+    from hydria.adapters.linux.plug import interface_of, plug_tap  # noqa: PLC0415
     from hydria.adapters.linux.plug import plug as attach  # noqa: PLC0415
 
     settings = _settings()
     _need_root("hydria plug")
+    if bool(namespace) == bool(tap):
+        raise HydriaError(
+            "Name a namespace or a tap device: hydria plug PORT NAMESPACE, or: hydria plug PORT --tap tap0"
+        )
     connection = _connection(settings)
     found = connection.network.find_port(port)
     if found is None:
         raise HydriaError(f"There is no port {port}: openstack port list")
-    attach(Names(settings.agent.prefix), namespace, link, interface_of(connection, found))
+    names, interface = Names(settings.agent.prefix), interface_of(connection, found)
+    if tap:
+        plug_tap(names, tap, interface)
+        addresses = ", ".join(f"{each.ip}/{each.prefix}" for each in interface.addresses)
+        _console.print(f"{tap} is on port {found.id}. Its machine has {interface.mac}, {addresses}.", soft_wrap=True)
+        return
+    attach(names, namespace, link, interface)
     _console.print(f"{namespace} has {link} on port {found.id}.", soft_wrap=True)
 
 

@@ -1,24 +1,35 @@
 """The lab's hosts and web servers for real, over a home cloud that is a few dictionaries."""
 
+import contextlib
+import fcntl
 import os
+import select
 import signal
+import socket
+import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from openstack.exceptions import ConflictException
-from wires import uuid
+from wires import host, interface, uuid
 
-from hydria.adapters.linux.kernel import ensure_namespace, links, namespaces
+from hydria.adapters.linux.kernel import ensure_namespace, inside, links, namespaces
 from hydria.adapters.linux.names import Names
-from hydria.adapters.linux.plug import plug
+from hydria.adapters.linux.plug import plug, plug_tap
 from hydria.errors import HostError
 from hydria.lab import Lab
 from hydria.lab.hosts import WebServer, end_all
-from hydria.spec import Address, Interface
+from hydria.spec import Address, Interface, Limit
+
+# linux/if_tun.h
+TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
+ARP, IPV4 = b"\x08\x06", b"\x08\x00"
 
 
 class _Network:
@@ -63,7 +74,8 @@ class _Network:
         subnet = next(each for each in self.kept["subnets"] if each.network_id == values["network_id"])
         number = len(self.kept["ports"])
         fixed = [{"subnet_id": subnet.id, "ip_address": f"203.0.113.{number + 10}"}]
-        return self._create("ports", **{"mac_address": f"fa:16:3e:00:00:{number:02x}", "fixed_ips": fixed, **values})
+        values = {"mac_address": f"fa:16:3e:00:00:{number:02x}", "fixed_ips": fixed, "qos_policy_id": None, **values}
+        return self._create("ports", **values)
 
     def get_network(self, network_id: str) -> Any:
         return self._list("networks", id=network_id)[0]
@@ -249,3 +261,39 @@ def test_plug_leaves_a_strangers_link_alone(names: Names) -> None:
     with pytest.raises(HostError, match="Choose another name"):
         plug(names, namespace, "eth0", other)
     assert plug(names, namespace, "eth1", other)
+
+
+def test_a_tap_device_is_on_the_network_of_its_port(names: Names) -> None:
+    network, mac = uuid(), "fa:16:3e:00:00:07"
+    port = Interface(port_id=uuid(), network_id=network, mac=mac, addresses=(Address(ip="10.0.0.7", prefix=24),))
+    with pytest.raises(HostError, match="no tap device tap0"):
+        plug_tap(names, "tap0", port)
+    with pytest.raises(HostError, match="lo is no tap device"):
+        plug_tap(names, "lo", port)
+    with pytest.raises(HostError, match="cannot be limited"):
+        plug_tap(names, "tap0", structs.replace(port, egress=Limit(kbps=1, burst_kbit=1)))
+    # What stands for a virtual machine: whoever holds the device's file.
+    with open("/dev/net/tun", "r+b", buffering=0) as machine:
+        fcntl.ioctl(machine, TUNSETIFF, struct.pack("16sH", b"tap0", IFF_TAP | IFF_NO_PI))
+        os.set_blocking(machine.fileno(), False)
+        assert plug_tap(names, "tap0", port)
+        assert not plug_tap(names, "tap0", structs.replace(port, ingress=Limit(kbps=8000, burst_kbit=400)))
+        ours = host(names, "ours", interface(network, "10.0.0.8/24"))
+
+        def frame(kind: bytes) -> bytes:
+            """Wait for a frame of an EtherType that is for the machine or for all."""
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline:
+                select.select([machine], [], [], 0.5)
+                with contextlib.suppress(BlockingIOError):
+                    found = machine.read(2000)
+                    if found and found[12:14] == kind and (kind != ARP or found[38:42] == bytes((10, 0, 0, 7))):
+                        return bytes(found)
+            raise AssertionError(f"no frame of type {kind.hex()}")
+
+        with inside(ours), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"for the machine", ("10.0.0.7", 9))
+            asked, own = frame(ARP), bytes.fromhex(mac.replace(":", ""))
+            answer = asked[14:20] + b"\0\2" + own + asked[38:42] + asked[22:32]
+            machine.write(asked[6:12] + own + ARP + answer)
+            assert frame(IPV4).endswith(b"for the machine")

@@ -1,10 +1,20 @@
-"""Attach what somebody else made (a container's or a person's namespace) to a port of the home cloud: `hydria plug`."""
+"""Attach what somebody else made (a container's namespace, a virtual machine's tap) to a port: `hydria plug`."""
 
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
-from hydria.adapters.linux.kernel import ensure_leg, find, netlink, remove_leg, reporting
-from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.kernel import (
+    ensure_bridge,
+    ensure_leg,
+    ensure_switch,
+    find,
+    netlink,
+    remove_leg,
+    reporting,
+)
+from hydria.adapters.linux.names import Names, switch_end
+from hydria.adapters.linux.netns import OWN
+from hydria.adapters.linux.shaping import ensure_limit
 from hydria.errors import HostError
 from hydria.spec import Address, Interface, Limit, Route
 
@@ -57,6 +67,38 @@ def plug(names: Names, namespace: str, link: str, interface: Interface) -> bool:
     if there is not None and there.get("address") != interface.mac.lower():
         raise HostError(f"{namespace} has a link {link} already, and it is not this port's. Choose another name.")
     return ensure_leg(names, namespace, link, interface)
+
+
+def plug_tap(names: Names, tap: str, interface: Interface) -> bool:
+    """Put a tap device of the machine's, and so the virtual machine behind it, on a port; True when that changed it.
+
+    The device moves into the switch, where it ends with its virtual machine. Raises HostError.
+    """
+    if interface.egress is not None:
+        raise HostError(
+            f"What the machine behind {tap} sends cannot be limited here. Take the egress rule out of the port's QoS "
+            "policy, or plug a namespace."
+        )
+    ensure_switch(names)
+    end = switch_end(interface.port_id)
+    with reporting(f"The tap device {tap} cannot be plugged"), netlink(OWN) as here, netlink(names.switch) as switch:
+        master, _ = ensure_bridge(switch, interface.network_id)
+        device, there = find(here, tap), find(switch, end)
+        if device is None and there is None:
+            raise HostError(f"The machine has no tap device {tap}: ip tuntap add dev {tap} mode tap")
+        if device is not None and there is not None:
+            raise HostError(f"Something else is on the port {interface.port_id} already. Unplug it first.")
+        if device is not None:
+            if (device.get("linkinfo") or {}).get("kind") != "tun":
+                raise HostError(f"{tap} is no tap device.")
+            # A link that is up keeps its name.
+            here.link("set", index=device["index"], state="down")
+            here.link("set", index=device["index"], net_ns_fd=names.switch, ifname=end)
+            there = find(switch, end)
+        assert there is not None  # noqa: S101 - it is there, or just came
+        switch.link("set", index=there["index"], master=master, mtu=interface.mtu, state="up")
+        ensure_limit(switch, there, interface.ingress, interface.mtu)
+    return device is not None
 
 
 def unplug(names: Names, namespace: str, link: str) -> bool:

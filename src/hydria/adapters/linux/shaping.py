@@ -23,11 +23,12 @@ _MOST = 2**32 - 1
 
 def ensure_limits(here: IPRoute, leg: dict[str, Any], switch: IPRoute, end: dict[str, Any], wanted: Interface) -> bool:
     """Hold a veth pair to the limits of its interface, both ways; True when anything was changed."""
-    sends = _ensure(here, leg, wanted.egress, wanted.mtu)
-    return _ensure(switch, end, wanted.ingress, wanted.mtu) or sends
+    sends = ensure_limit(here, leg, wanted.egress, wanted.mtu)
+    return ensure_limit(switch, end, wanted.ingress, wanted.mtu) or sends
 
 
-def _ensure(socket: IPRoute, link: dict[str, Any], limit: Limit | None, mtu: int) -> bool:
+def ensure_limit(socket: IPRoute, link: dict[str, Any], limit: Limit | None, mtu: int) -> bool:
+    """Hold what leaves by a link to a limit, or to none; True when anything was changed."""
     index, limited = link["index"], link.get("qdisc") == _KIND
     if limit is None:
         if limited:
