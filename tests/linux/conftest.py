@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import socket
+import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +15,7 @@ from haproxies import Web, webs
 from machines import Machine
 from wires import host, interface
 
+from demo.shell import Shell
 from hydria.adapters.linux.kernel import ensure_namespace, inside, remove_namespace
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.wiring import Wiring
@@ -66,3 +70,31 @@ async def machine(names: Names, directory: Path) -> AsyncIterator[Machine]:
 def web(machine: Machine) -> Iterator[list[Web]]:
     with webs(machine.names, NETWORK, "10.0.0.11", "10.0.0.12", "10.0.0.13") as running:
         yield running
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory with a short name, because sockets in it must have one; HAProxy, unprivileged, passes through."""
+    with tempfile.TemporaryDirectory(prefix="hydria-") as made:
+        Path(made).chmod(0o711)
+        yield Path(made)
+
+
+@pytest.fixture
+def shell(names: Names, place: Path) -> Iterator[Shell]:
+    """A shell in a machine of its own, whose Hydria has its own directories, port and names."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    file = place / "hydria.toml"
+    file.write_text(
+        f'state_dir = "{place}/state"\nrun_dir = "{place}/run"\n'
+        f'[server]\nport = {port}\n[agent]\nprefix = "{names.prefix}"\n'
+    )
+    made = Shell(Path(sys.executable).parent, {**os.environ, "HYDRIA_SETTINGS": str(file)})
+    try:
+        yield made
+    finally:
+        # Shown when the test fails.
+        print(made.type(f"tail -n 30 {place}/state/hydria.log").text)  # noqa: T201
+        made.type("hydria down --purge")

@@ -1,16 +1,10 @@
 """The whole tutorial with the stock clients, and that nothing of it is left. Its home is demo/tutorial.py."""
 
 import os
-import socket
 import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-
-import pytest
 
 from demo import tutorial
 from demo.shell import Shell
@@ -44,34 +38,6 @@ class _Nobody:
     def waiting(self, seconds: float) -> None: ...
 
     def overheard(self, line: str) -> None: ...
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory with a short name, because sockets in it must have one; HAProxy, unprivileged, passes through."""
-    with tempfile.TemporaryDirectory(prefix="hydria-") as made:
-        Path(made).chmod(0o711)
-        yield Path(made)
-
-
-@pytest.fixture
-def shell(names: Names, place: Path) -> Iterator[Shell]:
-    """A shell in a machine of its own, whose Hydria has its own directories, port and names."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    file = place / "hydria.toml"
-    file.write_text(
-        f'state_dir = "{place}/state"\nrun_dir = "{place}/run"\n'
-        f'[server]\nport = {port}\n[agent]\nprefix = "{names.prefix}"\n'
-    )
-    made = Shell(Path(sys.executable).parent, {**os.environ, "HYDRIA_SETTINGS": str(file)})
-    try:
-        yield made
-    finally:
-        # Shown when the test fails.
-        print(made.type(f"tail -n 30 {place}/state/hydria.log").text)  # noqa: T201
-        made.type("hydria down --purge")
 
 
 def _firewall() -> str:
