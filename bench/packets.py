@@ -51,7 +51,7 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     with _members(stand), _balancer(stand) as vip, _by_hand(stand) as other:
         for address in (vip, other):
             _rate(stand, address, 0.5)
-        for number in range(4 if quick else 60):
+        for number in range(4 if quick else 100):
             if number % 2:
                 ours.append(_rate(stand, vip))
                 theirs.append(_rate(stand, other))
@@ -69,7 +69,7 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     )
 
 
-def _rate(stand: Stand, address: str, seconds: float = 0.5) -> float:
+def _rate(stand: Stand, address: str, seconds: float = 0.3) -> float:
     with inside(stand.client):
         flows = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(_FLOWS)]
     try:

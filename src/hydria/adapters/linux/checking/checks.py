@@ -75,6 +75,9 @@ class Checks:
                 except HostError as error:
                     # Nothing was asked: nothing is known that was not known before.
                     log.warning("check_failed", member=target.member_id, reason=str(error))
+                except Exception:
+                    # A defect of ours is no member's fault, and no reason to ask no more.
+                    log.exception("check_broken", member=target.member_id)
                 else:
                     streak = self._judge(target, reason, streak)
                 await asyncio.sleep(max(0.0, begun + target.delay - loop.time()))

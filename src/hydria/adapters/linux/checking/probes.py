@@ -8,6 +8,7 @@ from typing import Protocol, Self
 from msgspec import Struct
 
 from hydria.adapters.linux.netns import inside, reporting
+from hydria.errors import HostError
 from hydria.model import HealthMonitor, Member
 
 # Linux's numbers.
@@ -116,6 +117,8 @@ class HttpProbe:
         host = target.domain_name or (f"[{target.address}]" if ":" in target.address else target.address)
         version = target.http_version or "1.0"
         head = f"{target.http_method or 'GET'} {target.url_path or '/'} HTTP/{version}\r\n"
+        if any(ord(char) < 0x20 or ord(char) == 0x7F for char in (target.url_path or "") + host):
+            raise HostError(f"The check of member {target.member_id} would send control characters.")
         self._request = f"{head}Host: {host}\r\nConnection: close\r\n\r\n".encode()
         self._expected = _codes(target.expected_codes or "200")
 
