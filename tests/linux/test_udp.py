@@ -14,6 +14,7 @@ from hydria.adapters.linux import kernel, nft
 from hydria.adapters.linux.conntrack import end_flows
 from hydria.errors import HostError
 from hydria.model import Listener, Member, Pool
+from hydria.model.load_balancer import AdditionalVip
 from hydria.model.pool import SessionPersistence
 from hydria.render.flows import TABLE, ruleset
 from hydria.spec import Address, GuardRule
@@ -325,6 +326,24 @@ async def test_ipv6(machine: Machine, six: list[Echo]) -> None:
 
     await eventually(down)
     assert shares(machine.client, vip, 4) == {"six2": 4}
+
+
+async def test_additional_vips_are_served_by_members_of_their_own_version(
+    machine: Machine, members: list[Echo], six: list[Echo]
+) -> None:
+    more = "10.0.0.20", "2001:db8::10"
+    root = load_balancer(
+        additional_vips=tuple(AdditionalVip(subnet_id=key("d", 3), ip_address=each) for each in more),
+    )
+    tree = (*BASE, echo(3, address="2001:db8::11"), echo(4, address="2001:db8::12"))
+    served = instance(*tree, root=root)
+    addresses = tuple(Address(ip=ip, prefix=64 if ":" in ip else 24) for ip in (VIP, *more))
+    leg = structs.replace(served.interfaces[0], addresses=addresses, routes=())
+    await machine.host.serve(structs.replace(served, interfaces=(leg,)))
+    assert shares(machine.client, VIP, 4) == shares(machine.client, more[0], 4) == {"echo1": 2, "echo2": 2}
+    assert shares(machine.client, more[1], 4) == {"six1": 2, "six2": 2}
+    counted = (await machine.host.observe(AMPHORA)).counters[key("1", 1)]
+    assert counted.total_connections == 12
 
 
 @pytest.mark.parametrize("vip", [VIP, "2001:db8::10"])
