@@ -58,11 +58,11 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
 
 
 def _programs(roles: Mapping[str, int], when: str) -> Iterator[Figure]:
-    pss = {role: pss(pid) for role, pid in roles.items()}
-    for role, megabytes in pss.items():
+    memory = {role: pss(pid) for role, pid in roles.items()}
+    for role, megabytes in memory.items():
         yield figure(PART, f"memory of the {role}, {when} (PSS)", "MB", [megabytes])
     aims = [Aim(most=200)]
-    yield figure(PART, f"memory of server and agent, {when}", "MB", [pss["server"] + pss["agent"]], aims=aims)
+    yield figure(PART, f"memory of server and agent, {when}", "MB", [memory["server"] + memory["agent"]], aims=aims)
 
 
 def _roles(stand: Stand) -> dict[str, int]:

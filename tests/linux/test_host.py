@@ -145,6 +145,7 @@ async def test_a_dead_haproxy_is_noticed_and_started_again(machine: Machine, web
     served = instance(*BASE)
     await machine.host.serve(served)
     machine.get()
+    assert (await machine.host.observe(AMPHORA)).counters[key("1", 1)].total_connections == 1
     os.kill(machine.pid, signal.SIGKILL)
     async with asyncio.timeout(5):
         assert await machine.host.changed() == AMPHORA
@@ -152,6 +153,8 @@ async def test_a_dead_haproxy_is_noticed_and_started_again(machine: Machine, web
         await machine.host.observe(AMPHORA)
     await machine.host.serve(served)
     assert machine.get().startswith("web")
+    # What it had counted when it was looked at last goes on.
+    assert (await machine.host.observe(AMPHORA)).counters[key("1", 1)].total_connections == 2
 
 
 async def test_a_taken_port_is_said_and_the_last_good_configuration_runs_on(machine: Machine, web: list[Web]) -> None:
