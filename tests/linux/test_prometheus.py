@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import ssl
 
 import pytest
 from haproxies import Web, ask, get
@@ -9,6 +10,7 @@ from machines import Machine, eventually
 from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
+from support import certificates
 from support.trees import AMPHORA, instance, key, listener, member, monitor, pool
 
 PORT = 8088
@@ -111,3 +113,14 @@ async def test_only_allowed_sources_may_scrape(machine: Machine) -> None:
         await asyncio.to_thread(page, machine, "/metrics")
     await machine.host.serve(instance(TREE[0], structs.replace(allowed, allowed_cidrs=("10.0.0.50/32",))))
     await asyncio.to_thread(scrape, machine)
+
+
+async def test_a_scrape_may_come_over_tls(machine: Machine) -> None:
+    bundle = certificates.leaf("10.0.0.10")
+    over_tls = structs.replace(TREE[1], default_tls_container_ref="certificate")
+    await machine.host.serve(instance(TREE[0], over_tls, secrets={"certificate": bundle.bundle}))
+    trusted = ssl.create_default_context(cadata=certificates.authority().pem)
+    connection = http.client.HTTPSConnection("10.0.0.10", PORT, timeout=5, context=trusted)
+    answer, text = await asyncio.to_thread(ask, machine.client, connection, "/metrics")
+    assert answer.status == 200
+    assert "octavia_loadbalancer_ssl_connections_total 1.0" in text
