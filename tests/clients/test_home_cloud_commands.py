@@ -224,7 +224,7 @@ def test_qos_policies(openstack: Client) -> None:
 
 
 def test_what_there_is(openstack: Client) -> None:
-    services = {"keystone": "identity", "neutron": "network", "octavia": "load-balancer"}
+    services = {"barbican": "key-manager", "keystone": "identity", "neutron": "network", "octavia": "load-balancer"}
     assert {each["Name"]: each["Type"] for each in openstack.get("catalog list")} == services
     assert {each["Name"]: each["Type"] for each in openstack.get("service list")} == services
     assert {each["Service Type"] for each in openstack.get("endpoint list")} == set(services.values())
