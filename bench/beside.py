@@ -29,7 +29,7 @@ _OCTAVIA = (
 class _Size(Struct, frozen=True, kw_only=True):
     """How much is measured: rounds, seconds a read, load balancers that are listed and written to, calls a round."""
 
-    rounds: int = 5
+    rounds: int = 3
     seconds: float = 2.0
     listed: int = 1000
     calls: int = 32

@@ -10,7 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import create_engine, update
+
 import mariadb
+from hydria.store.resources import KnownHost
+from hydria.store.tables import rows_of
 from memory import pss
 from rest import Refused, Rest
 from stand import LB, PORT, Stand, directory, until
@@ -113,11 +117,18 @@ def hydria(name: str, port: int, database: str | None = None) -> Iterator[Side]:
         with stand.server() as process:
             side = Side(name, port, LB, stand.subnet_id)
             side.headers = {"x-auth-token": stand.rest.token}
-            # It counts as silent after a while.
-            side.settle = stand.make_host
             side.pids = lambda: [process.pid]
             stand.make_host()
+            _keep_host(database or f"sqlite:///{place}/state/hydria.db")
             yield side
+
+
+def _keep_host(database: str) -> None:
+    """Let the host that never asks again count as heard of for a day: one that asked would be told of everything."""
+    engine = create_engine(database)
+    with engine.begin() as connection:
+        connection.execute(update(rows_of(KnownHost).table).values(seen_at=int(time.time()) + 86400))
+    engine.dispose()
 
 
 @contextmanager
