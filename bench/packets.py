@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import socket
 import subprocess
 import time
@@ -76,6 +77,8 @@ def _rate(stand: Stand, address: str, seconds: float = 0.3) -> float:
         for flow in flows:
             flow.bind(("", next(_client_ports)))
             flow.connect((address, _PORT))
+        # What else runs on the machine is to wait: the kernel forwards in the sender's time.
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
         before, begun = _received(stand), time.perf_counter()
         while time.perf_counter() < begun + seconds:
             for flow in flows:
@@ -83,6 +86,7 @@ def _rate(stand: Stand, address: str, seconds: float = 0.3) -> float:
                     flow.send(_PAYLOAD)
         return (_received(stand) - before) / (time.perf_counter() - begun)
     finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         for flow in flows:
             flow.close()
 
