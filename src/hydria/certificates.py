@@ -4,9 +4,12 @@ Raises Invalid with Octavia's sentences for what is none.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -78,6 +81,25 @@ def check_issued(revocation_list: str, authority: str) -> None:
         except (TypeError, ValueError):
             continue
     raise _unfit("The CRL specified is not valid for client certificate authority reference supplied.")
+
+
+def self_signed(names: Sequence[str], now: datetime) -> str:
+    """Return a certificate for host names that nobody trusts, with its private key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "no certificate yet")])
+    alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
+        .add_extension(alternatives, critical=False)
+        .sign(key, SHA256())
+    )
+    return _bundle(made, (), key)
 
 
 def _chain(intermediates: bytes) -> list[x509.Certificate]:

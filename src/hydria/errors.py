@@ -98,3 +98,7 @@ class SettingsError(HydriaError):
 
 class HostError(HydriaError):
     """A host could not be brought to what it should serve; the message is shown to the load balancer's owner."""
+
+
+class AuthorityError(HydriaError):
+    """A certificate authority gave no certificate; the message is shown to who asked for it."""

@@ -214,3 +214,39 @@ class Topologies(Protocol):
     def topology(self) -> Topology:
         """Return all of it."""
         ...
+
+
+class Vault(Protocol):
+    """Keeps what the database must not have in clear."""
+
+    def seal(self, payload: bytes) -> str:
+        """Return what is stored."""
+        ...
+
+    def open(self, sealed: str) -> bytes:
+        """Return the payload. Raises Unavailable."""
+        ...
+
+
+class CertificateOrder(Protocol):
+    """A certificate that an authority was asked for and that waits for proofs."""
+
+    @property
+    def challenges(self) -> Mapping[str, str]:
+        """What must be answered under each name: key authorizations by token (RFC 8555, 8.3). Often nothing is left."""
+        ...
+
+    def finish(self) -> str:
+        """Have the proofs looked at and return the certificate: PEM of leaf, intermediates and private key.
+
+        Waits, so not for an event loop. Raises AuthorityError.
+        """
+        ...
+
+
+class CertificateAuthority(Protocol):
+    """Who makes certificates for host names, by ACME."""
+
+    def order(self, names: Sequence[str]) -> CertificateOrder:
+        """Ask for a certificate. Waits, so not for an event loop. Raises AuthorityError."""
+        ...

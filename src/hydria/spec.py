@@ -78,7 +78,8 @@ class Instance(Struct, frozen=True, kw_only=True):
     `flavor` and `zone` are the data of the profiles of its flavor and availability zone, empty without.
     `secrets` are PEM texts by the references (Barbican's) that the tree names: of a certificate the leaf, the
     intermediates and the private key in this order; of a CA its certificates; of a revocation list the list. They
-    are for memory and tmpfs only.
+    are for memory and tmpfs only. `challenges` are HTTP-01's: what is answered at
+    `/.well-known/acme-challenge/<token>` on port 80, by token.
     """
 
     amphora_id: str
@@ -88,6 +89,7 @@ class Instance(Struct, frozen=True, kw_only=True):
     flavor: dict[str, Any] = {}
     zone: dict[str, Any] = {}
     secrets: dict[str, str] = {}
+    challenges: dict[str, str] = {}
 
 
 class Counters(Struct, frozen=True, kw_only=True):

@@ -1,10 +1,14 @@
 """The stock client's commands for secrets and containers, at a server in noop mode."""
 
 import base64
+import uuid
 from pathlib import Path
 
+from hydria.store import Database, columns
+from hydria.store.certificates import AcmeOrder
 from support import certificates
 from support.client import Client, expect
+from support.served import Served
 
 
 def test_a_bundle_is_stored_and_fetched(openstack: Client, tmp_path: Path) -> None:
@@ -41,3 +45,27 @@ def test_texts_containers_consumers_and_access(openstack: Client) -> None:
     openstack.do(f"secret container delete {container}")
     openstack.do(f"secret delete {text}")
     openstack.do(f"secret delete {empty}")
+
+
+def test_what_became_of_certificates_by_acme(openstack: Client, server: Served) -> None:
+    order = AcmeOrder(
+        id=str(uuid.uuid4()),
+        project_id=openstack.get("token issue")["project_id"],
+        reference="acme:www.example.org",
+        created_at="2026-01-01T00:00:00",
+        updated_at="2026-01-01T00:00:00",
+        due=0,
+        reason="Nobody answers.",
+    )
+    database = Database(server.database_url)
+    database.transact(lambda transaction: transaction.insert(order))
+    (listed,) = openstack.get("secret order list")
+    assert openstack.get(f"secret order get {listed['Order href']}") == listed
+    expect(
+        listed,
+        **{"Container href": order.reference, "Status": "ERROR", "Error message": "Nobody answers."},
+    )
+    database.transact(lambda transaction: transaction.delete(AcmeOrder, columns(AcmeOrder).id == order.id))
+    assert openstack.get("secret order list") == []
+    assert "not found" in openstack.fail(f"secret order get {listed['Order href']}").lower()
+    database.close()

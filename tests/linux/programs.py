@@ -76,6 +76,8 @@ class Product:
         self.log = self.directory / "log"
         self.running: dict[str, Program] = {}
         self.webs: list[Web] = []
+        # Settings as the environment has them, besides.
+        self.extra: dict[str, str] = {}
         self._http = httpx.Client(base_url=self.settings.public_url, trust_env=False, timeout=30)
 
     @property
@@ -89,6 +91,7 @@ class Product:
             "HYDRIA_AGENT_PREFIX": settings.agent.prefix,
             "HYDRIA_AGENT_HOST": "this",
             "HYDRIA_AGENT_HAPROXY": settings.agent.haproxy,
+            **self.extra,
         }
 
     # --- its programs ---

@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 CA, LEAF = certificates.authority(), certificates.leaf("www.example.org")
 REVOKED = certificates.revoked()
+PROOFS: Any = {"challenges": {"tok-1_a": "tok-1_a.xyz", "b' }\"": "b'} deny #"}}
 
 TUTORIAL = (listener(), pool(), member(1), member(2))
 
@@ -141,6 +143,9 @@ CASES: dict[str, Callable[[], Instance]] = {
     "tls_unverified": lambda: instance(
         listener(), pool(protocol="HTTP", tls_enabled=True), member(1), monitor(type="TLS-HELLO")
     ),
+    "acme": lambda: instance(*TUTORIAL, policy(action="REJECT"), rule(1), **PROOFS),
+    "acme_without_port_80": lambda: instance(listener(protocol_port=443), pool(), **PROOFS),
+    "acme_port_80_taken": lambda: instance(listener(protocol="TCP"), pool(), **PROOFS),
     "disabled": lambda: instance(*TUTORIAL, root=load_balancer(admin_state_up=False)),
 }
 

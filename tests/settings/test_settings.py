@@ -50,6 +50,7 @@ def test_every_key_can_be_set_by_its_variable(key: Key, tmp_path: Path) -> None:
         "max_connections": "10",
         "memory_mb": "20",
         "auth_url": "https://x/v3",
+        "directory_url": "https://x/directory",
         "password": "p",
         "cafile": "/ca.pem",
         "syslog": "/dev/log",

@@ -72,10 +72,17 @@ def intermediate(name: str = "between") -> Signed:
     return Signed(signed.certificate, signed.key, (signed.certificate,))
 
 
-def leaf(*names: str, by: Signed | None = None, client: bool = False, common_name: str | None = None) -> Signed:
-    """Return a certificate for these host names or addresses; `client` is for those who connect."""
+def leaf(
+    *names: str,
+    by: Signed | None = None,
+    client: bool = False,
+    common_name: str | None = None,
+    begin: datetime = _BEGIN,
+) -> Signed:
+    """Return a certificate for these host names or addresses for 30 days; `client` is for those who connect."""
     issuer = by or authority()
-    signed = _signed(common_name or (names[0] if names else "client"), issuer, names=names, client=client)
+    name = common_name or (names[0] if names else "client")
+    signed = _signed(name, issuer, names=names, client=client, begin=begin)
     return Signed(signed.certificate, signed.key, issuer.chain)
 
 
@@ -95,7 +102,13 @@ def revoked(*certificates: Signed, by: Signed | None = None) -> str:
 
 
 def _signed(
-    name: str, issuer: Signed | None, *, names: Sequence[str] = (), ca: bool = False, client: bool = False
+    name: str,
+    issuer: Signed | None,
+    *,
+    names: Sequence[str] = (),
+    ca: bool = False,
+    client: bool = False,
+    begin: datetime = _BEGIN,
 ) -> Signed:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -106,8 +119,8 @@ def _signed(
         .issuer_name(issuer.certificate.subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(_BEGIN)
-        .not_valid_after(_BEGIN + _DAYS)
+        .not_valid_before(begin)
+        .not_valid_after(begin + _DAYS)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
     if not ca:

@@ -12,13 +12,15 @@ from hydria.adapters.memory import ManualClock, MemoryNetworking, MemorySecrets,
 from hydria.api import mounts
 from hydria.api.dialect import OctaviaDialect
 from hydria.api.policy import OctaviaPolicy
+from hydria.controller.acme import AcmeSecrets
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
 from hydria.controller.orders import Quartermaster
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
+from hydria.homecloud.secrets import Vault, new_key
 from hydria.http.dispatch import Dispatcher, nothing_here
-from hydria.ports import Caller
+from hydria.ports import Caller, Secrets
 from hydria.store import Database, Transaction, metadata
 from support.api import Api
 
@@ -60,7 +62,8 @@ class Cloud:
         self.network_id = self.networking.add_network("p-red")
         self.subnet = self.networking.add_subnet(self.network_id, "10.0.0.0/24")
         self.reconciler = Reconciler(lambda _: self.networking)
-        self.quartermaster = Quartermaster(lambda _: self.networking, lambda _: self.topologies, lambda _: self.secrets)
+        self.vault = Vault(new_key())
+        self.quartermaster = Quartermaster(lambda _: self.networking, lambda _: self.topologies, self._secrets_of)
         self.reporter = Reporter(self.reconciler)
         self.exchange = Exchange(self.database, self.clock, self.quartermaster, self.reporter, SECRET)
         self.controller = Controller(self.database, self.clock, self.reconciler)
@@ -73,7 +76,7 @@ class Cloud:
         )
         octavia = mounts(
             lambda _: self.networking,
-            lambda _: self.secrets,
+            self._secrets_of,
             strict_immutable=strict_immutable,
             default_quotas=default_quotas,
         )
@@ -81,6 +84,9 @@ class Cloud:
         lost = Route("/load-balancer/{rest:path}", nothing_here(OctaviaDialect()))
         self.app = Starlette(routes=[*routes, *self.exchange.routes(), lost])
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://cloud.test")
+
+    def _secrets_of(self, transaction: Transaction) -> Secrets:
+        return AcmeSecrets(transaction, self.secrets, self.vault, self.clock.now(), offered=True)
 
     def api(self, user: str | None = "alice") -> Api:
         """Return the API as a user of `CALLERS` sees it; None comes without a token."""

@@ -7,6 +7,7 @@ from msgspec import UnsetType
 from hydria.certificates import check_issued
 from hydria.errors import Invalid, NotFound
 from hydria.model import Listener, Pool
+from hydria.model.acme import SCHEME
 from hydria.model.listener import ListenerUpdate
 from hydria.model.pool import PoolUpdate
 from hydria.ports import Purpose, Secrets
@@ -35,17 +36,27 @@ def check_listener_change(secrets: Secrets, before: Listener, form: ListenerUpda
 
 def check_pool(secrets: Secrets, pool: Pool) -> None:
     """Refuse a new pool that refers to what is not there or is not what it must be. Raises Invalid."""
+    _check_own(pool.tls_container_ref)
     _check_certificates(secrets, pool.project_id, (pool.tls_container_ref,))
     _check_authority(secrets, pool.project_id, pool.ca_tls_container_ref, pool.crl_container_ref)
 
 
 def check_pool_change(secrets: Secrets, before: Pool, form: PoolUpdate) -> None:
     """Refuse a change of a pool for the same. Raises Invalid."""
+    _check_own(form.tls_container_ref)
     _check_certificates(secrets, before.project_id, (form.tls_container_ref,))
     given = (form.ca_tls_container_ref, form.crl_container_ref)
     if any(given):
         authority = _after(before.ca_tls_container_ref, given[0])
         _check_authority(secrets, before.project_id, authority, _after(before.crl_container_ref, given[1]))
+
+
+def _check_own(reference: _Given) -> None:
+    """Refuse what authorities for host names do not make: a certificate to be a client with."""
+    if isinstance(reference, str) and reference.startswith(SCHEME):
+        raise Invalid(
+            f"{reference}: a pool's certificate is a client's, which ACME does not make. Store one of your own."
+        )
 
 
 def _after(stored: str | None, given: _Given) -> str | None:

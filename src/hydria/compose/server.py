@@ -17,9 +17,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hydria import api
 from hydria.api.dialect import OctaviaDialect
 from hydria.compose import rights, thrift
+from hydria.compose.authority import authority_of
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials, agent_secret, kept_secret
 from hydria.compose.noop import NoopNetworking, NoopPlane, NoopSecrets
+from hydria.controller.acme import AcmeSecrets, Certifier
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
 from hydria.controller.orders import Quartermaster
@@ -62,8 +64,13 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
 
     vault = secrets.Vault(kept_secret(settings.state_dir / "secrets.key", secrets.new_key))
 
+    authority = None if noop else authority_of(settings)
+
     def secrets_of(transaction: Transaction) -> Secrets:
-        return NoopSecrets() if noop else secrets.HomeSecrets(transaction, vault, stamp(clock.now()))
+        if noop:
+            return NoopSecrets()
+        home = secrets.HomeSecrets(transaction, vault, stamp(clock.now()))
+        return AcmeSecrets(transaction, home, vault, clock.now(), offered=authority is not None)
 
     dispatcher = Dispatcher(
         database,
@@ -92,7 +99,8 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
         NoopPlane(database, clock, reconciler, quartermaster).start()
     # Where nothing is served no agent may think that it must serve.
     routes = [*(() if noop else exchange.routes()), *(route for mount in mounts for route in dispatcher.routes(mount))]
-    lifespan = partial(_controlled, Controller(database, clock, reconciler))
+    certifier = None if authority is None else Certifier(database, clock, authority, vault)
+    lifespan = partial(_controlled, Controller(database, clock, reconciler), certifier)
     nothing = nothing_here(OctaviaDialect())
 
     async def not_found(request: Request, _: Exception) -> Response:
@@ -120,15 +128,16 @@ class _WithoutSlash:
 
 
 @contextlib.asynccontextmanager
-async def _controlled(controller: Controller, _: Starlette) -> AsyncIterator[None]:
+async def _controlled(controller: Controller, certifier: Certifier | None, _: Starlette) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    task = asyncio.create_task(controller.run(stop))
+    loops = [controller.run(stop), *([] if certifier is None else [certifier.run(stop)])]
+    tasks = [asyncio.create_task(loop) for loop in loops]
     try:
         yield
     finally:
         stop.set()
         controller.wake()
-        await task
+        await asyncio.gather(*tasks)
 
 
 async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = False) -> None:

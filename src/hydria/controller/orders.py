@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import structs
 from sqlalchemy import select
 
+from hydria.controller.acme import challenges_of
 from hydria.controller.legs import LegError, interfaces
 from hydria.controller.reconcile import fail
 from hydria.controller.secrets import SecretError, referred
@@ -96,4 +97,5 @@ class Quartermaster:
             flavor=flavor_data(transaction, load_balancer.flavor_id),
             zone=zone_data(transaction, load_balancer.availability_zone),
             secrets=secrets,
+            challenges=challenges_of(transaction, whole),
         )

@@ -3,6 +3,7 @@
 from hydria.settings.keys import DEFAULT_PATH, PATH_VARIABLE, Key, every_key, example
 from hydria.settings.read import at_home, load
 from hydria.settings.values import (
+    AcmeSettings,
     AgentSettings,
     ApiSettings,
     DatabaseSettings,
@@ -16,6 +17,7 @@ from hydria.settings.values import (
 __all__ = [
     "DEFAULT_PATH",
     "PATH_VARIABLE",
+    "AcmeSettings",
     "AgentSettings",
     "ApiSettings",
     "DatabaseSettings",

@@ -150,6 +150,23 @@ class HomeCloudSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     token_hours: Annotated[int, Meta(ge=1, le=720, description="How long a token is good for, in hours.")] = 12
 
 
+class AcmeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The authority that makes certificates for listeners with a reference such as acme:www.example.org."""
+
+    directory_url: Annotated[
+        _Url | None,
+        Meta(
+            description="Its ACME directory, such as https://acme-v02.api.letsencrypt.org/directory. Setting it agrees"
+            " to its terms of service. Unset: such references are refused."
+        ),
+    ] = None
+    email: Annotated[_Text | None, Meta(description="Where the authority may write to. Unset: nowhere.")] = None
+    cafile: Annotated[
+        Path | None,
+        Meta(description="Certificates (PEM) that the authority's own is checked by. Unset: those trusted anyway."),
+    ] = None
+
+
 class AgentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent of one host, and the HAProxy processes that it runs."""
 
@@ -213,6 +230,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quotas: QuotaSettings = QuotaSettings()
     keystone: KeystoneSettings = KeystoneSettings()
     homecloud: HomeCloudSettings = HomeCloudSettings()
+    acme: AcmeSettings = AcmeSettings()
     agent: AgentSettings = AgentSettings()
 
     @property

@@ -4,7 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from barbican import ROOT, Barbican
+from barbican import DEMO, ROOT, Barbican
+from msgspec import structs
+
+from hydria.store.certificates import AcmeOrder
 
 
 async def test_versions(barbican: Barbican) -> None:
@@ -226,3 +229,26 @@ async def test_consumers(barbican: Barbican) -> None:
         assert (await barbican.get(path)) == {"consumers": [consumer], "total": 1}
         assert (await barbican.ask("DELETE", path, json=consumer)).json()["consumers"] == []
         assert (await barbican.refused("DELETE", path, json=consumer))[0] == 404
+
+
+async def test_orders_are_the_projects_own(barbican: Barbican) -> None:
+    order = AcmeOrder(
+        id="b" * 32,
+        project_id=DEMO,
+        reference="acme:www.example.org",
+        created_at="2026-01-01T00:00:00",
+        updated_at="2026-01-01T00:00:00",
+        due=0,
+    )
+    barbican.database.transact(lambda transaction: transaction.insert(order))
+    (listed,) = (await barbican.get("/orders"))["orders"]
+    assert (listed["status"], listed["container_ref"]) == ("PENDING", "acme:www.example.org")
+    assert await barbican.get(listed["order_ref"]) == listed
+    assert (await barbican.get("/orders", who="other"))["orders"] == []
+    assert await barbican.refused("GET", listed["order_ref"], who="other") == (404, "Order not found.")
+    sealed = structs.replace(order, sealed=barbican.vault.seal(b"a key"), not_after="2026-03-01T00:00:00")
+    barbican.database.transact(lambda transaction: transaction.update(sealed))
+    after = await barbican.get(listed["order_ref"])
+    assert (after["status"], after["meta"]["expiration"]) == ("ACTIVE", "2026-03-01T00:00:00")
+    assert "a key" not in str(after)
+    assert str(sealed.sealed) not in str(after)

@@ -1,5 +1,6 @@
 """The ports over plain memory: for tests, and for running without touching a machine. They fail on demand."""
 
+from hydria.adapters.memory.authority import MemoryAuthority
 from hydria.adapters.memory.clock import ManualClock
 from hydria.adapters.memory.faults import Faults
 from hydria.adapters.memory.host import MemoryHost
@@ -7,4 +8,12 @@ from hydria.adapters.memory.networking import MemoryNetworking
 from hydria.adapters.memory.secrets import MemorySecrets
 from hydria.adapters.memory.topologies import MemoryTopologies
 
-__all__ = ["Faults", "ManualClock", "MemoryHost", "MemoryNetworking", "MemorySecrets", "MemoryTopologies"]
+__all__ = [
+    "Faults",
+    "ManualClock",
+    "MemoryAuthority",
+    "MemoryHost",
+    "MemoryNetworking",
+    "MemorySecrets",
+    "MemoryTopologies",
+]

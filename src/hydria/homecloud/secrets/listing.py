@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, func, select
 
-from hydria.homecloud.secrets.rows import Row
 from hydria.http.operation import Call
 from hydria.store import columns
 from hydria.store.tables import rows_of
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=Struct)
 
 _USUAL, _MOST = 10, 100
 

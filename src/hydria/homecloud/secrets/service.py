@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hydria.homecloud.secrets import acls, consumers, containers
+from hydria.homecloud.secrets import acls, consumers, containers, orders
 from hydria.homecloud.secrets.access import VERSION
 from hydria.homecloud.secrets.dialect import BarbicanDialect
 from hydria.homecloud.secrets.secrets import Secrets
@@ -25,6 +25,7 @@ class KeyManager:
             *containers.operations(),
             *consumers.operations(),
             *acls.operations(),
+            *orders.operations(),
         )
         versions = (
             *(Operation(method="GET", path=path, work=_versions, status=300, open=True) for path in ("", "/")),

@@ -2,6 +2,7 @@
 
 from hydria.model.pool_checks import DATAGRAM
 from hydria.render.haproxy import tls
+from hydria.render.haproxy.acme import challenge_frontend
 from hydria.render.haproxy.backend import backend
 from hydria.render.haproxy.frontend import frontend
 from hydria.render.haproxy.logs import ring
@@ -29,6 +30,9 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
         pools = [pool for pool in tree.pools_of(listener) if pool.admin_state_up]
         sections += [backend(instance, listener, pool, surroundings) for pool in pools]
         tables += [backend_name(pool, listener) for pool in pools if has_table(pool)]
+    challenged = challenge_frontend(instance)
+    if challenged is not None:
+        sections.append(challenged)
     return Rendering(
         text=_write(sections),
         frame=_write([[line for line in section if isinstance(line, str)] for section in sections]),

@@ -2,6 +2,7 @@
 
 from hydria.model import Listener
 from hydria.render.haproxy import tls
+from hydria.render.haproxy.acme import challenge_lines
 from hydria.render.haproxy.l7 import policy_lines
 from hydria.render.haproxy.logs import traffic_lines
 from hydria.render.haproxy.parts import Section, Surroundings, backend_name, endpoint, mode_of
@@ -29,7 +30,7 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
     lines += tls.response_lines(listener)
     if listener.protocol == "PROMETHEUS":
         return [*lines, *metrics_lines(listener)]
-    lines += policy_lines(instance.tree, listener)
+    lines += [*challenge_lines(instance, listener), *policy_lines(instance.tree, listener)]
     pool = instance.tree.pool(listener.default_pool_id)
     if pool is not None and pool.admin_state_up:
         lines.append(f"default_backend {backend_name(pool, listener)}")

@@ -21,6 +21,7 @@ from hydria.store.migrate import SCRIPTS, configuration, upgrade
 # What registers tables. By name: the store stands below them, and imports none.
 MODULES = (
     "hydria.store.resources",
+    "hydria.store.certificates",
     "hydria.homecloud.identity",
     "hydria.homecloud.network",
     "hydria.homecloud.secrets",

@@ -1,0 +1,40 @@
+"""A certificate authority in memory: it asks for one challenge a name, and fails on demand."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from hydria.adapters.memory.faults import Faults
+
+
+class MemoryAuthority:
+    """Implements `hydria.ports.CertificateAuthority`.
+
+    `make` makes certificates, as PEM of leaf, intermediates and private key; `check` is asked before, with the
+    challenges. `faults` knows the verbs `order` and `finish`; `orders` are the names that were asked for.
+    """
+
+    def __init__(self, make: Callable[[Sequence[str]], str], check: Callable[[Mapping[str, str]], None]) -> None:
+        self.faults = Faults()
+        self.orders: list[tuple[str, ...]] = []
+        self.make = make
+        self.check = check
+
+    def order(self, names: Sequence[str]) -> "MemoryOrder":
+        """Ask for a certificate. Raises what is set."""
+        self.faults.meet("order")
+        self.orders.append(tuple(names))
+        return MemoryOrder(self, names, len(self.orders))
+
+
+class MemoryOrder:
+    """Implements `hydria.ports.CertificateOrder`."""
+
+    def __init__(self, authority: MemoryAuthority, names: Sequence[str], number: int) -> None:
+        self._authority = authority
+        self._names = names
+        self.challenges = {f"token-{number}-{name}": f"answer-{number}-{name}" for name in names}
+
+    def finish(self) -> str:
+        """Return the certificate, if the check does not raise. Raises what is set."""
+        self._authority.faults.meet("finish")
+        self._authority.check(self.challenges)
+        return self._authority.make(self._names)

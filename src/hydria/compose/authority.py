@@ -1,0 +1,20 @@
+"""Who makes certificates for host names, as the settings say."""
+
+from hydria.compose.credentials import kept_secret
+from hydria.errors import SettingsError
+from hydria.ports import CertificateAuthority
+from hydria.settings import Settings
+
+
+def authority_of(settings: Settings) -> CertificateAuthority | None:
+    """Return the authority that is asked by ACME, or None. Raises SettingsError."""
+    if settings.acme.directory_url is None:
+        return None
+    try:
+        # An extra: who stores certificates does without it.
+        from hydria.adapters.acme import AcmeAuthority, new_account_key  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        raise SettingsError(
+            f"acme.directory_url: needs {missing.name}, which is not installed: pip install 'hydria[acme]'"
+        ) from None
+    return AcmeAuthority(settings.acme, kept_secret(settings.state_dir / "acme-account.key", new_account_key))

@@ -1,0 +1,223 @@
+"""The loop that gets certificates by ACME and renews them in time. A crash anywhere costs one more order."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+
+import structlog
+from cryptography import x509
+from msgspec import structs
+
+from hydria.controller.acme.wanted import Wanted, wanted
+from hydria.errors import AuthorityError
+from hydria.model import LoadBalancer
+from hydria.model.acme import names_in
+from hydria.model.base import stamp
+from hydria.ports import CertificateAuthority, Clock, Vault
+from hydria.store import Database, Transaction, columns
+from hydria.store.certificates import AcmeOrder
+from hydria.store.tables import rows_of
+
+log = structlog.get_logger(__name__)
+
+# How often it looks for work (seconds).
+PERIOD = 2.0
+# For how long whoever takes an order up has it alone (seconds): longer than an attempt takes.
+_LEASE = 600
+# How long amphorae may take until they answer (seconds).
+_PATIENCE = 120.0
+# How often is looked whether they do (seconds).
+_LOOK = 0.2
+# The first pause after an attempt that failed, and the longest (seconds). Let's Encrypt takes five failures an hour.
+_PAUSE, _LONGEST = 60, 6 * 3600
+
+
+class Certifier:
+    """Asks an authority for what listeners want, has amphorae answer its challenges, and keeps the certificates."""
+
+    def __init__(self, database: Database, clock: Clock, authority: CertificateAuthority, vault: Vault) -> None:
+        self._database = database
+        self._clock = clock
+        self._authority = authority
+        self._vault = vault
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; what is under way then is begun anew another time."""
+        while not stop.is_set():
+            try:
+                await self.take_up()
+            except Exception:
+                log.exception("acme_failed")
+            try:
+                async with asyncio.timeout(PERIOD):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+        for task in self._under_way:
+            task.cancel()
+        await self.finished()
+
+    async def take_up(self) -> None:
+        """Begin what is due."""
+        now = self._clock.now()
+        if not await self._database.run(partial(_is_due, now=now), writing=False):
+            return
+        for order in await self._database.run(partial(_claim, now=now), writing=True):
+            task = asyncio.create_task(self._obtain(order))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def finished(self) -> None:
+        """Wait until nothing is under way."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _obtain(self, order: AcmeOrder) -> None:
+        names = names_in(order.reference) or ()
+        try:
+            pending = await asyncio.to_thread(self._authority.order, names)
+            if pending.challenges:
+                present = partial(_present, order=order, challenges=dict(pending.challenges), now=self._clock.now())
+                await self._answered(await self._database.run(present, writing=True))
+            pem = await asyncio.to_thread(pending.finish)
+        except AuthorityError as error:
+            log.warning("certificate_refused", reference=order.reference, project=order.project_id, reason=str(error))
+            failed = partial(_fail, order=order, reason=str(error), now=self._clock.now())
+            await self._database.run(failed, writing=True)
+        except Exception:
+            log.exception("certificate_failed", reference=order.reference, project=order.project_id)
+            reason = "The server failed at it; its log says at what."
+            await self._database.run(partial(_fail, order=order, reason=reason, now=self._clock.now()), writing=True)
+        else:
+            kept = partial(_keep, order=order, pem=pem, sealed=self._vault.seal(pem.encode()), now=self._clock.now())
+            await self._database.run(kept, writing=True)
+            log.info("certificate_obtained", reference=order.reference, project=order.project_id)
+
+    async def _answered(self, generations: Mapping[str, int]) -> None:
+        """Wait until load balancers serve these generations. Raises AuthorityError when one cannot, or not in time."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _PATIENCE
+        while True:
+            late = await self._database.run(partial(_late, generations=generations), writing=False)
+            if not late:
+                return
+            for each in late:
+                if each.reason is not None and each.failed >= generations[each.id]:
+                    raise AuthorityError(f"Load balancer {each.id} cannot answer the authority: {each.reason}")
+            if loop.time() >= until:
+                raise AuthorityError(
+                    f"Load balancer {late[0].id} did not serve the answer to the authority within {_PATIENCE:.0f} s. "
+                    "See its status: openstack loadbalancer status show"
+                )
+            await asyncio.sleep(_LOOK)
+
+
+def _is_due(transaction: Transaction, now: datetime) -> bool:
+    """Say whether `_claim` would change anything. Only reads."""
+    wants, orders = wanted(transaction), transaction.find(AcmeOrder)
+    known = {Wanted(each.project_id, each.reference): each for each in orders}
+    return any(
+        want not in known or (answering and known[want].due <= now.timestamp()) for want, answering in wants.items()
+    ) or any(want not in wants and _over(order, now) for want, order in known.items())
+
+
+def _claim(transaction: Transaction, now: datetime) -> list[AcmeOrder]:
+    """Write down what is new, forget what is over, and take up what is due."""
+    wants = wanted(transaction)
+    for want in wants:
+        transaction.ensure(
+            AcmeOrder(
+                id=str(uuid.uuid4()),
+                project_id=want.project_id,
+                reference=want.reference,
+                created_at=stamp(now),
+                updated_at=stamp(now),
+                due=int(now.timestamp()),
+            )
+        )
+    claimed = []
+    for order in transaction.find(AcmeOrder):
+        want = Wanted(order.project_id, order.reference)
+        if want not in wants:
+            # A certificate that somebody may want again costs nothing.
+            if _over(order, now):
+                transaction.delete(AcmeOrder, columns(AcmeOrder).id == order.id)
+        elif wants[want] and order.due <= now.timestamp():
+            taken = structs.replace(order, due=int(now.timestamp()) + _LEASE)
+            transaction.update(taken)
+            claimed.append(taken)
+    return claimed
+
+
+def _over(order: AcmeOrder, now: datetime) -> bool:
+    # One that somebody is at has its lease.
+    at_work = order.sealed is None and order.failures == 0 and order.due > now.timestamp()
+    return not at_work and (order.not_after is None or order.not_after <= stamp(now))
+
+
+def _present(
+    transaction: Transaction, order: AcmeOrder, challenges: dict[str, str], now: datetime
+) -> Mapping[str, int]:
+    """Have amphorae answer; returns the generations that do, by load balancer."""
+    _write(transaction, structs.replace(order, challenges=challenges, updated_at=stamp(now)))
+    return _serve_anew(transaction, order)
+
+
+def _fail(transaction: Transaction, order: AcmeOrder, reason: str, now: datetime) -> None:
+    failures = order.failures + 1
+    due = int(now.timestamp()) + min(_PAUSE * 4 ** min(failures - 1, 9), _LONGEST)
+    failed = structs.replace(order, failures=failures, reason=reason, due=due, challenges={}, updated_at=stamp(now))
+    if _write(transaction, failed):
+        _serve_anew(transaction, order)
+
+
+def _keep(transaction: Transaction, order: AcmeOrder, pem: str, sealed: str, now: datetime) -> None:
+    leaf = x509.load_pem_x509_certificate(pem.encode())
+    begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    # With a third of its life to go, as authorities advise.
+    due = int((begin + (end - begin) * 2 / 3).timestamp())
+    kept = structs.replace(
+        order,
+        sealed=sealed,
+        not_after=stamp(end),
+        due=max(due, int(now.timestamp()) + 1),
+        failures=0,
+        reason=None,
+        challenges={},
+        updated_at=stamp(now),
+    )
+    _write(transaction, kept)
+    _serve_anew(transaction, order)
+
+
+def _write(transaction: Transaction, order: AcmeOrder) -> bool:
+    """Write an order; says whether amphorae had its challenges before."""
+    before = transaction.hold(AcmeOrder, order.id)
+    if before is not None:
+        transaction.update(order)
+    return before is not None and bool(before.challenges)
+
+
+def _serve_anew(transaction: Transaction, order: AcmeOrder) -> Mapping[str, int]:
+    """Have what refers to an order served anew: a generation more, as after any change."""
+    answering = wanted(transaction).get(Wanted(order.project_id, order.reference), set())
+    c = columns(LoadBalancer)
+    statement = (
+        rows_of(LoadBalancer)
+        .table.update()
+        .where(c.id.in_(answering), c.deleted_in.is_(None))
+        .values(generation=c.generation + 1)
+        .returning(c.id, c.generation)
+    )
+    rows = transaction.execute(statement).mappings().all()
+    transaction.hint("instances")
+    return {row["id"]: row["generation"] for row in rows}
+
+
+def _late(transaction: Transaction, generations: Mapping[str, int]) -> list[LoadBalancer]:
+    """Return the load balancers that do not serve a generation yet; one that is gone is late for nothing."""
+    c = columns(LoadBalancer)
+    found = transaction.find(LoadBalancer, c.id.in_(generations.keys()), c.deleted_in.is_(None))
+    return [each for each in found if each.observed < generations[each.id]]

@@ -1,0 +1,44 @@
+"""HTTP-01: what an amphora answers an authority on port 80 while there is something to prove. Pure."""
+
+from hydria.model import Listener
+from hydria.model.pool_checks import DATAGRAM
+from hydria.render.haproxy.parts import Section, endpoint
+from hydria.render.haproxy.prometheus import INTERNAL
+from hydria.render.quoting import quote
+from hydria.spec import Instance
+
+_PORT = 80
+_PATH = "/.well-known/acme-challenge/"
+
+
+def challenge_lines(instance: Instance, listener: Listener) -> list[str]:
+    """Return what stands in the frontend of a listener, before what may redirect or reject."""
+    return _answers(instance) if listener.protocol == "HTTP" and listener.protocol_port == _PORT else []
+
+
+def challenge_frontend(instance: Instance) -> Section | None:
+    """Return a section for a port 80 that no listener has, or None where none is needed."""
+    answers = _answers(instance)
+    taken = any(
+        each.protocol_port == _PORT and each.admin_state_up and each.protocol not in DATAGRAM
+        for each in instance.tree.listeners
+    )
+    if not answers or taken or not instance.tree.load_balancer.admin_state_up:
+        return None
+    addresses = instance.tree.load_balancer.vip_addresses
+    return [
+        f"frontend {INTERNAL}acme",
+        "mode http",
+        f"bind {','.join(endpoint(each, _PORT) for each in addresses)}",
+        "timeout client 10s",
+        *answers,
+        "http-request return status 404",
+    ]
+
+
+def _answers(instance: Instance) -> list[str]:
+    return [
+        f"http-request return status 200 content-type text/plain string {quote(answer)}"
+        f" if {{ path -m str -- {quote(_PATH + token)} }}"
+        for token, answer in sorted(instance.challenges.items())
+    ]

@@ -1,0 +1,131 @@
+"""Certificates by ACME from a real authority: ordered, proved over HTTP by the amphora, served, renewed."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+import pytest
+from cryptography import x509
+from pebble import Pebble, pebble
+from programs import Body, Product, eventually, product
+
+# No other test may have this network, which the machine itself reaches.
+NETWORK = "198.51.100.0/24"
+VIP, OTHER_VIP = "198.51.100.100", "198.51.100.101"
+NAME = "shop.example.org"
+REFERENCE = f"acme:{NAME},www.{NAME}"
+# Seconds; renewal comes with a third of it to go.
+LIFE = 15
+
+# One product for all of them.
+pytestmark = pytest.mark.xdist_group("acme")
+
+
+@pytest.fixture(scope="module")
+def authority() -> Iterator[Pebble]:
+    """An authority to whom every name leads to the VIP."""
+    with pebble(VIP, life=LIFE) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def made(authority: Pebble) -> Iterator[Product]:
+    """Server and agent that know the authority."""
+    with product() as made:
+        made.extra = {
+            "HYDRIA_HOMECLOUD_EXTERNAL_CIDR": NETWORK,
+            "HYDRIA_ACME_DIRECTORY_URL": authority.url,
+            "HYDRIA_ACME_CAFILE": str(authority.cafile),
+            "HYDRIA_ACME_EMAIL": "owner@example.org",
+        }
+        made.start("server", "agent")
+        eventually(made.settings.credentials_file.exists, 20)
+        yield made
+
+
+def balancer(made: Product, name: str, vip: str, reference: str) -> Body:
+    subnets = made.ask("GET", "/network/v2.0/subnets").json()["subnets"]
+    (subnet,) = [each["id"] for each in subnets if each["cidr"] == NETWORK]
+    listener = {"protocol": "TERMINATED_HTTPS", "protocol_port": 443, "default_tls_container_ref": reference}
+    form = {"name": name, "vip_subnet_id": subnet, "vip_address": vip, "listeners": [listener]}
+    return made.make("loadbalancers", "loadbalancer", **form)
+
+
+def order(made: Product, reference: str) -> Body:
+    found = made.ask("GET", "/key-manager/v1/orders", limit=100).json()["orders"]
+    return next((each for each in found if each["container_ref"] == reference), {"status": "not there"})
+
+
+def served(vip: str, name: str, trust: ssl.SSLContext) -> x509.Certificate:
+    """Return the certificate that a client gets who asks for a name. Raises OSError, also when it is not trusted."""
+    with (
+        socket.create_connection((vip, 443), timeout=5) as plain,
+        trust.wrap_socket(plain, server_hostname=name) as tls,
+    ):
+        content = tls.getpeercert(binary_form=True)
+    assert content is not None
+    return x509.load_der_x509_certificate(content)
+
+
+def trusted(name: str, trust: ssl.SSLContext) -> int | None:
+    """Return the number of the certificate, or None while nobody has to trust it."""
+    try:
+        return served(VIP, name, trust).serial_number
+    except OSError:
+        return None
+
+
+def refuses(port: int) -> bool:
+    try:
+        socket.create_connection((VIP, port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def plain(path: str) -> bytes:
+    """Return the head of a plain answer."""
+    with socket.create_connection((VIP, 80), timeout=5) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n".encode())
+        return connection.recv(4096)
+
+
+def test_a_certificate_is_proved_served_and_renewed(made: Product, authority: Pebble) -> None:
+    trust = ssl.create_default_context(cadata=authority.root())
+    lb = balancer(made, "lb", VIP, REFERENCE)
+    # Nobody asks for the VIP's address before it is there: the kernel would remember for seconds that it is not.
+    eventually(lambda: order(made, REFERENCE)["status"] == "ACTIVE", 40, lambda: order(made, REFERENCE))
+    first = eventually(lambda: trusted(NAME, trust), 10)
+    assert trusted(f"www.{NAME}", trust) == first
+    # Port 80 was open for the proof only.
+    made.becomes("ACTIVE")
+    assert refuses(80)
+    # The next proof goes through a listener that sends everybody away.
+    listener = made.make("listeners", "listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
+    target = {"listener_id": listener["id"], "action": "REDIRECT_PREFIX", "redirect_prefix": f"https://{NAME}"}
+    policy = made.make("l7policies", "l7policy", **target)
+    rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/"}
+    made.make(f"l7policies/{policy['id']}/rules", "rule", **rule)
+    made.becomes("ACTIVE")
+    assert plain("/.well-known/acme-challenge/x").startswith(b"HTTP/1.1 302 ")
+    eventually(lambda: trusted(NAME, trust) not in (None, first), 40, lambda: order(made, REFERENCE))
+    # It took one attempt each.
+    assert order(made, REFERENCE).get("error_reason") is None
+    # No key is anywhere but in memory.
+    for file in made.settings.state_dir.rglob("*"):
+        if file.is_file() and file.name != "acme-account.key":
+            assert b"PRIVATE KEY" not in file.read_bytes(), file
+
+
+def test_a_name_that_leads_elsewhere_is_said(made: Product) -> None:
+    reference = "acme:elsewhere.example.org"
+    balancer(made, "other", OTHER_VIP, reference)
+    eventually(lambda: order(made, reference)["status"] == "ERROR", 40, lambda: order(made, reference))
+    reason = order(made, reference)["error_reason"]
+    assert reason.startswith("The authority could not see that the names are yours. elsewhere.example.org: ")
+    made.becomes("ACTIVE", "other")
+    # It serves meanwhile, for who does not look.
+    careless = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
+    shown = served(OTHER_VIP, "elsewhere.example.org", careless)
+    assert shown.subject.rfc4514_string() == "CN=no certificate yet"
