@@ -1,6 +1,8 @@
 """Certificates by ACME, from a listener's reference to what its amphora carries: got, renewed, refused, forgotten."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,6 +13,7 @@ from cryptography import x509
 
 from hydria.adapters.memory import MemoryAuthority
 from hydria.controller.acme import Certifier
+from hydria.controller.acme.threads import far
 from hydria.errors import AuthorityError
 from hydria.store.certificates import AcmeOrder
 from support.api import Api, Body
@@ -186,6 +189,26 @@ async def test_a_server_that_died_at_it_begins_anew(scene: Scene) -> None:
     scene.cloud.clock.advance(600)
     await scene.work()
     assert issuer(scene.carried()) == "CN=root"
+
+
+def test_a_server_stops_though_an_authority_does_not_answer() -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def silent() -> None:
+        begun.set()
+        over.wait(30)
+
+    async def stop_meanwhile() -> None:
+        task = asyncio.create_task(far(silent))
+        while not begun.is_set():  # noqa: ASYNC110 - a thread sets it
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    before = time.monotonic()
+    asyncio.run(stop_meanwhile())
+    assert time.monotonic() - before < 10
+    over.set()
 
 
 async def test_what_nobody_wants_any_more_is_not_renewed_and_forgotten_when_it_ends(scene: Scene) -> None:

@@ -10,6 +10,7 @@ import structlog
 from cryptography import x509
 from msgspec import structs
 
+from hydria.controller.acme.threads import far
 from hydria.controller.acme.wanted import Wanted, wanted
 from hydria.errors import AuthorityError
 from hydria.model import LoadBalancer
@@ -77,11 +78,11 @@ class Certifier:
     async def _obtain(self, order: AcmeOrder) -> None:
         names = names_in(order.reference) or ()
         try:
-            pending = await asyncio.to_thread(self._authority.order, names)
+            pending = await far(partial(self._authority.order, names))
             if pending.challenges:
                 present = partial(_present, order=order, challenges=dict(pending.challenges), now=self._clock.now())
                 await self._answered(await self._database.run(present, writing=True))
-            pem = await asyncio.to_thread(pending.finish)
+            pem = await far(pending.finish)
         except AuthorityError as error:
             log.warning("certificate_refused", reference=order.reference, project=order.project_id, reason=str(error))
             failed = partial(_fail, order=order, reason=str(error), now=self._clock.now())

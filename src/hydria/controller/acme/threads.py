@@ -1,0 +1,32 @@
+"""Waiting for somebody far away, in a thread that nobody waits for: a server that stops leaves it behind."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+R = TypeVar("R")
+
+
+async def far(act: Callable[[], R]) -> R:
+    """Return what `act` returns, or raise what it raises. (The loop's own threads hold up the end of a program.)"""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[R] = loop.create_future()
+
+    def settle(settled: Callable[[], None]) -> None:
+        if not done.cancelled():
+            settled()
+
+    def run() -> None:
+        try:
+            settled = partial(done.set_result, act())
+        except Exception as error:
+            settled = partial(done.set_exception, error)
+        # The loop may be over by now.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, settled)
+
+    threading.Thread(target=run, name="hydria-acme", daemon=True).start()
+    return await done
