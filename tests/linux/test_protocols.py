@@ -6,9 +6,12 @@ import hashlib
 import http.client
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 from haproxies import Web
@@ -16,6 +19,7 @@ from machines import VIP, Machine
 from wires import host, interface
 
 from hydria.adapters.linux.kernel import inside
+from support import certificates
 from support.trees import NETWORK, instance, listener, member, pool
 
 TREE = (listener(), pool(), member(1))
@@ -196,3 +200,33 @@ async def test_thousands_of_connections_are_kept(machine: Machine, web: list[Web
             return statuses
 
     assert await asyncio.to_thread(crowd) == {200}
+
+
+async def test_grpc_goes_by_http_2_from_end_to_end(machine: Machine, namespace: str, tmp_path: Path) -> None:
+    files = {"leaf": certificates.leaf("grpc.example.org").bundle, "root": certificates.authority().pem}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    http2: dict[str, Any] = {"alpn_protocols": ("h2",)}
+    secure = listener(protocol="TERMINATED_HTTPS", protocol_port=443, default_tls_container_ref="leaf", **http2)
+    towards = pool(tls_enabled=True, ca_tls_container_ref="root", **http2)
+    await machine.host.serve(instance(secure, towards, member(1), secrets=files))
+    server = await _peer(namespace, "server", "10.0.0.11:80", str(tmp_path / "leaf"))
+    try:
+        assert server.stdout is not None
+        assert await server.stdout.readline() == b"serving\n"
+        client = await _peer(machine.client, "client", f"{VIP}:443", str(tmp_path / "root"), "grpc.example.org")
+        out, _ = await client.communicate()
+        assert out.decode().splitlines() == ["hello", "0 1 0 1 2", "FAILED_PRECONDITION as asked"]
+    finally:
+        await server.communicate(b"")
+
+
+async def _peer(namespace: str, *words: str) -> asyncio.subprocess.Process:
+    with inside(namespace):
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(Path(__file__).with_name("grpc_peer.py")),
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
