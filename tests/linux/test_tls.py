@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from haproxies import Web, ask
 from machines import VIP, Machine, eventually
+from msgspec import structs
 
 from hydria.adapters.linux.kernel import inside
 from hydria.errors import HostError
@@ -141,9 +142,13 @@ async def test_a_bad_certificate_is_said_without_its_key_and_the_last_one_runs_o
             await machine.host.serve(served(terminating(timeout_client_data=1000), *BASE, generation=2, default=bad))
         assert "PRIVATE" not in str(refused.value)
         assert shown(machine) == _der(DEFAULT)
-        with pytest.raises(HostError):
-            await machine.host.serve(served(terminating(), *BASE, generation=3, default=bad))
+        # Again and again, as the agent tries.
+        for _ in range(2):
+            with pytest.raises(HostError):
+                await machine.host.serve(served(terminating(), *BASE, generation=3, default=bad))
         assert shown(machine) == _der(DEFAULT)
+        (remembered,) = (await machine.host.remembered()).values()
+        assert remembered.secrets == {"default": DEFAULT.bundle}
     await machine.host.serve(served(terminating(), *BASE, generation=4))
     assert shown(machine) == _der(DEFAULT)
 
@@ -259,6 +264,8 @@ async def test_members_are_spoken_to_by_tls(machine: Machine, web: list[Web], tm
         each.tls = trusting
         each.start()
     towards = pool(tls_enabled=True, ca_tls_container_ref="ca", tls_container_ref="client", tls_versions=("TLSv1.3",))
+    # Signs that mean something elsewhere reach the configuration and the runtime socket alike.
+    towards = structs.replace(towards, tls_ciphers="ECDHE+AESGCM:!aNULL:TLS_AES_128_GCM_SHA256")
     tree = (terminating(), towards, member(1), monitor(delay=1, timeout=1, max_retries=1))
     await machine.host.serve(served(*tree))
 
@@ -279,3 +286,16 @@ async def test_members_are_spoken_to_by_tls(machine: Machine, web: list[Web], tm
 
 def _der(signed: Signed) -> bytes:
     return ssl.PEM_cert_to_DER_cert(signed.pem)
+
+
+async def test_a_crash_amid_a_renewal_ends_as_asked(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(served(terminating(), *BASE))
+    pid = machine.pid
+    # What a crash leaves that came after the new files and before the end.
+    (machine.amphora_files / "changing").touch()
+    (machine.amphora_files / "tls" / f"{key('1', 1)}.default.pem").write_text(RENEWED.bundle)
+    await machine.restart()
+    await machine.host.serve(served(terminating(default_tls_container_ref="renewed"), *BASE, generation=2))
+    assert machine.pid != pid
+    assert shown(machine) == _der(RENEWED)
+    assert not (machine.amphora_files / "changing").exists()

@@ -16,7 +16,7 @@ from pathlib import Path
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.settings import Settings
 
-_OLDEST = (2, 4)
+_OLDEST = (2, 6)
 _SECONDS = 5.0
 
 
@@ -33,7 +33,7 @@ def haproxy(settings: Settings) -> Iterator[Finding]:
         yield bad("haproxy", f"{program} says no version: {said[:80]!r}", "set agent.haproxy to an HAProxy")
         return
     if (int(version[1]), int(version[2])) < _OLDEST:
-        yield bad("haproxy", f"{program}, {version[0]}", "install 2.4 or newer, or set agent.haproxy to one")
+        yield bad("haproxy", f"{program}, {version[0]}", "install 2.6 or newer, or set agent.haproxy to one")
         return
     yield fine("haproxy", f"{program}, {version[0]}")
     missing = _missing_accounts(agent.haproxy_user, agent.haproxy_group)

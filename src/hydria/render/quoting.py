@@ -2,7 +2,8 @@
 
 import re
 
-_SAFE = re.compile(r"[A-Za-z0-9_./:@%=,-]+")
+# What needs no quotes, which the runtime socket does not know: lists of ciphers above all.
+_SAFE = re.compile(r"[A-Za-z0-9_./:@%=,!+-]+")
 
 
 def quote(text: str) -> str:

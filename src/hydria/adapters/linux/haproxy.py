@@ -57,6 +57,8 @@ class Haproxy:
         self._process: Process | None = None
         # None: something runs of which we do not know what.
         self._rendering: Rendering | None = None
+        # The files of the last configuration that ran: what fails puts them back.
+        self._kept: Mapping[str, str] = {}
         self._leaving: list[Server] = []
         # Members whose health is told by somebody who checks in HAProxy's place.
         self._marked: frozenset[str] = frozenset()
@@ -76,6 +78,7 @@ class Haproxy:
                 # What is remembered of it has no secrets.
                 kept = {path: Path(path).read_text() for path in rendering.files}
                 self._rendering = structs.replace(rendering, files=kept)
+                self._kept = kept
 
     async def converge(self, rendering: Rendering) -> haproxy_socket.Session | None:
         """Run this configuration: change nothing, servers, or reload. Raises HostError; then the last one runs on.
@@ -83,11 +86,17 @@ class Haproxy:
         Returns a session with a process that was replaced and finishes: for the caller to close.
         """
         planned = self._plan(rendering) if self.process is not None else None
-        if planned is None:
-            return await self._start(rendering)
-        if self._rendering != rendering:
-            await self._change(rendering, planned)
-        return None
+        last = None
+        try:
+            if planned is None:
+                last = await self._start(rendering)
+            elif self._rendering != rendering:
+                await self._change(rendering, planned)
+        except HostError:
+            self._write_files(self._kept)
+            raise
+        self._kept = rendering.files
+        return last
 
     async def statistics(self) -> haproxy_socket.Statistics:
         """Read states and counters of this process. Raises HostError when it does not run."""
@@ -207,12 +216,7 @@ class Haproxy:
         self._write_files(rendering.files)
         self._candidate.write_text(rendering.text)
         number, begun = self._directory / "candidate.pid", now()
-        try:
-            await self._run("-D", "-p", str(number), *self._limits(), *takeover)
-        except HostError:
-            if self._rendering is not None:
-                self._write_files(self._rendering.files)
-            raise
+        await self._run("-D", "-p", str(number), *self._limits(), *takeover)
         written = self._numbered(number)
         process = written or self._begun_since(begun)
         if process is None:
