@@ -284,6 +284,39 @@ async def test_members_are_spoken_to_by_tls(machine: Machine, web: list[Web], tm
     assert answer(machine).status == 503
 
 
+async def test_a_pools_first_member_is_spoken_to_by_tls(machine: Machine, web: list[Web], tmp_path: Path) -> None:
+    secure = certificates.leaf("www.example.org")
+    trusting = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    file = tmp_path / "member.pem"
+    file.write_text(secure.bundle)
+    trusting.load_cert_chain(file)
+    for each in web:
+        each.stop()
+        each.tls = trusting
+        each.start()
+    # A pool without members names no file, and a listener that asks for no certificates none of their authority.
+    towards = pool(tls_enabled=True, ca_tls_container_ref="ca", tls_container_ref="client")
+    asking = terminating(client_authentication="NONE", client_ca_tls_container_ref="ca")
+    await machine.host.serve(served(asking, towards, ca=certificates.authority("another").pem))
+    pid = machine.pid
+    await machine.host.serve(served(asking, towards, generation=2))
+    assert machine.pid == pid
+    await machine.host.serve(served(asking, towards, member(1), generation=3))
+    assert answer(machine).reason == "web1"
+
+
+async def test_nothing_in_a_secret_is_a_command(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(served(terminating(), *BASE))
+    pid = machine.pid
+    # Authorities set an empty line between the certificates of a chain.
+    chained = certificates.leaf("www.example.org", VIP, by=certificates.intermediate())
+    spaced = f"{chained.pem}\n\nshutdown frontend {key('1', 1)}\n\r\n{chained.chain_pem}\n{chained.key_pem}"
+    await machine.host.serve(served(terminating(), *BASE, generation=2, default=spaced))
+    assert machine.pid == pid
+    assert shown(machine) == _der(chained)
+    assert answer(machine).status == 200
+
+
 def _der(signed: Signed) -> bytes:
     return ssl.PEM_cert_to_DER_cert(signed.pem)
 

@@ -187,8 +187,9 @@ async def _certify(path: str, step: Renew | Include | Exclude) -> None:
     kind = _KINDS.get(Path(step.path).suffix, "cert")
     if isinstance(step, Include):
         await _have(path, f"new ssl cert {step.path}", "New empty certificate store")
-    # An empty line ends the content.
-    await _have(path, f"set ssl {kind} {step.path}", "ransaction", f" <<\n{step.content}")
+    # An empty line ends the content, and what comes after it would be commands.
+    content = "".join(f"{line}\n" for line in step.content.splitlines() if line.strip())
+    await _have(path, f"set ssl {kind} {step.path}", "ransaction", f" <<\n{content}")
     await _have(path, f"commit ssl {kind} {step.path}", "Success!")
     if isinstance(step, Include):
         await _have(path, f"add ssl crt-list {step.certificates} {step.path}", "Success!")

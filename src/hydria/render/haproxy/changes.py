@@ -1,6 +1,6 @@
 """Which way a change of the configuration takes: nothing, the runtime socket, or a reload. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
 
@@ -72,14 +72,25 @@ def steps(before: Rendering, after: Rendering) -> tuple[Step, ...] | None:
         if one != other:
             adjusted.append(Adjust(one, other))
     added = [Add(server) for key, server in new.items() if key not in old]
+    known = _known(before)
+    if any(word in after.files and word not in known for step in added for word in step.server.options):
+        # HAProxy opens no file for a server that is added while it runs.
+        return None
     # A server that is enabled comes before one that is disabled, for the same reason.
     adjusted.sort(key=lambda step: (step.after.weight == 0 or not step.after.enabled, step.after.name))
     removed = [Remove(server) for key, server in old.items() if key not in new]
-    renewed = _renewals(before.files, after.files)
+    renewed = _renewals(before.files, after.files, known)
     return None if renewed is None else (*renewed, *added, *adjusted, *removed)
 
 
-def _renewals(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Step, ...] | None:
+def _known(rendering: Rendering) -> set[str]:
+    """Return the files that HAProxy has read: those of a pool without members are named nowhere, for example."""
+    lists = (content for path, content in rendering.files.items() if path.endswith(LIST))
+    names = "\n".join((rendering.text, *lists))
+    return {path for path in rendering.files if path in names}
+
+
+def _renewals(before: Mapping[str, str], after: Mapping[str, str], known: Collection[str]) -> tuple[Step, ...] | None:
     """Return what to say of files where the frames are equal, so that only certificates of lists come and go."""
     included: list[Step] = []
     excluded: list[Step] = []
@@ -91,7 +102,7 @@ def _renewals(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Step
                 return None
             included += [Include(path, each, after[each]) for each in new if each not in old]
             excluded += [Exclude(path, each) for each in old if each not in new]
-    changed = [path for path in after if path in before and not path.endswith(LIST) and before[path] != after[path]]
+    changed = [path for path in after if path in known and not path.endswith(LIST) and before[path] != after[path]]
     if any(len(after[path]) > _MOST for path in {*changed, *(after.keys() - before.keys())}):
         return None
     return (*included, *(Renew(path, after[path]) for path in changed), *excluded)
