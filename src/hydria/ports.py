@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from hydria.model.references import Purpose
 from hydria.model.status import ServerState
 from hydria.spec import Counters, GuardRule, Instance, Interface, Topology
 
@@ -187,10 +188,6 @@ class Networking(Protocol):
     def refuses_vip(self, network_id: str) -> str | None:
         """Say why a VIP on this network cannot work and what to do, or return None."""
         ...
-
-
-# What a reference is to be: a certificate with its private key, the authorities of clients', or what they revoked.
-Purpose = Literal["certificate", "ca", "crl"]
 
 
 class Secrets(Protocol):

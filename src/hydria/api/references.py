@@ -10,7 +10,8 @@ from hydria.model import Listener, Pool
 from hydria.model.acme import SCHEME
 from hydria.model.listener import ListenerUpdate
 from hydria.model.pool import PoolUpdate
-from hydria.ports import Purpose, Secrets
+from hydria.model.references import Purpose
+from hydria.ports import Secrets
 
 _Given = str | UnsetType | None
 

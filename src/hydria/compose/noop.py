@@ -19,8 +19,9 @@ from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.errors import HostError
 from hydria.model import HealthMonitor, L7Policy, L7Rule, LoadBalancer, Member
+from hydria.model.references import Purpose
 from hydria.model.status import OperatingStatus
-from hydria.ports import Clock, Device, Networking, Port, Purpose, Subnet
+from hydria.ports import Clock, Device, Networking, Port, Subnet
 from hydria.spec import Address, GuardRule, Interface, Report
 from hydria.store import Database, Transaction, columns
 from hydria.store.resources import Amphora

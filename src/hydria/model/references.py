@@ -7,34 +7,33 @@ from hydria.model.listener import Listener
 from hydria.model.pool import Pool
 from hydria.model.tree import Tree
 
-Kind = Literal["certificate", "ca", "crl"]
+# What a reference is to be: a certificate with its private key, the authorities of clients', or what they revoked.
+Purpose = Literal["certificate", "ca", "crl"]
 
 
-def references(tree: Tree) -> Iterator[tuple[str, Kind]]:
+def references(tree: Tree) -> Iterator[tuple[str, Purpose]]:
     """Return the references that a host needs, each with what it is; the same one may come again."""
     for listener in tree.listeners:
         if not listener.admin_state_up:
             continue
-        yield from _of_listener(listener)
-        for pool in tree.pools_of(listener):
-            if pool.admin_state_up and pool.tls_enabled:
-                yield from _of_pool(pool)
+        yield from references_of(listener)
+        for pool in tree.active_pools_of(listener):
+            if pool.tls_enabled:
+                yield from references_of(pool)
 
 
-def _of_listener(listener: Listener) -> Iterator[tuple[str, Kind]]:
-    for reference in (listener.default_tls_container_ref, *listener.sni_container_refs):
+def references_of(resource: Listener | Pool) -> Iterator[tuple[str, Purpose]]:
+    """Return the references of a listener or a pool, the default certificate first and each certificate once."""
+    if isinstance(resource, Listener):
+        certificates = (resource.default_tls_container_ref, *resource.sni_container_refs)
+        authority, revoked = resource.client_ca_tls_container_ref, resource.client_crl_container_ref
+    else:
+        certificates = (resource.tls_container_ref,)
+        authority, revoked = resource.ca_tls_container_ref, resource.crl_container_ref
+    for reference in dict.fromkeys(certificates):
         if reference:
             yield reference, "certificate"
-    if listener.client_ca_tls_container_ref:
-        yield listener.client_ca_tls_container_ref, "ca"
-    if listener.client_crl_container_ref:
-        yield listener.client_crl_container_ref, "crl"
-
-
-def _of_pool(pool: Pool) -> Iterator[tuple[str, Kind]]:
-    if pool.tls_container_ref:
-        yield pool.tls_container_ref, "certificate"
-    if pool.ca_tls_container_ref:
-        yield pool.ca_tls_container_ref, "ca"
-    if pool.crl_container_ref:
-        yield pool.crl_container_ref, "crl"
+    if authority:
+        yield authority, "ca"
+    if revoked:
+        yield revoked, "crl"

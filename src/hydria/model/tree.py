@@ -45,6 +45,10 @@ class Tree(Struct, frozen=True, kw_only=True):
         found = [self.pool(key) for key in dict.fromkeys([listener.default_pool_id, *redirecting])]
         return tuple(pool for pool in found if pool is not None)
 
+    def active_pools_of(self, listener: Listener) -> tuple[Pool, ...]:
+        """Return the pools that a listener sends to and that are switched on."""
+        return tuple(pool for pool in self.pools_of(listener) if pool.admin_state_up)
+
     def policies_of(self, listener_id: str) -> tuple[L7Policy, ...]:
         """Return the L7 policies of one listener in the order in which they are tried."""
         mine = [policy for policy in self.l7_policies if policy.listener_id == listener_id]

@@ -23,10 +23,9 @@ def _missing(tree: Tree) -> Iterator[str]:
     if not root.admin_state_up:
         return
     listeners = [each for each in tree.listeners if each.admin_state_up]
-    pools = {pool.id: pool for listener in listeners for pool in tree.pools_of(listener)}
+    pools = {pool.id: pool for listener in listeners for pool in tree.active_pools_of(listener)}
     for pool in pools.values():
-        if pool.admin_state_up:
-            yield from _of_pool(tree, pool)
+        yield from _of_pool(tree, pool)
 
 
 def _of_pool(tree: Tree, pool: Pool) -> Iterator[str]:

@@ -11,7 +11,8 @@ from hydria.adapters.memory import ManualClock
 from hydria.homecloud.secrets import HomeSecrets, KeyManager, Vault, new_key
 from hydria.http.dispatch import Dispatcher
 from hydria.model.base import stamp
-from hydria.ports import Caller, Purpose
+from hydria.model.references import Purpose
+from hydria.ports import Caller
 from hydria.store import Database, metadata
 
 DEMO, OTHER = "d" * 32, "e" * 32

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
 
 from hydria.adapters.linux import nft
-from hydria.adapters.linux.checking import Checks, Target
+from hydria.adapters.linux.checking import Checks, targets
 from hydria.adapters.linux.conntrack import count_flows, end_flows, end_strangers
 from hydria.adapters.linux.netns import namespace_path, sysctl
 from hydria.errors import HostError
@@ -34,10 +34,9 @@ class Flows:
         self._namespace = namespace
         self._file = directory / "flows.nft"
         self._on_change = on_change
-        self._checks = Checks(directory / "checks.json", self._turned)
+        self._checks = Checks(directory / "checks.json", self._turn)
         self._tree: Tree | None = None
         self._lock = asyncio.Lock()
-        self._turning: set[asyncio.Task[None]] = set()
         self._counting: asyncio.Task[None] | None = None
         # What is in the kernel, and in which namespace (its inode); None when that is not known.
         self._loaded: tuple[int, Ruleset] | None = None
@@ -47,7 +46,7 @@ class Flows:
     async def converge(self, tree: Tree) -> None:
         """Serve the datagram listeners of a tree. Raises HostError; then the last rules stay."""
         self._tree = tree
-        self._checks.watch(self._targets(tree))
+        self._checks.watch(targets(self._namespace, tree, datagram_pools(tree).values()))
         await self._apply()
         if counts_flows(tree) and (self._counting is None or self._counting.done()):
             self._counting = asyncio.create_task(self._keep_counting())
@@ -72,8 +71,8 @@ class Flows:
 
     async def close(self) -> None:
         """Stop checking; the rules stay."""
-        for task in (*self._turning, *([self._counting] if self._counting is not None else [])):
-            task.cancel()
+        if self._counting is not None:
+            self._counting.cancel()
         await self._checks.close()
 
     # --- rules ---
@@ -144,20 +143,6 @@ class Flows:
         }
 
     # --- health ---
-
-    def _targets(self, tree: Tree) -> Iterator[Target]:
-        for pool in datagram_pools(tree).values():
-            monitor = tree.monitor_of(pool.id)
-            if monitor is None or not monitor.admin_state_up:
-                continue
-            for member in tree.members_of(pool.id):
-                if member.admin_state_up:
-                    yield Target.of(self._namespace, member, monitor)
-
-    def _turned(self) -> None:
-        task = asyncio.create_task(self._turn())
-        self._turning.add(task)
-        task.add_done_callback(self._turning.discard)
 
     async def _turn(self) -> None:
         """Bring the rules to what the checks say, and tell."""

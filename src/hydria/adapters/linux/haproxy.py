@@ -191,10 +191,9 @@ class Haproxy:
         if self.process is not None:
             with contextlib.suppress(HostError):
                 last = await haproxy_socket.session(self._socket)
-                states = haproxy_socket.carry_over(
-                    await last.ask("show servers state"), rendering.servers, self._marked
-                )
-                memories = await stick_tables.recall(self._socket, rendering.tables)
+                shown = await last.ask(haproxy_socket.SHOW_STATES)
+                states = haproxy_socket.carry_over(shown, rendering.servers, self._marked)
+                memories = await stick_tables.recall(last, shown, rendering.tables)
         try:
             await self._replace(rendering, states)
             if last is not None:

@@ -15,6 +15,7 @@ from hydria.render.haproxy.changes import Add, Adjust, Exclude, Include, Remove,
 from hydria.render.haproxy.tls import AUTHORITY, REVOCATIONS
 
 SHOW_STATISTICS = "show stat"
+SHOW_STATES = "show servers state"
 
 # What the runtime socket calls files by their names' ends; all others are certificates.
 _KINDS = {AUTHORITY: "ca-file", REVOCATIONS: "crl-file"}

@@ -55,6 +55,14 @@ class _Amphora(Struct, kw_only=True):
     sweeper: asyncio.Task[None] | None = None
     finishing: Finishing
 
+    async def rest(self) -> None:
+        """Stop what looks after it."""
+        if self.sweeper is not None:
+            self.sweeper.cancel()
+        self.finishing.close()
+        await self.flows.close()
+        await self.pings.close()
+
 
 class LinuxHost:
     """The kernel and HAProxy as a few verbs (`hydria.ports.Host`). One for each machine and prefix."""
@@ -79,12 +87,8 @@ class LinuxHost:
     async def close(self) -> None:
         """Let go of everything; traffic flows on."""
         for amphora in self._amphorae.values():
-            if amphora.sweeper is not None:
-                amphora.sweeper.cancel()
-            amphora.finishing.close()
+            await amphora.rest()
             amphora.haproxy.close()
-            await amphora.flows.close()
-            await amphora.pings.close()
         self._amphorae.clear()
         self._events.close()
         self._scrapes.close()
@@ -141,12 +145,8 @@ class LinuxHost:
         amphora = self._amphora(amphora_id)
         async with amphora.lock:
             self._events.unwatch(amphora_id)
-            if amphora.sweeper is not None:
-                amphora.sweeper.cancel()
-            amphora.finishing.close()
             try:
-                await amphora.flows.close()
-                await amphora.pings.close()
+                await amphora.rest()
                 await amphora.haproxy.end()
                 await asyncio.to_thread(kernel.remove_namespace, self._names.amphora(amphora_id))
                 if self._directory(amphora_id).exists():

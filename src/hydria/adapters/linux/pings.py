@@ -1,15 +1,15 @@
 """PING monitors of HAProxy's pools: HAProxy cannot ask so, the agent can, and tells it on the runtime socket."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
 
-from hydria.adapters.linux.checking import Checks, Target
+from hydria.adapters.linux.checking import Checks, targets
 from hydria.adapters.linux.haproxy import Haproxy
 from hydria.errors import HostError
-from hydria.model import Tree
+from hydria.model import Pool, Tree
 from hydria.model.pool_checks import DATAGRAM
 from hydria.model.status import ServerState
 
@@ -24,15 +24,14 @@ class Pings:
         self._haproxy = haproxy
         self._on_change = on_change
         self._file = directory / "pings.json"
-        self._checks = Checks(self._file, self._turned)
+        self._checks = Checks(self._file, self._turn)
         self._lock = asyncio.Lock()
         # What HAProxy knows: nobody hears of it before.
         self._told: Mapping[str, ServerState] = {}
-        self._telling: set[asyncio.Task[None]] = set()
 
     async def converge(self, tree: Tree) -> None:
         """Ask the members of a tree, and tell a HAProxy that may be new what is known of them. Raises HostError."""
-        self._checks.watch(self._targets(tree))
+        self._checks.watch(targets(self._namespace, tree, _pinged(tree)))
         # Where nobody was ever pinged there is nothing to take back either.
         if self._checks.states or self._file.exists():
             await self._tell()
@@ -43,25 +42,7 @@ class Pings:
 
     async def close(self) -> None:
         """Stop asking."""
-        for task in self._telling:
-            task.cancel()
         await self._checks.close()
-
-    def _targets(self, tree: Tree) -> Iterator[Target]:
-        on = [each for each in tree.listeners if each.admin_state_up and tree.load_balancer.admin_state_up]
-        pools = {pool.id: pool for listener in on for pool in tree.pools_of(listener) if pool.admin_state_up}
-        for pool in pools.values():
-            monitor = tree.monitor_of(pool.id)
-            if pool.protocol in DATAGRAM or monitor is None or not monitor.admin_state_up or monitor.type != "PING":
-                continue
-            for member in tree.members_of(pool.id):
-                if member.admin_state_up:
-                    yield Target.of(self._namespace, member, monitor)
-
-    def _turned(self) -> None:
-        task = asyncio.create_task(self._turn())
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
 
     async def _tell(self) -> None:
         # One after another: the last one told is what is known last.
@@ -77,3 +58,11 @@ class Pings:
             # Whoever brings HAProxy back tells it.
             log.warning("health_not_told", namespace=self._namespace, reason=str(error))
         self._on_change()
+
+
+def _pinged(tree: Tree) -> list[Pool]:
+    """Return the pools of HAProxy's that are served and have a PING monitor."""
+    on = [each for each in tree.listeners if each.admin_state_up and tree.load_balancer.admin_state_up]
+    pools = {pool.id: pool for listener in on for pool in tree.active_pools_of(listener)}
+    monitors = {monitor.pool_id: monitor.type for monitor in tree.health_monitors}
+    return [each for each in pools.values() if each.protocol not in DATAGRAM and monitors.get(each.id) == "PING"]

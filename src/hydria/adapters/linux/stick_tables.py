@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hydria.adapters.linux import haproxy_socket
+from hydria.adapters.linux.haproxy_socket import SHOW_STATES, Session
 
 _ENTRY = re.compile(r"^0x[0-9a-f]+: key=(.*) use=\d+ exp=\d+ (?:.* )?server_id=(\d+)\b")
 
@@ -19,14 +20,15 @@ _BACKEND, _NUMBER, _NAME = 1, 2, 3
 _LINE = 12_000
 
 
-async def recall(path: str, tables: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return what the process remembers: members by client, for each table. Raises HostError."""
-    if not tables:
-        return {}
-    names = {(table, number): name for (table, name), number in (await _numbers(path)).items()}
+async def recall(process: Session, states: str, tables: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return what a process remembers: members by client, for each table. Raises HostError.
+
+    `states` is its `show servers state`.
+    """
+    names = {(table, number): name for (table, name), number in _numbers(states).items()}
     memories = {}
     for table in tables:
-        entries = _entries(await haproxy_socket.ask(path, f"show table {table}"))
+        entries = _entries(await process.ask(f"show table {table}"))
         memories[table] = {key: names[table, number] for key, number in entries.items() if (table, number) in names}
     return memories
 
@@ -35,7 +37,8 @@ async def teach(path: str, memories: Mapping[str, Mapping[str, str]]) -> None:
     """Say to the process what the one before it remembered; of members that it has not, nothing. Raises HostError."""
     if not any(memories.values()):
         return
-    for line in _lines(_lessons(memories, await _numbers(path))):
+    numbers = _numbers(await haproxy_socket.ask(path, SHOW_STATES))
+    for line in _lines(_lessons(memories, numbers)):
         await haproxy_socket.ask(path, line)
 
 
@@ -45,9 +48,9 @@ def _entries(shown: str) -> dict[str, str]:
     return {match[1]: match[2] for match in found if match and not _UNSPEAKABLE.search(match[1])}
 
 
-async def _numbers(path: str) -> dict[tuple[str, str], str]:
+def _numbers(states: str) -> dict[tuple[str, str], str]:
     """Return what stands in tables for a backend's server: each process counts anew."""
-    rows = (line.split(" ") for line in (await haproxy_socket.ask(path, "show servers state")).splitlines())
+    rows = (line.split(" ") for line in states.splitlines())
     return {(row[_BACKEND], row[_NAME]): row[_NUMBER] for row in rows if len(row) > _NAME}
 
 

@@ -1,7 +1,7 @@
 """A key manager in memory: it has every secret but those that were lost."""
 
 from hydria.errors import NotFound
-from hydria.ports import Purpose
+from hydria.model.references import Purpose
 
 
 class MemorySecrets:

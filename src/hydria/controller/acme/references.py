@@ -6,8 +6,8 @@ from hydria import certificates
 from hydria.errors import Invalid, NotFound
 from hydria.model import Tree
 from hydria.model.acme import names_in
-from hydria.model.references import references
-from hydria.ports import Purpose, Secrets, Vault
+from hydria.model.references import Purpose, references
+from hydria.ports import Secrets, Vault
 from hydria.store import Transaction, columns
 from hydria.store.certificates import AcmeOrder
 

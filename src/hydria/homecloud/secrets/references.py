@@ -6,7 +6,7 @@ from hydria.homecloud.secrets.access import id_in, one
 from hydria.homecloud.secrets.rows import Container, Secret
 from hydria.homecloud.secrets.secrets import expired
 from hydria.homecloud.secrets.vault import Vault
-from hydria.ports import Purpose
+from hydria.model.references import Purpose
 from hydria.store import Transaction
 
 _PEM = b"-----BEGIN"

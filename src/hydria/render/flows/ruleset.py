@@ -161,7 +161,7 @@ def counts_flows(tree: Tree) -> bool:
 def datagram_pools(tree: Tree) -> dict[str, Pool]:
     """Return the pools that are served so, by id."""
     listeners = _listeners(tree)
-    return {pool.id: pool for each in listeners for pool in tree.pools_of(each) if pool.admin_state_up}
+    return {pool.id: pool for each in listeners for pool in tree.active_pools_of(each)}
 
 
 def _listeners(tree: Tree) -> list[Listener]:

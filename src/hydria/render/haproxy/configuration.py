@@ -27,7 +27,7 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
         sections.append(frontend(instance, listener, surroundings))
         if listener.protocol == "PROMETHEUS":
             sections.append(metrics_backend(instance, listener, surroundings))
-        pools = [pool for pool in tree.pools_of(listener) if pool.admin_state_up]
+        pools = tree.active_pools_of(listener)
         sections += [backend(instance, listener, pool, surroundings) for pool in pools]
         tables += [backend_name(pool, listener) for pool in pools if has_table(pool)]
     challenged = challenge_frontend(instance)

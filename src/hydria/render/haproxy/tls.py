@@ -9,11 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from hydria.model import Listener, Pool, Tree
+from hydria.model.references import Purpose, references_of
 from hydria.render.quoting import quote
 
 # Where the files are, and what their names end in.
 FOLDER = "tls"
 LIST, CERTIFICATE, AUTHORITY, REVOCATIONS = ".list", ".pem", ".ca", ".crl"
+
+_ENDS: dict[Purpose, str] = {"certificate": CERTIFICATE, "ca": AUTHORITY, "crl": REVOCATIONS}
 
 _VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 # HAProxy's names, where they are others.
@@ -22,11 +25,11 @@ _AUTHENTICATION = {"OPTIONAL": "optional", "MANDATORY": "required"}
 
 
 class SecretFile(Struct, frozen=True, kw_only=True):
-    """A file with what a reference leads to; `kind` is certificate, ca or crl."""
+    """A file with what a reference leads to."""
 
     name: str
     reference: str
-    kind: str
+    purpose: Purpose
 
 
 def terminates(listener: Listener) -> bool:
@@ -46,18 +49,19 @@ def secret_files(tree: Tree) -> Iterator[SecretFile]:
     pools: dict[str, Pool] = {}
     for listener in tree.listeners:
         if listener.admin_state_up:
-            yield from _of_listener(listener)
-            pools |= {pool.id: pool for pool in tree.pools_of(listener)}
+            if terminates(listener):
+                yield from _files_of(listener)
+            pools |= {pool.id: pool for pool in tree.active_pools_of(listener)}
     for pool in pools.values():
-        if pool.admin_state_up and pool.tls_enabled:
-            yield from _of_pool(pool)
+        if pool.tls_enabled:
+            yield from _files_of(pool)
 
 
 def files(tree: Tree, secrets: Mapping[str, str], directory: str) -> dict[str, str]:
     """Return all files by path: the secrets, and the list of each listener's certificates, the default one first."""
     found = {place(directory, each.name): secrets.get(each.reference, "") for each in secret_files(tree)}
     for listener in tree.listeners:
-        paths = [place(directory, each.name) for each in _certificates(listener)]
+        paths = [place(directory, each.name) for each in _files_of(listener) if each.purpose == "certificate"]
         if paths and paths[0] in found:
             found[place(directory, f"{listener.id}{LIST}")] = "".join(f"{path}\n" for path in paths)
     return found
@@ -68,7 +72,7 @@ def bind_words(listener: Listener, directory: str) -> str:
     if not terminates(listener):
         return ""
     words = ["ssl", "crt-list", quote(place(directory, f"{listener.id}{LIST}"))]
-    kept = {each.kind: quote(place(directory, each.name)) for each in _of_listener(listener)}
+    kept = _paths(listener, directory)
     if listener.client_authentication in _AUTHENTICATION and "ca" in kept:
         words += ["ca-file", kept["ca"], "verify", _AUTHENTICATION[listener.client_authentication]]
         if "crl" in kept:
@@ -95,7 +99,7 @@ def server_words(pool: Pool, directory: str) -> list[str]:
     """Return what a member's `server` line says of TLS towards it."""
     if not pool.tls_enabled:
         return []
-    kept = {each.kind: quote(place(directory, each.name)) for each in _of_pool(pool)}
+    kept = _paths(pool, directory)
     words = ["ssl"]
     if "certificate" in kept:
         words += ["crt", kept["certificate"]]
@@ -114,32 +118,22 @@ def check_words(pool: Pool) -> list[str]:
     return _protocols("check-alpn", pool.alpn_protocols) if pool.tls_enabled else []
 
 
-def _of_listener(listener: Listener) -> Iterator[SecretFile]:
-    yield from _certificates(listener)
-    if not terminates(listener):
-        return
-    if listener.client_ca_tls_container_ref:
-        yield SecretFile(name=f"{listener.id}{AUTHORITY}", reference=listener.client_ca_tls_container_ref, kind="ca")
-    if listener.client_crl_container_ref:
-        yield SecretFile(name=f"{listener.id}{REVOCATIONS}", reference=listener.client_crl_container_ref, kind="crl")
+def _files_of(resource: Listener | Pool) -> Iterator[SecretFile]:
+    for reference, purpose in references_of(resource):
+        yield SecretFile(name=_name(resource, reference, purpose), reference=reference, purpose=purpose)
 
 
-def _certificates(listener: Listener) -> Iterator[SecretFile]:
-    references = dict.fromkeys([listener.default_tls_container_ref, *listener.sni_container_refs])
-    for reference in references:
-        if reference:
-            default = reference == listener.default_tls_container_ref
-            label = "default" if default else hashlib.sha256(reference.encode()).hexdigest()[:16]
-            yield SecretFile(name=f"{listener.id}.{label}{CERTIFICATE}", reference=reference, kind="certificate")
+def _name(resource: Listener | Pool, reference: str, purpose: Purpose) -> str:
+    label = ""
+    if isinstance(resource, Listener) and purpose == "certificate":
+        default = reference == resource.default_tls_container_ref
+        label = ".default" if default else f".{hashlib.sha256(reference.encode()).hexdigest()[:16]}"
+    return f"{resource.id}{label}{_ENDS[purpose]}"
 
 
-def _of_pool(pool: Pool) -> Iterator[SecretFile]:
-    if pool.tls_container_ref:
-        yield SecretFile(name=f"{pool.id}{CERTIFICATE}", reference=pool.tls_container_ref, kind="certificate")
-    if pool.ca_tls_container_ref:
-        yield SecretFile(name=f"{pool.id}{AUTHORITY}", reference=pool.ca_tls_container_ref, kind="ca")
-    if pool.crl_container_ref:
-        yield SecretFile(name=f"{pool.id}{REVOCATIONS}", reference=pool.crl_container_ref, kind="crl")
+def _paths(resource: Listener | Pool, directory: str) -> dict[str, str]:
+    """Return the paths by purpose, as words; of several certificates any."""
+    return {each.purpose: quote(place(directory, each.name)) for each in _files_of(resource)}
 
 
 def _ciphers(ciphers: str | None) -> list[str]:

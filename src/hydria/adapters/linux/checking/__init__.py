@@ -1,6 +1,6 @@
 """Health checks by the agent, where HAProxy has none: of members of datagram pools, and pings."""
 
 from hydria.adapters.linux.checking.checks import Checks
-from hydria.adapters.linux.checking.probes import Target
+from hydria.adapters.linux.checking.probes import Target, targets
 
-__all__ = ["Checks", "Target"]
+__all__ = ["Checks", "Target", "targets"]

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 
 import msgspec
@@ -25,11 +25,12 @@ _PROBES: dict[str, Callable[[Target], Probe]] = {
 
 
 class Checks:
-    """States by member id. `on_change` is called when one is another; a file keeps them over an agent's restart."""
+    """States by member id. `on_change` is run when one is another; a file keeps them over an agent's restart."""
 
-    def __init__(self, path: Path, on_change: Callable[[], None]) -> None:
+    def __init__(self, path: Path, on_change: Callable[[], Coroutine[None, None, None]]) -> None:
         self._path = path
         self._on_change = on_change
+        self._telling: set[asyncio.Task[None]] = set()
         self._running: dict[str, tuple[Target, asyncio.Task[None]]] = {}
         try:
             self._states = msgspec.json.decode(path.read_bytes(), type=dict[str, ServerState])
@@ -57,7 +58,9 @@ class Checks:
             self._write()
 
     async def close(self) -> None:
-        """Stop asking."""
+        """Stop asking, and telling."""
+        for task in self._telling:
+            task.cancel()
         tasks = [task for _, task in self._running.values()]
         self._running.clear()
         for task in tasks:
@@ -97,7 +100,9 @@ class Checks:
         log.info("member_checked", member=target.member_id, state=found, reason=reason)
         self._states[target.member_id] = found
         self._write()
-        self._on_change()
+        task = asyncio.create_task(self._on_change())
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
         return 0
 
     def _write(self) -> None:

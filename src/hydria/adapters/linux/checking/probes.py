@@ -3,13 +3,14 @@
 import asyncio
 import re
 import socket
+from collections.abc import Iterable, Iterator
 from typing import Protocol, Self
 
 from msgspec import Struct
 
 from hydria.adapters.linux.netns import inside, reporting
 from hydria.errors import HostError
-from hydria.model import HealthMonitor, Member
+from hydria.model import HealthMonitor, Member, Pool, Tree
 
 # Linux's numbers.
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
@@ -74,6 +75,17 @@ class Target(Struct, frozen=True, kw_only=True):
         failure = f"The member {self.member_id} cannot be checked from the network namespace {self.namespace}"
         with inside(self.namespace), reporting(failure):
             return socket.socket(self.family, kind | socket.SOCK_NONBLOCK, protocol)
+
+
+def targets(namespace: str, tree: Tree, pools: Iterable[Pool]) -> Iterator[Target]:
+    """Return what the monitors of these pools ask of their members; what is switched off is asked nothing."""
+    for pool in pools:
+        monitor = tree.monitor_of(pool.id)
+        if monitor is None or not monitor.admin_state_up:
+            continue
+        for member in tree.members_of(pool.id):
+            if member.admin_state_up:
+                yield Target.of(namespace, member, monitor)
 
 
 class Probe(Protocol):
