@@ -6,7 +6,6 @@ from typing import TypeVar
 from hydria.errors import Forbidden, Invalid, NotFound
 from hydria.homecloud.secrets.rows import Container, Row, Secret
 from hydria.http.operation import Call
-from hydria.store import Transaction
 
 R = TypeVar("R", bound=Row)
 
@@ -27,7 +26,7 @@ def writer(call: Call, what: str) -> str:
 def seen(call: Call, kind: type[R]) -> R:
     """Return what the path names if the caller may see it. Raises NotFound also for another project's, Forbidden."""
     what = kind.__name__
-    found = one(call.transaction, kind, call.path["id"])
+    found = call.transaction.get(kind, call.path["id"])
     if found is None or (found.project_id != call.caller.project_id and call.caller.user_id not in found.acl.users):
         raise missing(what)
     allowed = found.acl.project_access or call.caller.user_id in (found.creator_id, *found.acl.users)
@@ -52,11 +51,6 @@ def opened(call: Call) -> Secret:
     return found
 
 
-def one(transaction: Transaction, kind: type[R], key: str) -> R | None:
-    """Return a thing by its id, or None."""
-    return transaction.get(kind, key)
-
-
 def id_in(reference: str) -> str | None:
     """Return the id that a reference ends in, whatever server it names, or None."""
     try:
@@ -65,12 +59,15 @@ def id_in(reference: str) -> str | None:
         return None
 
 
-def href(call: Call, row: Row | None = None, *, secret_id: str | None = None) -> str:
-    """Return the reference of a row, or of a secret."""
-    if row is None or secret_id is not None:
-        return f"{call.base_url}{VERSION}/secrets/{secret_id}"
+def href(call: Call, row: Row) -> str:
+    """Return the reference of a row."""
     collection = "containers" if isinstance(row, Container) else "secrets"
     return f"{call.base_url}{VERSION}/{collection}/{row.id}"
+
+
+def secret_href(call: Call, secret_id: str) -> str:
+    """Return the reference of a secret."""
+    return f"{call.base_url}{VERSION}/secrets/{secret_id}"
 
 
 def missing(what: str) -> NotFound:

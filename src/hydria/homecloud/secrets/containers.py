@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import structs
 
 from hydria.errors import NotFound
-from hydria.homecloud.secrets.access import bad, href, id_in, one, owned, seen, writer
+from hydria.homecloud.secrets.access import bad, href, id_in, owned, secret_href, seen, writer
 from hydria.homecloud.secrets.consumers import consumers_of
 from hydria.homecloud.secrets.forms import ContainerCreate, PartForm
 from hydria.homecloud.secrets.listing import listing
@@ -61,7 +61,7 @@ def _create(call: Call) -> Any:
 
 def _part(call: Call, form: PartForm, project_id: str) -> Part:
     key = id_in(form.secret_ref)
-    secret = one(call.transaction, Secret, key) if key else None
+    secret = call.transaction.get(Secret, key) if key else None
     if secret is None or secret.project_id != project_id:
         raise NotFound(f"Secret provided for '{form.name or ''}' doesn't exist: {form.secret_ref[:255]}")
     return Part(name=form.name, secret_id=secret.id)
@@ -96,7 +96,7 @@ def _shown(call: Call, container: Container) -> dict[str, Any]:
         "creator_id": container.creator_id,
         "name": container.name,
         "secret_refs": [
-            {"name": part.name, "secret_ref": href(call, secret_id=part.secret_id)} for part in container.parts
+            {"name": part.name, "secret_ref": secret_href(call, part.secret_id)} for part in container.parts
         ],
         "status": "ACTIVE",
         "type": container.type,

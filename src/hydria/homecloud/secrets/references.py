@@ -2,7 +2,7 @@
 
 from hydria import certificates
 from hydria.errors import NotFound
-from hydria.homecloud.secrets.access import id_in, one
+from hydria.homecloud.secrets.access import id_in
 from hydria.homecloud.secrets.rows import Container, Secret
 from hydria.homecloud.secrets.secrets import expired
 from hydria.homecloud.secrets.vault import Vault
@@ -32,7 +32,7 @@ class HomeSecrets:
         return certificates.authorities(payload) if purpose == "ca" else certificates.revocations(payload)
 
     def _certificate(self, key: str, reference: str, project_id: str) -> str:
-        container = one(self._transaction, Container, key) if "/containers/" in reference else None
+        container = self._transaction.get(Container, key) if "/containers/" in reference else None
         if container is not None and container.project_id == project_id:
             parts = {part.name: self._payload(part.secret_id, project_id) for part in container.parts}
             if "certificate" not in parts or "private_key" not in parts:
@@ -49,7 +49,7 @@ class HomeSecrets:
         return certificates.from_pkcs12(payload)
 
     def _payload(self, key: str, project_id: str) -> bytes:
-        secret = one(self._transaction, Secret, key)
+        secret = self._transaction.get(Secret, key)
         if secret is None or secret.project_id != project_id or expired(secret, self._now) or secret.payload is None:
             raise NotFound(f"Secret {key} not found.")
         return self._vault.open(secret.payload)
