@@ -2,7 +2,9 @@
 
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -241,6 +243,28 @@ def test_a_leg_of_a_network_that_the_topology_does_not_know_yet_stays(cloud: Clo
     cloud.wiring.wire(Topology(generation=1))
     with server(web, "10.0.0.11"):
         assert ask(other, "10.0.0.11") == "10.0.0.12"
+
+
+def test_a_bridge_is_not_removed_under_a_port_that_is_just_put_on_it(names: Names) -> None:
+    wiring, hosted = Wiring(names), threading.Event()
+
+    def wire() -> int:
+        rounds = 0
+        while not hosted.is_set():
+            wiring.wire(Topology(generation=1))
+            rounds += 1
+        return rounds
+
+    with ThreadPoolExecutor(1) as pool:
+        rounds = pool.submit(wire)
+        try:
+            for _ in range(60):
+                # A network of its own for each, so each time a bridge that nobody uses yet.
+                assert links(host(names, "a", interface(uuid(), "10.0.0.5/24"))) == ["eth0"]
+                remove_leg(names, names.lab("a"), "eth0")
+        finally:
+            hosted.set()
+        assert rounds.result() > 0
 
 
 def test_an_interface_and_the_gateway_are_taken_away(cloud: Cloud) -> None:

@@ -18,6 +18,7 @@ from hydria.adapters.linux.names import Names, bridge, switch_end
 from hydria.adapters.linux.netns import (
     ensure_namespace,
     exists,
+    held,
     inside,
     namespace_path,
     namespaces,
@@ -37,6 +38,7 @@ __all__ = [
     "ensure_switch",
     "exists",
     "find",
+    "held",
     "inside",
     "links",
     "namespace_path",
@@ -70,7 +72,10 @@ def ensure_switch(names: Names) -> bool:
 
 
 def ensure_bridge(switch: IPRoute, network_id: str) -> tuple[int, bool]:
-    """Return the index of a network's bridge in the switch, and whether it had to be made or brought up."""
+    """Return the index of a network's bridge in the switch, and whether it had to be made or brought up.
+
+    Whoever puts a port on it holds the switch until then: a bridge without ports may be removed by others.
+    """
     name = bridge(network_id)
     found = find(switch, name)
     if found is None:
@@ -96,7 +101,8 @@ def ensure_leg(names: Names, namespace: str, link: str, interface: Interface) ->
     with reporting(f"The link {link} cannot be attached to the network namespace {namespace}"):
         changed = ensure_switch(names)
         with netlink(namespace) as here, netlink(names.switch) as switch:
-            leg, end, mended = _ensure_pair(here, switch, namespace, link, interface)
+            with held(names.switch):
+                leg, end, mended = _ensure_pair(here, switch, namespace, link, interface)
             fresh, readdressed = _ensure_addresses(here, leg["index"], interface)
             raised = _ensure_up(here, leg)
             if mended or raised:

@@ -5,7 +5,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from pyroute2 import IPRoute
@@ -97,6 +97,11 @@ def netlink(name: str) -> Iterator[IPRoute]:
         socket.close()
 
 
+def held(name: str, *, alone: bool = False) -> AbstractContextManager[None]:
+    """Hold a namespace's lock on this machine, together with others or alone, until the context ends."""
+    return _locked(namespace_path(name), fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+
+
 def exists(name: str) -> bool:
     """Say whether a namespace is there, and whole."""
     try:
@@ -118,7 +123,7 @@ def ensure_namespace(name: str, sysctls: Mapping[str, str] | None = None) -> boo
     """Make a namespace with `lo` up and sysctls fit for a proxy; True when it was not there. Raises HostError."""
     if exists(name):
         return False
-    with reporting(f"The network namespace {name} cannot be made"), _locked():
+    with reporting(f"The network namespace {name} cannot be made"), _making():
         if exists(name):
             return False
         own = os.open(OWN, os.O_RDONLY)
@@ -193,16 +198,22 @@ def _empty(name: str) -> None:
 
 
 @contextmanager
-def _locked() -> Iterator[None]:
+def _making() -> Iterator[None]:
     """Let one thread of one process at a time make namespaces on this machine."""
     _DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
-    directory = os.open(_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
+    with _locked(str(_DIRECTORY), fcntl.LOCK_EX):
         _share()
         yield
+
+
+@contextmanager
+def _locked(path: str, operation: int) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, operation)
+        yield
     finally:
-        os.close(directory)
+        os.close(descriptor)
 
 
 def _share() -> None:

@@ -8,6 +8,7 @@ from hydria.adapters.linux.kernel import (
     ensure_leg,
     ensure_switch,
     find,
+    held,
     netlink,
     remove_leg,
     reporting,
@@ -81,7 +82,8 @@ def plug_tap(names: Names, tap: str, interface: Interface) -> bool:
         )
     ensure_switch(names)
     end = switch_end(interface.port_id)
-    with reporting(f"The tap device {tap} cannot be plugged"), netlink(OWN) as here, netlink(names.switch) as switch:
+    failure = f"The tap device {tap} cannot be plugged"
+    with reporting(failure), held(names.switch), netlink(OWN) as here, netlink(names.switch) as switch:
         master, _ = ensure_bridge(switch, interface.network_id)
         device, there = find(here, tap), find(switch, end)
         if device is None and there is None:

@@ -4,7 +4,7 @@ import os
 
 from pyroute2 import IPRoute
 
-from hydria.adapters.linux.kernel import PORTS, ensure_bridge, find, namespace_path, netlink, reporting
+from hydria.adapters.linux.kernel import PORTS, ensure_bridge, find, held, namespace_path, netlink, reporting
 from hydria.adapters.linux.names import Names, trunk_end
 from hydria.adapters.linux.netns import OWN
 from hydria.errors import HostError
@@ -15,7 +15,7 @@ def ensure_trunk(names: Names, network: Network) -> bool:
     """Join a network to the machine's bridge that it names; True when anything was changed. Raises HostError."""
     assert network.physical is not None  # noqa: S101 - asked for by the caller
     failure = f"The network {network.id} cannot be joined to the bridge {network.physical}"
-    with reporting(failure), netlink(OWN) as here, netlink(names.switch) as switch:
+    with reporting(failure), held(names.switch), netlink(OWN) as here, netlink(names.switch) as switch:
         there = find(here, network.physical)
         if there is None or (there.get("linkinfo") or {}).get("kind") != "bridge":
             raise HostError(

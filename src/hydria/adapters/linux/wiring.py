@@ -3,6 +3,7 @@
 from hydria.adapters.linux.kernel import (
     ensure_bridge,
     ensure_switch,
+    held,
     namespaces,
     netlink,
     remove_all_legs,
@@ -76,7 +77,8 @@ class Wiring:
                 self._routers.forget(router_id)
 
     def _remove_bridges(self, wanted: set[str]) -> None:
-        with reporting("A bridge cannot be removed"), netlink(self._names.switch) as switch:
+        switch_name = self._names.switch
+        with reporting("A bridge cannot be removed"), held(switch_name, alone=True), netlink(switch_name) as switch:
             for found in switch.link("dump", kind="bridge"):
                 # A bridge with ports belongs to a network that this topology is too old to know.
                 if found.get("ifname") not in wanted and not list(switch.link("dump", master=found["index"])):
