@@ -1,14 +1,16 @@
 """Networks, routers, floating IPs and the machine's own link, wired for real and used."""
 
+import os
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from msgspec import structs
+from programs import eventually
 from wires import addresses, ask, host, interface, server, uuid
 
 from hydria.adapters.linux.kernel import (
@@ -16,8 +18,11 @@ from hydria.adapters.linux.kernel import (
     ensure_leg,
     ensure_namespace,
     ensure_switch,
+    find,
+    held,
     inside,
     links,
+    namespace_path,
     namespaces,
     netlink,
     remove_leg,
@@ -245,26 +250,23 @@ def test_a_leg_of_a_network_that_the_topology_does_not_know_yet_stays(cloud: Clo
         assert ask(other, "10.0.0.11") == "10.0.0.12"
 
 
-def test_a_bridge_is_not_removed_under_a_port_that_is_just_put_on_it(names: Names) -> None:
-    wiring, hosted = Wiring(names), threading.Event()
+def test_a_bridge_is_not_removed_while_a_port_is_being_put_on_it(names: Names) -> None:
+    network, leg = uuid(), interface(uuid(), "10.0.0.5/24")
+    ensure_switch(names)
+    with ThreadPoolExecutor(1) as pool, netlink(names.switch) as switch:
+        with held(names.switch):
+            ensure_bridge(switch, network)
+            wired = pool.submit(Wiring(names).wire, Topology(generation=1))
+            eventually(lambda: waited_for(names.switch), 10)
+            host(names, "a", structs.replace(leg, network_id=network))
+        wired.result(10)
+        assert find(switch, bridge(network)) is not None
 
-    def wire() -> int:
-        rounds = 0
-        while not hosted.is_set():
-            wiring.wire(Topology(generation=1))
-            rounds += 1
-        return rounds
 
-    with ThreadPoolExecutor(1) as pool:
-        rounds = pool.submit(wire)
-        try:
-            for _ in range(60):
-                # A network of its own for each, so each time a bridge that nobody uses yet.
-                assert links(host(names, "a", interface(uuid(), "10.0.0.5/24"))) == ["eth0"]
-                remove_leg(names, names.lab("a"), "eth0")
-        finally:
-            hosted.set()
-        assert rounds.result() > 0
+def waited_for(namespace: str) -> bool:
+    """Say whether somebody waits for a namespace's lock."""
+    inode = f":{os.stat(namespace_path(namespace)).st_ino} "
+    return any("-> FLOCK" in line and inode in line for line in Path("/proc/locks").read_text().splitlines())
 
 
 def test_an_interface_and_the_gateway_are_taken_away(cloud: Cloud) -> None:
