@@ -4,11 +4,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.api import Api
 from support.cloud import Cloud, running
 from support.postgres import Missing, Postgres, serving
 from support.worker import Worker
+
+# How long an example takes says more of this machine's other work than of the code.
+settings.register_profile("any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # What `database_url` and `cloud` may stand on; tests that run on both are parametrized with these.
 DATABASES = ("sqlite", "postgresql")

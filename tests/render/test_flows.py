@@ -158,7 +158,7 @@ _KEEPING = st.builds(
 
 
 @pytest.mark.skipif(os.environ.get("HYDRIA_FENCED") != "1", reason="nft asks the kernel: run by ./dev test")
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.data())
 def test_nft_takes_whatever_the_api_takes(data: st.DataObject) -> None:
     protocol = data.draw(st.sampled_from(["UDP", "SCTP"]))

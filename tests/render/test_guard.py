@@ -78,7 +78,7 @@ RULES = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(RULES, max_size=12).map(tuple))
 def test_every_rule_that_the_api_takes_is_read_by_nft(rules: tuple[GuardRule, ...]) -> None:
     assert complaint(render_guard(rules, "eth0")) == ""

@@ -196,7 +196,7 @@ def test_a_vip_that_is_not_on_the_leg_is_refused() -> None:
 PATHS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=60)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(PATHS)
 def test_no_path_breaks_out_of_its_word(path: str) -> None:
     """Whatever the path is, HAProxy sees one argument: its complaint, if any, is never of a second one."""
