@@ -1,10 +1,11 @@
 """An amphora's networks from the API to the packets: addresses of both versions, members beyond the VIP's subnet."""
 
+import json
 import socket
-import threading
-import time
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 from haproxies import Web, get
@@ -117,85 +118,84 @@ def test_members_elsewhere_are_reached_by_a_leg_or_by_the_gateway(cloud: Cloud) 
     assert web.peer.startswith("192.0.2.")
 
 
-MEGABYTE = 1_000_000
-# A limit of 8 Mbit/s lets a megabyte through in a second, less what the bucket holds: 50 kB.
-SLOW, FAST = {"max_kbps": 8000, "max_burst_kbps": 400}, {"max_kbps": 800_000, "max_burst_kbps": 0}
-HELD = 0.8
+# In kbit/s; the token bucket lets so much more through at once (kbit).
+RATE, BURST = 8000, 400
+SLOW, FAST = {"max_kbps": RATE, "max_burst_kbps": BURST}, {"max_kbps": 8 * RATE, "max_burst_kbps": 8 * BURST}
+IPERF = 5201
 
 
 @contextmanager
-def pump(namespace: str, address: str, port: int) -> Iterator[None]:
-    """Take a megabyte from whoever connects, say so, and send one back."""
+def iperf_server(namespace: str) -> Iterator[None]:
+    """Run Debian's iperf3 for one client after another."""
     with inside(namespace):
-        listener = socket.create_server((address, port))
-
-    def serve() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            with client, suppress(OSError):
-                left = MEGABYTE
-                while left and (taken := len(client.recv(min(left, 65536)))):
-                    left -= taken
-                client.sendall(b"!" + bytes(MEGABYTE))
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
+        server = subprocess.Popen(["iperf3", "--server", "--port", str(IPERF)], stdout=subprocess.DEVNULL)
     try:
         yield
     finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
+        server.kill()
+        server.wait()
 
 
-def seconds(client: str, address: str, port: int) -> tuple[float, float]:
-    """Send a megabyte and fetch one; returns how long each took."""
-    with inside(client):
-        connection = socket.create_connection((address, port), timeout=20)
-    with connection:
-        begun = time.monotonic()
-        connection.sendall(bytes(MEGABYTE))
-        assert connection.recv(1) == b"!"
-        turned = time.monotonic()
-        left = MEGABYTE
-        while left:
-            left -= len(connection.recv(65536))
-        return turned - begun, time.monotonic() - turned
+def arrives(client: str, address: str, *words: str) -> float:
+    """Send for a second, four times what is slow and half of what is fast; returns the kbit/s that arrived."""
+    offered = ("--bitrate", f"{4 * RATE}K", "--time", "1")
+    command = ["iperf3", "--json", "--port", str(IPERF), "--client", address, *offered, *words]
+    said = "nothing"
+
+    def done() -> dict[str, Any] | None:
+        """Return what was measured, or None: the server takes a moment between two tests, and says no meanwhile."""
+        nonlocal said
+        with inside(client):
+            said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
+        end: dict[str, Any] = json.loads(said)["end"]
+        return end.get("sum_received")
+
+    return float(eventually(done, say=lambda: said)["bits_per_second"]) / 1000
+
+
+def _speed(kbps: float) -> str:
+    if RATE / 2 < kbps < RATE * 3 / 2:
+        return "slow"
+    return "fast" if kbps > RATE * 2 else f"{kbps} kbit/s"
 
 
 def test_a_qos_policy_is_bandwidth_and_changes_while_traffic_flows(cloud: Cloud) -> None:
     policy = cloud.ask("POST", "qos/policies", {"policy": {"name": "slow"}})["policy"]["id"]
     rules = f"qos/policies/{policy}/bandwidth_limit_rules"
     rule = cloud.ask("POST", rules, {"bandwidth_limit_rule": SLOW})["bandwidth_limit_rule"]["id"]
-    pool = {
-        "name": "pool",
-        "protocol": "TCP",
-        "lb_algorithm": "ROUND_ROBIN",
-        "members": [{"address": "192.0.2.50", "protocol_port": 9000, "subnet_id": cloud.far_subnet}],
-    }
-    listener = {"name": "tcp", "protocol": "TCP", "protocol_port": 9000, "default_pool": pool}
-    form = {"name": "lb", "vip_subnet_id": cloud.subnet, "vip_qos_policy_id": policy, "listeners": [listener]}
+    member = {"address": "192.0.2.50", "protocol_port": IPERF, "subnet_id": cloud.far_subnet}
+    listeners = [
+        {
+            "name": protocol.lower(),
+            "protocol": protocol,
+            "protocol_port": IPERF,
+            "default_pool": {
+                "name": protocol, "protocol": protocol, "lb_algorithm": "ROUND_ROBIN", "members": [member]
+            },
+        }
+        for protocol in ("TCP", "UDP")
+    ]  # fmt: skip
+    form = {"name": "lb", "vip_subnet_id": cloud.subnet, "vip_qos_policy_id": policy, "listeners": listeners}
     made = cloud.product.make("loadbalancers", "loadbalancer", **form)
     cloud.product.becomes("ACTIVE")
-    address, proxy = made["vip_address"], cloud.product.proxy
+    proxy = cloud.product.proxy
 
-    def measured(**held: bool) -> bool:
-        sent, fetched = seconds(cloud.product.client, address, 9000)
-        return (sent > HELD, fetched > HELD) == (held["sending"], held["fetching"])
+    def becomes(*wanted: str, transport: tuple[str, ...] = ()) -> None:
+        """Wait until what the client sends, and what it is sent, arrives so."""
+        to = (cloud.product.client, made["vip_address"], *transport)
+        eventually(lambda: (_speed(arrives(*to)), _speed(arrives(*to, "--reverse"))) == wanted, 20)
 
-    with pump(cloud.far_client, "192.0.2.50", 9000):
-        assert measured(sending=False, fetching=True)
+    with iperf_server(cloud.far_client):
+        for transport in ((), ("--udp",)):
+            becomes("fast", "slow", transport=transport)
         cloud.ask("PUT", f"{rules}/{rule}", {"bandwidth_limit_rule": FAST})
         cloud.ask("POST", rules, {"bandwidth_limit_rule": {**SLOW, "direction": "ingress"}})
-        eventually(lambda: measured(sending=True, fetching=False))
-        cloud.product.becomes("ACTIVE")
+        for transport in ((), ("--udp",)):
+            becomes("slow", "fast", transport=transport)
         path = f"loadbalancers/{made['id']}"
         assert cloud.product.ask("PUT", path, {"loadbalancer": {"vip_qos_policy_id": None}}).status_code == 200
         cloud.product.becomes("ACTIVE")
-        assert measured(sending=False, fetching=False)
+        becomes("fast", "fast")
     assert cloud.product.proxy == proxy
     cloud.ask("DELETE", f"qos/policies/{policy}")
 
