@@ -12,6 +12,7 @@ from hydria.adapters.memory import ManualClock, MemoryNetworking, MemorySecrets,
 from hydria.api import mounts
 from hydria.api.dialect import OctaviaDialect
 from hydria.api.policy import OctaviaPolicy
+from hydria.compose import metrics
 from hydria.controller.acme import AcmeSecrets
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
@@ -20,7 +21,9 @@ from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.homecloud.secrets import Vault, new_key
 from hydria.http.dispatch import Dispatcher, nothing_here
+from hydria.http.measures import Measures
 from hydria.ports import Caller, Secrets
+from hydria.settings import ServerSettings
 from hydria.store import Database, Transaction, metadata
 from support.api import Api
 
@@ -80,8 +83,10 @@ class Cloud:
             strict_immutable=strict_immutable,
             default_quotas=default_quotas,
         )
-        routes = [route for mount in octavia for route in dispatcher.routes(mount)]
+        measures = Measures()
+        routes = [route for mount in octavia for route in dispatcher.routes(mount, measures)]
         lost = Route("/load-balancer/{rest:path}", nothing_here(OctaviaDialect()))
+        routes += metrics.routes(ServerSettings(), self.database, measures)
         self.app = Starlette(routes=[*routes, *self.exchange.routes(), lost])
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://cloud.test")
 

@@ -7,7 +7,7 @@ from hydria.errors import Conflict, Invalid, NotFound
 from hydria.http.operation import Call, denied
 from hydria.model import Child, LoadBalancer
 from hydria.model.status import Progress, provisioning_status
-from hydria.store import Transaction, columns
+from hydria.store import Milestone, Transaction, columns
 from hydria.store.tables import rows_of
 
 
@@ -84,7 +84,9 @@ class Changes:
             .returning(rows.table)
         )
         transaction.hint("instances")
-        return rows.load(transaction.execute(statement).mappings().one())  # type: ignore[arg-type]
+        begun = rows.load(transaction.execute(statement).mappings().one())  # type: ignore[arg-type]
+        transaction.milestones.append(Milestone(load_balancer_id=begun.id, generation=begun.generation, served=False))
+        return begun
 
     def already_going(self, seen: Seen) -> bool:
         """Say whether a resource was asked to go before. Under `strict_immutable` that raises Conflict."""

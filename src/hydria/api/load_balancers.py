@@ -27,7 +27,7 @@ from hydria.model.faults import unfit
 from hydria.model.load_balancer import AdditionalVip, LoadBalancerUpdate
 from hydria.model.status import Progress
 from hydria.ports import Device, Networking, Port
-from hydria.store import Transaction, columns
+from hydria.store import Milestone, Transaction, columns
 from hydria.store.resources import Amphora
 
 
@@ -85,6 +85,9 @@ class LoadBalancers(ResourceApi):
         )
         call.transaction.insert(load_balancer)
         call.transaction.hint("instances")
+        call.transaction.milestones.append(
+            Milestone(load_balancer_id=key, generation=load_balancer.generation, served=False)
+        )
         return Seen(
             kind=KIND,
             resource=load_balancer,

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hydria import api
 from hydria.api.dialect import OctaviaDialect
-from hydria.compose import rights, thrift
+from hydria.compose import metrics, rights, thrift
 from hydria.compose.authority import authority_of
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials, agent_secret, kept_secret
@@ -29,6 +29,7 @@ from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.homecloud import identity, network, secrets
 from hydria.http.dispatch import Authenticate, Dispatcher, nothing_here
+from hydria.http.measures import Measures
 from hydria.http.operation import Mount
 from hydria.locking import lock_once
 from hydria.model.base import stamp
@@ -97,8 +98,13 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
     )
     if noop:
         NoopPlane(database, clock, reconciler, quartermaster).start()
+    measures = Measures()
     # Where nothing is served no agent may think that it must serve.
-    routes = [*(() if noop else exchange.routes()), *(route for mount in mounts for route in dispatcher.routes(mount))]
+    routes = [
+        *metrics.routes(settings.server, database, measures),
+        *(() if noop else exchange.routes()),
+        *(route for mount in mounts for route in dispatcher.routes(mount, measures)),
+    ]
     certifier = None if authority is None else Certifier(database, clock, authority, vault)
     lifespan = partial(_controlled, Controller(database, clock, reconciler), certifier)
     nothing = nothing_here(OctaviaDialect())

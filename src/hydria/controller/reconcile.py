@@ -14,7 +14,7 @@ from hydria.controller.legs import release
 from hydria.model import LoadBalancer
 from hydria.model.base import stamp
 from hydria.ports import Networking
-from hydria.store import Transaction, columns
+from hydria.store import Milestone, Transaction, columns
 from hydria.store.resources import CHILDREN, Amphora, Health, KnownHost, Traffic, tree
 from hydria.store.tables import rows_of
 
@@ -119,6 +119,7 @@ class Reconciler:
             return
         transaction.update(settled)
         if observed > load_balancer.observed:
+            transaction.milestones.append(Milestone(load_balancer_id=settled.id, generation=observed, served=True))
             self._forget_deleted(transaction, settled)
             # A newer generation may need a port again: its order made it sure.
             if observed == load_balancer.generation:
@@ -174,6 +175,8 @@ class Reconciler:
         for kind in (*CHILDREN, Health, Traffic):
             transaction.delete(kind, columns(kind).load_balancer_id == load_balancer.id)
         transaction.delete(LoadBalancer, columns(LoadBalancer).id == load_balancer.id)
+        gone = Milestone(load_balancer_id=load_balancer.id, generation=load_balancer.generation, served=True)
+        transaction.milestones.append(gone)
         log.info("load_balancer_deleted", load_balancer=load_balancer.id)
 
     def forget_amphora(self, transaction: Transaction, amphora: Amphora) -> None:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hydria.errors import Invalid, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
+from hydria.http.measures import Measures, Meter, now
 from hydria.http.operation import Authorisation, Call, Dialect, Mount, Operation, Query, Reply
 from hydria.ports import Caller, Clock, Identity
 from hydria.store import Database, Transaction
@@ -52,21 +53,25 @@ class Dispatcher:
         self._max_body = max_body
         self._public_url = public_url
 
-    def routes(self, mount: Mount) -> list[Route]:
+    def routes(self, mount: Mount, measures: Measures | None = None) -> list[Route]:
         """Return the routes of a mount, one for each path, and answers for methods that a path does not have."""
+        measures = measures or Measures()
         by_path: dict[str, dict[str, Operation]] = {}
         for operation in mount.operations:
             by_path.setdefault(operation.path, {})[operation.method] = operation
         # A path without names must win over one with names: ports/{id} must not take ports/search.
         ordered = sorted(by_path.items(), key=lambda item: item[0].count("{"))
         return [
-            Route(prefix + path, self._endpoint(mount.dialect, operations), methods=_METHODS)
+            Route(path, self._endpoint(mount.dialect, operations, measures.meter(path)), methods=_METHODS)
             for prefix in mount.prefixes
-            for path, operations in ordered
+            for path, operations in ((prefix + path, operations) for path, operations in ordered)
         ]
 
-    def _endpoint(self, dialect: Dialect, operations: dict[str, Operation]) -> Callable[[Request], Any]:
+    def _endpoint(
+        self, dialect: Dialect, operations: dict[str, Operation], answered: Meter
+    ) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
+            begun = now()
             request_id = _new_id()
             try:
                 operation = _chosen(operations, request.method)
@@ -82,7 +87,9 @@ class Dispatcher:
                 status, body, headers = 500, dialect.failure(request_id), {}
             if status == 405:
                 headers["Allow"] = ", ".join(operations)
-            return _response(status, body, headers, request_id)
+            response = _response(status, body, headers, request_id)
+            answered(request.method, status, begun)
+            return response
 
         return endpoint
 

@@ -37,6 +37,13 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=64 * 1024 * 1024, description="Largest request body in bytes; a larger one is a 413.")
     ] = 524288
+    metrics: Annotated[
+        Literal["loopback", "open", "off"],
+        Meta(
+            description="Who may read /metrics, the server's numbers for Prometheus, without a token: this machine,"
+            " all, or nobody. They have names of hosts and routes, and nothing of projects."
+        ),
+    ] = "loopback"
     poll_seconds: Annotated[
         int, Meta(ge=1, le=300, description="How long an agent's poll is held open when there is nothing to do.")
     ] = 25

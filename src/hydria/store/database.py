@@ -52,12 +52,21 @@ _SHARED: dict[bool, dict[str, Any]] = {
 _ADDING: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
+class Milestone(Struct, frozen=True, kw_only=True):
+    """A load balancer's generation that began with a transaction, or up to which all is served (or gone) by now."""
+
+    load_balancer_id: str
+    generation: int
+    served: bool
+
+
 class Transaction:
     """Rows of one transaction, as structs."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.hints: set[str] = set()
+        self.milestones: list[Milestone] = []
         # Whether only the commit is left.
         self.done = False
 
@@ -158,6 +167,9 @@ class Database:
         self.engine: Engine = open_engine(url, synchronous)
         self.embedded = self.engine.dialect.name == "sqlite"
         self._listeners: list[Listener] = []
+        self._watchers: list[Callable[[list[Milestone]], None]] = []
+        # Since the start, for whoever measures.
+        self.reads = self.writes = self.retries = 0
         self._options = _EMBEDDED if self.embedded else _SHARED
         self._attempts = _ATTEMPTS_EMBEDDED if self.embedded else _ATTEMPTS_SHARED
         self._wire: Wire | None = None
@@ -173,6 +185,10 @@ class Database:
         self._listeners.append(listener)
         if self._wire is None and not self.embedded:
             self._wire = Wire(self.engine, self._spread)
+
+    def watch(self, watcher: Callable[[list[Milestone]], None]) -> None:
+        """Call `watcher` with the milestones of every transaction that this process commits. It must not fail."""
+        self._watchers.append(watcher)
 
     def transact(self, work: Callable[[Transaction], R]) -> R:
         """Run `work` in a transaction that may write, again when it clashes with another.
@@ -190,12 +206,17 @@ class Database:
                         transaction.done = True
                 except DBAPIError as error:
                     _judge(error, transaction, attempt)
+                    self.retries += 1
                     if attempt == 1 and not self.embedded:
                         stack.enter_context(self._turn)
                     continue
                 break
             else:
                 raise Unavailable("The database is busy. Please try again.")
+        self.writes += 1
+        if transaction.milestones:
+            for watcher in self._watchers:
+                watcher(transaction.milestones)
         if transaction.hints:
             topics = frozenset(transaction.hints)
             self._spread(topics)
@@ -211,9 +232,11 @@ class Database:
         for attempt in range(1, self._attempts + 1):
             try:
                 with self._begin(writing=False) as transaction:
+                    self.reads += 1
                     return work(transaction)
             except DBAPIError as error:
                 _judge(error, None, attempt)
+                self.retries += 1
         raise Unavailable("The database is busy. Please try again.")
 
     async def run(self, work: Callable[[Transaction], R], *, writing: bool) -> R:

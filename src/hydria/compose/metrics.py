@@ -1,0 +1,37 @@
+"""`/metrics` of the server: to whom it answers, and with what."""
+
+from functools import partial
+from ipaddress import ip_address
+
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from hydria.controller.numbers import Numbers
+from hydria.http.measures import Measures
+from hydria.settings import ServerSettings
+from hydria.store import Database
+
+
+def routes(settings: ServerSettings, database: Database, measures: Measures) -> list[Route]:
+    """Return the route, or none where metrics are off."""
+    if settings.metrics == "off":
+        return []
+    Numbers(database, measures.registry)
+
+    async def answer(request: Request) -> Response:
+        if settings.metrics == "loopback" and not _near(request):
+            return PlainTextResponse('Only this machine may read them: server.metrics = "open" lets others.\n', 403)
+        text = await database.aside(partial(generate_latest, measures.registry))
+        return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    return [Route("/metrics", answer, methods=["GET"])]
+
+
+def _near(request: Request) -> bool:
+    try:
+        return request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
