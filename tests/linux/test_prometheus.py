@@ -3,15 +3,18 @@
 import asyncio
 import http.client
 import ssl
+from collections.abc import Iterator
 
+import datagrams
 import pytest
+from datagrams import Echo, echoes
 from haproxies import Web, ask, get
-from machines import Machine, eventually
+from machines import VIP, Machine, eventually
 from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
 from support import certificates
-from support.trees import AMPHORA, instance, key, listener, member, monitor, pool
+from support.trees import AMPHORA, NETWORK, instance, key, listener, member, monitor, pool
 
 PORT = 8088
 TREE = (
@@ -69,6 +72,47 @@ async def test_a_scrape_has_octavias_names_and_this_load_balancers_numbers(machi
     refused = [("/", "GET"), (f"/{AMPHORA}", "GET"), (f"http://x/{AMPHORA}", "GET"), ("/metrics", "POST")]
     statuses = [(await asyncio.to_thread(page, machine, *each))[0].status for each in refused]
     assert statuses == [404, 404, 404, 405]
+
+
+@pytest.fixture
+def echo(machine: Machine) -> Iterator[Echo]:
+    """A member of datagrams, where member 1 is."""
+    with echoes(machine.names, NETWORK, "10.0.0.11/24") as (running,):
+        yield running
+
+
+async def test_datagrams_are_counted_under_the_same_names(machine: Machine, echo: Echo) -> None:
+    dns = listener(protocol="UDP", protocol_port=53, connection_limit=50)
+    others = (member(2, weight=0), member(3, backup=True), member(4, admin_state_up=False))
+    await machine.host.serve(instance(dns, TREE[1], pool(protocol="UDP"), member(1, protocol_port=5353), *others))
+    for _ in range(3):
+        datagrams.ask(machine.client, VIP)
+    seen = await asyncio.to_thread(scrape, machine)
+    listener_, pool_ = ("octavia_listener", key("1", 1)), ("octavia_pool", POOL)
+    for (kind, *whose), name, wanted in (
+        (listener_, "sessions_total", 3),
+        (listener_, "connections_total", 3),
+        (listener_, "current_sessions", 3),
+        (listener_, "limit_sessions", 50),
+        # IP and UDP headers are 28 bytes; an answer has `echo1 ` before the text.
+        (listener_, "bytes_in_total", 3 * 29),
+        (pool_, "bytes_out_total", 3 * 35),
+        (pool_, "loadbalanced_total", 3),
+        (pool_, "active_members", 1),
+        (pool_, "backup_members", 1),
+        (("octavia_member", POOL, key("3", 1)), "current_sessions", 3),
+        (("octavia_member", POOL, key("3", 1)), "weight", 1),
+    ):
+        assert seen[f"{kind}_{name}", *whose] == wanted, name
+    status = {
+        (kind.removeprefix("octavia_"), whose[-2][-1]): whose[-1]
+        for (kind, *whose), value in seen.items()
+        if kind.endswith("_status") and value
+    }
+    listed = {("listener_status", "1"): "UP", ("listener_status", "2"): "UP", ("pool_status", "1"): "UP"}
+    members = {("member_status", str(each)): state for each, state in enumerate(("UP", "DRAIN", "UP", "MAINT"), 1)}
+    assert status == listed | members
+    assert seen["octavia_loadbalancer_listeners",] == 2
 
 
 async def test_counters_go_on_over_reloads_of_haproxy_and_restarts_of_the_agent(

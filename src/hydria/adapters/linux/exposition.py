@@ -1,7 +1,7 @@
 """Octavia's metrics of one amphora in Prometheus' text, made of what HAProxy counts.
 
 The names are those of Octavia's own PROMETHEUS listeners (its user guide, "Monitoring Load Balancers"), so that
-dashboards made for them work. What HAProxy has no number for has no sample.
+dashboards made for them work. Listeners of datagrams, which Octavia leaves out, are under the same names.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -121,7 +121,10 @@ _PROCESS = (
 
 
 def exposition(rows: Iterable[Row], info: Mapping[str, str], memory_percent: float) -> bytes:
-    """Return the text (version 0.0.4) of the rows of `show stat`, already added up, and of `show info`."""
+    """Return the text (version 0.0.4) of the rows of `show stat`, already added up, and of `show info`.
+
+    A column that a row does not have has no sample.
+    """
     seen = [row for row in rows if not row["pxname"].startswith(INTERNAL)]
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families([*_process(seen, info, memory_percent), *_of_rows(seen)]))
@@ -165,7 +168,7 @@ def _process(rows: list[Row], info: Mapping[str, str], memory_percent: float) ->
 
 
 def _sum(rows: list[Row], column: str) -> int:
-    return sum(int(row[column] or 0) for row in rows)
+    return sum(int(row.get(column) or 0) for row in rows)
 
 
 def _of_rows(rows: list[Row]) -> Iterator[Metric]:
@@ -179,7 +182,7 @@ def _of_rows(rows: list[Row]) -> Iterator[Metric]:
             for state in _MEMBER_STATES if kind == "member" else _STATES:
                 status.add_metric([*labels, state], _state(row["status"]) == state)
             for code in _RESPONSES:
-                if row[f"hrsp_{code}"]:
+                if row.get(f"hrsp_{code}"):
                     responses.add_metric([*labels, code], int(row[f"hrsp_{code}"]))
         yield status
         yield responses
@@ -187,7 +190,7 @@ def _of_rows(rows: list[Row]) -> Iterator[Metric]:
             if letter in letters:
                 family = _family(f"octavia_{kind}_{name}", meaning, names)
                 for labels, row in labelled:
-                    if row[column]:
+                    if row.get(column):
                         family.add_metric(labels, float(row[column]) / (1000 if column in _MILLISECONDS else 1))
                 yield family
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import structlog
 from hydria.adapters.linux import nft
 from hydria.adapters.linux.checking import Checks, targets
 from hydria.adapters.linux.conntrack import count_flows, end_flows, end_strangers
+from hydria.adapters.linux.datagram_rows import datagram_rows
+from hydria.adapters.linux.exposition import Row
 from hydria.adapters.linux.netns import namespace_path, sysctl
 from hydria.errors import HostError
 from hydria.model import Tree
@@ -42,6 +45,8 @@ class Flows:
         self._loaded: tuple[int, Ruleset] | None = None
         # What those rules were made for: nobody hears of health before it counts.
         self._told: Mapping[str, ServerState] = {}
+        # What was read last.
+        self._counted: tuple[dict[str, Counters], Counter[tuple[str, str]]] = {}, Counter()
 
     async def converge(self, tree: Tree) -> None:
         """Serve the datagram listeners of a tree. Raises HostError; then the last rules stay."""
@@ -67,7 +72,12 @@ class Flows:
                 raise HostError("The rules for datagrams are not in place.")
             if self._loaded is None or not self._loaded[1].text:
                 return {}
-            return await asyncio.to_thread(self._count, self._loaded[1])
+            self._counted = await asyncio.to_thread(self._count, self._loaded[1])
+            return self._counted[0]
+
+    def rows(self) -> list[Row]:
+        """Return what was counted last as rows of `show stat`."""
+        return [] if self._tree is None else list(datagram_rows(self._tree, self.states(), *self._counted))
 
     async def close(self) -> None:
         """Stop checking; the rules stay."""
@@ -126,21 +136,23 @@ class Flows:
         else:
             self._file.unlink(missing_ok=True)
 
-    def _count(self, loaded: Ruleset) -> dict[str, Counters]:
+    def _count(self, loaded: Ruleset) -> tuple[dict[str, Counters], Counter[tuple[str, str]]]:
+        """Return traffic by listener, and how many flows there are by listener and member."""
         counted = nft.counters(self._namespace, TABLE)
-        active = dict.fromkeys({name.partition("_")[2] for name in counted}, 0)
+        flows: Counter[tuple[str, str]] = Counter()
         for mark, number in count_flows(self._namespace).items():
             if mark in loaded.marks:
-                active[loaded.marks[mark]] += number
-        return {
+                flows[loaded.marks[mark]] += number
+        traffic = {
             listener_id: Counters(
                 bytes_in=counted[f"in_{listener_id}"][1],
                 bytes_out=counted[f"out_{listener_id}"][1],
-                active_connections=flows,
+                active_connections=sum(number for (mine, _), number in flows.items() if mine == listener_id),
                 total_connections=counted[f"new_{listener_id}"][0],
             )
-            for listener_id, flows in active.items()
+            for listener_id in {name.partition("_")[2] for name in counted}
         }
+        return traffic, flows
 
     # --- health ---
 

@@ -169,7 +169,8 @@ class LinuxHost:
             raise HostError("HAProxy does not run.")
         await self._observe(amphora)
         information = await amphora.haproxy.information()
-        return exposition(amphora.tally.rows(), information, 100 * process.resident_bytes / self._memory_bytes())
+        rows = [*amphora.tally.rows(), *amphora.flows.rows()]
+        return exposition(rows, information, 100 * process.resident_bytes / self._memory_bytes())
 
     async def changed(self) -> str:
         """Wait until HAProxy said something of an amphora, or ended."""

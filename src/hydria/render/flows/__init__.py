@@ -1,5 +1,25 @@
 """Listeners of datagrams (UDP, SCTP) as nftables rules: packets are sent on by the kernel alone. Pure."""
 
-from hydria.render.flows.ruleset import TABLE, End, Named, Ruleset, counts_flows, datagram_pools, ruleset, transaction
+from hydria.render.flows.ruleset import (
+    TABLE,
+    End,
+    Named,
+    Ruleset,
+    counts_flows,
+    datagram_listeners,
+    datagram_pools,
+    ruleset,
+    transaction,
+)
 
-__all__ = ["TABLE", "End", "Named", "Ruleset", "counts_flows", "datagram_pools", "ruleset", "transaction"]
+__all__ = [
+    "TABLE",
+    "End",
+    "Named",
+    "Ruleset",
+    "counts_flows",
+    "datagram_listeners",
+    "datagram_pools",
+    "ruleset",
+    "transaction",
+]

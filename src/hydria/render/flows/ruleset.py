@@ -44,12 +44,12 @@ _Block = tuple[Named, list[str]]
 class Ruleset(Struct, frozen=True, kw_only=True):
     """The table as it should be; `text` is empty where no datagrams are served.
 
-    `marks` are those of flows that may go on, with the listener of each; `ends` is where clients send to.
+    `marks` are those of flows that may go on, with listener and member of each; `ends` is where clients send to.
     """
 
     text: str = ""
     named: frozenset[Named] = frozenset()
-    marks: Mapping[int, str] = {}
+    marks: Mapping[int, tuple[str, str]] = {}
     ends: frozenset[End] = frozenset()
 
 
@@ -134,7 +134,9 @@ def ruleset(tree: Tree, states: Mapping[str, ServerState], flows: Mapping[int, i
     return Ruleset(
         text=f"table inet {TABLE} {{\n{body}}}\n",
         named=frozenset(unique),
-        marks={target.mark: service.listener.id for service in services for target in service.targets},
+        marks={
+            target.mark: (service.listener.id, target.member.id) for service in services for target in service.targets
+        },
         ends=frozenset(end for service in services for end in service.ends),
     )
 
@@ -160,11 +162,11 @@ def counts_flows(tree: Tree) -> bool:
 
 def datagram_pools(tree: Tree) -> dict[str, Pool]:
     """Return the pools that are served so, by id."""
-    listeners = _listeners(tree)
-    return {pool.id: pool for each in listeners for pool in tree.active_pools_of(each)}
+    return {pool.id: pool for each in datagram_listeners(tree) for pool in tree.active_pools_of(each)}
 
 
-def _listeners(tree: Tree) -> list[Listener]:
+def datagram_listeners(tree: Tree) -> list[Listener]:
+    """Return the listeners that are served so."""
     on = tree.load_balancer.admin_state_up
     return [each for each in tree.listeners if on and each.admin_state_up and each.protocol in DATAGRAM]
 
@@ -173,7 +175,7 @@ def _services(tree: Tree, states: Mapping[str, ServerState]) -> list[_Service]:
     vips = [str(ip_address(vip)) for vip in tree.load_balancer.vip_addresses]
     used: set[int] = set()
     services = []
-    for listener in _listeners(tree):
+    for listener in datagram_listeners(tree):
         pool = tree.pool(listener.default_pool_id)
         if pool is not None and not pool.admin_state_up:
             pool = None

@@ -1,0 +1,57 @@
+"""Datagram listeners as rows of `show stat`, which HAProxy would have written had they been its own. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from hydria.adapters.linux.exposition import Row
+from hydria.model import Member, Tree
+from hydria.model.status import ServerState
+from hydria.render.flows import datagram_listeners
+from hydria.render.haproxy.parts import backend_name
+from hydria.spec import Counters
+
+# How many there are by listener and member.
+Open = Mapping[tuple[str, str], int]
+
+
+def datagram_rows(
+    tree: Tree, states: Mapping[str, ServerState], counters: Mapping[str, Counters], flows: Open
+) -> Iterator[Row]:
+    """Yield the rows of what is switched on; `counters` is by listener. What the kernel does not count is left out."""
+    for listener in datagram_listeners(tree):
+        traffic = _traffic(counters.get(listener.id, Counters()))
+        limit = {"slim": listener.connection_limit} if listener.connection_limit >= 0 else {}
+        yield _row(listener.id, "FRONTEND", "OPEN", conn_tot=traffic["stot"], **traffic, **limit)
+        for pool in tree.active_pools_of(listener):
+            name = backend_name(pool, listener)
+            members = [(each, _status(each, states)) for each in tree.members_of(pool.id)]
+            # All that a listener of datagrams counts went to its only pool.
+            yield _pool(name, [each.backup for each, status in members if status == "UP"], traffic)
+            for each, status in members:
+                yield _row(name, each.id, status, weight=each.weight, scur=flows.get((listener.id, each.id), 0))
+
+
+def _pool(name: str, serving: list[bool], traffic: Mapping[str, int]) -> Row:
+    """Return the row of a pool; `serving` says of each member that does whether it is a backup."""
+    columns = {"act": serving.count(False), "bck": serving.count(True), "lbtot": traffic["stot"]}
+    return _row(name, "BACKEND", "UP" if serving else "DOWN", **columns, **traffic)
+
+
+def _row(proxy: str, server: str, status: str, **columns: int) -> Row:
+    return {"pxname": proxy, "svname": server, "status": status} | {name: str(each) for name, each in columns.items()}
+
+
+def _traffic(counted: Counters) -> Mapping[str, int]:
+    return {
+        "scur": counted.active_connections,
+        "stot": counted.total_connections,
+        "bin": counted.bytes_in,
+        "bout": counted.bytes_out,
+    }
+
+
+def _status(member: Member, states: Mapping[str, ServerState]) -> str:
+    if not member.admin_state_up:
+        return "MAINT"
+    if states.get(member.id) == "down":
+        return "DOWN"
+    return "UP" if member.weight else "DRAIN"
