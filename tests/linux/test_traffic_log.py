@@ -162,4 +162,10 @@ async def test_it_is_forwarded_to_syslog(machine: Machine, web: list[Web]) -> No
 async def test_what_has_no_log_is_said(machine: Machine) -> None:
     dns = listener(name="dns", protocol="UDP", protocol_port=53)
     await machine.host.serve(instance(dns, pool(protocol="UDP"), member(1), root=ROOT))
-    assert await shown(machine) == ["dns is UDP: the kernel passes it on, and keeps no log."]
+    said = ["dns is UDP: the kernel passes it on, and keeps no log."]
+    assert await shown(machine) == said
+    # Nothing can come, so nobody waits.
+    lines: list[str] = []
+    async with asyncio.timeout(5):
+        await log_of(machine).show(lines.append, as_line, asyncio.Event(), lines.append)
+    assert lines == said

@@ -10,6 +10,7 @@ from hydria.adapters.linux import ring
 from hydria.adapters.linux.host import LinuxHost
 from hydria.errors import HydriaError
 from hydria.model import Listener, Tree
+from hydria.render.haproxy import spared
 from hydria.render.haproxy.logs import RING, Entry, ending, parse, watch
 from hydria.settings import Settings
 from hydria.spec import Instance
@@ -99,13 +100,14 @@ class TrafficLog:
     async def show(self, say: Say, form: Form, stop: asyncio.Event | None, warn: Say) -> None:
         """Say each line of the log; with `stop` go on until it is set or the load balancer is gone.
 
-        What is in no log is said by `warn`. Raises HydriaError.
+        What is in no log is said by `warn`; where there is nothing else, this is all. Raises HydriaError.
         """
         instances = await self._instances()
         for listener in instances[0].tree.listeners:
             if listener.protocol in ("UDP", "SCTP"):
                 name = listener.name or listener.id
                 warn(f"{name} is {listener.protocol}: the kernel passes it on, and keeps no log.")
+        instances = [each for each in instances if not spared(each)]
         if stop is None:
             for each in instances:
                 await self._show(each, say, form, follow=False)

@@ -60,6 +60,8 @@ class Haproxy:
         # The files of the last configuration that ran: what fails puts them back.
         self._kept: Mapping[str, str] = {}
         self._leaving: list[Server] = []
+        # There is nothing for it to do.
+        self._resting = False
         # Members whose health is told by somebody who checks in HAProxy's place.
         self._marked: frozenset[str] = frozenset()
 
@@ -85,6 +87,7 @@ class Haproxy:
 
         Returns a session with a process that was replaced and finishes: for the caller to close.
         """
+        self._resting = False
         planned = self._plan(rendering) if self.process is not None else None
         last = None
         try:
@@ -98,8 +101,32 @@ class Haproxy:
         self._kept = rendering.files
         return last
 
+    async def rest(self) -> haproxy_socket.Session | None:
+        """Run nothing: what runs finishes its connections and ends. Returns a session as `converge` does."""
+        self._resting = True
+        interrupted = self._changing.exists()
+        if self.process is None and not interrupted:
+            return None
+        last = None
+        with contextlib.suppress(HostError):
+            last = await haproxy_socket.session(self._socket)
+        self._changing.touch()
+        # Whoever comes after a crash must not take one that finishes for one that serves.
+        (self._directory / "haproxy.pid").unlink(missing_ok=True)
+        before, self._process = self._process, None
+        self._retire(before)
+        if interrupted:
+            self._retire_strays()
+        self._leaving.clear()
+        self._rendering, self._kept = None, {}
+        self._remove_files({})
+        self._changing.unlink()
+        return last
+
     async def statistics(self) -> haproxy_socket.Statistics:
-        """Read states and counters of this process. Raises HostError when it does not run."""
+        """Read states and counters of this process. Raises HostError when it does not run but should."""
+        if self._resting:
+            return haproxy_socket.Statistics("")
         if self.process is None:
             raise HostError("HAProxy does not run.")
         return await haproxy_socket.statistics(self._socket)
@@ -256,9 +283,9 @@ class Haproxy:
             before.close()
 
     def _retire_strays(self) -> None:
-        """Do so with all but the newest, of which a change that was cut off may have left some."""
+        """Do so with all but the one that serves: a change that was cut off may have left some."""
         for process in self._all():
-            if self._process is not None and process.pid != self._process.pid:
+            if self._process is None or process.pid != self._process.pid:
                 process.signal(signal.SIGUSR1)
             process.close()
 

@@ -29,7 +29,7 @@ from hydria.model import Tree
 from hydria.model.status import ServerState
 from hydria.ports import Observation
 from hydria.render.abilities import unable
-from hydria.render.haproxy import Rendering, Surroundings, render, tls
+from hydria.render.haproxy import Rendering, Surroundings, render, spared, tls
 from hydria.settings import AgentSettings
 from hydria.spec import Instance, Topology
 
@@ -199,14 +199,20 @@ class LinuxHost:
         await asyncio.to_thread(self._connect, amphora, namespace, instance)
         before = amphora.haproxy.process
         before_pid = before.pid if before is not None else None
-        finishing = await amphora.haproxy.converge(self._render(instance))
+        resting = spared(instance)
+        if resting:
+            self._events.unwatch(key)
+            finishing = await amphora.haproxy.rest()
+        else:
+            finishing = await amphora.haproxy.converge(self._render(instance))
         after = amphora.haproxy.process
         if after is not None and before_pid != after.pid:
             self._events.watch(key, after)
+        if before_pid != (after.pid if after is not None else None):
             past = amphora.tally.begin(_counted(instance.tree))
             if finishing is not None:
                 await amphora.finishing.start(finishing, past)
-        if after is None:
+        if after is None and not resting:
             raise HostError("HAProxy ended right after its start.")
         await amphora.pings.converge(instance.tree)
         await amphora.flows.converge(instance.tree)

@@ -42,6 +42,12 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
     )
 
 
+def spared(instance: Instance) -> bool:
+    """Say whether there is nothing for HAProxy to do. Where there is no listener yet it waits for the first one."""
+    listeners = instance.tree.listeners
+    return bool(listeners) and all(each.protocol in DATAGRAM for each in listeners) and not instance.challenges
+
+
 def _write(sections: list[Section]) -> str:
     blocks = []
     for section in sections:
