@@ -22,6 +22,8 @@ class Web:
         self, names: Names, network_id: str, name: str, address: str, port: int = 80, *, via: str | None = None
     ) -> None:
         self.status = 200
+        # Statuses of the next answers, before that one again.
+        self.script: list[int] = []
         self.requests = 0
         self.peer = ""
         # Of the last request, as (name, value), and what is answered besides.
@@ -40,7 +42,7 @@ class Web:
                 web.peer = self.client_address[0]
                 web.headers = self.headers.items()
                 content = f"you hit: {name}\n".encode()
-                self.send_response(web.status)
+                self.send_response(web.script.pop(0) if web.script else web.status)
                 self.send_header("Content-Length", str(len(content)))
                 for header in web.answers.items():
                     self.send_header(*header)

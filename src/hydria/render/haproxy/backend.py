@@ -7,16 +7,13 @@ from hydria.render.haproxy import tls
 from hydria.render.haproxy.checks import check_lines, check_options
 from hydria.render.haproxy.headers import header_lines
 from hydria.render.haproxy.logs import health_lines
-from hydria.render.haproxy.parts import Section, Server, Surroundings, backend_name, endpoint, mode_of
+from hydria.render.haproxy.parts import PROXY_PROTOCOLS, Section, Server, Surroundings, backend_name, endpoint, mode_of
 from hydria.render.haproxy.persistence import cookie_key, persistence_lines
 from hydria.render.quoting import quote
 from hydria.spec import Instance
 
 # A method that may be sent twice without harm (RFC 9110, 9.2.2, without the ones that change something).
 _REPEATABLE = "GET HEAD OPTIONS"
-
-# Who the client is, said to the member before anything else.
-_PROXY = {"PROXY": ("send-proxy",), "PROXYV2": ("send-proxy-v2",)}
 
 
 def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Surroundings) -> Section:
@@ -42,7 +39,7 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
     if mode_of(listener, pool) == "http":
         lines += [*_second_chances(monitor), *header_lines(listener)]
     if monitor is not None:
-        lines += check_lines(monitor)
+        lines += check_lines(pool, monitor)
     words = [*_proxy(pool, listener), *tls.server_words(pool, surroundings.directory)]
     return [*lines, *(_server(pool, listener, member, monitor, words) for member in tree.members_of(pool.id))]
 
@@ -50,7 +47,7 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
 def _proxy(pool: Pool, listener: Listener) -> Sequence[str]:
     if pool.protocol == "PROXYV2" and tls.terminates(listener):
         return ("send-proxy-v2-ssl-cn",)
-    return _PROXY.get(pool.protocol, ())
+    return PROXY_PROTOCOLS.get(pool.protocol, ())
 
 
 def _balance(pool: Pool) -> list[str]:

@@ -1,11 +1,17 @@
 """A health monitor as HAProxy's own checks. Pure."""
 
+from ipaddress import ip_address
+
 from hydria.model import HealthMonitor, Member, Pool
 from hydria.render.haproxy import tls
+from hydria.render.haproxy.parts import PROXY_PROTOCOLS
 from hydria.render.quoting import quote
 
+# The member's own address and port, IPv6 in brackets: who names no host asks for that one, as clients do.
+_MEMBER_ITSELF = quote(r"%[bc_dst,regsub(.*:.*,[\0])]:%[bc_dst_port]")
 
-def check_lines(monitor: HealthMonitor) -> list[str]:
+
+def check_lines(pool: Pool, monitor: HealthMonitor) -> list[str]:
     """Return what a monitor asks of the backend of its pool."""
     lines = [f"timeout check {max(1, monitor.timeout)}s"]
     if monitor.type == "TLS-HELLO":
@@ -14,8 +20,10 @@ def check_lines(monitor: HealthMonitor) -> list[str]:
         return lines
     send = f"http-check send meth {monitor.http_method} uri {quote(monitor.url_path or '/')}"
     if monitor.http_version == "1.1":
-        host = f" hdr Host {quote(monitor.domain_name)}" if monitor.domain_name else ""
-        send += f" ver HTTP/1.1{host}"
+        send += " ver HTTP/1.1"
+    host = _host(pool, monitor)
+    if host is not None:
+        send += f" hdr Host {host}"
     codes = (monitor.expected_codes or "200").replace(" ", "")
     return [*lines, "option httpchk", send, f"http-check expect status {codes}"]
 
@@ -24,14 +32,48 @@ def check_options(pool: Pool, member: Member, monitor: HealthMonitor) -> list[st
     """Return what a monitor asks of the server of one member."""
     options = ["check", "inter", f"{max(1, monitor.delay)}s"]
     options += ["fall", str(monitor.max_retries_down), "rise", str(monitor.max_retries)]
-    if monitor.type == "HTTPS":
-        options.append("check-ssl")
-        options += tls.check_words(pool) if pool.tls_enabled else ["verify", "none"]
-    elif monitor.type == "TLS-HELLO" and pool.tls_enabled:
-        # The check is a handshake of its own; all others go by TLS where the members speak it.
-        options.append("no-check-ssl")
+    elsewhere = bool(member.monitor_address or member.monitor_port)
+    if _by_tls(pool, monitor, elsewhere=elsewhere):
+        options += ["check-ssl", *_tls_words(pool, monitor)]
+    if pool.protocol in PROXY_PROTOCOLS and not elsewhere:
+        # Servers that are added while HAProxy runs check as they are spoken to only where they are told so.
+        options.append("check-send-proxy")
     if member.monitor_address:
         options += ["addr", member.monitor_address]
     if member.monitor_port:
         options += ["port", str(member.monitor_port)]
+    elif monitor.type == "TLS-HELLO" and pool.tls_enabled and not elsewhere:
+        # This check is a handshake of its own: with a port of its own it is not put into another.
+        options += ["port", str(member.protocol_port)]
     return options
+
+
+def _by_tls(pool: Pool, monitor: HealthMonitor, *, elsewhere: bool) -> bool:
+    """Say whether a check is made through TLS: where the monitor says so, or where it goes the way of the traffic."""
+    return monitor.type == "HTTPS" or (pool.tls_enabled and monitor.type != "TLS-HELLO" and not elsewhere)
+
+
+def _tls_words(pool: Pool, monitor: HealthMonitor) -> list[str]:
+    words = [] if pool.tls_enabled else ["verify", "none"]
+    if pool.tls_enabled and monitor.type != "TCP":
+        words += tls.check_protocols(pool)
+    # With an authority HAProxy would want this name in the members' certificates, which nobody asked for.
+    if monitor.domain_name and not _is_address(monitor.domain_name) and not pool.ca_tls_container_ref:
+        words += ["check-sni", quote(monitor.domain_name.rstrip("."))]
+    return words
+
+
+def _host(pool: Pool, monitor: HealthMonitor) -> str | None:
+    """Return the host that a request names, as a word: HTTP 1.1 must, and HTTP/2 has no request without."""
+    if monitor.domain_name:
+        return quote(monitor.domain_name)
+    by_http_2 = pool.tls_enabled and "h2" in (pool.alpn_protocols or ())
+    return _MEMBER_ITSELF if monitor.http_version == "1.1" or by_http_2 else None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

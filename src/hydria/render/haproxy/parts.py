@@ -61,6 +61,9 @@ class Rendering(Struct, frozen=True, kw_only=True):
     files: Mapping[str, str] = {}
 
 
+# Pools whose members are told who the client is before anything else, and how.
+PROXY_PROTOCOLS = {"PROXY": ("send-proxy",), "PROXYV2": ("send-proxy-v2",)}
+
 # The first line opens it.
 Section = list[str | Server]
 

@@ -113,9 +113,12 @@ def server_words(pool: Pool, directory: str) -> list[str]:
     return words + _protocols("alpn", pool.alpn_protocols)
 
 
-def check_words(pool: Pool) -> list[str]:
-    """Return what a check by TLS of a pool's members says besides."""
-    return _protocols("check-alpn", pool.alpn_protocols) if pool.tls_enabled else []
+def check_protocols(pool: Pool) -> list[str]:
+    """Return the protocols that a check offers to a pool's members, those of the traffic.
+
+    Without a word of it HAProxy offers the same, and then speaks HTTP 1 whatever was agreed on.
+    """
+    return _protocols("check-alpn", pool.alpn_protocols)
 
 
 def _files_of(resource: Listener | Pool) -> Iterator[SecretFile]:
