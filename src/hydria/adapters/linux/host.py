@@ -38,8 +38,9 @@ log = structlog.get_logger(__name__)
 # How often servers that are to go are looked at until their last connection has ended (seconds).
 _SWEEP = 1.0
 
-# What HAProxy needs of file descriptors besides two for each connection.
-_SPARE_DESCRIPTORS = 200
+# What HAProxy needs of file descriptors besides two for each connection, of which checks and listeners may take a part.
+# More of them get more in steps: what is set aside is in the configuration, and another number is a reload.
+_SPARE_DESCRIPTORS, _OF_CHECKS, _STEP = 200, 100, 500
 
 
 class _Amphora(Struct, kw_only=True):
@@ -273,7 +274,7 @@ class LinuxHost:
             user=self._settings.haproxy_user,
             group=self._settings.haproxy_group,
             threads=self._settings.threads,
-            max_connections=self._settings.max_connections or _possible_connections(),
+            max_connections=self._settings.max_connections or _possible_connections(instance.tree),
         )
         return render(instance, surroundings)
 
@@ -318,8 +319,12 @@ def _lost(instance: Instance) -> str | None:
     return None
 
 
-def _possible_connections() -> int:
+def _possible_connections(tree: Tree) -> int:
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if descriptors == resource.RLIM_INFINITY:
         descriptors = os.sysconf("SC_OPEN_MAX")
-    return max(100, (descriptors - _SPARE_DESCRIPTORS) // 2)
+    served = [listener for listener in tree.listeners if listener.admin_state_up]
+    checked = sum(len(tree.members_of(pool.id)) for each in served for pool in tree.active_pools_of(each))
+    more = checked + len(served) * len(tree.load_balancer.vip_addresses) - _OF_CHECKS
+    spare = _SPARE_DESCRIPTORS + _STEP * max(0, -(-more // _STEP))
+    return max(100, (descriptors - spare) // 2)
