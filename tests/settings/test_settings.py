@@ -119,7 +119,7 @@ def test_urls_follow_host_and_port(tmp_path: Path) -> None:
 def test_the_example_has_every_key_and_is_the_defaults(tmp_path: Path) -> None:
     text = example()
     assert (ROOT / "hydria.toml.example").read_text() == text, (
-        "write it anew with `hydria settings > hydria.toml.example`"
+        "make it: ./dev run python -c 'from hydria.settings import *; print(example().rstrip())' >hydria.toml.example"
     )
     uncommented = "\n".join(
         line.removeprefix("#") for line in text.splitlines() if not line.startswith("# ") and not line.endswith("=")
