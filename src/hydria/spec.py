@@ -22,10 +22,10 @@ DEFAULT_ROUTES = ("0.0.0.0/0", "::/0")
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """A route in CIDR notation; a default route is one of `DEFAULT_ROUTES`."""
+    """A route in CIDR notation, None via nobody: on the link. A default route is one of `DEFAULT_ROUTES`."""
 
     destination: str
-    via: str
+    via: str | None
 
 
 class Limit(Struct, frozen=True, kw_only=True):

@@ -42,12 +42,13 @@ CASES: dict[str, Callable[[], Instance]] = {
         member(6, pool_id=key("2", 2)),
         root=DUAL,
     ),
+    "udp_two_legs": lambda: instance(*UDP, *MEMBERS, interfaces=instance().interfaces * 2),
     "udp_source_ip": lambda: instance(UDP[0], pool(protocol="UDP", lb_algorithm="SOURCE_IP"), member(1)),
 }
 
 
 def rules(wanted: Instance, *down: int) -> Ruleset:
-    return ruleset(wanted.tree, {key("3", number): "down" for number in down})
+    return ruleset(wanted.tree, {key("3", number): "down" for number in down}, ways=len(wanted.interfaces))
 
 
 def check(text: str) -> str:

@@ -39,6 +39,7 @@ class Flows:
         self._on_change = on_change
         self._checks = Checks(directory / "checks.json", self._turn)
         self._tree: Tree | None = None
+        self._ways = 1
         self._lock = asyncio.Lock()
         self._counting: asyncio.Task[None] | None = None
         # What is in the kernel, and in which namespace (its inode); None when that is not known.
@@ -48,9 +49,9 @@ class Flows:
         # What was read last.
         self._counted: tuple[dict[str, Counters], Counter[tuple[str, str]]] = {}, Counter()
 
-    async def converge(self, tree: Tree) -> None:
-        """Serve the datagram listeners of a tree. Raises HostError; then the last rules stay."""
-        self._tree = tree
+    async def converge(self, tree: Tree, ways: int) -> None:
+        """Serve the datagram listeners of a tree by so many legs. Raises HostError; then the last rules stay."""
+        self._tree, self._ways = tree, ways
         self._checks.watch(targets(self._namespace, tree, datagram_pools(tree).values()))
         await self._apply()
         if counts_flows(tree) and (self._counting is None or self._counting.done()):
@@ -94,7 +95,8 @@ class Flows:
             states = self._checks.states
             try:
                 # Many members are many hashes.
-                wanted = await asyncio.to_thread(ruleset, self._tree, states, await self._flows(self._tree))
+                flows = await self._flows(self._tree)
+                wanted = await asyncio.to_thread(ruleset, self._tree, states, flows, ways=self._ways)
             except ValueError as error:
                 raise HostError(f"The host cannot serve this: {error}") from None
             if not wanted.text and not self._file.exists():

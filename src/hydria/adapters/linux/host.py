@@ -23,6 +23,7 @@ from hydria.adapters.linux.haproxy import Haproxy, Program, make_directory
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.pings import Pings
 from hydria.adapters.linux.scrapes import Scrapes
+from hydria.adapters.linux.way_back import ensure_way_back, remove_way_back
 from hydria.adapters.linux.wiring import Wiring
 from hydria.errors import HostError
 from hydria.model import Tree
@@ -216,7 +217,7 @@ class LinuxHost:
         if after is None and not resting:
             raise HostError("HAProxy ended right after its start.")
         await amphora.pings.converge(instance.tree)
-        await amphora.flows.converge(instance.tree)
+        await amphora.flows.converge(instance.tree, len(instance.interfaces))
         await asyncio.to_thread(self._disconnect, namespace, instance)
         self._remember(instance)
         if amphora.sweeper is None or amphora.sweeper.done():
@@ -228,12 +229,17 @@ class LinuxHost:
         amphora.guard.ensure(instance.interfaces[0].guard)
         for index, interface in enumerate(instance.interfaces):
             kernel.ensure_leg(self._names, namespace, f"eth{index}", interface)
+            if index == 0 and len(instance.interfaces) > 1:
+                ensure_way_back(namespace, "eth0", interface)
 
     def _disconnect(self, namespace: str, instance: Instance) -> None:
         wanted = {f"eth{index}" for index in range(len(instance.interfaces))}
-        for link in kernel.links(namespace):
-            if link.startswith("eth") and link not in wanted:
-                kernel.remove_leg(self._names, namespace, link)
+        stale = [link for link in kernel.links(namespace) if link.startswith("eth") and link not in wanted]
+        if stale and len(wanted) == 1:
+            # Before the last of them: this is how a restarted agent knows.
+            remove_way_back(namespace)
+        for link in stale:
+            kernel.remove_leg(self._names, namespace, link)
 
     def _amphora(self, key: str) -> _Amphora:
         if key not in self._amphorae:

@@ -35,6 +35,7 @@ __all__ = [
     "ensure_bridge",
     "ensure_leg",
     "ensure_namespace",
+    "ensure_routes",
     "ensure_switch",
     "exists",
     "find",
@@ -48,6 +49,7 @@ __all__ = [
     "remove_leg",
     "remove_namespace",
     "reporting",
+    "routing_rules",
     "sysctl",
 ]
 
@@ -61,7 +63,8 @@ _SCOPE_LINK = 253
 _NO_DAD = 0x02
 
 _Link = dict[str, Any]
-_Hop = tuple[str, str]
+# Destination and gateway; None is on the link.
+_Hop = tuple[str, str | None]
 
 
 def ensure_switch(names: Names) -> bool:
@@ -109,7 +112,7 @@ def ensure_leg(names: Names, namespace: str, link: str, interface: Interface) ->
                 _await_forwarding(switch, switch_end(interface.port_id))
             if mended or raised or fresh:
                 _announce(here, namespace, link, leg["index"], interface.mac)
-            rerouted = _ensure_routes(here, leg["index"], interface.routes)
+            rerouted = ensure_routes(here, leg["index"], interface.routes)
             shaped = ensure_limits(here, leg, switch, end, interface)
         return changed or mended or readdressed or raised or rerouted or shaped
 
@@ -254,20 +257,38 @@ def _ensure_addresses(here: IPRoute, index: int, interface: Interface) -> tuple[
     return bool(wanted - there), wanted != there
 
 
-def _ensure_routes(here: IPRoute, index: int, routes: tuple[Route, ...]) -> bool:
+def ensure_routes(here: IPRoute, index: int, routes: tuple[Route, ...], table: int = _MAIN_TABLE) -> bool:
+    """Make what a table has of static routes by a link what it should be; True when anything was changed."""
     wanted = {(str(ip_network(route.destination)), route.via) for route in routes}
     there = {
         _hop(route)
-        for route in here.get_routes(table=_MAIN_TABLE)
+        for route in here.get_routes(table=table)
         if route.get("oif") == index and route["proto"] == _STATIC and route["type"] == _UNICAST
     }
-    for destination, via in there - wanted:
-        here.route("del", dst=destination, gateway=via, oif=index)
-    for destination, via in sorted(wanted - there):
-        here.route("replace", dst=destination, gateway=via, oif=index)
+    for hop in there - wanted:
+        here.route("del", **_words(hop, index, table))
+    # Gateways are reached by what is on the link.
+    for hop in sorted(wanted - there, key=lambda hop: (hop[1] is not None, hop)):
+        here.route("replace", **_words(hop, index, table))
     return wanted != there
+
+
+def routing_rules(here: IPRoute, family: int) -> list[_Link]:
+    """Return the rules of policy routing of an address family; none where the kernel does not have it."""
+    try:
+        return list(here.get_rules(family=family))
+    except NetlinkError as error:
+        if error.code in (errno.EAFNOSUPPORT, errno.EOPNOTSUPP):
+            return []
+        raise
+
+
+def _words(hop: _Hop, index: int, table: int) -> dict[str, Any]:
+    destination, via = hop
+    way = {"scope": _SCOPE_LINK} if via is None else {"gateway": via}
+    return {"dst": destination, "oif": index, "table": table, **way}
 
 
 def _hop(route: Any) -> _Hop:
     anywhere = "0.0.0.0" if route["family"] == 2 else "::"  # noqa: S104
-    return f"{route.get('dst') or anywhere}/{route['dst_len']}", str(route.get("gateway"))
+    return f"{route.get('dst') or anywhere}/{route['dst_len']}", route.get("gateway")

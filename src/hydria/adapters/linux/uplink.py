@@ -7,7 +7,7 @@ from uuid import UUID
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from hydria.adapters.linux.kernel import ensure_leg, find, netlink, remove_leg, reporting
+from hydria.adapters.linux.kernel import ensure_leg, find, netlink, remove_leg, reporting, routing_rules
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.netns import OWN
 from hydria.spec import Interface, Network
@@ -56,13 +56,7 @@ def _close(here: IPRoute, link: str, family: int) -> None:
 
 
 def _closed(here: IPRoute, link: str, family: int) -> bool:
-    try:
-        rules = list(here.get_rules(family=family))
-    except NetlinkError as error:
-        if error.code in (errno.EAFNOSUPPORT, errno.EOPNOTSUPP):
-            return False
-        raise
-    return any(rule.get("iifname") == link for rule in rules)
+    return any(rule.get("iifname") == link for rule in routing_rules(here, family))
 
 
 def _rule(link: str) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Listeners of datagrams (UDP, SCTP) as nftables rules: packets are sent on by the kernel alone. Pure."""
 
 from hydria.render.flows.ruleset import (
+    BACK,
     TABLE,
     End,
     Named,
@@ -13,6 +14,7 @@ from hydria.render.flows.ruleset import (
 )
 
 __all__ = [
+    "BACK",
     "TABLE",
     "End",
     "Named",

@@ -27,6 +27,9 @@ _KEPT_FOR = 360
 _LONGEST_KEPT = 10**7
 _KEPT = 65536
 
+# What packets to clients carry where there are several ways: they take the VIP's.
+BACK = 1
+
 # A listener's counters are called so, with its id: bytes of clients, bytes for clients, flows.
 COUNTED = ("in", "out", "new")
 
@@ -113,10 +116,12 @@ class _Service(Struct, frozen=True):
         return f"{self.family} saddr{mask}"
 
 
-def ruleset(tree: Tree, states: Mapping[str, ServerState], flows: Mapping[int, int] | None = None) -> Ruleset:
+def ruleset(
+    tree: Tree, states: Mapping[str, ServerState], flows: Mapping[int, int] | None = None, *, ways: int = 1
+) -> Ruleset:
     """Return the rules for a tree; members that are `down` get nothing. Raises ValueError for what is no address.
 
-    `flows` says how many there are of each mark, for LEAST_CONNECTIONS.
+    `flows` says how many there are of each mark, for LEAST_CONNECTIONS, `ways` how many legs the amphora has.
     """
     listeners = [each for each in tree.listeners if each.protocol in DATAGRAM]
     if not listeners:
@@ -129,7 +134,7 @@ def ruleset(tree: Tree, states: Mapping[str, ServerState], flows: Mapping[int, i
         blocks += [_to(service, target) for target in service.targets]
         blocks.append(_choose(service, flows or {}))
     # What a listener has for both of its IP versions comes twice here.
-    unique = dict([*blocks, *_hooks(services)])
+    unique = dict([*blocks, *_hooks(services, ways)])
     body = "".join(_write(f"{kind} {name}", lines) for (kind, name), lines in unique.items())
     return Ruleset(
         text=f"table inet {TABLE} {{\n{body}}}\n",
@@ -283,16 +288,22 @@ def _number(
     return f"jhash {hashed} mod {PLACES} seed {_SEED}", places(weights)
 
 
-def _hooks(services: list[_Service]) -> Iterable[_Block]:
+def _hooks(services: list[_Service], ways: int) -> Iterable[_Block]:
     choose = [f"type nat hook prerouting priority dstnat; {_OPEN}", *_dispatch(services, "choose_{0.name}")]
-    ways = (("original", "in"), ("reply", "out"))
-    count = [f"ct direction {way} {_counter(services, what)} accept" for way, what in ways]
+    directions = (("original", "in"), ("reply", "out"))
+    count = [f"ct direction {each} {_counter(services, what)} accept" for each, what in directions]
+    # When they are routed their source is still the member.
+    back = [
+        f"type filter hook prerouting priority mangle; {_OPEN}",
+        f"ct direction reply ct status dnat meta mark set {BACK}",
+    ]
     # An amphora is no router: nothing passes but flows that are known, each packet by one look.
     forward = ["type filter hook forward priority filter; policy drop;", *count]
     # What no member took is refused, or the kernel would remember it as a flow that ends here.
     refuse = "meta l4proto { udp, sctp } ct state new reject"
     return (
         *_screen(services),
+        *([(("chain", "back"), back)] if ways > 1 else []),
         (("chain", "choose"), choose),
         (("chain", "forward"), forward),
         (("chain", "refuse"), [f"type filter hook input priority filter; {_OPEN}", refuse]),
