@@ -29,7 +29,9 @@ def render_guard(rules: tuple[GuardRule, ...] | None, link: str) -> str:
     lines = [
         "type filter hook prerouting priority mangle; policy accept;",
         f'iifname != "{link}" accept',
-        "ct state established,related accept",
+        # What clients began is asked again for each packet: what no rule lets in any more ends at once.
+        "ct direction reply accept",
+        "ct state related accept",
         "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept",
         *dict.fromkeys(line for rule in rules for line in _lines(rule)),
         "drop",
