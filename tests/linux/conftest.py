@@ -49,11 +49,14 @@ def names() -> Iterator[Names]:
 
 
 @pytest.fixture
-def directory() -> Iterator[Path]:
+def directory(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A directory with a short name; a parameter is the name of one in it."""
     # A socket's path may have 107 characters: pytest's own directories are too deep.
     with TemporaryDirectory(prefix="hy") as made:
         os.chmod(made, 0o711)  # noqa: S103 - HAProxy, unprivileged, writes to a socket in it
-        yield Path(made)
+        inner = Path(made) / getattr(request, "param", "")
+        inner.mkdir(exist_ok=True)
+        yield inner
 
 
 @pytest.fixture

@@ -94,6 +94,8 @@ async def test_clients_get_the_certificate_of_the_name_that_they_ask_for(machine
     assert shown(machine, "unknown.example.org") == _der(DEFAULT)
 
 
+# What means something to the runtime socket, and to lists of certificates.
+@pytest.mark.parametrize("directory", ["a b;c"], indirect=True)
 async def test_certificates_are_renewed_come_and_go_without_a_reload(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(served(terminating(), *BASE))
     pid = machine.pid
@@ -252,6 +254,7 @@ async def test_policies_look_at_the_clients_certificate(machine: Machine, web: l
     assert answer(machine, context(client=bob, directory=tmp_path)).status == 403
 
 
+@pytest.mark.parametrize("directory", ["a b;c"], indirect=True)
 async def test_members_are_spoken_to_by_tls(machine: Machine, web: list[Web], tmp_path: Path) -> None:
     secure = certificates.leaf("member.example.org", "www.example.org")
     trusting = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=certificates.authority().pem)

@@ -2,7 +2,7 @@
 
 import re
 
-# What needs no quotes, which the runtime socket does not know: lists of ciphers above all.
+# What needs no quotes.
 _SAFE = re.compile(r"[A-Za-z0-9_./:@%=,!+-]+")
 
 

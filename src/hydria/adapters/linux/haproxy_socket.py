@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -162,7 +163,7 @@ def _commands(step: Add | Adjust | Remove) -> Iterator[tuple[str, str]]:
     if isinstance(step, Add):
         server = step.server
         key = f"{server.backend}/{server.name}"
-        words = ("add server", key, server.address, "weight", str(server.weight), *server.options)
+        words = ("add server", key, server.address, "weight", str(server.weight), *map(_word, server.options))
         yield " ".join(words), "New server registered."
         if server.cookie_key is not None:
             yield f"set dynamic-cookie-key backend {server.backend} {server.cookie_key}", ""
@@ -180,20 +181,26 @@ def _commands(step: Add | Adjust | Remove) -> Iterator[tuple[str, str]]:
         yield f"set server {step.server.backend}/{step.server.name} state maint", ""
 
 
+def _word(text: str) -> str:
+    """Return text as one word of a command, where quotes mean nothing."""
+    return re.sub(r"([\\; \t])", r"\\\1", text)
+
+
 async def _certify(path: str, step: Renew | Include | Exclude) -> None:
+    file = _word(step.path)
     if isinstance(step, Exclude):
-        await _have(path, f"del ssl crt-list {step.certificates} {step.path}", "deleted")
-        await _have(path, f"del ssl cert {step.path}", "deleted")
+        await _have(path, f"del ssl crt-list {_word(step.certificates)} {file}", "deleted")
+        await _have(path, f"del ssl cert {file}", "deleted")
         return
     kind = _KINDS.get(Path(step.path).suffix, "cert")
     if isinstance(step, Include):
-        await _have(path, f"new ssl cert {step.path}", "New empty certificate store")
+        await _have(path, f"new ssl cert {file}", "New empty certificate store")
     # An empty line ends the content, and what comes after it would be commands.
     content = "".join(f"{line}\n" for line in step.content.splitlines() if line.strip())
-    await _have(path, f"set ssl {kind} {step.path}", "ransaction", f" <<\n{content}")
-    await _have(path, f"commit ssl {kind} {step.path}", "Success!")
+    await _have(path, f"set ssl {kind} {file}", "ransaction", f" <<\n{content}")
+    await _have(path, f"commit ssl {kind} {file}", "Success!")
     if isinstance(step, Include):
-        await _have(path, f"add ssl crt-list {step.certificates} {step.path}", "Success!")
+        await _have(path, f"add ssl crt-list {_word(step.certificates)} {file}", "Success!")
 
 
 async def _have(path: str, command: str, expected: str, content: str = "") -> None:

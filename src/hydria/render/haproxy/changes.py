@@ -87,7 +87,7 @@ def _known(rendering: Rendering) -> set[str]:
     """Return the files that HAProxy has read: those of a pool without members are named nowhere, for example."""
     lists = (content for path, content in rendering.files.items() if path.endswith(LIST))
     names = "\n".join((rendering.text, *lists))
-    return {path for path in rendering.files if path in names}
+    return {path for path in rendering.files if path.rpartition("/")[2] in names}
 
 
 def _renewals(before: Mapping[str, str], after: Mapping[str, str], known: Collection[str]) -> tuple[Step, ...] | None:
@@ -100,8 +100,9 @@ def _renewals(before: Mapping[str, str], after: Mapping[str, str], known: Collec
             # The first is what clients get who ask for no name; HAProxy lets nobody take it away.
             if old[:1] != new[:1]:
                 return None
-            included += [Include(path, each, after[each]) for each in new if each not in old]
-            excluded += [Exclude(path, each) for each in old if each not in new]
+            folder, _, _ = path.rpartition("/")
+            included += [Include(path, one := f"{folder}/{each}", after[one]) for each in new if each not in old]
+            excluded += [Exclude(path, f"{folder}/{each}") for each in old if each not in new]
     changed = [path for path in after if path in known and not path.endswith(LIST) and before[path] != after[path]]
     if any(len(after[path]) > _MOST for path in {*changed, *(after.keys() - before.keys())}):
         return None

@@ -59,7 +59,7 @@ def _tls_words(pool: Pool, monitor: HealthMonitor) -> list[str]:
         words += tls.check_protocols(pool)
     # With an authority HAProxy would want this name in the members' certificates, which nobody asked for.
     if monitor.domain_name and not _is_address(monitor.domain_name) and not pool.ca_tls_container_ref:
-        words += ["check-sni", quote(monitor.domain_name.rstrip("."))]
+        words += ["check-sni", monitor.domain_name.rstrip(".")]
     return words
 
 

@@ -63,6 +63,7 @@ def _global(instance: Instance, surroundings: Surroundings) -> Section:
         f"stats socket {quote(surroundings.directory + '/haproxy.sock')} mode 600 level admin expose-fd listeners",
         # Followers of the log take two each, and must not keep the agent out: HAProxy's own limit is ten.
         "stats maxconn 40",
+        *tls.global_lines(instance.tree, surroundings.directory),
         f"server-state-file {quote(surroundings.directory + '/servers.state')}",
         f"user {surroundings.user}",
         f"group {surroundings.group}",

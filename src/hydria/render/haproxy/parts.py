@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from msgspec import Struct
 
 from hydria.model import Listener, Pool
+from hydria.render.quoting import quote
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -27,7 +28,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 
 
 class Server(Struct, frozen=True, kw_only=True):
-    """One server line, in the parts that can change while HAProxy runs. `options` are fixed for its life.
+    """One server line, in the parts that can change while HAProxy runs. `options`, words, are fixed for its life.
 
     `cookie_key` is what its backend derives cookies from, of which HAProxy must be told again when the server is new.
     """
@@ -43,7 +44,7 @@ class Server(Struct, frozen=True, kw_only=True):
     @property
     def line(self) -> str:
         """The configuration's line, without what stands before the name."""
-        words = (self.name, self.address, "weight", str(self.weight), *self.options)
+        words = (self.name, self.address, "weight", str(self.weight), *map(quote, self.options))
         return " ".join(words if self.enabled else (*words, "disabled"))
 
 

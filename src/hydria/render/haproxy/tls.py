@@ -63,15 +63,23 @@ def files(tree: Tree, secrets: Mapping[str, str], directory: str) -> dict[str, s
     for listener in tree.listeners:
         paths = [place(directory, each.name) for each in _files_of(listener) if each.purpose == "certificate"]
         if paths and paths[0] in found:
-            found[place(directory, f"{listener.id}{LIST}")] = "".join(f"{path}\n" for path in paths)
+            # By their names in the folder: a space in a list ends a path.
+            names = (path.rpartition("/")[2] for path in paths)
+            found[place(directory, f"{listener.id}{LIST}")] = "".join(f"{name}\n" for name in names)
     return found
+
+
+def global_lines(tree: Tree, directory: str) -> list[str]:
+    """Return what stands in the global section: where lists find the certificates that they name."""
+    listed = any(terminates(listener) for listener in tree.listeners)
+    return [f"crt-base {quote(f'{directory}/{FOLDER}')}"] if listed else []
 
 
 def bind_words(listener: Listener, directory: str) -> str:
     """Return what a listener's `bind` line says of TLS, with a space before it; nothing where none ends there."""
     if not terminates(listener):
         return ""
-    words = ["ssl", "crt-list", quote(place(directory, f"{listener.id}{LIST}"))]
+    words = ["ssl", "crt-list", place(directory, f"{listener.id}{LIST}")]
     kept = _paths(listener, directory)
     if listener.client_authentication in _AUTHENTICATION and "ca" in kept:
         words += ["ca-file", kept["ca"], "verify", _AUTHENTICATION[listener.client_authentication]]
@@ -80,7 +88,7 @@ def bind_words(listener: Listener, directory: str) -> str:
     words += _ciphers(listener.tls_ciphers)
     words += _versions(listener.tls_versions)
     words += _protocols("alpn", listener.alpn_protocols)
-    return " " + " ".join(words)
+    return " " + " ".join(map(quote, words))
 
 
 def response_lines(listener: Listener) -> list[str]:
@@ -96,7 +104,7 @@ def response_lines(listener: Listener) -> list[str]:
 
 
 def server_words(pool: Pool, directory: str) -> list[str]:
-    """Return what a member's `server` line says of TLS towards it."""
+    """Return what a member's `server` line says of TLS towards it, as `Server.options` has it."""
     if not pool.tls_enabled:
         return []
     kept = _paths(pool, directory)
@@ -135,8 +143,8 @@ def _name(resource: Listener | Pool, reference: str, purpose: Purpose) -> str:
 
 
 def _paths(resource: Listener | Pool, directory: str) -> dict[str, str]:
-    """Return the paths by purpose, as words; of several certificates any."""
-    return {each.purpose: quote(place(directory, each.name)) for each in _files_of(resource)}
+    """Return the paths by purpose; of several certificates any."""
+    return {each.purpose: place(directory, each.name) for each in _files_of(resource)}
 
 
 def _ciphers(ciphers: str | None) -> list[str]:
@@ -144,8 +152,8 @@ def _ciphers(ciphers: str | None) -> list[str]:
     named = (ciphers or "").split(":")
     newest = ":".join(name for name in named if name.startswith("TLS_"))
     others = ":".join(name for name in named if name and not name.startswith("TLS_"))
-    words = ["ciphers", quote(others)] if others else []
-    return [*words, "ciphersuites", quote(newest)] if newest else words
+    words = ["ciphers", others] if others else []
+    return [*words, "ciphersuites", newest] if newest else words
 
 
 def _versions(versions: Sequence[str] | None) -> list[str]:
