@@ -24,7 +24,8 @@ def flavor_profiles(talk: Talk) -> None:
         {}, {"name": None}, {"name": "x" * 256}, {"provider_name": "nothing"}, {"provider_name": None},
         {"flavor_data": "x"}, {"flavor_data": "{}"}, {"flavor_data": '{"unknown": 1}'}, {"flavor_data": "[]"},
         {"flavor_data": None}, {"flavor_data": '{"loadbalancer_topology": "NO"}'},
-        {"flavor_data": "x" * 4097}, {"unknown": 1},
+        {"flavor_data": '{"sriov_vip": true}'}, {"flavor_data": '{"allow_member_sriov": true}'},
+        {"flavor_data": '{"sriov_vip": false}'}, {"flavor_data": "x" * 4097}, {"unknown": 1},
     ):  # fmt: skip
         answer = talk.send("POST", "flavorprofiles", {"flavorprofile": {**_PROFILE, **change}}, user="admin")
         if answer.status == 201:

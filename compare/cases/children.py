@@ -91,6 +91,23 @@ def pool_life(talk: Talk) -> None:
     talk.get(f"listeners/{listener}")
 
 
+def pool_cookies(talk: Talk) -> None:
+    lb = talk.lb()
+    listener = talk.listener(lb, protocol="TCP")
+    for protocol, where in (
+        ("TCP", {"loadbalancer_id": lb}),
+        ("HTTPS", {"loadbalancer_id": lb}),
+        ("PROXY", {"listener_id": listener}),
+        ("PROXY", {"loadbalancer_id": lb}),
+        ("HTTP", {"listener_id": listener}),
+    ):
+        for persistence in ({"type": "HTTP_COOKIE"}, {"type": "APP_COOKIE", "cookie_name": "c"}):
+            form = {"protocol": protocol, "lb_algorithm": "ROUND_ROBIN", "session_persistence": persistence, **where}
+            answer = talk.send("POST", "pools", {"pool": form})
+            if answer.status == 201:
+                talk.forget(f"pools/{answer.body['pool']['id']}")
+
+
 def pool_whole(talk: Talk) -> None:
     lb = talk.lb()
     members = [{"address": "192.0.2.1", "protocol_port": 80}, {"address": "192.0.2.2", "protocol_port": 80}]

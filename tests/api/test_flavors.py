@@ -63,6 +63,8 @@ async def test_profiles(admin: Api) -> None:
         (501, '{"b": 1, "a": 1}', UNSUPPORTED + "Additional properties are not allowed ('a', 'b' were unexpected)"),
         (501, '{"sriov_vip": 1}', UNSUPPORTED + "sriov_vip 1 is not of type 'boolean'"),
         (501, '{"compute_flavor": 3, "sriov_vip": "x"}', UNSUPPORTED + "sriov_vip 'x' is not of type 'boolean'"),
+        (501, '{"sriov_vip": true}', UNSUPPORTED + "sriov_vip True is not one of [False]"),
+        (501, '{"allow_member_sriov": true}', UNSUPPORTED + "allow_member_sriov True is not one of [False]"),
         (
             501,
             '{"loadbalancer_topology": "X"}',
@@ -220,11 +222,11 @@ async def test_refused_choices_of_flavors(cloud: Cloud, admin: Api, api: Api) ->
 
 
 async def test_flavors_choose_the_provider(cloud: Cloud, admin: Api, api: Api) -> None:
-    profile = await make_profile(admin, "octavia", sriov_vip=True)
+    profile = await make_profile(admin, "octavia", sriov_vip=False, allow_member_sriov=False)
     body = {"flavor": {"name": "fast", "flavor_profile_id": profile["id"]}}
     flavor = (await admin.post("flavors", body))["flavor"]
     lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id, flavor_id=flavor["id"])
-    assert (lb["provider"], lb["vip_vnic_type"]) == ("octavia", "direct")
+    assert (lb["provider"], lb["vip_vnic_type"]) == ("octavia", "normal")
 
 
 async def test_providers(admin: Api, api: Api) -> None:

@@ -171,17 +171,6 @@ async def test_a_taken_port_is_said_and_the_last_good_configuration_runs_on(mach
     assert machine.get(8080).startswith("web")
 
 
-async def test_what_cannot_be_served_is_said_and_the_last_good_configuration_runs_on(
-    machine: Machine, web: list[Web]
-) -> None:
-    await machine.host.serve(instance(*BASE))
-    pid = machine.pid
-    with pytest.raises(HostError, match="does not serve vnic_type direct yet"):
-        await machine.host.serve(instance(*BASE, member(3, vnic_type="direct"), generation=2))
-    assert machine.pid == pid
-    assert machine.get().startswith("web")
-
-
 async def test_a_missing_haproxy_is_said(machine: Machine) -> None:
     await machine.restart(haproxy="/nowhere/haproxy")
     with pytest.raises(HostError, match="/nowhere/haproxy"):

@@ -56,7 +56,7 @@ class L7Policies(ResourceApi):
             listener = call.transaction.get(Listener, resource.listener_id)
             assert listener is not None  # noqa: S101 - a policy has one
             pool = pool_of(call, resource.load_balancer_id, form.redirect_pool_id)
-            listener_checks.check_protocols(listener.protocol, pool.protocol)
+            listener_checks.check_pool(listener.protocol, pool)
         if form.position is None:
             form.position = UNSET
 

@@ -62,7 +62,7 @@ class Listeners(ResourceApi):
         listener_checks.defaults_for_null(form)
         if form.default_pool_id:
             pool = pool_of(call, resource.load_balancer_id, form.default_pool_id)
-            listener_checks.check_protocols(resource.protocol, pool.protocol)
+            listener_checks.check_pool(resource.protocol, pool)
 
     def take_along(self, call: Call, resource: Resource, generation: int) -> None:
         """Let the L7 policies and their rules go too."""

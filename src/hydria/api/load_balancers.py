@@ -65,7 +65,6 @@ class LoadBalancers(ResourceApi):
         _check_attachments(networking, form, scope)
         offer = find_offer(call, form)
         offer.check_network(place.subnet.network_id)
-        _check_vnic_type(offer.vnic_type, form)
         key = str(uuid.uuid4())
         # All refusals come before the port: a network service elsewhere would keep it.
         self._changes.quotas.take(call.transaction, project, {LoadBalancer: 1})
@@ -75,14 +74,11 @@ class LoadBalancers(ResourceApi):
             generation=1,
             vips=place.known,
             vip_sg_ids=tuple(form.vip_sg_ids or ()),
-            flavor_id=form.flavor_id or None,
         )
         planting = self._planting(call, ground, networking)
         plant_tree(planting, list(form.listeners or ()), list(form.pools or ()))
         planting.put_down()
-        load_balancer = structs.replace(
-            self._placed(call, key, project, place), provider=offer.provider, vip_vnic_type=offer.vnic_type
-        )
+        load_balancer = structs.replace(self._placed(call, key, project, place), provider=offer.provider)
         call.transaction.insert(load_balancer)
         call.transaction.hint("instances")
         call.transaction.milestones.append(
@@ -153,7 +149,6 @@ class LoadBalancers(ResourceApi):
         known = form.vip_qos_policy_id == resource.vip_qos_policy_id
         wanted = structs.replace(form, vip_qos_policy_id=UNSET) if known else form
         _check_attachments(networking, wanted, None if call.caller.is_admin else call.caller.project_id)
-        _check_vnic_type(resource.vip_vnic_type, form)
 
     def moved(self, call: Call, before: Resource, after: Resource) -> Resource:
         """Have the VIP's port keep to what the load balancer asks for."""
@@ -191,11 +186,6 @@ def _check_attachments(networking: Networking, form: LoadBalancerUpdate, project
 
 def _no_qos() -> Invalid:
     return unfit("VIP QoS policy is not allowed in this deployment.")
-
-
-def _check_vnic_type(vnic_type: str, form: LoadBalancerUpdate) -> None:
-    if vnic_type == "direct" and form.vip_sg_ids:
-        raise unfit("VIP Security Groups are not allowed with VNIC direct type")
 
 
 def _new_port(networking: Networking, name: str, project_id: str, place: Place, device: Device) -> Port:

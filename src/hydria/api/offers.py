@@ -16,16 +16,10 @@ from hydria.store.resources import flavor_data, zone_data
 
 
 class Offer(Struct, frozen=True, kw_only=True):
-    """The provider of a new load balancer, and the data of its flavor and zone; both empty without."""
+    """The provider of a new load balancer, and the data of its zone; empty without."""
 
     provider: str
-    flavor: Mapping[str, Any]
     zone: Mapping[str, Any]
-
-    @property
-    def vnic_type(self) -> str:
-        """Neutron's type of the VIP port."""
-        return "direct" if self.flavor.get("sriov_vip") else "normal"
 
     def check_network(self, network_id: str) -> None:
         """Refuse a VIP on a network that the zone does not have. Raises Invalid."""
@@ -48,7 +42,7 @@ def find_offer(call: Call, form: LoadBalancerCreate) -> Offer:
         support.check_flavor_data(provider, flavor)
     if zone:
         support.check_zone_data(provider, zone)
-    return Offer(provider=provider, flavor=flavor, zone=zone)
+    return Offer(provider=provider, zone=zone)
 
 
 def _flavor_profile(call: Call, form: LoadBalancerCreate) -> FlavorProfile | None:

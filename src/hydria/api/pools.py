@@ -40,7 +40,7 @@ class Pools(ResourceApi):
             assert isinstance(in_front, Listener)  # noqa: S101 - by the kind
             if in_front.default_pool_id:
                 raise Conflict("This listener already has a default pool")
-            listener_checks.check_protocols(in_front.protocol, form.protocol)
+            listener_checks.check_pool(in_front.protocol, pool)
             call.transaction.update(
                 structs.replace(in_front, default_pool_id=pool.id, changed_in=load_balancer.generation)
             )
@@ -65,6 +65,10 @@ class Pools(ResourceApi):
         pool_checks.defaults_for_null(form)
         if form.session_persistence:
             form.session_persistence = pool_checks.changed_persistence(resource, form)
+            changed = structs.replace(resource, session_persistence=form.session_persistence)
+            for in_front in _listeners_of(call, resource):
+                if in_front.deleted_in is None:
+                    pool_checks.check_readable(changed, in_front.protocol)
 
     def check_delete(self, call: Call, resource: Resource) -> None:
         """Refuse to take a pool from an L7 policy."""
@@ -81,10 +85,16 @@ class Pools(ResourceApi):
             call.transaction.update(
                 *(structs.replace(each, deleted_in=generation, updated_at=call.now) for each in going)
             )
-        in_front = call.transaction.find(Listener, columns(Listener).default_pool_id == resource.id)
         call.transaction.update(
-            *(structs.replace(each, default_pool_id=None, changed_in=generation) for each in in_front)
+            *(
+                structs.replace(each, default_pool_id=None, changed_in=generation)
+                for each in _listeners_of(call, resource)
+            )
         )
+
+
+def _listeners_of(call: Call, pool: Resource) -> list[Listener]:
+    return call.transaction.find(Listener, columns(Listener).default_pool_id == pool.id)
 
 
 def _above(call: Call, listener: Seen | None) -> Seen:

@@ -40,7 +40,7 @@ from hydria.model.member import MemberAlone
 from hydria.model.status import Progress
 from hydria.ports import Networking, Secrets
 from hydria.store import columns
-from hydria.store.resources import Health, flavor_data
+from hydria.store.resources import Health
 
 # Protocols that share a port number's space.
 _DATAGRAM = {"UDP": "UDP", "SCTP": "SCTP"}
@@ -57,7 +57,6 @@ class Ground(Struct, frozen=True, kw_only=True):
     generation: int
     vips: tuple[str, ...]
     vip_sg_ids: tuple[str, ...] = ()
-    flavor_id: str | None = None
     progress: Progress = Progress(generation=1, observed=0, failed=0, reason=None, deleted_in=None)
 
     @classmethod
@@ -69,7 +68,6 @@ class Ground(Struct, frozen=True, kw_only=True):
             generation=load_balancer.generation,
             vips=load_balancer.vip_addresses,
             vip_sg_ids=load_balancer.vip_sg_ids,
-            flavor_id=load_balancer.flavor_id,
             progress=Progress.of(load_balancer),
         )
 
@@ -113,7 +111,7 @@ class Planting:
     def listener(self, form: ListenerNested, default_pool: Pool | None) -> Listener:
         """Add a listener. Raises Conflict when its port is taken, Invalid for what its protocol cannot have."""
         if default_pool is not None:
-            listener_checks.check_protocols(form.protocol, default_pool.protocol)
+            listener_checks.check_pool(form.protocol, default_pool)
         if form.protocol == "PROMETHEUS" and form.l7policies:
             raise no_children(form.protocol)
         key = default_pool.id if default_pool is not None else None
@@ -179,10 +177,10 @@ class Planting:
         if self._is_fronted(pool):
             pool_checks.check_families(pool.protocol, form.address, self._ground.vips)
         self.check_subnet(form.subnet_id or None)
-        if form.request_sriov and not self._sriov_allowed():
+        if form.request_sriov:
+            # There is no flavor that does.
             raise Invalid("The load balancer flavor does not allow SR-IOV member ports.")
-        vnic_type = "direct" if form.request_sriov else "normal"
-        member: Member = self._make(Member, form, pool_id=pool.id, vnic_type=vnic_type)
+        member: Member = self._make(Member, form, pool_id=pool.id)
         self._add(member)
         return member
 
@@ -194,9 +192,6 @@ class Planting:
             found = self._call.transaction.find(Listener, columns(Listener).default_pool_id == pool.id)
             self._fronted[pool.id] = bool(found)
         return self._fronted[pool.id]
-
-    def _sriov_allowed(self) -> bool:
-        return bool(flavor_data(self._call.transaction, self._ground.flavor_id).get("allow_member_sriov"))
 
     def check_subnet(self, subnet_id: str | None) -> None:
         """Refuse a subnet that the caller may not see; an admin may take any, as with Neutron. Raises Invalid."""
@@ -222,7 +217,7 @@ class Planting:
         if listener.protocol == "PROMETHEUS":
             raise no_children(listener.protocol)
         if redirect_pool is not None:
-            listener_checks.check_protocols(listener.protocol, redirect_pool.protocol)
+            listener_checks.check_pool(listener.protocol, redirect_pool)
         pool_id = redirect_pool.id if redirect_pool is not None else None
         l7_checks.check_listener(listener.protocol)
         settled = l7_checks.settle({**given(form), "redirect_pool_id": pool_id})

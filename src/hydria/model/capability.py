@@ -13,7 +13,7 @@ class Capability(Struct, frozen=True, kw_only=True):
 
     description: str
     type: str = "string"
-    values: tuple[str, ...] = ()
+    values: tuple[str | bool, ...] = ()
 
 
 def misfit(data: Any, capabilities: Mapping[str, Capability]) -> str | None:

@@ -16,9 +16,16 @@ CAPABILITIES = {
     ),
     "compute_flavor": Capability(description="Name of the size of an amphora."),
     "amp_image_tag": Capability(description="Tag of the image that amphorae are made from."),
-    "sriov_vip": Capability(description="Whether the VIP port is a virtual function of a card.", type="boolean"),
+    # Namespaces have no cards.
+    "sriov_vip": Capability(
+        description="Whether the VIP port is a virtual function of a card. Here none is: false only.",
+        type="boolean",
+        values=(False,),
+    ),
     "allow_member_sriov": Capability(
-        description="Whether members may ask for a port that is a virtual function of a card.", type="boolean"
+        description="Whether members' ports may be virtual functions of a card. Here none is: false only.",
+        type="boolean",
+        values=(False,),
     ),
 }
 

@@ -9,6 +9,8 @@ from hydria.model import tls
 from hydria.model.faults import no_children, no_option, unfit
 from hydria.model.fields import POOL_PROTOCOLS
 from hydria.model.listener import Listener, ListenerUpdate
+from hydria.model.pool import Pool
+from hydria.model.pool_checks import check_readable
 
 _HEADERS = ("X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-IP", "X-Client-IP", "X-Real-IP")
 _TLS_HEADERS = (
@@ -23,14 +25,15 @@ _TLS_HEADERS = (
 )
 
 
-def check_protocols(listener_protocol: str, pool_protocol: str) -> None:
-    """Refuse a pool that cannot stand behind a listener. Raises Invalid."""
+def check_pool(listener_protocol: str, pool: Pool) -> None:
+    """Refuse a pool that cannot stand behind a listener. Raises Invalid, Unsupported."""
     if listener_protocol == "PROMETHEUS":
         raise no_children(listener_protocol)
-    if pool_protocol not in POOL_PROTOCOLS[listener_protocol]:
+    if pool.protocol not in POOL_PROTOCOLS[listener_protocol]:
         raise unfit(
-            f"The pool protocol '{pool_protocol}' is invalid while the listener protocol is '{listener_protocol}'."
+            f"The pool protocol '{pool.protocol}' is invalid while the listener protocol is '{listener_protocol}'."
         )
+    check_readable(pool, listener_protocol)
 
 
 def with_tls_defaults(listener: Listener) -> Listener:

@@ -4,12 +4,16 @@ import re
 
 from msgspec import UNSET, structs
 
-from hydria.errors import Invalid
+from hydria.errors import Invalid, Unsupported
 from hydria.model import tls
 from hydria.model.faults import not_provided, unfit
 from hydria.model.pool import Pool, PoolUpdate, SessionPersistence
 
 DATAGRAM = ("UDP", "SCTP")
+
+# Pools whose connections nobody reads, and listeners that do not read them for their pool, as those of PROXY need.
+_UNREAD_POOLS, _UNREAD_LISTENERS = ("HTTPS", "TCP"), ("HTTPS", "TCP")
+_COOKIES = ("APP_COOKIE", "HTTP_COOKIE")
 
 # What Set-Cookie's grammar does not allow in a name.
 _BAD_COOKIE = re.compile(r"[\x00-\x20\x22\x28-\x29\x2c\x2f\x3a-\x40\x5b-\x5d\x7b\x7d\x7f]|[^\x00-\xff]")
@@ -89,6 +93,23 @@ def _check_persistence(persistence: SessionPersistence | None, protocol: str) ->
         raise unfit('Supplied "cookie_name" is invalid.')
     if kind == "APP_COOKIE" and not cookie:
         raise unfit('Field "cookie_name" must be specified when using the "APP_COOKIE" session persistence type.')
+    if kind in _COOKIES and protocol in _UNREAD_POOLS:
+        raise _unreadable(kind, f"{protocol} pools")
+
+
+def check_readable(pool: Pool, listener_protocol: str) -> None:
+    """Refuse persistence by cookies that neither pool nor listener reads. Raises Unsupported."""
+    persistence = pool.session_persistence
+    if persistence is None or persistence.type not in _COOKIES or pool.protocol == "HTTP":
+        return
+    if listener_protocol in _UNREAD_LISTENERS:
+        raise _unreadable(persistence.type, f"{pool.protocol} pools behind {listener_protocol} listeners")
+
+
+def _unreadable(kind: str, where: str) -> Unsupported:
+    return not_provided(
+        f"Amphora provider does not support {kind} session persistence for {where}, whose cookies it cannot read."
+    )
 
 
 def _check_datagram_persistence(kind: str, cookie: str | None) -> None:

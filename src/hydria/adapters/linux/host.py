@@ -29,7 +29,6 @@ from hydria.errors import HostError
 from hydria.model import Tree
 from hydria.model.status import ServerState
 from hydria.ports import Observation
-from hydria.render.abilities import unable
 from hydria.render.haproxy import Rendering, Surroundings, render, spared, tls
 from hydria.settings import AgentSettings
 from hydria.spec import Instance, Topology
@@ -130,7 +129,7 @@ class LinuxHost:
 
     async def serve(self, instance: Instance) -> None:
         """Make the amphora serve the instance. Raises HostError."""
-        missing = unable(instance.tree) or _lost(instance)
+        missing = _lost(instance)
         if missing is not None:
             raise HostError(missing)
         amphora = self._amphora(instance.amphora_id)
