@@ -58,7 +58,10 @@ class Host(Protocol):
     """One machine's kernel and proxies as a few verbs. Each is idempotent and may be cut off anywhere."""
 
     async def remembered(self) -> Mapping[str, Instance]:
-        """Return the instances that were served here before a restart, by amphora id, newest first tried."""
+        """Return the instances that were served here before a restart, by amphora id.
+
+        One of generation 0 is what can be served of it until the server sends what the host may not keep: secrets.
+        """
         ...
 
     async def wire(self, topology: Topology) -> None:

@@ -75,6 +75,7 @@ class Interface(Struct, frozen=True, kw_only=True):
 class Instance(Struct, frozen=True, kw_only=True):
     """What one amphora must serve; `generation` is the load balancer's. The first interface carries the VIP.
 
+    Generation 0 is no order: the part of a remembered instance that a host can serve until the server answers.
     `flavor` and `zone` are the data of the profiles of its flavor and availability zone, empty without.
     `secrets` are PEM texts by the references (Barbican's) that the tree names: of a certificate the leaf, the
     intermediates and the private key in this order; of a CA its certificates; of a revocation list the list. They

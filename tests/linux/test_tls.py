@@ -129,10 +129,34 @@ async def test_keys_are_for_root_alone_and_never_on_disk(machine: Machine, web: 
     assert "PRIVATE KEY" not in memory.read_text()
     await machine.host.serve(served(terminating(), *BASE, generation=2))
     assert len(list((machine.amphora_files / "tls").iterdir())) == 2
-    # A reboot empties /run: without its certificates an amphora waits for the server.
+    # A reboot empties /run: without its certificates an amphora with nothing else waits for the server.
     for file in (machine.amphora_files / "tls").iterdir():
         file.unlink()
     assert await machine.host.remembered() == {}
+
+
+async def test_what_needs_no_certificates_is_served_without_them(machine: Machine, web: list[Web]) -> None:
+    by_tls = (listener(3, protocol_port=81, default_pool_id=key("2", 3)), pool(3, tls_enabled=True))
+    whole = (listener(2), terminating(), *BASE, *by_tls, listener(4, protocol_port=82, default_pool_id=key("2", 4)))
+    towards = pool(4, tls_enabled=True, ca_tls_container_ref="ca")
+    await machine.host.serve(served(*whole, towards, generation=7))
+    files = machine.amphora_files / "tls"
+    gone = {file: file.read_text() for file in files.iterdir()}
+    for file in gone:
+        file.unlink()
+    # Time and again: what is left out stays known.
+    for _ in range(2):
+        await machine.restart()
+        (part,) = (await machine.host.remembered()).values()
+        assert part.generation == 0
+        assert [each.protocol_port for each in part.tree.listeners] == [80, 81]
+        await machine.host.serve(part)
+        assert machine.get().startswith("web")
+        with pytest.raises(ConnectionRefusedError):
+            answer(machine)
+    await machine.host.serve(served(*whole, towards, generation=7))
+    assert answer(machine).status == 200
+    assert machine.get().startswith("web")
 
 
 async def test_a_bad_certificate_is_said_without_its_key_and_the_last_one_runs_on(

@@ -158,6 +158,9 @@ class Keeper:
         )
 
     def _tell(self, report: Report) -> None:
+        if self._wanted is not None and self._wanted.generation == 0:
+            # Nobody ordered it: of the load balancer the server knows more than could be said of a part.
+            return
         self.report = report
         self._on_report(self)
 

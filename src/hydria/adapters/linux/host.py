@@ -8,9 +8,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
 import structlog
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from hydria.adapters.linux import kernel
 from hydria.adapters.linux.counting import Tally
@@ -22,6 +21,7 @@ from hydria.adapters.linux.guard import Guard
 from hydria.adapters.linux.haproxy import Haproxy, Program, make_directory
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.pings import Pings
+from hydria.adapters.linux.remembered import Remembered
 from hydria.adapters.linux.scrapes import Scrapes
 from hydria.adapters.linux.way_back import ensure_way_back, remove_way_back
 from hydria.adapters.linux.wiring import Wiring
@@ -71,7 +71,7 @@ class LinuxHost:
     def __init__(self, settings: AgentSettings, run_dir: Path, state_dir: Path) -> None:
         self._settings = settings
         self._run_dir = run_dir
-        self._state_dir = state_dir / "agent"
+        self._remembered = Remembered(state_dir / "agent")
         self._names = Names(settings.prefix)
         self._wiring = Wiring(self._names)
         self._events = Events(run_dir / "events.sock")
@@ -80,7 +80,7 @@ class LinuxHost:
 
     async def open(self) -> None:
         """Begin to listen for what happens, and find what runs since before a restart."""
-        self._state_dir.mkdir(parents=True, exist_ok=True)
+        self._remembered.open()
         (self._run_dir / "amphorae").mkdir(parents=True, exist_ok=True)
         await self._events.open()
         await self._scrapes.open()
@@ -96,32 +96,7 @@ class LinuxHost:
 
     async def remembered(self) -> Mapping[str, Instance]:
         """Return what was served here, as this host's disk has it."""
-        found = {}
-        for path in sorted(self._state_dir.glob("*.json")):
-            try:
-                instance = msgspec.json.decode(path.read_bytes(), type=Instance)
-            except (OSError, msgspec.DecodeError) as error:
-                log.warning("remembered_instance_unreadable", path=str(path), error=str(error))
-                continue
-            whole = self._with_secrets(instance)
-            if whole is None:
-                # Its certificates were in memory only: the server sends them.
-                log.info("certificates_awaited", amphora=instance.amphora_id)
-            else:
-                found[instance.amphora_id] = whole
-        return found
-
-    def _with_secrets(self, instance: Instance) -> Instance | None:
-        """Return a remembered instance with the secrets that its files have, or None when they are gone."""
-        directory = str(self._directory(instance.amphora_id))
-        try:
-            secrets = {
-                each.reference: Path(tls.place(directory, each.name)).read_text()
-                for each in tls.secret_files(instance.tree)
-            }
-        except OSError:
-            return None
-        return structs.replace(instance, secrets=secrets)
+        return self._remembered.all(self._run_dir / "amphorae")
 
     async def wire(self, topology: Topology) -> None:
         """Make networks and routers as told. Raises HostError."""
@@ -153,7 +128,7 @@ class LinuxHost:
                 if self._directory(amphora_id).exists():
                     shutil.rmtree(self._directory(amphora_id))
                 # Last: it is what remembers that there is work.
-                self._memory(amphora_id).unlink(missing_ok=True)
+                self._remembered.forget(amphora_id)
             except OSError as error:
                 raise HostError(f"The host cannot remove the amphora: {error}") from None
         del self._amphorae[amphora_id]
@@ -218,7 +193,7 @@ class LinuxHost:
         await amphora.pings.converge(instance.tree)
         await amphora.flows.converge(instance.tree, len(instance.interfaces))
         await asyncio.to_thread(self._disconnect, namespace, instance)
-        self._remember(instance)
+        self._remembered.write(instance)
         if amphora.sweeper is None or amphora.sweeper.done():
             amphora.sweeper = asyncio.create_task(self._sweep(amphora))
 
@@ -264,10 +239,10 @@ class LinuxHost:
         return self._amphorae[key]
 
     def _remembered_rendering(self, key: str) -> Rendering | None:
+        instance = self._remembered.read(key)
         try:
-            instance = msgspec.json.decode(self._memory(key).read_bytes(), type=Instance)
-            return self._render(instance)
-        except (OSError, msgspec.DecodeError, ValueError):
+            return None if instance is None else self._render(instance)
+        except ValueError:
             return None
 
     def _render(self, instance: Instance) -> Rendering:
@@ -288,14 +263,6 @@ class LinuxHost:
         limit = self._settings.memory_mb
         return limit * 1024**2 if limit else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
-    def _remember(self, instance: Instance) -> None:
-        """Write the instance down so that a cut-off write leaves the last one."""
-        path = self._memory(instance.amphora_id)
-        draft = path.with_suffix(".draft")
-        # Secrets are for memory and tmpfs only.
-        draft.write_bytes(msgspec.json.encode(structs.replace(instance, secrets={})))
-        draft.rename(path)
-
     async def _sweep(self, amphora: _Amphora) -> None:
         """Delete leaving servers as they become free: HAProxy does not say when a last connection ends."""
         left = True
@@ -307,9 +274,6 @@ class LinuxHost:
 
     def _directory(self, key: str) -> Path:
         return self._run_dir / "amphorae" / key
-
-    def _memory(self, key: str) -> Path:
-        return self._state_dir / f"{key}.json"
 
 
 def _counted(tree: Tree) -> set[str]:

@@ -1,0 +1,86 @@
+"""What this host was told to serve, on its disk: so that it serves after a restart before the server answers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import structlog
+from msgspec import structs
+
+from hydria.render.haproxy import tls
+from hydria.spec import Instance
+
+log = structlog.get_logger(__name__)
+
+
+class Remembered:
+    """One file for each amphora, without its secrets: they stand in its own directory, which a reboot empties."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def open(self) -> None:
+        """Make the place."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+
+    def write(self, instance: Instance) -> None:
+        """Write an instance down so that a cut-off write leaves the last one; a part of one does not replace it."""
+        if instance.generation == 0:
+            return
+        path = self._path(instance.amphora_id)
+        draft = path.with_suffix(".draft")
+        # Secrets are for memory and tmpfs only.
+        draft.write_bytes(msgspec.json.encode(structs.replace(instance, secrets={})))
+        draft.rename(path)
+
+    def forget(self, amphora_id: str) -> None:
+        """Remove what is written of an amphora; nothing there is fine."""
+        self._path(amphora_id).unlink(missing_ok=True)
+
+    def read(self, amphora_id: str) -> Instance | None:
+        """Return what is written, without secrets, or None."""
+        try:
+            return msgspec.json.decode(self._path(amphora_id).read_bytes(), type=Instance)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def all(self, amphorae: Path) -> Mapping[str, Instance]:
+        """Return what can be served of everything that is written, with the secrets that are below `amphorae`."""
+        found = {}
+        for path in sorted(self._directory.glob("*.json")):
+            instance = self.read(path.stem)
+            if instance is None:
+                log.warning("remembered_instance_unreadable", path=str(path))
+                continue
+            ready = _ready(instance, amphorae / instance.amphora_id)
+            if ready is not None:
+                found[ready.amphora_id] = ready
+        return found
+
+    def _path(self, amphora_id: str) -> Path:
+        return self._directory / f"{amphora_id}.json"
+
+
+def _ready(instance: Instance, directory: Path) -> Instance | None:
+    """Return an instance with its secrets, or without the listeners whose secrets are gone; None when none is left.
+
+    The part is of no generation: the server has to send the whole.
+    """
+    tree, kept = instance.tree, []
+    secrets: dict[str, str] = {}
+    for listener in tree.listeners:
+        alone = structs.replace(tree, listeners=(listener,))
+        try:
+            secrets |= {
+                each.reference: Path(tls.place(str(directory), each.name)).read_text()
+                for each in tls.secret_files(alone)
+            }
+        except OSError:
+            continue
+        kept.append(listener)
+    if len(kept) == len(tree.listeners):
+        return structs.replace(instance, secrets=secrets)
+    log.info("certificates_awaited", amphora=instance.amphora_id, served=len(kept), of=len(tree.listeners))
+    if not kept:
+        return None
+    return structs.replace(instance, generation=0, tree=structs.replace(tree, listeners=tuple(kept)), secrets=secrets)

@@ -1,0 +1,57 @@
+"""A machine that lost everything in memory serves what it can before its server answers, and then all."""
+
+import base64
+import contextlib
+import http.client
+import ssl
+
+from haproxies import ask, get
+from programs import Product, eventually, product
+
+from support.certificates import authority, leaf
+
+VIP = "10.0.0.100"
+
+
+def store(made: Product) -> str:
+    """Return the reference of a certificate with its key."""
+    bundle = base64.b64encode(leaf(VIP).pkcs12()).decode()
+    form = {"payload": bundle, "payload_content_type": "application/octet-stream", "payload_content_encoding": "base64"}
+    reference: str = made.ask("POST", "/key-manager/v1/secrets", form).json()["secret_ref"]
+    return reference
+
+
+def answered(made: Product, *, by_tls: bool) -> bool:
+    with contextlib.suppress(OSError):
+        if not by_tls:
+            return get(made.client, VIP, timeout=1)[0] == 200
+        how = ssl.create_default_context(cadata=authority().pem)
+        connection = http.client.HTTPSConnection(VIP, 443, timeout=1, context=how)
+        return ask(made.client, connection, "/")[0].status == 200
+    return False
+
+
+def test_plain_listeners_are_back_before_the_server_is() -> None:
+    with product() as made:
+        made.start("server", "agent")
+        made.surroundings(11, 12)
+        form = made.form("lb", VIP)
+        (plain,) = form["listeners"]
+        secure = {"protocol": "TERMINATED_HTTPS", "protocol_port": 443, "default_tls_container_ref": store(made)}
+        form["listeners"].append(secure | {"default_pool": {"name": "pool"}})
+        form["pools"] = [plain.pop("default_pool")]
+        plain["default_pool"] = {"name": "pool"}
+        made.make("loadbalancers", "loadbalancer", **form)
+        made.becomes("ACTIVE")
+        eventually(lambda: answered(made, by_tls=True))
+        made.kill("server", "agent")
+        made.reboot()
+        made.start("agent")
+        made.rewire(11, 12)
+        eventually(lambda: answered(made, by_tls=False), 20)
+        assert not answered(made, by_tls=True)
+        made.start("server")
+        eventually(lambda: answered(made, by_tls=True), 20)
+        # Nothing that was said meanwhile of the part counts for the whole.
+        assert made.status() == "ACTIVE"
+        assert answered(made, by_tls=False)
