@@ -99,6 +99,38 @@ async def test_what_has_no_generations(cloud: Cloud) -> None:
     assert done.status_code == 202
 
 
+async def test_fields_show_less_under_the_same_tag(cloud: Cloud, api: Api, worker: Worker) -> None:
+    admin = cloud.api("admin")
+    await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
+    worker.step()
+
+    async def made(path: str, root: str, **form: str) -> Any:
+        return (await admin.post(path, {root: form}))[root]
+
+    profile = await made("flavorprofiles", "flavorprofile", name="p", provider_name="amphora", flavor_data="{}")
+    flavor = await made("flavors", "flavor", name="f", flavor_profile_id=profile["id"])
+    zone_profile = await made(
+        "availabilityzoneprofiles",
+        "availability_zone_profile",
+        name="z",
+        provider_name="amphora",
+        availability_zone_data="{}",
+    )
+    await made("availabilityzones", "availability_zone", name="zone", availability_zone_profile_id=zone_profile["id"])
+    (amphora,) = (await admin.get("/load-balancer/v2.0/octavia/amphorae"))["amphorae"]
+    for path in (
+        f"flavors/{flavor['id']}",
+        f"flavorprofiles/{profile['id']}",
+        "availabilityzones/zone",
+        f"/load-balancer/v2.0/octavia/amphorae/{amphora['id']}",
+    ):
+        shown = await admin.send("GET", path, params={"fields": "id"})
+        assert len(next(iter(shown.json().values()))) <= 1
+        assert shown.headers["ETag"] == await tag(admin, path)
+    renamed = await admin.send("PUT", f"flavors/{flavor['id']}", json={"flavor": {"description": "other"}})
+    assert renamed.headers["ETag"] == await tag(admin, f"flavors/{flavor['id']}")
+
+
 async def test_a_failover_is_of_what_was_seen(cloud: Cloud, api: Api, worker: Worker, paths: dict[str, str]) -> None:
     worker.step()
     admin, lb = cloud.api("admin"), paths["loadbalancer"]

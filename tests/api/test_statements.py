@@ -93,6 +93,7 @@ async def test_creates(cloud: Cloud, api: Api, made: dict[str, str]) -> None:
         ("healthmonitors", "healthmonitor", {**monitor, "pool_id": alone["id"]}),
         ("l7policies", "l7policy", {"listener_id": bare["id"], **redirect}),
         ("l7policies", "l7policy", {"listener_id": bare["id"], "action": "REJECT", "position": 1}),
+        ("l7policies", "l7policy", {"listener_id": bare["id"], **redirect, "position": 1}),
         (f"l7policies/{policy['id']}/rules", "rule", rule),
     ]
     costs = [(path, body, await cost(cloud, api, "POST", path, {root: body})) for path, root, body in bodies]

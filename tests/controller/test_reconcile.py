@@ -303,7 +303,8 @@ async def test_one_that_fails_is_no_others_affair(cloud: Cloud, api: Api, worker
     first, second = await make(cloud, api), await make(cloud, api)
     for lb in (first, second):
         await api.delete(f"loadbalancers/{lb['id']}")
-    cloud.networking.faults.set("delete_port", RuntimeError("away"), times=1)
+    # Once for both together, once for one of them alone.
+    cloud.networking.faults.set("delete_port", RuntimeError("away"), times=2)
     cloud.controller.work()
     left = [each["id"] for each in (await api.get("loadbalancers"))["loadbalancers"]]
     assert len(left) == 1
@@ -470,7 +471,7 @@ async def test_a_crash_after_any_step(cloud: Cloud, api: Api, crash_at: int) -> 
             cloud.controller.work()
             for each in amphorae(cloud):
                 key, now = each.load_balancer_id, cloud.clock.now()
-                cloud.database.transact(partial(cloud.reconciler.reconcile, key=key, now=now))
+                cloud.database.transact(partial(cloud.reconciler.reconcile, keys=[key], now=now))
         if step == crash_at:
             # Told, and gone before it did it.
             worker.fetch()

@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
@@ -14,7 +15,7 @@ import hydria.homecloud
 import hydria.store.resources
 from hydria.errors import SettingsError
 from hydria.store import Database, metadata
-from hydria.store.migrate import upgrade
+from hydria.store.migrate import configuration, upgrade
 from hydria.store.migrations.new import MODULES
 
 
@@ -94,6 +95,21 @@ def test_again_changes_nothing(database_url: str) -> None:
     assert shape(database.engine) == before
     with database.engine.connect() as connection:
         assert connection.execute(text("SELECT name FROM hosts")).scalars().all() == ["a"]
+
+
+def test_addresses_learn_whether_the_one_after_them_is_free(database_url: str) -> None:
+    settings, database = configuration(), Database(database_url)
+    with database.engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0004")
+        for subnet, key in (("a", "01"), ("a", "02"), ("a", "04"), ("b", "03")):
+            row = {"subnet": subnet, "key": key, "next": f"{int(key) + 1:02}"}
+            statement = "INSERT INTO network_addresses VALUES (:subnet, :key, :next, '', '', 0)"
+            connection.execute(text(statement), row)
+    upgrade(database.engine)
+    with database.engine.connect() as connection:
+        found = connection.execute(text("SELECT subnet_id, next FROM network_addresses ORDER BY subnet_id, key"))
+        assert list(map(tuple, found)) == [("a", None), ("a", "03"), ("a", "05"), ("b", "04")]
 
 
 def test_a_failure_leaves_nothing_behind(database_url: str) -> None:

@@ -1,5 +1,7 @@
 """Who may see and change what: every handler comes to its resource through here, and so does every generation."""
 
+from typing import Any
+
 from hydria.api.kinds import LOAD_BALANCER, Kind
 from hydria.api.quotas import Quotas
 from hydria.api.views import Seen, read
@@ -65,11 +67,11 @@ class Changes:
         self._strict = strict_immutable
         self.quotas = quotas
 
-    def begin(self, transaction: Transaction, seen: Seen, *, below: bool = False) -> LoadBalancer:
+    def begin(self, transaction: Transaction, seen: Seen, *, below: bool = False, **values: Any) -> LoadBalancer:
         """Count one more change of the load balancer that `seen` is or belongs to, and return it as it is now.
 
-        `below` says that something is made below `seen`. Raises Conflict for what is being deleted, and under
-        `strict_immutable` for what is pending.
+        `below` says that something is made below `seen`; `values` are set in the load balancer too. Raises Conflict for
+        what is being deleted, and under `strict_immutable` for what is pending.
         """
         if isinstance(seen.resource, Child) and seen.resource.deleted_in is not None:
             raise immutable(seen.kind.title, seen.resource.id)
@@ -80,13 +82,23 @@ class Changes:
         statement = (
             rows.table.update()
             .where(c.id == seen.load_balancer_id)
-            .values(generation=c.generation + 1)
+            .values(generation=c.generation + 1, **values)
             .returning(rows.table)
         )
         transaction.hint("instances")
         begun = rows.load(transaction.execute(statement).mappings().one())  # type: ignore[arg-type]
         transaction.milestones.append(Milestone(load_balancer_id=begun.id, generation=begun.generation, served=False))
         return begun
+
+    def end(self, transaction: Transaction, seen: Seen, now: str) -> LoadBalancer:
+        """Ask what `seen` is to go, and return its load balancer as it is now. Raises Conflict as `begin` does."""
+        if isinstance(seen.resource, LoadBalancer):
+            return self.begin(transaction, seen, deleted_in=columns(LoadBalancer).generation + 1, updated_at=now)
+        load_balancer = self.begin(transaction, seen)
+        table = rows_of(seen.kind.struct).table
+        gone = table.update().where(table.c.id == seen.resource.id)
+        transaction.execute(gone.values(deleted_in=load_balancer.generation, updated_at=now))
+        return load_balancer
 
     def already_going(self, seen: Seen) -> bool:
         """Say whether a resource was asked to go before. Under `strict_immutable` that raises Conflict."""

@@ -9,6 +9,7 @@ from sqlalchemy import Boolean, ColumnElement, Integer, Label, Select, Text, cas
 from sqlalchemy import case as sql_case
 
 from hydria.api.access import Changes
+from hydria.api.etags import digested
 from hydria.api.kinds import LOAD_BALANCER
 from hydria.api.listing import Catalogue, chosen, page
 from hydria.api.views import read
@@ -147,7 +148,7 @@ def _show(call: Call) -> Any:
     if row is None:
         raise _missing(call)
     call.authorise(call.caller.project_id)
-    return {"amphora": chosen(_body(row), call)}
+    return digested(call, "amphora", _body(row))
 
 
 def _stats(call: Call) -> Any:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import structs
 from sqlalchemy import func, select
 
+from hydria.api.listing import chosen
 from hydria.api.views import Seen
 from hydria.errors import PreconditionFailed
 from hydria.http.operation import Call, Operation, Reply
@@ -32,6 +33,11 @@ _json = msgspec.json.Encoder(order="deterministic")
 def tagged(seen: Seen, body: Any) -> Reply:
     """Return the answer that shows a resource, with its tag."""
     return Reply(body=body, headers={"ETag": _tag(seen)})
+
+
+def digested(call: Call, root: str, whole: Mapping[str, Any]) -> Reply:
+    """Show the fields that are asked for of what has no generations, with the tag of the whole."""
+    return structs.replace(_show_tag({root: whole}), body={root: chosen(whole, call)})
 
 
 def guarded(operations: Iterable[Operation]) -> tuple[Operation, ...]:

@@ -1,23 +1,27 @@
 """/l7policies: create, read, change, move, delete."""
 
+from functools import cache
 from typing import Any
 
 from msgspec import UNSET
+from sqlalchemy import bindparam
 
 from hydria.api.access import visible
 from hydria.api.etags import tagged
 from hydria.api.kinds import L7_POLICY as KIND
 from hydria.api.kinds import LISTENER
-from hydria.api.listeners import pool_of
+from hydria.api.listeners import own_pool, pool_of
 from hydria.api.resource import ResourceApi
 from hydria.api.trees import drop_rules, policies_of, renumber
 from hydria.api.views import Seen, dressed
 from hydria.http.operation import Call
-from hydria.model import L7Policy, Listener, Resource, l7_checks, listener_checks
+from hydria.model import L7Policy, Listener, Pool, Resource, l7_checks, listener_checks
 from hydria.model.base import given
 from hydria.model.create import L7PolicyCreate
 from hydria.model.l7_policy import L7PolicyUpdate
 from hydria.model.l7_positions import inserted, numbered
+from hydria.store import columns
+from hydria.store.together import Together
 
 
 class L7Policies(ResourceApi):
@@ -35,9 +39,9 @@ class L7Policies(ResourceApi):
         call.authorise(listener.resource.project_id)
         load_balancer = self._changes.begin(call.transaction, listener)
         assert isinstance(listener.resource, Listener)  # noqa: S101 - by the kind
-        pool = pool_of(call, load_balancer.id, form.redirect_pool_id) if form.redirect_pool_id else None
+        pool, beside = _around(call, load_balancer.id, form)
         planting = self.planting(call, load_balancer)
-        policy = planting.l7_policy(form, listener.resource, pool)
+        policy = planting.l7_policy(form, listener.resource, pool, beside)
         planting.put_down()
         return planting.seen(KIND, policy.id)
 
@@ -78,3 +82,19 @@ class L7Policies(ResourceApi):
         drop_rules(call, resource.id, generation)
         rest = policies_of(call, resource.listener_id)
         renumber(call, rest, numbered(rest), generation)
+
+
+def _around(call: Call, load_balancer_id: str, form: L7PolicyCreate) -> tuple[Pool | None, list[L7Policy]]:
+    """Return the pool that a new policy sends to, and the policies that its listener has. Raises NotFound."""
+    keys = {"pool_id": form.redirect_pool_id or None, "listener_id": form.listener_id}
+    found = _beside().load(call.transaction.execute(_beside().statement, keys))
+    if not form.redirect_pool_id:
+        return None, found[L7Policy]
+    return own_pool(next(iter(found[Pool]), None), load_balancer_id, form.redirect_pool_id), found[L7Policy]
+
+
+@cache
+def _beside() -> Together:
+    pool, policy = columns(Pool), columns(L7Policy)
+    mine = (policy.listener_id == bindparam("listener_id"), policy.deleted_in.is_(None))
+    return Together({Pool: (pool.id == bindparam("pool_id"),), L7Policy: mine})

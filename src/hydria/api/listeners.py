@@ -73,7 +73,11 @@ class Listeners(ResourceApi):
 
 def pool_of(call: Call, load_balancer_id: str, key: str) -> Pool:
     """Return a pool of a load balancer. Raises NotFound also for another's."""
-    pool = call.transaction.get(Pool, key)
+    return own_pool(call.transaction.get(Pool, key), load_balancer_id, key)
+
+
+def own_pool(pool: Pool | None, load_balancer_id: str, key: str) -> Pool:
+    """Return a pool that was looked for by its id if it is this load balancer's. Raises NotFound."""
     if pool is None or pool.load_balancer_id != load_balancer_id or pool.deleted_in is not None:
         raise missing(POOL, key)
     return pool

@@ -64,7 +64,7 @@ def page(call: Call, catalogue: Catalogue, *where: ColumnElement[bool]) -> tuple
     return rows, _links(call, keys, more, reverse)
 
 
-def chosen(body: dict[str, Any], call: Call) -> dict[str, Any]:
+def chosen(body: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
     """Return the fields of a body that `fields` asks for, all without it."""
     wanted = call.query.all("fields")
     return {name: value for name, value in body.items() if name in wanted} if wanted else body

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from msgspec import UNSET, structs
+from sqlalchemy import or_, select
 
 from hydria.api.access import owned_by, permitted
 from hydria.api.amphorae import send_away
@@ -78,7 +79,8 @@ class LoadBalancers(ResourceApi):
         planting = self._planting(call, ground, networking)
         plant_tree(planting, list(form.listeners or ()), list(form.pools or ()))
         planting.put_down()
-        load_balancer = structs.replace(self._placed(call, key, project, place), provider=offer.provider)
+        placed = self._placed(call, networking, key, project, place)
+        load_balancer = structs.replace(placed, provider=offer.provider)
         call.transaction.insert(load_balancer)
         call.transaction.hint("instances")
         call.transaction.milestones.append(
@@ -98,9 +100,8 @@ class LoadBalancers(ResourceApi):
             return tagged(seen, {KIND.root: whole_tree(call.transaction, seen)})
         return tagged(seen, {KIND.root: dressed(KIND, seen, {})})
 
-    def _placed(self, call: Call, key: str, project: str, place: Place) -> LoadBalancer:
+    def _placed(self, call: Call, networking: Networking, key: str, project: str, place: Place) -> LoadBalancer:
         """Take the VIP's port and return the load balancer on it."""
-        networking = self._networking_of(call.transaction)
         device = Device(id=f"lb-{key}", owner="Octavia")
         port = place.port
         if port is None:
@@ -166,6 +167,11 @@ class LoadBalancers(ResourceApi):
         if not call.query.flag("cascade") and _has_children(call.transaction, resource.id):
             raise Invalid(f"Validation failure: Cannot delete Load Balancer {resource.id} - it has children")
 
+    def take_along(self, call: Call, resource: Resource, generation: int) -> None:
+        """Have its amphorae removed from their hosts."""
+        c = columns(Amphora)
+        send_away(call.transaction, (c.load_balancer_id == resource.id) & c.leaving.is_(False))
+
 
 def _authorise(call: Call, action: str, project_id: str) -> None:
     if not call.may(KIND.rule(action), project_id):
@@ -210,8 +216,6 @@ def _stats(call: Call) -> Any:
 
 
 def _has_children(transaction: Transaction, key: str) -> bool:
-    for kind in (Listener, Pool):
-        c = columns(kind)
-        if transaction.find(kind, c.load_balancer_id == key, c.deleted_in.is_(None)):
-            return True
-    return False
+    listener, pool = columns(Listener), columns(Pool)
+    there = [select(c.id).where(c.load_balancer_id == key, c.deleted_in.is_(None)).exists() for c in (listener, pool)]
+    return bool(transaction.execute(select(or_(*there))).scalar_one())

@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct, structs
 from sqlalchemy import select
 
 from hydria.api.collection import Collection
+from hydria.api.etags import digested
 from hydria.api.kinds import Naming
 from hydria.api.listing import Catalogue, chosen, page
 from hydria.errors import Conflict, Invalid, NotFound
@@ -66,7 +67,7 @@ class PlainApi(Collection):
         found = call.transaction.get(self.kind.struct, key, column=self.kind.key)
         if found is None:
             raise self.missing(key)
-        return {self.kind.root: chosen(_body(found), call)}
+        return digested(call, self.kind.root, _body(found))
 
     def _post(self, call: Call) -> Any:
         call.authorise(call.caller.project_id)

@@ -106,8 +106,6 @@ class ResourceApi(Collection):
         if self._changes.already_going(seen):
             return
         self.check_delete(call, seen.resource)
-        load_balancer = self._changes.begin(call.transaction, seen)
-        before = load_balancer if load_balancer.id == seen.resource.id else seen.resource
-        call.transaction.update(structs.replace(before, deleted_in=load_balancer.generation, updated_at=call.now))
+        load_balancer = self._changes.end(call.transaction, seen, call.now)
         self.take_along(call, seen.resource, load_balancer.generation)
         log.info("deletion_asked", kind=self.kind.root, id=seen.resource.id)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from msgspec import UNSET, Struct, structs
@@ -211,9 +211,16 @@ class Planting:
         return monitor
 
     def l7_policy(
-        self, form: L7PolicyNested | L7PolicyCreate, listener: Listener, redirect_pool: Pool | None
+        self,
+        form: L7PolicyNested | L7PolicyCreate,
+        listener: Listener,
+        redirect_pool: Pool | None,
+        beside: Sequence[L7Policy] = (),
     ) -> L7Policy:
-        """Add an L7 policy with its rules where it wants to be among its listener's. Raises Invalid, Unsupported."""
+        """Add an L7 policy with its rules where it wants to be among its listener's. Raises Invalid, Unsupported.
+
+        `beside` are those that the listener has from before.
+        """
         if listener.protocol == "PROMETHEUS":
             raise no_children(listener.protocol)
         if redirect_pool is not None:
@@ -226,7 +233,7 @@ class Planting:
         policy: L7Policy = self._make(
             L7Policy, form, **targets, action=settled["action"], listener_id=listener.id, position=position
         )
-        self._number(policy)
+        self._number(policy, beside)
         rules = form.rules or ()
         if len(rules) > MOST_RULES:
             raise too_many_rules(policy.id)
@@ -234,12 +241,9 @@ class Planting:
             self.l7_rule(rule, policy)
         return policy
 
-    def _number(self, policy: L7Policy) -> None:
-        """Put a policy in its place; those behind it move on."""
+    def _number(self, policy: L7Policy, there: Sequence[L7Policy]) -> None:
+        """Put a policy in its place among those that are there and those that are made; those behind it move on."""
         mine = [each for each in self._made(L7Policy) if each.listener_id == policy.listener_id]
-        there: list[L7Policy] = []
-        if policy.listener_id not in self._children:
-            there = policies_of(self._call, policy.listener_id)
         ordered = inserted([*mine, *there], policy)
         renumber(self._call, there, ordered, self._ground.generation)
         known = {each.id for each in there}

@@ -199,8 +199,7 @@ class NoopPlane:
     def _step(self, transaction: Transaction, now: datetime) -> tuple[list[str], list[str], list[str]]:
         """Place, serve and clear away what waits; returns the ids of what did."""
         due = self._reconciler.due(transaction, now)
-        for key in due:
-            self._reconciler.reconcile(transaction, key, now)
+        self._reconciler.reconcile(transaction, due, now)
         lb, amphora = columns(LoadBalancer), columns(Amphora)
         leaving = [each.id for each in transaction.find(Amphora, amphora.leaving.is_(True))]
         self._reporter.withdrawn(transaction, leaving, now)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hydria.controller.orders import Quartermaster
-from hydria.controller.reconcile import HOST_SILENCE
+from hydria.controller.placement import HOST_SILENCE
 from hydria.controller.reports import Reporter
 from hydria.controller.wakeup import Wakeup
 from hydria.ports import Clock

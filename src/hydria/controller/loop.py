@@ -1,6 +1,8 @@
 """The controller's loop: reconcile what is due when something changed, and now and then anyway."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -14,6 +16,12 @@ log = structlog.get_logger(__name__)
 
 # How long a lost hint or a condition outside the database may go unnoticed, seconds.
 PERIOD = 2.0
+
+# How long after a look the next one follows at the soonest (seconds): what many calls ask for is worked off together.
+PAUSE = 0.02
+
+# How many load balancers share a transaction.
+_TOGETHER = 50
 
 
 class Controller:
@@ -34,6 +42,7 @@ class Controller:
                 await self._database.aside(self.work)
             except Exception:
                 log.exception("reconcile_failed")
+            await asyncio.sleep(PAUSE)
             if not stop.is_set():
                 await self._wakeup.wait(PERIOD)
 
@@ -42,15 +51,23 @@ class Controller:
         self._wakeup.set()
 
     def work(self) -> None:
-        """Reconcile everything that is due, each in a transaction of its own; one that fails is no other's affair."""
+        """Reconcile everything that is due, many in one transaction; one that fails is no other's affair."""
         now = self._clock.now()
         try:
             if self._database.read(self._reconciler.networks_changed):
                 self._database.transact(self._reconciler.follow_networks)
         except Exception:
             log.exception("networks_not_followed")
-        for key in self._database.read(lambda tx: self._reconciler.due(tx, now)):
-            try:
-                self._database.transact(partial(self._reconciler.reconcile, key=key, now=now))
-            except Exception:
-                log.exception("reconcile_failed", load_balancer=key)
+        due = self._database.read(lambda tx: self._reconciler.due(tx, now))
+        for first in range(0, len(due), _TOGETHER):
+            self._reconcile(due[first : first + _TOGETHER], now)
+
+    def _reconcile(self, keys: Sequence[str], now: datetime) -> None:
+        try:
+            self._database.transact(partial(self._reconciler.reconcile, keys=keys, now=now))
+        except Exception:
+            if len(keys) == 1:
+                log.exception("reconcile_failed", load_balancer=keys[0])
+                return
+            for key in keys:
+                self._reconcile([key], now)

@@ -1,18 +1,18 @@
-"""Reconcile one load balancer: take its id, read the rest, bring the rows nearer to the end. May run at any time."""
+"""Reconcile load balancers: take their ids, read the rest, bring the rows nearer to the end. May run at any time."""
 
-import uuid
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 import structlog
 from msgspec import structs
-from sqlalchemy import CompoundSelect, and_, bindparam, func, not_, or_, select, union, update
+from sqlalchemy import CompoundSelect, and_, bindparam, not_, or_, select, union, update
 
 from hydria.controller.legs import release
+from hydria.controller.placement import Placement, heard_since
 from hydria.model import LoadBalancer
-from hydria.model.base import stamp
 from hydria.ports import Networking
 from hydria.store import Milestone, Transaction, columns
 from hydria.store.resources import CHILDREN, Amphora, Health, KnownHost, Traffic, tree
@@ -20,14 +20,12 @@ from hydria.store.tables import rows_of
 
 log = structlog.get_logger(__name__)
 
-# A host that has not asked for work for so long gets no new amphorae, and what waits for it fails (seconds).
-HOST_SILENCE = 90
-
 # Whose counters are those of amphorae that are gone.
 NO_AMPHORA = ""
 
 # How long a new load balancer waits for a first host before it fails (seconds).
 PATIENCE = 30
+_HOMELESS = "No host asks for work. Start an agent: hydria up, or hydria agent."
 
 
 class Reconciler:
@@ -42,7 +40,7 @@ class Reconciler:
         Those are the ones that no host serves or will serve, that must go and no host knows, and that wait for a
         host which is silent.
         """
-        found = transaction.execute(_due(), {"heard_since": _heard_since(now)})
+        found = transaction.execute(_due(), {"heard_since": heard_since(now)})
         return [key for (key,) in found]
 
     def networks_changed(self, transaction: Transaction) -> bool:
@@ -62,62 +60,61 @@ class Reconciler:
             transaction.hint("instances")
         networking.forget_altered_ports()
 
-    def reconcile(self, transaction: Transaction, key: str, now: datetime) -> None:
-        """Place, settle or clear away one load balancer."""
-        load_balancer = transaction.get(LoadBalancer, key)
-        if load_balancer is None:
-            return
-        amphorae = transaction.find(Amphora, columns(Amphora).load_balancer_id == key)
-        if load_balancer.deleted_in is not None:
-            self._clear_away(transaction, load_balancer, amphorae)
-        else:
-            self._keep(transaction, load_balancer, amphorae, now)
-        if amphorae:
-            self._miss_hosts(transaction, key, amphorae, now)
+    def reconcile(self, transaction: Transaction, keys: Sequence[str], now: datetime) -> None:
+        """Place, settle or clear away load balancers."""
+        found = transaction.among(LoadBalancer, keys)
+        of: dict[str, list[Amphora]] = defaultdict(list)
+        for amphora in transaction.among(Amphora, keys, column="load_balancer_id"):
+            of[amphora.load_balancer_id].append(amphora)
+        placement = Placement(transaction, self._networking_of(transaction), now)
+        for load_balancer in found:
+            amphorae = of[load_balancer.id]
+            if load_balancer.deleted_in is not None:
+                after = self._clear_away(transaction, load_balancer, amphorae)
+            else:
+                after = self._keep(transaction, load_balancer, amphorae, placement, now)
+            if after.observed < after.generation:
+                self._miss_hosts(transaction, after, amphorae, placement)
+        placement.put_down()
 
     def _keep(
-        self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora], now: datetime
-    ) -> None:
-        """See to it that there is an amphora that stays, and settle what it serves.
+        self,
+        transaction: Transaction,
+        load_balancer: LoadBalancer,
+        amphorae: list[Amphora],
+        placement: Placement,
+        now: datetime,
+    ) -> LoadBalancer:
+        """See to it that there is an amphora that stays, and settle what it serves; return the load balancer after it.
 
         One that leaves is waited for: the VIP's port is one leg, which is never in two namespaces. On a silent host
         it is gone, as far as anybody can say.
         """
         staying = [amphora for amphora in amphorae if not amphora.leaving]
         if staying:
-            self._settle(transaction, load_balancer, staying)
-        elif all(self._silent(transaction, amphora, now) for amphora in amphorae):
-            self._place(transaction, load_balancer, now)
-        else:
-            judged = _judged(load_balancer, amphorae)
-            if judged != load_balancer:
-                transaction.update(judged)
+            return self._settle(transaction, load_balancer, staying)
+        if all(placement.silent(amphora.host) for amphora in amphorae):
+            return self._place(transaction, load_balancer, placement, now)
+        return _written(transaction, load_balancer, _judged(load_balancer, amphorae))
 
-    def _place(self, transaction: Transaction, load_balancer: LoadBalancer, now: datetime) -> None:
-        refusal = self._networking_of(transaction).refuses_vip(load_balancer.vip_network_id)
+    def _place(
+        self, transaction: Transaction, load_balancer: LoadBalancer, placement: Placement, now: datetime
+    ) -> LoadBalancer:
+        refusal = placement.refusal(load_balancer.vip_network_id)
         if refusal is not None:
-            fail(transaction, load_balancer, refusal)
-            return
-        host = _least_loaded(transaction, now)
-        if host is None:
-            if datetime.fromisoformat(load_balancer.created_at + "Z") < now - timedelta(seconds=PATIENCE):
-                fail(transaction, load_balancer, "No host asks for work. Start an agent: hydria up, or hydria agent.")
-            return
-        amphora = Amphora(id=str(uuid.uuid4()), load_balancer_id=load_balancer.id, host=host, created_at=stamp(now))
-        transaction.insert(amphora)
-        if load_balancer.reason is not None:
-            transaction.update(structs.replace(load_balancer, reason=None, failed=0))
-        transaction.hint("instances")
-        log.info("amphora_placed", load_balancer=load_balancer.id, amphora=amphora.id, host=host)
+            return fail(transaction, load_balancer, refusal)
+        if placement.place(load_balancer):
+            return _written(transaction, load_balancer, structs.replace(load_balancer, reason=None, failed=0))
+        if datetime.fromisoformat(load_balancer.created_at + "Z") < now - timedelta(seconds=PATIENCE):
+            return fail(transaction, load_balancer, _HOMELESS)
+        return load_balancer
 
-    def _settle(self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora]) -> None:
+    def _settle(self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalancer:
         # A generation that was never asked for comes from a host that outlived a database put back from a backup.
         served = min(each.served if each.served <= load_balancer.generation else 0 for each in amphorae)
         observed = max(load_balancer.observed, served)
         settled = _judged(structs.replace(load_balancer, observed=observed), amphorae)
-        if settled == load_balancer:
-            return
-        transaction.update(settled)
+        _written(transaction, load_balancer, settled)
         if observed > load_balancer.observed:
             transaction.milestones.append(Milestone(load_balancer_id=settled.id, generation=observed, served=True))
             self._forget_deleted(transaction, settled)
@@ -126,21 +123,17 @@ class Reconciler:
                 for amphora in amphorae:
                     release(self._networking_of(transaction), amphora, tree(transaction, settled))
             log.info("load_balancer_settled", load_balancer=load_balancer.id, generation=observed)
+        return settled
 
-    def _miss_hosts(self, transaction: Transaction, key: str, amphorae: list[Amphora], now: datetime) -> None:
+    def _miss_hosts(
+        self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora], placement: Placement
+    ) -> None:
         """Say so when what is asked waits for a host that does not ask for work."""
-        load_balancer = transaction.get(LoadBalancer, key)
-        if load_balancer is None or load_balancer.observed >= load_balancer.generation:
-            return
         for amphora in amphorae:
             # Nothing but the load balancer's end waits for those that leave.
             waited_for = not amphora.leaving or load_balancer.deleted_in is not None
-            if waited_for and self._silent(transaction, amphora, now):
+            if waited_for and placement.silent(amphora.host):
                 fail(transaction, load_balancer, f"Host {amphora.host} does not ask for work. Is its agent running?")
-
-    def _silent(self, transaction: Transaction, amphora: Amphora, now: datetime) -> bool:
-        host = transaction.get(KnownHost, amphora.host, column="name")
-        return host is not None and host.seen_at < _heard_since(now)
 
     def _forget_deleted(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
         """Remove the rows of children that no host serves any more."""
@@ -154,8 +147,13 @@ class Reconciler:
             transaction.delete(Health, columns(Health).id.in_(gone))
             transaction.delete(Traffic, columns(Traffic).listener_id.in_(gone))
 
-    def _clear_away(self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora]) -> None:
-        """Have the amphorae removed from their hosts; rows and ports go last, being what remembers the work."""
+    def _clear_away(
+        self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora]
+    ) -> LoadBalancer:
+        """Have the amphorae removed from their hosts; rows and ports go last, being what remembers the work.
+
+        Returns the load balancer after it, or as it last was.
+        """
         for amphora in amphorae:
             if not amphora.leaving:
                 # A failure to serve is none to leave.
@@ -163,9 +161,7 @@ class Reconciler:
                 transaction.hint("instances")
         if amphorae:
             judged = _judged(load_balancer, [amphora for amphora in amphorae if amphora.leaving])
-            if judged != load_balancer:
-                transaction.update(judged)
-            return
+            return _written(transaction, load_balancer, judged)
         networking = self._networking_of(transaction)
         if load_balancer.vip_port_owned:
             networking.delete_port(load_balancer.vip_port_id)
@@ -178,6 +174,7 @@ class Reconciler:
         gone = Milestone(load_balancer_id=load_balancer.id, generation=load_balancer.generation, served=True)
         transaction.milestones.append(gone)
         log.info("load_balancer_deleted", load_balancer=load_balancer.id)
+        return load_balancer
 
     def forget_amphora(self, transaction: Transaction, amphora: Amphora) -> None:
         """Remove an amphora's row and ports: nothing of it is left on its host."""
@@ -233,28 +230,17 @@ def _judged(load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalance
     return load_balancer
 
 
-def _heard_since(now: datetime) -> int:
-    return int(now.timestamp()) - HOST_SILENCE
+def _written(transaction: Transaction, before: LoadBalancer, after: LoadBalancer) -> LoadBalancer:
+    """Write a load balancer if it has changed; returns it as it is now."""
+    if after != before:
+        transaction.update(after)
+    return after
 
 
-def fail(transaction: Transaction, load_balancer: LoadBalancer, reason: str) -> None:
-    """Say why the newest generation cannot be served."""
+def fail(transaction: Transaction, load_balancer: LoadBalancer, reason: str) -> LoadBalancer:
+    """Say why the newest generation cannot be served; returns the load balancer that says so."""
     failed = structs.replace(load_balancer, reason=reason, failed=load_balancer.generation)
     if failed != load_balancer:
         transaction.update(failed)
         log.warning("load_balancer_failed", load_balancer=load_balancer.id, reason=reason)
-
-
-def _least_loaded(transaction: Transaction, now: datetime) -> str | None:
-    """Return the host with the fewest amphorae of those that ask for work."""
-    host, amphora = columns(KnownHost), columns(Amphora)
-    statement = (
-        select(host.name)
-        .select_from(rows_of(KnownHost).table.outerjoin(rows_of(Amphora).table, amphora.host == host.name))
-        .where(host.seen_at >= _heard_since(now))
-        .group_by(host.name)
-        .order_by(func.count(amphora.id), host.name)
-        .limit(1)
-    )
-    row = transaction.execute(statement).first()
-    return None if row is None else str(row[0])
+    return failed

@@ -34,7 +34,7 @@ class Reporter:
         if not amphora.leaving:
             self._health(transaction, amphora, report)
         self._traffic(transaction, amphora, report)
-        self._reconciler.reconcile(transaction, amphora.load_balancer_id, now)
+        self._reconciler.reconcile(transaction, [amphora.load_balancer_id], now)
 
     def withdrawn(self, transaction: Transaction, keys: Iterable[str], now: datetime) -> None:
         """Forget amphorae of which nothing is left on their host, if they were to go."""
@@ -42,7 +42,7 @@ class Reporter:
             amphora = transaction.get(Amphora, key)
             if amphora is not None and amphora.leaving:
                 self._reconciler.forget_amphora(transaction, amphora)
-                self._reconciler.reconcile(transaction, amphora.load_balancer_id, now)
+                self._reconciler.reconcile(transaction, [amphora.load_balancer_id], now)
 
     def _health(self, transaction: Transaction, amphora: Amphora, report: Report) -> None:
         key = amphora.load_balancer_id

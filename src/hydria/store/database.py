@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
@@ -80,8 +80,7 @@ class Transaction:
 
         `shared` lets others hold it too, who also only rely on it.
         """
-        statement = _selecting(kind, column).with_for_update(read=shared)
-        row = self._connection.execute(statement, {"key": key}).mappings().first()
+        row = self._connection.execute(_holding(kind, column, shared), {"key": key}).mappings().first()
         return None if row is None else rows_of(kind).load(row)  # type: ignore[arg-type]
 
     def find(self, kind: type[S], *where: ColumnElement[bool], order_by: tuple[Any, ...] = ()) -> list[S]:
@@ -94,13 +93,17 @@ class Transaction:
         found = self._connection.execute(statement, parameters).mappings()
         return [rows.load(row) for row in found]  # type: ignore[arg-type]
 
+    def among(self, kind: type[S], keys: Sequence[str], *, column: str = "id") -> list[S]:
+        """Return the structs with these keys."""
+        return self.load(kind, _several(kind, column), {"keys": keys}) if keys else []
+
     def insert(self, *items: Struct) -> None:
         """Add structs; those of one kind go in one statement."""
         by_kind: dict[type[Struct], list[dict[str, Any]]] = {}
         for item in items:
             by_kind.setdefault(type(item), []).append(rows_of(type(item)).dump(item))
         for kind, dumped in by_kind.items():
-            self._connection.execute(_inserting(kind), dumped)
+            self._connection.execute(_inserting(kind), _one_or_all(dumped))
 
     def ensure(self, item: Struct) -> bool:
         """Add a struct unless a row has what is its own alone, its key above all; say whether it was added.
@@ -120,7 +123,7 @@ class Transaction:
             keys = {f"key_{column.name}": row[column.name] for column in rows.table.primary_key}
             by_kind.setdefault(type(item), []).append(row | keys)
         for kind, dumped in by_kind.items():
-            self._connection.execute(_updating(kind), dumped)
+            self._connection.execute(_updating(kind), _one_or_all(dumped))
 
     def delete(self, kind: type[Struct], *where: ColumnElement[bool]) -> int:
         """Remove the rows that meet all conditions; returns how many."""
@@ -149,6 +152,17 @@ def _selecting(kind: type[Struct], column: str) -> Select[Any]:
 
 
 @cache
+def _several(kind: type[Struct], column: str) -> Select[Any]:
+    table = rows_of(kind).table
+    return select(table).where(table.c[column].in_(bindparam("keys", expanding=True)))
+
+
+@cache
+def _holding(kind: type[Struct], column: str, shared: bool) -> Select[Any]:
+    return _selecting(kind, column).with_for_update(read=shared)
+
+
+@cache
 def _inserting(kind: type[Struct]) -> Insert:
     return insert(rows_of(kind).table)
 
@@ -157,6 +171,11 @@ def _inserting(kind: type[Struct]) -> Insert:
 def _updating(kind: type[Struct]) -> Update:
     table = rows_of(kind).table
     return update(table).where(*(column == bindparam(f"key_{column.name}") for column in table.primary_key))
+
+
+def _one_or_all(rows: list[dict[str, Any]]) -> Any:
+    # What goes to PostgreSQL as a batch waits for it twice.
+    return rows[0] if len(rows) == 1 else rows
 
 
 class Database:

@@ -1,5 +1,6 @@
 """Engines: what SQLite and PostgreSQL each need to be told, and which of their failures pass by themselves."""
 
+import sqlite3
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -40,8 +41,13 @@ def passing(error: DBAPIError) -> bool:
 
 
 def overtaken(error: DBAPIError) -> bool:
-    """Say whether another transaction may have made what this one found missing; once more, and it is found."""
-    return isinstance(error, IntegrityError) and getattr(error.orig, "sqlstate", None) == "23505"
+    """Say whether there is already what was to be made: by another transaction, which this one finds when it is run
+    again, or by chance, where it drew lots.
+    """
+    if not isinstance(error, IntegrityError):
+        return False
+    unique = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+    return unique or getattr(error.orig, "sqlstate", None) == "23505"
 
 
 def full(error: DBAPIError) -> bool:

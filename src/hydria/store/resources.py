@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, bindparam, case, or_, select, union_all
 
-from hydria.model import Child, HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource, Tree
+from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource, Tree
 from hydria.model.availability_zone import AvailabilityZone
 from hydria.model.availability_zone_profile import AvailabilityZoneProfile
 from hydria.model.flavor import Flavor
@@ -16,6 +16,7 @@ from hydria.model.quota import Quota
 from hydria.spec import Counters
 from hydria.store.database import Transaction
 from hydria.store.tables import columns, register, rows_of
+from hydria.store.together import Together
 
 
 class Amphora(Struct, frozen=True, kw_only=True):
@@ -83,25 +84,25 @@ register(Traffic, "traffic", key=("amphora_id", "listener_id"), index=(("load_ba
 
 def tree(transaction: Transaction, load_balancer: LoadBalancer) -> Tree:
     """Load everything below a load balancer that is not asked to go."""
-    of = {}
-    for kind in CHILDREN:
-        of[kind] = tuple(transaction.load(kind, _staying(kind), {"key": load_balancer.id}))
+    children = _staying()
+    of = children.load(transaction.execute(children.statement, {"key": load_balancer.id}))
+    for found in of.values():
+        found.sort(key=lambda child: (child.created_at, child.id))
     return Tree(
         load_balancer=load_balancer,
-        listeners=of[Listener],  # type: ignore[arg-type]
-        pools=of[Pool],  # type: ignore[arg-type]
-        members=of[Member],  # type: ignore[arg-type]
-        health_monitors=of[HealthMonitor],  # type: ignore[arg-type]
-        l7_policies=of[L7Policy],  # type: ignore[arg-type]
-        l7_rules=of[L7Rule],  # type: ignore[arg-type]
+        listeners=tuple(of[Listener]),
+        pools=tuple(of[Pool]),
+        members=tuple(of[Member]),
+        health_monitors=tuple(of[HealthMonitor]),
+        l7_policies=tuple(of[L7Policy]),
+        l7_rules=tuple(of[L7Rule]),
     )
 
 
 @cache
-def _staying(kind: type[Child]) -> Select[Any]:
-    c = columns(kind)
-    mine = select(rows_of(kind).table).where(c.load_balancer_id == bindparam("key"), c.deleted_in.is_(None))
-    return mine.order_by(c.created_at, c.id)
+def _staying() -> Together:
+    of = {kind: columns(kind) for kind in CHILDREN}
+    return Together({k: (c.load_balancer_id == bindparam("key"), c.deleted_in.is_(None)) for k, c in of.items()})
 
 
 def health_of(transaction: Transaction, load_balancer_id: str) -> dict[str, Health]:

@@ -1,5 +1,9 @@
 """The network service as the load balancers' side uses it."""
 
+import random
+from functools import partial
+from typing import Any
+
 import pytest
 from neutron import DEMO, OTHER, Cloud
 from sqlalchemy import event
@@ -44,10 +48,51 @@ async def test_addresses_are_refused_as_over_the_api(cloud: Cloud) -> None:
 
 async def test_a_port_costs_few_statements(cloud: Cloud) -> None:
     _, subnet = await cloud.inside()
+    await _vip(cloud, subnet["id"])
     statements: list[str] = []
     event.listen(cloud.database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     await _vip(cloud, subnet["id"])
-    assert len([each for each in statements if not each.startswith("BEGIN")]) <= 6
+    assert len([each for each in statements if not each.startswith("BEGIN")]) <= 4
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_ports_come_and_go_and_each_gets_the_lowest_free_address(cloud: Cloud, seed: int) -> None:
+    pools = [{"start": "10.0.0.10", "end": "10.0.0.17"}, {"start": "10.0.0.20", "end": "10.0.0.24"}]
+    _, subnet = await cloud.inside(allocation_pools=pools)
+    offered = [*range(10, 18), *range(20, 25)]
+    chance, taken = random.Random(seed), dict[int, str]()  # noqa: S311 - the same every time
+    for _ in range(150):
+        free = [number for number in offered if number not in taken]
+        match chance.choice(("give", "give", "ask", "free", "free")):
+            case "give" if free:
+                port = await _vip(cloud, subnet["id"])
+                assert port.fixed_ips[0][1] == f"10.0.0.{free[0]}"
+                taken[free[0]] = port.id
+            case "give":
+                with pytest.raises(Conflict, match="No more IP addresses"):
+                    await _vip(cloud, subnet["id"])
+            case "ask":
+                number = chance.choice([each for each in range(5, 90) if each not in taken])
+                taken[number] = (await _vip(cloud, subnet["id"], f"10.0.0.{number}")).id
+            case "free" if taken:
+                gone = taken.pop(chance.choice(sorted(taken)))
+                cloud.networking(partial(HomeNetworking.delete_port, port_id=gone))
+
+
+async def test_a_free_address_is_found_at_once_however_many_are_taken(cloud: Cloud) -> None:
+    _, subnet = await cloud.inside()
+    await _vip(cloud, subnet["id"])
+    plans: list[str] = []
+
+    def explain(connection: Any, _: Any, statement: str, parameters: Any, *__: Any) -> None:
+        if "network_addresses" in statement and not statement.startswith("EXPLAIN"):
+            rows = connection.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(row[3] for row in rows)
+
+    event.listen(cloud.database.engine, "before_cursor_execute", explain)
+    await _vip(cloud, subnet["id"])
+    assert any("ix_network_addresses_subnet_id_next" in each for each in plans)
+    assert not any("SCAN network_addresses" in each or "B-TREE" in each for each in plans)
 
 
 async def test_a_project_sees_its_own(cloud: Cloud) -> None:

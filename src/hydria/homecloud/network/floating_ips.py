@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, structs
 
-from hydria.homecloud.network import changes, plugging
+from hydria.homecloud.network import allocation, changes, plugging
 from hydria.homecloud.network.access import creator, for_admins
 from hydria.homecloud.network.faults import bad_request, fault
 from hydria.homecloud.network.forms import FloatingIpCreate, FloatingIpUpdate
@@ -49,7 +49,7 @@ def _create(call: Call) -> FloatingIp:
         # Nobody's: tenants see the floating IP, not the port that holds its address.
         project_id="",
         network_id=network.id,
-        mac_address=plugging.new_mac(call.transaction, network.id),
+        mac_address=plugging.new_mac(),
         device_id=key,
         device_owner=FLOATING_IP,
         port_security_enabled=False,
@@ -103,7 +103,7 @@ def _outside(transaction: Transaction, network: Network, form: FloatingIpCreate)
                 return subnet, str(ip)
         raise fault("InvalidIpForNetwork", ip=ip)
     for subnet in subnets:
-        if plugging.has_free(transaction, subnet):
+        if allocation.has_free(transaction, subnet):
             return subnet, None
     raise fault("IpAddressGenerationFailure", id=network.id)
 

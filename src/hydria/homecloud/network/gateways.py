@@ -80,7 +80,7 @@ def _plug(call: Call, router: Router, network: Network, form: GatewayForm) -> Po
         # Nobody's: tenants do not see the ports that their routers have outside.
         project_id="",
         network_id=network.id,
-        mac_address=plugging.new_mac(transaction, network.id),
+        mac_address=plugging.new_mac(),
         device_id=router.id,
         device_owner=ROUTER_GATEWAY,
         port_security_enabled=False,

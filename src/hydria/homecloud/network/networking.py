@@ -24,11 +24,20 @@ class HomeNetworking:
     def __init__(self, transaction: Transaction, now: datetime) -> None:
         self._transaction = transaction
         self._now = now
+        # Read by this transaction, in which nothing of a subnet changes between a look and a port on it.
+        self._known: dict[str, Subnet] = {}
 
     def subnet(self, subnet_id: str, project_id: str | None) -> ports.Subnet | None:
         """Return a subnet, or None."""
-        found = self._transaction.find(Subnet, columns(Subnet).id == subnet_id, _seen(SUBNET, project_id))
-        return _subnet(found[0]) if found else None
+        if project_id is None:
+            row = self._row(subnet_id)
+        else:
+            found = self._transaction.find(Subnet, columns(Subnet).id == subnet_id, _seen(SUBNET, project_id))
+            row = found[0] if found else None
+        if row is None:
+            return None
+        self._known[row.id] = row
+        return _subnet(row)
 
     def network_subnets(self, network_id: str, project_id: str | None) -> tuple[ports.Subnet, ...] | None:
         """Return a network's subnets, or None when the network is not there."""
@@ -45,7 +54,7 @@ class HomeNetworking:
         self, name: str, project_id: str, subnet: ports.Subnet, address: str | None, device: ports.Device
     ) -> ports.Port:
         """Allocate a port on a subnet, with this address or any free one. Raises Conflict or Invalid."""
-        row = self._transaction.get(Subnet, subnet.id)
+        row = self._row(subnet.id)
         if row is None:
             raise fault("SubnetNotFound", id=subnet.id)
         now = changes.stamp(self._now)
@@ -54,7 +63,7 @@ class HomeNetworking:
             project_id=project_id,
             network_id=row.network_id,
             name=name,
-            mac_address=plugging.new_mac(self._transaction, row.network_id),
+            mac_address=plugging.new_mac(),
             device_id=device.id,
             device_owner=device.owner,
             created_at=now,
@@ -65,7 +74,7 @@ class HomeNetworking:
 
     def add_address(self, port_id: str, subnet: ports.Subnet, address: str | None) -> ports.Port:
         """Give a port one more address. Raises Conflict or Invalid."""
-        row, port = self._transaction.get(Subnet, subnet.id), self._transaction.get(Port, port_id)
+        row, port = self._row(subnet.id), self._transaction.get(Port, port_id)
         if row is None:
             raise fault("SubnetNotFound", id=subnet.id)
         if port is None:
@@ -154,6 +163,9 @@ class HomeNetworking:
             f"Port security is disabled on the network {network_id}, and a VIP needs it there. Enable it with "
             f"'openstack network set --enable-port-security {network_id}', or use another network."
         )
+
+    def _row(self, subnet_id: str) -> Subnet | None:
+        return self._known.get(subnet_id) or self._transaction.get(Subnet, subnet_id)
 
     def _ports(self, rows: list[Port]) -> tuple[ports.Port, ...]:
         addresses = plugging.addresses_of(self._transaction, *(row.id for row in rows))

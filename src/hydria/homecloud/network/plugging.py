@@ -4,25 +4,20 @@ import ipaddress
 import random
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
-from typing import Any
 
 from msgspec import UNSET
-from sqlalchemy import Select, Text, bindparam, case, exists, select
 
-from hydria.homecloud.network import changes
-from hydria.homecloud.network.addresses import canonical, from_key, is_usable, key_of
+from hydria.homecloud.network import allocation, changes
+from hydria.homecloud.network.addresses import canonical, is_usable, key_of
 from hydria.homecloud.network.faults import fault, invalid_input
 from hydria.homecloud.network.forms import FixedIp
 from hydria.homecloud.network.rows import Address, FloatingIp, Network, Port, Subnet
 from hydria.store import Transaction, columns
-from hydria.store.tables import rows_of
 
 # What a port should have: an address of a subnet, this one or any.
 Wish = tuple[Subnet, str | None]
 
 _MAX_FIXED_IPS = 5
-_MAC_TRIES = 8
 
 _random = random.SystemRandom()
 
@@ -38,27 +33,21 @@ def unplug(transaction: Transaction, port: Port, now: datetime) -> None:
     """Remove a port; its addresses are free, and floating IPs that led to it lead nowhere."""
     for floating_ip in transaction.find(FloatingIp, columns(FloatingIp).port_id == port.id):
         changes.change(transaction, floating_ip, now, port_id=None, fixed_ip_address=None, router_id=None)
-    transaction.delete(Address, columns(Address).port_id == port.id)
+    allocation.free(transaction, *addresses_of(transaction, port.id)[port.id])
     changes.forget(transaction, port.id)
     changes.remove(transaction, port)
 
 
 def give(transaction: Transaction, port: Port, wishes: Sequence[Wish], first: int = 0) -> tuple[Address, ...]:
     """Give a port addresses, the first of them at this position. Raises a Refusal when they cannot be had."""
-    given = []
+    given: list[Address] = []
     for position, (subnet, wanted) in enumerate(wishes, start=first):
-        ip = _free(transaction, subnet) if wanted is None else _checked(transaction, subnet, wanted)
-        if ip is None:
+        if wanted is None:
+            address = allocation.take_lowest(transaction, subnet, port, position)
+        else:
+            address = allocation.take(transaction, subnet, _checked(transaction, subnet, wanted), port, position)
+        if address is None:
             raise fault("IpAddressGenerationFailure", id=port.network_id)
-        address = Address(
-            subnet_id=subnet.id,
-            key=key_of(ip),
-            next=f"{int(key_of(ip), 16) + 1:032x}",
-            ip_address=ip,
-            port_id=port.id,
-            position=position,
-        )
-        transaction.insert(address)
         given.append(address)
     return tuple(given)
 
@@ -89,18 +78,12 @@ def subnets_of(transaction: Transaction, network_id: str) -> list[Subnet]:
     return transaction.find(Subnet, c.network_id == network_id, order_by=(c.created_at, c.id))
 
 
-def has_free(transaction: Transaction, subnet: Subnet) -> bool:
-    """Say whether the subnet's pools have an address that nobody has."""
-    return _free(transaction, subnet) is not None
+def new_mac() -> str:
+    """Return a MAC address that hardly anybody has. Where somebody has, the database refuses the port's row.
 
-
-def new_mac(transaction: Transaction, network_id: str) -> str:
-    """Return a MAC address that nobody on the network has."""
-    tries = ["fa:16:3e:" + _random.randbytes(3).hex(":") for _ in range(_MAC_TRIES)]
-    c = columns(Port)
-    statement = select(c.mac_address).where(c.network_id == network_id, c.mac_address.in_(tries))
-    taken = set(transaction.execute(statement).scalars())
-    return next(mac for mac in tries if mac not in taken)
+    What makes the row is run again then, and asks for another.
+    """
+    return "fa:16:3e:" + _random.randbytes(3).hex(":")
 
 
 def check_mac(transaction: Transaction, network_id: str, mac: str) -> str:
@@ -112,33 +95,6 @@ def check_mac(transaction: Transaction, network_id: str, mac: str) -> str:
     if transaction.find(Port, c.network_id == network_id, c.mac_address == mac):
         raise fault("MacAddressInUse", network=network_id, mac=mac)
     return mac
-
-
-def _free(transaction: Transaction, subnet: Subnet) -> str | None:
-    """Return the lowest address of the pools that nobody has, or None."""
-    for pool in subnet.allocation_pools:
-        ends = {"subnet_id": subnet.id, "first": key_of(pool.start), "last": key_of(pool.end)}
-        key = transaction.execute(_lowest_free(), ends).scalar_one()
-        if key is not None:
-            return from_key(key, subnet.ip_version)
-    return None
-
-
-@cache
-def _lowest_free() -> Select[Any]:
-    table = rows_of(Address).table
-    one, other = table.alias(), table.alias()
-    subnet_id, first, last = (bindparam(name, type_=Text) for name in ("subnet_id", "first", "last"))
-    first_taken = exists().where(other.c.subnet_id == subnet_id, other.c.key == first)
-    next_taken = exists().where(other.c.subnet_id == subnet_id, other.c.key == one.c.next)
-    behind = (
-        select(one.c.next)
-        .where(one.c.subnet_id == subnet_id, one.c.key >= first, one.c.key < last, ~next_taken)
-        .order_by(one.c.key)
-        .limit(1)
-        .scalar_subquery()
-    )
-    return select(case((~first_taken, first), else_=behind))
 
 
 def _checked(transaction: Transaction, subnet: Subnet, ip: str) -> str:
@@ -166,7 +122,7 @@ def _unasked(transaction: Transaction, network_id: str, subnets: Sequence[Subnet
         if len(candidates) == 1:
             wishes.append((candidates[0], None))
         elif candidates:
-            subnet = next((each for each in candidates if has_free(transaction, each)), None)
+            subnet = next((each for each in candidates if allocation.has_free(transaction, each)), None)
             if subnet is None:
                 raise fault("IpAddressGenerationFailure", id=network_id)
             wishes.append((subnet, None))

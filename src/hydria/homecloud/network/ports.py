@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import UNSET, structs
+from sqlalchemy import update
 
-from hydria.homecloud.network import changes, plugging
+from hydria.homecloud.network import allocation, changes, plugging
 from hydria.homecloud.network.access import creator, for_admins, forbidden, may_write
 from hydria.homecloud.network.faults import fault, invalid_input
 from hydria.homecloud.network.forms import FixedIp, PairForm, PortCreate, PortUpdate
@@ -30,6 +31,7 @@ from hydria.homecloud.network.rows import (
 from hydria.homecloud.network.security_groups import default_group
 from hydria.http.operation import Call
 from hydria.store import Transaction, columns
+from hydria.store.tables import rows_of
 
 # Who has ports that only the network service itself makes and removes.
 _OWN = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP})
@@ -49,7 +51,7 @@ def _create(call: Call) -> Port:
         raise fault("UnsupportedPortDeviceOwner", op="create", owner=form.device_owner, id="of this request")
     mac = form.mac_address or None
     if mac is None:
-        mac = plugging.new_mac(transaction, network.id)
+        mac = plugging.new_mac()
     else:
         plugging.check_mac(transaction, network.id, mac)
     subnets = plugging.subnets_of(transaction, network.id)
@@ -205,8 +207,11 @@ def _move(transaction: Transaction, port: Port, asked: Sequence[FixedIp]) -> boo
         gone = [address.ip_address for address in left]
         if transaction.find(FloatingIp, f.port_id == port.id, f.fixed_ip_address.in_(gone)):
             raise fault("FipAssociated", id=port.id)
-    transaction.delete(Address, c.port_id == port.id)
-    transaction.insert(*(structs.replace(address, position=position) for position, address in enumerate(kept)))
+    allocation.free(transaction, *left)
+    for position, address in enumerate(kept):
+        # What frees others may have changed more of the row.
+        own = (c.subnet_id == address.subnet_id) & (c.key == address.key)
+        transaction.execute(update(rows_of(Address).table).where(own).values(position=position))
     plugging.give(transaction, port, missing, first=len(kept))
     return True
 

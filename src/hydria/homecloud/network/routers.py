@@ -77,7 +77,7 @@ def _add_subnet(call: Call, router: Router, subnet_id: str) -> tuple[Port, list[
         id=str(uuid.uuid4()),
         project_id=router.project_id,
         network_id=subnet.network_id,
-        mac_address=plugging.new_mac(call.transaction, subnet.network_id),
+        mac_address=plugging.new_mac(),
         device_id=router.id,
         device_owner=ROUTER_INTERFACE,
         port_security_enabled=False,

@@ -123,13 +123,13 @@ class Port(Row, frozen=True, kw_only=True):
 class Address(Struct, frozen=True, kw_only=True):
     """One address of a port; `position` is its place in the port's `fixed_ips`.
 
-    `key` and `next` are the address and its successor as hexadecimal digits of fixed width, so that a database can
-    sort addresses of both versions and find the lowest free one.
+    `key` is the address as hexadecimal digits of fixed width, so that a database can sort addresses of both versions;
+    `next` is the key of its successor while nobody has that, so that the lowest free one is found at once.
     """
 
     subnet_id: str
     key: str
-    next: str
+    next: str | None
     ip_address: str
     port_id: str
     position: int = 0
@@ -199,7 +199,9 @@ register(
     unique=(("network_id", "mac_address"),),
     index=(("project_id",), ("device_id",), ("name",), ("qos_policy_id",)),
 )
-register(Address, "network_addresses", key=("subnet_id", "key"), index=(("port_id",), ("ip_address",)))
+register(
+    Address, "network_addresses", key=("subnet_id", "key"), index=(("port_id",), ("ip_address",), ("subnet_id", "next"))
+)
 register(Router, "network_routers", index=(("project_id",), ("name",)))
 register(
     FloatingIp,

@@ -1,0 +1,86 @@
+"""Which host gets a new amphora: hosts and networks are asked once for all that one transaction places."""
+
+import uuid
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import structlog
+from sqlalchemy import Select, bindparam, func, select
+
+from hydria.model import LoadBalancer
+from hydria.model.base import stamp
+from hydria.ports import Networking
+from hydria.store import Transaction, columns
+from hydria.store.resources import Amphora, KnownHost
+from hydria.store.tables import rows_of
+
+log = structlog.get_logger(__name__)
+
+# A host that has not asked for work for so long gets no new amphorae, and what waits for it fails (seconds).
+HOST_SILENCE = 90
+
+
+class Placement:
+    """The new amphorae of one transaction, written down by `put_down`."""
+
+    def __init__(self, transaction: Transaction, networking: Networking, now: datetime) -> None:
+        self._transaction = transaction
+        self._networking = networking
+        self._now = now
+        self._refusals: dict[str, str | None] = {}
+        self._hosts: dict[str, KnownHost | None] = {}
+        # How many amphorae each host has that asks for work; None until somebody needs it.
+        self._loads: dict[str, int] | None = None
+        self._placed: list[Amphora] = []
+
+    def refusal(self, network_id: str) -> str | None:
+        """Say why a VIP on this network cannot work and what to do, or return None."""
+        if network_id not in self._refusals:
+            self._refusals[network_id] = self._networking.refuses_vip(network_id)
+        return self._refusals[network_id]
+
+    def place(self, load_balancer: LoadBalancer) -> bool:
+        """Give a load balancer an amphora on the host that has the fewest; say whether there is a host."""
+        if self._loads is None:
+            found = self._transaction.execute(_loads(), {"heard_since": heard_since(self._now)})
+            self._loads = dict(map(tuple, found))
+        if not self._loads:
+            return False
+        _, host = min((count, name) for name, count in self._loads.items())
+        self._loads[host] += 1
+        amphora = Amphora(
+            id=str(uuid.uuid4()), load_balancer_id=load_balancer.id, host=host, created_at=stamp(self._now)
+        )
+        self._placed.append(amphora)
+        log.info("amphora_placed", load_balancer=load_balancer.id, amphora=amphora.id, host=host)
+        return True
+
+    def put_down(self) -> None:
+        """Write the new amphorae."""
+        if self._placed:
+            self._transaction.insert(*self._placed)
+            self._transaction.hint("instances")
+
+    def silent(self, host: str) -> bool:
+        """Say whether a host that is known does not ask for work any more."""
+        if host not in self._hosts:
+            self._hosts[host] = self._transaction.get(KnownHost, host, column="name")
+        known = self._hosts[host]
+        return known is not None and known.seen_at < heard_since(self._now)
+
+
+def heard_since(now: datetime) -> int:
+    """Return since when a host must have asked for work (UTC seconds) not to be silent."""
+    return int(now.timestamp()) - HOST_SILENCE
+
+
+@cache
+def _loads() -> Select[Any]:
+    host, amphora = columns(KnownHost), columns(Amphora)
+    return (
+        select(host.name, func.count(amphora.id))
+        .select_from(rows_of(KnownHost).table.outerjoin(rows_of(Amphora).table, amphora.host == host.name))
+        .where(host.seen_at >= bindparam("heard_since"))
+        .group_by(host.name)
+    )
