@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
 from hydria.errors import Unavailable
-from hydria.store.engines import WIDTH, full, open_engine, overtaken, passing, unreachable
+from hydria.store.engines import full, open_engine, overtaken, passing, unreachable
 from hydria.store.hints import Wire
 from hydria.store.tables import rows_of
 
@@ -40,6 +40,9 @@ Listener = Callable[[frozenset[str]], None]
 # How often work is run that clashes with other work, before the caller is told: SQLite waits within each.
 _ATTEMPTS_EMBEDDED = 5
 _ATTEMPTS_SHARED = 20
+
+# How many transactions a server has at once in a database that is another process.
+_READERS, _WRITERS = 8, 4
 
 # A connection's options before its transaction, by whether it may write. On PostgreSQL, what writes is serializable: it
 # reads what it likes before it writes, and of two transactions that could spoil each other one is run again.
@@ -192,8 +195,11 @@ class Database:
         self._options = _EMBEDDED if self.embedded else _SHARED
         self._attempts = _ATTEMPTS_EMBEDDED if self.embedded else _ATTEMPTS_SHARED
         self._wire: Wire | None = None
-        self._threads = ThreadPoolExecutor(WIDTH, thread_name_prefix="hydria-database")
-        # Those that clashed go one after the other, so that each soon succeeds.
+        # Those that wait for their turn to write keep nobody from reading.
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="hydria-database")
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="hydria-writer")
+        # Of this server's transactions that may write one works at a time: two at once would often clash, and one of
+        # them be run for nothing. Only their commits, which wait for the disk, overlap.
         self._turn = threading.Lock()
 
     def subscribe(self, listener: Listener) -> None:
@@ -214,24 +220,20 @@ class Database:
 
         Raises Unavailable when the database stays busy or cannot be reached.
         """
-        with ExitStack() as stack:
-            for attempt in range(1, self._attempts + 1):
-                transaction = None
-                if attempt == 1:
-                    self._let_go_first()
-                try:
-                    with self._begin(writing=True) as transaction:
+        for attempt in range(1, self._attempts + 1):
+            transaction = None
+            try:
+                with self._begin(writing=True) as transaction:
+                    with self._turn:
                         result = work(transaction)
-                        transaction.done = True
-                except DBAPIError as error:
-                    _judge(error, transaction, attempt)
-                    self.retries += 1
-                    if attempt == 1 and not self.embedded:
-                        stack.enter_context(self._turn)
-                    continue
-                break
-            else:
-                raise Unavailable("The database is busy. Please try again.")
+                    transaction.done = True
+            except DBAPIError as error:
+                _judge(error, transaction, attempt)
+                self.retries += 1
+                continue
+            break
+        else:
+            raise Unavailable("The database is busy. Please try again.")
         self.writes += 1
         if transaction.milestones:
             for watcher in self._watchers:
@@ -260,20 +262,14 @@ class Database:
 
     async def run(self, work: Callable[[Transaction], R], *, writing: bool) -> R:
         """Run `work` as `transact` or `read` do; see `aside`."""
-        return await self.aside(partial(self.transact if writing else self.read, work))
+        return await self.aside(partial(self.transact if writing else self.read, work), writing=writing)
 
-    async def aside(self, act: Callable[[], R]) -> R:
+    async def aside(self, act: Callable[[], R], *, writing: bool = False) -> R:
         """Do what waits for this database; the event loop goes on meanwhile when that is another process."""
         # An embedded database answers faster than a thread is woken.
         if self.embedded:
             return act()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, act)
-
-    def _let_go_first(self) -> None:
-        """Wait for one that clashed: whoever comes new would overtake it again and again."""
-        if not self.embedded:
-            with self._turn:
-                pass
+        return await asyncio.get_running_loop().run_in_executor(self._writers if writing else self._threads, act)
 
     @contextmanager
     def _begin(self, *, writing: bool) -> Iterator[Transaction]:
@@ -291,6 +287,7 @@ class Database:
         if self._wire is not None:
             self._wire.close()
         self._threads.shutdown()
+        self._writers.shutdown()
         self.engine.dispose()
 
 

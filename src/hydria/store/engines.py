@@ -8,8 +8,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from hydria.errors import SettingsError
 
-# How many transactions a server has at once in a database that is another process.
-WIDTH = 16
+# How many connections to a database that is another process are kept.
+_KEPT = 8
 
 # PostgreSQL's serialization_failure and deadlock_detected.
 _CLASHES = ("40001", "40P01")
@@ -25,7 +25,7 @@ def open_engine(url: str, synchronous: str) -> Engine:
     if address.drivername == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
     try:
-        return create_engine(address, pool_size=WIDTH, max_overflow=WIDTH)
+        return create_engine(address, pool_size=_KEPT, max_overflow=4 * _KEPT, pool_use_lifo=True)
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"database.url: {address.drivername} needs the Python module {error.name}, which is not installed: "

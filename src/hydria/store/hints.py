@@ -14,13 +14,15 @@ log = structlog.get_logger(__name__)
 _CHANNEL = "hydria"
 # How long to wait before the way to a database that was lost is tried again (seconds).
 _RETRY = 1.0
+# How long it says nothing after it said something (seconds).
+_PAUSE = 0.01
 
 # All that may have been said while nobody listened.
 EVERYTHING = frozenset({"hosts", "instances", "legs", "topology"})
 
 
 class Wire:
-    """Tells other servers what changed, and hears what they say, in a thread of its own."""
+    """Tells other servers what changed, and hears what they say, in threads of its own: nobody waits for either."""
 
     def __init__(self, engine: Engine, heard: Callable[[frozenset[str]], None]) -> None:
         """`heard` is called with topics, from the thread."""
@@ -28,11 +30,31 @@ class Wire:
         self._heard = heard
         self._name = uuid.uuid4().hex
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="hydria-hints", daemon=True)
-        self._thread.start()
+        self._lock = threading.Lock()
+        self._untold: set[str] = set()
+        self._news = threading.Event()
+        self._ears = threading.Thread(target=self._listen, name="hydria-hints", daemon=True)
+        self._voice = threading.Thread(target=self._speak, name="hydria-hints-out", daemon=True)
+        self._ears.start()
+        self._voice.start()
 
     def tell(self, topics: frozenset[str]) -> None:
-        """Tell the other servers; when that cannot be, they look by themselves before long."""
+        """Have the other servers told soon; when that cannot be, they look by themselves before long."""
+        with self._lock:
+            self._untold |= topics
+        self._news.set()
+
+    def _speak(self) -> None:
+        while not self._stopping.is_set():
+            self._news.wait()
+            self._news.clear()
+            with self._lock:
+                topics, self._untold = frozenset(self._untold), set()
+            self._notify(topics)
+            # What many transactions say at once is said once.
+            self._stopping.wait(_PAUSE)
+
+    def _notify(self, topics: frozenset[str]) -> None:
         try:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(select(func.pg_notify(_CHANNEL, " ".join((self._name, *sorted(topics))))))
@@ -42,9 +64,11 @@ class Wire:
     def close(self) -> None:
         """Stop listening."""
         self._stopping.set()
-        # Its own voice wakes the thread.
-        self.tell(frozenset())
-        self._thread.join(timeout=2)
+        self._news.set()
+        self._voice.join(timeout=2)
+        # Its own voice wakes the one that listens.
+        self._notify(frozenset())
+        self._ears.join(timeout=2)
 
     def _listen(self) -> None:
         import psycopg  # noqa: PLC0415 - only servers with PostgreSQL have it
