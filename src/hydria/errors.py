@@ -4,6 +4,8 @@ A `Refusal` is an answer: it carries an HTTP status and a sentence for the perso
 Neutron's, Keystone's) dresses it in its own fault body. Anything else that is raised is a defect or a broken host.
 """
 
+from collections.abc import Mapping
+
 
 class HydriaError(Exception):
     """Anything that Hydria raises on purpose."""
@@ -98,6 +100,14 @@ class SettingsError(HydriaError):
 
 class HostError(HydriaError):
     """A host could not be brought to what it should serve; the message is shown to the load balancer's owner."""
+
+
+class WiringError(HostError):
+    """Networks or routers could not be made; `networks` has the reason of each network that is not whole, by id."""
+
+    def __init__(self, message: str, networks: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.networks = networks
 
 
 class AuthorityError(HydriaError):

@@ -215,6 +215,10 @@ class Topologies(Protocol):
         """Return all of it."""
         ...
 
+    def tell(self, down: Mapping[str, str]) -> None:
+        """Write down why the host could not make these networks, by id; all others are well."""
+        ...
+
 
 class Vault(Protocol):
     """Keeps what the database must not have in clear."""

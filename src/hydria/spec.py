@@ -191,3 +191,5 @@ class Reports(Struct, frozen=True, kw_only=True):
     # The newest topology that was tried, and why it could not be made, or None when it could.
     topology: int = 0
     topology_reason: str | None = None
+    # Why of each network that could not be made, by id; None where there is nothing new to say.
+    networks_down: dict[str, str] | None = None

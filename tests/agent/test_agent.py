@@ -7,7 +7,7 @@ from typing import Any
 from headquarters import Headquarters, SlowHost, eventually, working
 
 from hydria.agent.keeper import Keeper
-from hydria.errors import HostError
+from hydria.errors import HostError, WiringError
 from hydria.spec import Counters, Instance
 from support.trees import AMPHORA, instance, key, listener, member, monitor, pool
 
@@ -174,13 +174,15 @@ async def test_a_withdrawal_that_fails_is_said_and_mends(host: SlowHost, server:
 
 
 async def test_a_topology_that_fails_is_said_and_holds_nobody_up(host: SlowHost, server: Headquarters) -> None:
-    host.faults.set("wire", HostError("No bridge."), times=3)
+    host.faults.set("wire", WiringError("No bridge.", {"lan": "No bridge."}), times=3)
     server.rewire()
     async with working(host, server):
         await eventually(lambda: bool(server.heard) and server.heard[-1].topology_reason == "No bridge.")
+        assert server.heard[-1].networks_down == {"lan": "No bridge."}
         server.want(wanted())
         await settled(server)
         await eventually(lambda: server.heard[-1].topology_reason is None)
+        assert [each.networks_down for each in server.heard if each.networks_down is not None][-1] == {}
         assert host.topology == server.topology
         # It was ordered once; all else was the agent's own affair.
         assert len([each for each in server.polls if each.topology == 0]) == 1

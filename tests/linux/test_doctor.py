@@ -9,6 +9,7 @@ from wires import interface, uuid
 
 from hydria.adapters.linux.kernel import ensure_leg, ensure_switch, namespaces
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.wiring import TROUBLE
 from hydria.doctor import Finding, examine
 from hydria.locking import lock_once
 from hydria.settings import Settings
@@ -85,3 +86,12 @@ def test_more_connections_than_files_are_seen(settings: Settings) -> None:
     agent = structs.replace(settings.agent, max_connections=2_000_000)
     finding = _by_name(structs.replace(settings, agent=agent))["open files"]
     assert finding.ok == "bad" or finding.seen == "no limit"
+
+
+def test_networks_that_the_agent_could_not_make_are_seen(settings: Settings) -> None:
+    with lock_once(settings.run_dir / "agent.lock", "agent"):
+        assert _by_name(settings)["networks"].ok == "ok"
+        (settings.run_dir / TROUBLE).write_text("No bridge br0.")
+        assert (_by_name(settings)["networks"].ok, _by_name(settings)["networks"].seen) == ("bad", "No bridge br0.")
+    # Of an agent that is gone.
+    assert _by_name(settings)["networks"].ok == "ok"

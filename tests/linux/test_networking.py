@@ -12,7 +12,9 @@ from haproxies import Web, get
 from programs import Body, Product, eventually, product
 from wires import host, interface
 
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.kernel import inside, netlink
+from hydria.adapters.linux.netns import OWN
+from hydria.adapters.linux.wiring import TROUBLE
 
 NET = "/network/v2.0"
 
@@ -284,3 +286,25 @@ def test_security_groups_say_who_comes_in_and_change_at_once(cloud: Cloud) -> No
     assert cloud.product.proxy == proxy
     for each in (group, friends):
         cloud.ask("DELETE", f"security-groups/{each}")
+
+
+def test_a_flat_network_whose_bridge_is_missing_is_down_until_there_is_one(cloud: Cloud) -> None:
+    form = {"name": "lan", "provider:network_type": "flat", "provider:physical_network": "br-lan"}
+    lan = cloud.ask("POST", "networks", {"network": form})["network"]["id"]
+    trouble = cloud.product.settings.run_dir / TROUBLE
+
+    def shown() -> Body:
+        found: Body = cloud.ask("GET", f"networks/{lan}")["network"]
+        return found
+
+    eventually(lambda: shown()["status"] == "DOWN")
+    assert "Make it: ip link add br-lan type bridge." in shown()["hydria:trouble"]
+    assert trouble.read_text() == shown()["hydria:trouble"]
+    with netlink(OWN) as machine:
+        machine.link("add", ifname="br-lan", kind="bridge", state="up")
+        try:
+            eventually(lambda: shown()["status"] == "ACTIVE")
+            assert not trouble.exists()
+            cloud.ask("DELETE", f"networks/{lan}")
+        finally:
+            machine.link("del", ifname="br-lan")

@@ -31,7 +31,7 @@ from hydria.adapters.linux.kernel import (
 )
 from hydria.adapters.linux.names import GATEWAY, Names, bridge, router_leg
 from hydria.adapters.linux.wiring import Wiring
-from hydria.errors import HostError
+from hydria.errors import HostError, WiringError
 from hydria.spec import Address, FloatingIp, Interface, Network, Route, Router, Topology
 
 OWN_NAMESPACE = "/proc/thread-self/ns/net"
@@ -319,8 +319,9 @@ def test_the_gateways_interface_may_be_any_interface(cloud: Cloud) -> None:
 def test_a_flat_network_is_one_with_a_bridge_of_the_machine(cloud: Cloud) -> None:
     flat = Network(id=uuid(), physical="br-real", mtu=1400)
     topology = Topology(generation=1, networks=(flat,))
-    with pytest.raises(HostError, match="no such bridge"):
+    with pytest.raises(WiringError, match="no such bridge") as failed:
         cloud.wiring.wire(topology)
+    assert failed.value.networks.keys() == {flat.id}
     with netlink(OWN_NAMESPACE) as here:
         here.link("add", ifname="br-real", kind="bridge", state="up")
     # A container as somebody else made it: on the machine's bridge, not on ours.

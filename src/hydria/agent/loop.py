@@ -8,6 +8,7 @@ import structlog
 
 from hydria.agent.keeper import Keeper
 from hydria.agent.link import LinkError
+from hydria.errors import WiringError
 from hydria.ports import Host
 from hydria.spec import Holding, Orders, Report, Reports, Topology
 
@@ -42,12 +43,14 @@ class Agent:
         self._keepers: dict[str, Keeper] = {}
         self._topology: Topology | None = None
         self._topology_reason: str | None = None
+        # None before anything was tried.
+        self._networks_down: dict[str, str] | None = None
         self._wiring = asyncio.Lock()
         self._rewire = asyncio.Event()
         # The amphorae of which the server has not heard the newest, and what it heard last of each.
         self._unsent: set[str] = set()
         self._sent: dict[str, Report] = {}
-        self._sent_wires: tuple[int, str | None] | None = None
+        self._sent_wires: tuple[int, str | None, dict[str, str] | None] | None = None
         self._news = asyncio.Event()
         self.look_seconds = LOOK_PERIOD
 
@@ -108,17 +111,19 @@ class Agent:
     async def _wire(self) -> None:
         """Make the newest topology. One that fails is left to `_mend_wires`, and amphorae are served meanwhile."""
         async with self._wiring:
-            topology, reason = self._topology, None
+            topology, reason, down = self._topology, None, {}
             if topology is None:
                 return
             try:
                 await self._host.wire(topology)
             except Exception as error:
                 reason = str(error) or f"The host failed with {type(error).__name__}."
-                log.warning("topology_failing", generation=topology.generation, reason=reason)
+                down = dict(error.networks) if isinstance(error, WiringError) else {}
                 self._rewire.set()
-            if reason != self._topology_reason:
-                self._topology_reason = reason
+            if (reason, down) != (self._topology_reason, self._networks_down):
+                if reason is not None:
+                    log.warning("topology_failing", generation=topology.generation, reason=reason)
+                self._topology_reason, self._networks_down = reason, down
                 self._news.set()
 
     async def _mend_wires(self) -> None:
@@ -159,7 +164,7 @@ class Agent:
             for keeper in keepers
             if keeper.report not in (self._sent.get(keeper.amphora_id), _nothing(keeper))
         }
-        wires = (self._topology.generation if self._topology else 0, self._topology_reason)
+        wires = (self._topology.generation if self._topology else 0, self._topology_reason, self._networks_down)
         if not reports and not withdrawn and wires == self._sent_wires:
             return
         message = Reports(
@@ -168,6 +173,7 @@ class Agent:
             withdrawn=withdrawn,
             topology=wires[0],
             topology_reason=wires[1],
+            networks_down=self._networks_down if wires != self._sent_wires else None,
         )
         try:
             await self._link.report(message)

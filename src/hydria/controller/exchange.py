@@ -131,6 +131,8 @@ class Exchange:
         for report in reports.reports:
             self._reporter.take(transaction, report, now)
         self._reporter.withdrawn(transaction, reports.withdrawn, now)
+        if reports.networks_down is not None:
+            self._quartermaster.wired(transaction, reports.networks_down)
 
     def _refusal(self, request: Request) -> Response | None:
         given = request.headers.get("authorization", "")

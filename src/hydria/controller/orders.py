@@ -1,6 +1,6 @@
 """What a host must do next: the difference between what it holds and what its amphorae should be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from msgspec import structs
@@ -47,6 +47,10 @@ class Quartermaster:
             withdraw=tuple(withdraw),
             topology=topologies.topology() if changed else None,
         )
+
+    def wired(self, transaction: Transaction, down: Mapping[str, str]) -> None:
+        """Take in which networks a host could not make, and why."""
+        self._topologies_of(transaction).tell(down)
 
     def seen(self, transaction: Transaction, host: str, now: datetime) -> None:
         """Remember that a host asks for work."""

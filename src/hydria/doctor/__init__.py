@@ -3,7 +3,7 @@
 from hydria.doctor.finding import Finding
 from hydria.doctor.machine import clock, files, kernel, root
 from hydria.doctor.programs import haproxy, others
-from hydria.doctor.standing import directories, external_network, leftovers, port
+from hydria.doctor.standing import directories, external_network, leftovers, port, wiring
 from hydria.settings import Settings
 
 __all__ = ["Finding", "examine"]
@@ -21,5 +21,6 @@ def examine(settings: Settings) -> list[Finding]:
         port(settings),
         external_network(settings),
         leftovers(settings),
+        wiring(settings),
         clock(settings),
     ]

@@ -12,6 +12,7 @@ from pathlib import Path
 from hydria.adapters.linux.kernel import namespaces, netlink
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.netns import OWN
+from hydria.adapters.linux.wiring import TROUBLE
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.settings import Settings
 
@@ -69,6 +70,17 @@ def external_network(settings: Settings) -> Finding:
             if link != own and there.network.overlaps(wanted):
                 return bad("external network", f"{link} has {there} already", "set homecloud.external_cidr to another")
     return fine("external network", cidr)
+
+
+def wiring(settings: Settings) -> Finding:
+    """Look whether the agent that runs could make all networks and routers."""
+    if not _held(settings.run_dir / "agent.lock"):
+        return fine("networks", "no agent runs")
+    try:
+        trouble = (settings.run_dir / TROUBLE).read_text()
+    except FileNotFoundError:
+        return fine("networks", "the agent made all of them")
+    return bad("networks", trouble, "mend that; the agent tries it again by itself")
 
 
 def leftovers(settings: Settings) -> Finding:

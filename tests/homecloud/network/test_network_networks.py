@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from neutron import DEMO, Cloud
 
-from hydria.homecloud.network import bootstrap
+from hydria.homecloud.network import HomeTopologies, bootstrap
 
 
 async def test_the_external_network_is_there_from_the_start_and_only_once(cloud: Cloud) -> None:
@@ -57,6 +57,23 @@ async def test_a_network_has_neutrons_body(cloud: Cloud) -> None:
     assert (await cloud.get(f"/networks/{network['id']}"))["network"] == network
     seen = (await cloud.get(f"/networks/{network['id']}", "admin"))["network"]
     assert seen["provider:network_type"] == "local"
+
+
+async def test_a_network_that_the_host_could_not_make_is_down(cloud: Cloud) -> None:
+    made = [await cloud.make("/networks", name=name) for name in ("lan", "other")]
+    lan = made[0]["id"]
+
+    def tell(down: dict[str, str]) -> None:
+        cloud.work(lambda transaction: HomeTopologies(transaction).tell(down))
+
+    tell({lan: "No bridge.", "unknown": "No bridge either."})
+    assert await cloud.names("/networks?status=DOWN") == ["lan"]
+    network = (await cloud.get(f"/networks/{lan}"))["network"]
+    assert (network["status"], network["revision_number"], "hydria:trouble" in network) == ("DOWN", 1, False)
+    assert (await cloud.get(f"/networks/{lan}", "admin"))["network"]["hydria:trouble"] == "No bridge."
+    tell({})
+    assert await cloud.names("/networks?status=DOWN") == []
+    assert (await cloud.get(f"/networks/{lan}"))["network"]["status"] == "ACTIVE"
 
 
 async def test_a_flat_network_names_a_bridge_of_the_machine(cloud: Cloud) -> None:

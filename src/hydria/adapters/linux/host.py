@@ -24,7 +24,7 @@ from hydria.adapters.linux.pings import Pings
 from hydria.adapters.linux.remembered import Remembered
 from hydria.adapters.linux.scrapes import Scrapes
 from hydria.adapters.linux.way_back import ensure_way_back, remove_way_back
-from hydria.adapters.linux.wiring import Wiring
+from hydria.adapters.linux.wiring import TROUBLE, Wiring
 from hydria.errors import HostError
 from hydria.model import Tree
 from hydria.model.status import ServerState
@@ -99,8 +99,13 @@ class LinuxHost:
         return self._remembered.all(self._run_dir / "amphorae")
 
     async def wire(self, topology: Topology) -> None:
-        """Make networks and routers as told. Raises HostError."""
-        await asyncio.to_thread(self._wiring.wire, topology)
+        """Make networks and routers as told. Raises HostError, and leaves the reason for the doctor."""
+        try:
+            await asyncio.to_thread(self._wiring.wire, topology)
+        except HostError as error:
+            (self._run_dir / TROUBLE).write_text(str(error))
+            raise
+        (self._run_dir / TROUBLE).unlink(missing_ok=True)
 
     async def serve(self, instance: Instance) -> None:
         """Make the amphora serve the instance. Raises HostError."""

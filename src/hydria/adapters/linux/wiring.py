@@ -1,5 +1,8 @@
 """The whole topology on one machine: bridges in one namespace, routers in theirs, one link in the machine's own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from hydria.adapters.linux.kernel import (
     ensure_bridge,
     ensure_switch,
@@ -14,8 +17,20 @@ from hydria.adapters.linux.names import Names, bridge, trunk_end
 from hydria.adapters.linux.routers import Routers
 from hydria.adapters.linux.trunks import ensure_trunk, remove_trunks
 from hydria.adapters.linux.uplink import ensure_uplink, remove_uplink
-from hydria.errors import HostError
+from hydria.errors import HostError, WiringError
 from hydria.spec import Topology
+
+# The file below run_dir that says why networks or routers could not be made.
+TROUBLE = "wiring-trouble"
+
+
+@contextmanager
+def _noting(reasons: dict[str, str], key: str) -> Iterator[None]:
+    """Go on past what fails, and write down why."""
+    try:
+        yield
+    except HostError as error:
+        reasons[key] = str(error)
 
 
 class Wiring:
@@ -28,37 +43,32 @@ class Wiring:
     def wire(self, topology: Topology) -> None:
         """Make networks and routers as told and remove all others; amphorae's and hosts' legs stay.
 
-        Goes on past what fails, then raises HostError with every reason.
+        Goes on past what fails, then raises WiringError with every reason.
         """
         ensure_switch(self._names)
-        reasons: list[str] = []
+        reasons: dict[str, str] = {}
         with reporting("The bridges cannot be made"), netlink(self._names.switch) as switch:
             for network in topology.networks:
                 ensure_bridge(switch, network.id)
             remove_trunks(switch, {trunk_end(network.id) for network in topology.networks if network.physical})
         for network in topology.networks:
-            try:
-                if network.physical is not None:
+            if network.physical is not None:
+                with _noting(reasons, network.id):
                     ensure_trunk(self._names, network)
-            except HostError as error:
-                reasons.append(str(error))
         self._remove_routers({router.id for router in topology.routers})
         external = [network for network in topology.networks if network.external]
-        try:
+        with _noting(reasons, external[0].id if external else ""):
             if external:
                 ensure_uplink(self._names, external[0])
             else:
                 remove_uplink(self._names)
-        except HostError as error:
-            reasons.append(str(error))
         for router in topology.routers:
-            try:
+            with _noting(reasons, router.id):
                 self._routers.ensure(router)
-            except HostError as error:
-                reasons.append(str(error))
         self._remove_bridges({bridge(network.id) for network in topology.networks})
         if reasons:
-            raise HostError(" ".join(reasons))
+            ids = {network.id for network in topology.networks}
+            raise WiringError(" ".join(reasons.values()), {key: reasons[key] for key in reasons if key in ids})
 
     def remove_all(self) -> None:
         """Remove every link and namespace of this prefix. Processes in them are the caller's to end first."""

@@ -109,7 +109,7 @@ NETWORK = Kind(
         Network,
         **{
             "router:external": _network.external,
-            "status": literal("ACTIVE"),
+            "status": case((_network.trouble.is_(None), "ACTIVE"), else_="DOWN"),
             "provider:network_type": case((_network.physical_network.is_(None), "local"), else_="flat"),
             "provider:physical_network": _network.physical_network,
             "provider:segmentation_id": _NOTHING,

@@ -44,6 +44,8 @@ class Network(Row, frozen=True, kw_only=True):
     port_security_enabled: bool = True
     # A bridge of the machine's that the network is one with: then it is of type `flat`, else `local`.
     physical_network: str | None = None
+    # Why the host could not make it.
+    trouble: str | None = None
 
 
 class Pool(Struct, frozen=True, kw_only=True):

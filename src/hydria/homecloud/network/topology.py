@@ -1,9 +1,9 @@
 """Networks and routers as hosts make them: `hydria.ports.Topologies` over the rows, in a fixed number of statements."""
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hydria import spec
 from hydria.homecloud.network import interfaces, plugging
@@ -40,6 +40,14 @@ class HomeTopologies:
             networks=tuple(read.network(network) for network in read.networks.values()),
             routers=tuple(read.router(router) for router in read.routers),
         )
+
+    def tell(self, down: Mapping[str, str]) -> None:
+        """Write down why the host could not make these networks, by id; all others are well."""
+        c = columns(Network)
+        for network in self._transaction.find(Network, c.trouble.is_not(None) | c.id.in_(down)):
+            trouble = down.get(network.id)
+            if network.trouble != trouble:
+                self._transaction.update(structs.replace(network, trouble=trouble))
 
 
 class _Read(Struct, frozen=True, kw_only=True):

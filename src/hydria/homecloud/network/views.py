@@ -40,7 +40,7 @@ def _network(row: Network, subnets: list[str], caller: Caller) -> Body:
     body = _common(row) | {
         "name": row.name,
         "admin_state_up": row.admin_state_up,
-        "status": "ACTIVE",
+        "status": "ACTIVE" if row.trouble is None else "DOWN",
         "shared": row.shared,
         "router:external": row.external,
         "mtu": row.mtu,
@@ -60,6 +60,9 @@ def _network(row: Network, subnets: list[str], caller: Caller) -> Body:
             "provider:physical_network": row.physical_network,
             "provider:segmentation_id": None,
         }
+        if row.trouble is not None:
+            # Neutron has no word for why.
+            body["hydria:trouble"] = row.trouble
     return body
 
 
