@@ -67,9 +67,10 @@ def tuned(vip: str, configuration: Path, servers: Sequence[str], certificate: Pa
 
 
 class Made(Struct, frozen=True):
-    """One that runs: its address, and when (`time.perf_counter`) its making began."""
+    """One that runs: its address, its process, and when (`time.perf_counter`) its making began."""
 
     address: str
+    pid: int
     begun: float
 
 
@@ -81,6 +82,7 @@ class ByHand:
         self._namespace = f"{stand.names.prefix}-byhand"
         self._directory = stand.directory / "byhand"
         self._directory.mkdir(exist_ok=True)
+        self._pid_file = self._directory / "haproxy.pid"
         self._script = _SCRIPT.format(
             namespace=self._namespace,
             switch=stand.names.switch,
@@ -101,15 +103,14 @@ class ByHand:
         begun = time.perf_counter()
         try:
             subprocess.run(["sh", "-c", self._script], check=True)
-            yield Made(address, begun)
+            yield Made(address, int(self._pid_file.read_text()), begun)
         finally:
             self._end()
 
     def _end(self) -> None:
-        pid_file = self._directory / "haproxy.pid"
-        if pid_file.exists():
-            pid = int(pid_file.read_text())
+        if self._pid_file.exists():
+            pid = int(self._pid_file.read_text())
             os.kill(pid, signal.SIGKILL)
             until(lambda: not Path(f"/proc/{pid}").exists(), 10)
-            pid_file.unlink()
+            self._pid_file.unlink()
         remove_namespace(self._namespace)

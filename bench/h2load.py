@@ -1,12 +1,16 @@
-"""h2load, run in a namespace: latency at a rate that does not give way when answers are slow."""
+"""h2load, run in a namespace: how fast so many answers come, and latency at a rate that does not give way."""
 
+import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from figures import quantile
 from hydria.adapters.linux.kernel import inside
+
+_RATE = re.compile(r"finished in \S+, ([\d.]+) req/s")
 
 
 class Latency(Struct, frozen=True, kw_only=True):
@@ -15,6 +19,17 @@ class Latency(Struct, frozen=True, kw_only=True):
     p50: float
     p99: float
     p999: float
+
+
+def rate(url: str, requests: int, clients: int, arguments: Sequence[str], *, namespace: str) -> float:
+    """Ask so often over HTTP/1.1; returns answers a second. Raises RuntimeError for any answer that is no success."""
+    given = ["--h1", f"--clients={clients}", f"--requests={requests}", *arguments, url]
+    with inside(namespace):
+        said = subprocess.run(["h2load", *given], capture_output=True, text=True, check=True).stdout
+    found = _RATE.search(said)
+    if found is None or f" {requests} 2xx" not in said:
+        raise RuntimeError(f"h2load at {url}: {said}")
+    return float(found[1])
 
 
 def latency(url: str, *, rate: int, seconds: int, log: Path, namespace: str) -> Latency:

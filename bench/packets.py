@@ -2,13 +2,13 @@
 
 import contextlib
 import itertools
-import os
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ahead import ahead
 from figures import Aim, Figure, figure
 from hydria.adapters.linux.kernel import inside, remove_namespace
 from hydria.adapters.linux.names import bridge
@@ -17,7 +17,7 @@ from stand import LB, MEMBERS, NETWORK, Stand, until
 PART = "datagrams"
 _PORT = 53
 _MEMBER_PORTS = (9001, 9002)
-_FLOWS, _PAYLOAD, _BURST = 32, b"x" * 64, 64
+_FLOWS, _PAYLOAD, _BURST = 32, b"x" * 64, 16
 
 _SCRIPT = """\
 set -e
@@ -52,7 +52,7 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     with _members(stand), _balancer(stand) as vip, _by_hand(stand) as other:
         for address in (vip, other):
             _rate(stand, address, 0.5)
-        for number in range(4 if quick else 100):
+        for number in range(10 if quick else 300):
             if number % 2:
                 ours.append(_rate(stand, vip))
                 theirs.append(_rate(stand, other))
@@ -70,23 +70,22 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     )
 
 
-def _rate(stand: Stand, address: str, seconds: float = 0.3) -> float:
+def _rate(stand: Stand, address: str, seconds: float = 0.05) -> float:
     with inside(stand.client):
         flows = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(_FLOWS)]
     try:
         for flow in flows:
             flow.bind(("", next(_client_ports)))
             flow.connect((address, _PORT))
-        # What else runs on the machine is to wait: the kernel forwards in the sender's time.
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
-        before, begun = _received(stand), time.perf_counter()
-        while time.perf_counter() < begun + seconds:
-            for flow in flows:
-                for _ in range(_BURST):
-                    flow.send(_PAYLOAD)
-        return (_received(stand) - before) / (time.perf_counter() - begun)
+        # The kernel forwards in the sender's time.
+        with ahead(0):
+            before, begun = _received(stand), time.perf_counter()
+            while time.perf_counter() < begun + seconds:
+                for flow in flows:
+                    for _ in range(_BURST):
+                        flow.send(_PAYLOAD)
+            return (_received(stand) - before) / (time.perf_counter() - begun)
     finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         for flow in flows:
             flow.close()
 

@@ -61,6 +61,8 @@ class Stand:
         self.client, self.members = self.names.lab("client"), self.names.lab("members")
         self.rest = Rest("127.0.0.1", port)
         self.network_id = self.subnet_id = ""
+        # The process that answers behind all members, while it runs.
+        self.member_pid = 0
         self._settings = directory / "hydria.toml"
         told = _SETTINGS.format(directory=directory, port=port, prefix=PREFIX)
         self._settings.write_text(told + (f'[database]\nurl = "{database}"\n' if database else ""))
@@ -165,6 +167,7 @@ class Stand:
         configuration.write_text(_MEMBERS.format(binds=binds))
         with inside(self.members):
             process = subprocess.Popen(["haproxy", "-db", "-q", "-f", str(configuration)])
+        self.member_pid = process.pid
         try:
             yield
         finally:

@@ -1,20 +1,51 @@
 """Traffic through the VIP, in turn with a HAProxy that somebody tuned by hand for just this."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
+import h2load
+from ahead import ahead, processor_time, put_ahead
 from byhand import ByHand, tuned
 from figures import Aim, Figure, figure
-from h2load import Latency, latency
 from probe import first_answer
 from stand import LB, MEMBER_PORTS, MEMBERS, Stand
 from support.certificates import leaf
-from wrk import wrk
 
 PART = "traffic"
 _CONNECTIONS = 32
 # Requests a second, well below what one processor does.
 _RATE = 2000
+# Clients and members never wait for the proxy, so that it always has as much to do as there is.
+_PROXIES, _OTHERS = 0, 1
+
+
+class Proxy(Struct, frozen=True):
+    """One that is measured: where it listens, its process."""
+
+    address: str
+    pid: int
+
+
+class Kind(Struct, frozen=True):
+    """What is asked: so many times in one round, with h2load's arguments."""
+
+    name: str
+    requests: int
+    scheme: str = "http"
+    arguments: Sequence[str] = ()
+
+
+_CLOSE = ("--header=Connection: close",)
+_REQUESTS = Kind("requests", 5000)
+_KINDS = (
+    _REQUESTS,
+    Kind("new connections", 1200, arguments=_CLOSE),
+    Kind("TLS handshakes", 250, "https", _CLOSE),
+)
+# Octavia's, which says what an error of a member is.
+_MONITOR = {"type": "HTTP", "delay": 5, "timeout": 1, "max_retries": 2}
 
 
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
@@ -25,55 +56,97 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     stand.settle(1)
     configuration = stand.configuration(vip)
     bundle = leaf("bench.test")
-    _terminate(stand, balancer, stand.secret(bundle))
+    _below(stand, "listeners", "listener", _terminating(balancer, stand.secret(bundle)))
     certificate = stand.directory / "bench.pem"
     certificate.write_text(bundle.bundle)
     servers = [f"{MEMBERS}:{port}" for port in MEMBER_PORTS[:2]]
     by_hand = ByHand(stand, vip, configuration, tuned(vip, configuration, servers, certificate))
-    with by_hand.running() as other:
-        first_answer(stand.client, other.address)
-        _rate(stand, vip, 1)
-        rounds = 2 if quick else 12
-        both = (vip, other.address)
-        yield _rates("requests", rounds, lambda address: _rate(stand, address), both)
-        yield _rates("new connections", rounds, lambda address: _connects(stand, f"http://{address}/"), both)
-        yield _rates("TLS handshakes", rounds, lambda address: _connects(stand, f"https://{address}/"), both)
-        yield from _latencies(stand, rounds, both)
+    rounds = 3 if quick else 60
+    put_ahead(stand.member_pid, _OTHERS)
+    with by_hand.running() as made:
+        first_answer(stand.client, made.address)
+        both = (_amphora(stand, vip), Proxy(made.address, made.pid))
+        put_ahead(made.pid, _PROXIES)
+        for kind in _KINDS:
+            yield from _rates(stand, kind, rounds, both)
+        yield from _latencies(stand, 2 if quick else 30, both)
+        _below(stand, "healthmonitors", "healthmonitor", {**_MONITOR, "pool_id": balancer["pools"][0]["id"]})
+        both = (_amphora(stand, vip), both[1])
+        yield from _rates(stand, _REQUESTS, rounds, both, "with a HTTP monitor, so that GETs may be asked again: ")
     stand.delete(balancer["id"])
 
 
-def _terminate(stand: Stand, balancer: dict[str, Any], secret: str) -> None:
-    """Give the load balancer a second listener, which ends TLS, and wait until it serves."""
-    listener = {
+def _below(stand: Stand, collection: str, kind: str, form: dict[str, Any]) -> None:
+    """Make one more thing of the load balancer, and wait until it is served."""
+    stand.rest.call("POST", f"{LB}/{collection}", {kind: form})
+    stand.settle(1)
+
+
+def _terminating(balancer: dict[str, Any], secret: str) -> dict[str, Any]:
+    return {
         "loadbalancer_id": balancer["id"],
         "protocol": "TERMINATED_HTTPS",
         "protocol_port": 443,
         "default_pool_id": balancer["pools"][0]["id"],
         "default_tls_container_ref": secret,
     }
-    stand.rest.call("POST", f"{LB}/listeners", {"listener": listener})
-    stand.settle(1)
 
 
-def _rates(what: str, rounds: int, rate: Callable[[str], float], addresses: tuple[str, str]) -> Figure:
-    ours, theirs = _in_turn(rounds, rate, addresses)
-    return figure(
+def _amphora(stand: Stand, vip: str) -> Proxy:
+    """Return the amphora's process, which a reload replaces, put ahead."""
+    pid = int(stand.configuration(vip).with_name("haproxy.pid").read_text())
+    put_ahead(pid, _PROXIES)
+    return Proxy(vip, pid)
+
+
+class _Round(Struct, frozen=True):
+    """What one round gave: answers a second, the proxy's processor time for each (µs)."""
+
+    rate: float
+    cost: float
+
+
+def _rates(stand: Stand, kind: Kind, rounds: int, both: tuple[Proxy, Proxy], prefix: str = "") -> Iterator[Figure]:
+    def one(proxy: Proxy) -> _Round:
+        before = processor_time(proxy.pid)
+        url = f"{kind.scheme}://{proxy.address}/"
+        with ahead(_OTHERS):
+            rate = h2load.rate(url, kind.requests, _CONNECTIONS, kind.arguments, namespace=stand.client)
+        return _Round(rate, 1e6 * (processor_time(proxy.pid) - before) / kind.requests)
+
+    _in_turn(1, one, both)
+    ours, theirs = _in_turn(rounds, one, both)
+    # What is promised is promised where both do the same.
+    aims = [] if prefix else [Aim(least=0.95, ratio=True)]
+    costs = [] if prefix else [Aim(most=1 / 0.95, ratio=True)]
+    note = f"h2load with {_CONNECTIONS} connections; proxy, clients and members on one processor, before all else."
+    yield figure(
         PART,
-        f"{what} through the VIP",
+        f"{prefix}{kind.name} through the VIP",
         "per second",
-        ours,
-        floor=theirs,
-        aims=[Aim(least=0.95, ratio=True)],
-        note=f"wrk with {_CONNECTIONS} connections in the client's namespace; wrk and members share the processors.",
+        [each.rate for each in ours],
+        floor=[each.rate for each in theirs],
+        aims=aims,
+        note=note,
+    )
+    yield figure(
+        PART,
+        f"{prefix}HAProxy's processor time, {kind.name}",
+        "µs for each",
+        [each.cost for each in ours],
+        floor=[each.cost for each in theirs],
+        aims=costs,
+        note=note,
     )
 
 
-def _latencies(stand: Stand, rounds: int, addresses: tuple[str, str]) -> Iterator[Figure]:
-    def one(address: str) -> Latency:
+def _latencies(stand: Stand, rounds: int, both: tuple[Proxy, Proxy]) -> Iterator[Figure]:
+    def one(proxy: Proxy) -> h2load.Latency:
         log = stand.directory / "h2load.log"
-        return latency(f"http://{address}/", rate=_RATE, seconds=3, log=log, namespace=stand.client)
+        with ahead(_OTHERS):
+            return h2load.latency(f"http://{proxy.address}/", rate=_RATE, seconds=1, log=log, namespace=stand.client)
 
-    ours, theirs = _in_turn(rounds, one, addresses)
+    ours, theirs = _in_turn(rounds, one, both)
     for name, of in _SHARES.items():
         yield figure(
             PART,
@@ -89,27 +162,18 @@ def _latencies(stand: Stand, rounds: int, addresses: tuple[str, str]) -> Iterato
 
 T = TypeVar("T")
 
-_SHARES: dict[str, Callable[[Latency], float]] = {
+_SHARES: dict[str, Callable[[h2load.Latency], float]] = {
     "p50": lambda each: each.p50,
     "p99": lambda each: each.p99,
     "p99.9": lambda each: each.p999,
 }
 
 
-def _in_turn(rounds: int, measured: Callable[[str], T], addresses: tuple[str, str]) -> tuple[list[T], list[T]]:
-    """Measure at both addresses so often, which of them first by turns."""
+def _in_turn(rounds: int, measured: Callable[[Proxy], T], both: tuple[Proxy, Proxy]) -> tuple[list[T], list[T]]:
+    """Measure both so often, which of them first by turns."""
     ours: list[T] = []
     theirs: list[T] = []
     for number in range(rounds):
         for turn in (0, 1) if number % 2 else (1, 0):
-            (theirs if turn else ours).append(measured(addresses[turn]))
+            (theirs if turn else ours).append(measured(both[turn]))
     return ours, theirs
-
-
-def _rate(stand: Stand, address: str, seconds: float = 3) -> float:
-    return wrk(f"http://{address}/", seconds=seconds, connections=_CONNECTIONS, namespace=stand.client).rate
-
-
-def _connects(stand: Stand, url: str) -> float:
-    close = ("-H", "Connection: close")
-    return wrk(url, seconds=3, connections=_CONNECTIONS, arguments=close, namespace=stand.client).rate

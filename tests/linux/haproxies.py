@@ -16,7 +16,7 @@ from hydria.adapters.linux.names import Names
 
 
 class Web:
-    """A web server that answers `you hit: <name>`; `status` may be changed while it runs."""
+    """A web server that answers `you hit: <name>`; `status` may be changed while it runs, 0 is to hang up instead."""
 
     def __init__(
         self, names: Names, network_id: str, name: str, address: str, port: int = 80, *, via: str | None = None
@@ -42,7 +42,11 @@ class Web:
                 web.peer = self.client_address[0]
                 web.headers = self.headers.items()
                 content = f"you hit: {name}\n".encode()
-                self.send_response(web.script.pop(0) if web.script else web.status)
+                status = web.script.pop(0) if web.script else web.status
+                if not status:
+                    self.close_connection = True
+                    return
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 for header in web.answers.items():
                     self.send_header(*header)

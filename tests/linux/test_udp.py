@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +77,14 @@ async def states(machine: Machine) -> dict[str, str]:
     return dict((await machine.host.observe(AMPHORA)).servers)
 
 
+def _redirects(namespace: str) -> int:
+    """Return how many the kernel has sent there."""
+    with kernel.inside(namespace):
+        said = Path("/proc/thread-self/net/snmp").read_text()
+    names, numbers = [line.split() for line in said.splitlines() if line.startswith("Icmp:")]
+    return int(dict(zip(names, numbers, strict=True))["OutRedirects"])
+
+
 async def test_takes_turns_by_weight_and_flows_stay(machine: Machine, members: list[Echo]) -> None:
     await machine.host.serve(instance(*BASE))
     assert shares(machine.client, VIP, 20) == {"echo1": 10, "echo2": 10}
@@ -86,6 +95,12 @@ async def test_takes_turns_by_weight_and_flows_stay(machine: Machine, members: l
     await machine.host.serve(instance(*BASE[:3], echo(2, weight=256), echo(3, weight=128), generation=2))
     assert shares(machine.client, VIP, 385) == {"echo1": 1, "echo2": 256, "echo3": 128}
     assert set((await states(machine)).values()) == {"unchecked"}
+
+
+async def test_no_client_is_told_to_go_to_a_member_directly(machine: Machine, members: list[Echo]) -> None:
+    await machine.host.serve(ONE)
+    assert shares(machine.client, VIP, 2) == {"echo1": 2}
+    assert _redirects(machine.names.amphora(AMPHORA)) == 0
 
 
 async def test_a_drained_member_keeps_its_flows_and_gets_no_new_ones(machine: Machine, members: list[Echo]) -> None:

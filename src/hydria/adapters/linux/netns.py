@@ -35,6 +35,9 @@ _SYSCTLS = {
     "net.ipv4.conf.default.rp_filter": "0",
     "net.ipv4.conf.all.arp_ignore": "1",
     "net.ipv4.conf.all.arp_announce": "2",
+    # A client beside a member must not be told to go to it directly, nor each of its datagrams cost the thought.
+    "net.ipv4.conf.all.send_redirects": "0",
+    "net.ipv4.conf.default.send_redirects": "0",
     # Removing the first address of a subnet must not take the others along.
     "net.ipv4.conf.all.promote_secondaries": "1",
     "net.ipv6.conf.all.ndisc_notify": "1",

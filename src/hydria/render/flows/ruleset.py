@@ -307,14 +307,10 @@ def _hooks(services: list[_Service], ways: int) -> Iterable[_Block]:
         (("chain", "choose"), choose),
         (("chain", "forward"), forward),
         (("chain", "refuse"), [f"type filter hook input priority filter; {_OPEN}", refuse]),
-        # A client beside a member must not be told to go to it directly.
+        # A client beside a member must not be told to go to it directly. Of IPv4 the namespace says so.
         (
             ("chain", "hush"),
-            [
-                f"type filter hook output priority filter; {_OPEN}",
-                "icmp type redirect drop",
-                "icmpv6 type nd-redirect drop",
-            ],
+            [f"type filter hook output priority filter; {_OPEN}", "icmpv6 type nd-redirect drop"],
         ),
         # Answers must come back here.
         (

@@ -62,11 +62,14 @@ def _balance(pool: Pool) -> list[str]:
 
 def _second_chances(monitor: HealthMonitor | None) -> list[str]:
     """Let another member answer what one failed to, where asking twice does no harm."""
-    failures = "conn-failure empty-response"
     if monitor is not None and monitor.type in ("HTTP", "HTTPS"):
         # A monitor says what a healthy answer is: until it has noticed, an error may be a member's own.
-        failures += " 500 502 503 504"
-    return [f"retry-on {failures}", f"http-request disable-l7-retry unless {{ method {_REPEATABLE} }}"]
+        failures, chosen = "conn-failure empty-response 500 502 503 504", ""
+    else:
+        # HAProxy copies its whole buffer for each request that it may repeat, a twentieth of its time and more. Of a
+        # later request it hangs up instead of answering 502, and clients repeat that themselves (RFC 9110, 9.2.2).
+        failures, chosen = "conn-failure empty-response", "{ http_first_req } "
+    return [f"retry-on {failures}", f"http-request disable-l7-retry unless {chosen}{{ method {_REPEATABLE} }}"]
 
 
 def _server(

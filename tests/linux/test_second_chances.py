@@ -1,0 +1,75 @@
+"""What clients see of members that fail while they are asked."""
+
+import asyncio
+import http.client
+
+from haproxies import Web, get
+from machines import VIP, Machine, eventually
+
+from hydria.adapters.linux.kernel import inside
+from support.trees import AMPHORA, instance, listener, member, monitor, pool
+
+TREE = (listener(), pool(), member(1), member(2))
+
+
+async def test_a_first_request_that_a_member_does_not_answer_goes_to_another(machine: Machine, web: list[Web]) -> None:
+    web[0].status = 0
+    await machine.host.serve(instance(*TREE))
+
+    for _ in range(4):
+        assert await asyncio.to_thread(machine.get) == "web2"
+    assert web[0].requests
+
+
+async def test_what_is_not_to_be_repeated_is_not(machine: Machine, web: list[Web]) -> None:
+    web[0].status = 0
+    await machine.host.serve(instance(*TREE))
+
+    answers = [await asyncio.to_thread(get, machine.client, VIP, method="POST") for _ in range(4)]
+
+    assert sorted(status for status, _ in answers) == [200, 200, 502, 502]
+    assert (web[0].requests, web[1].requests) == (2, 2)
+
+
+async def test_a_kept_connection_ends_where_a_member_does_not_answer(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*TREE[:3]))
+    connection = _connect(machine)
+    before = await asyncio.to_thread(_ask, connection)
+
+    web[0].status = 0
+
+    # Whoever keeps a connection knows that it may end, and asks again: nobody is told of an error.
+    assert (before, await asyncio.to_thread(_ask, connection)) == (200, None)
+
+
+async def test_an_error_before_the_monitor_notices_is_nobodys(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*TREE, monitor(delay=2)))
+
+    async def checked() -> bool:
+        return set((await machine.host.observe(AMPHORA)).servers.values()) == {"up"}
+
+    await eventually(checked)
+    web[0].status = 500
+    connection = _connect(machine)
+
+    assert [await asyncio.to_thread(_ask, connection) for _ in range(6)] == [200] * 6
+
+
+def _connect(machine: Machine) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection(VIP, timeout=5)
+    with inside(machine.client):
+        connection.connect()
+    # What is cut is to be seen, not mended.
+    connection.auto_open = False
+    return connection
+
+
+def _ask(connection: http.client.HTTPConnection) -> int | None:
+    """Return the answer's status, None where the connection ended instead."""
+    try:
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        answer.read()
+    except http.client.RemoteDisconnected:
+        return None
+    return answer.status
