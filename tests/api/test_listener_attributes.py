@@ -76,6 +76,7 @@ SAY = "Validation failure: "
 HSTS = "The HSTS feature can only be used for listeners using the TERMINATED_HTTPS protocol."
 CRL = "A client authentication CA reference is required to specify a client authentication revocation list."
 CERTIFICATE = "An SNI or default certificate container reference must be provided "
+OLD = "Requested TLS versions are less than the minimum: SSLv3 < TLSv1"
 REFUSED: list[tuple[Body, str]] = [
     (protocol("TERMINATED_HTTPS"), SAY + CERTIFICATE + "for TERMINATED_HTTPS protocol listeners."),
     (
@@ -130,6 +131,7 @@ REFUSED: list[tuple[Body, str]] = [
         protocol("HTTP") | {"allowed_cidrs": ["2001:db8::/32"]},
         SAY + "CIDR 2001:db8::/32 IP version incompatible with all VIPs ['10.0.0.2'] IP version.",
     ),
+    (TLS | {"tls_versions": ["SSLv3", "TLSv1.2"]}, SAY + OLD),
 ]
 
 
@@ -151,6 +153,7 @@ async def test_what_does_not_fit(api: Api, lb: Body, attributes: Body, sentence:
         (TLS, {"client_authentication": "OPTIONAL"}, REFUSED[5][1]),
         (TLS, {"client_crl_container_ref": REF}, SAY + CRL),
         (TLS, {"tls_versions": []}, REFUSED[9][1]),
+        (TLS, {"tls_versions": ["SSLv3"]}, SAY + OLD),
         (TLS, {"tls_ciphers": "a b"}, REFUSED[7][1]),
         (protocol("HTTP"), {"hsts_max_age": 5}, SAY + HSTS),
         (

@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import stat
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +16,15 @@ import pytest
 from haproxies import Web, ask
 from machines import VIP, Machine, eventually
 from msgspec import structs
+from wires import host, interface
 
 from hydria.adapters.linux.kernel import inside
 from hydria.errors import HostError
+from hydria.model.tls import CIPHERS
 from hydria.spec import Instance
 from support import certificates
 from support.certificates import Signed
-from support.trees import AMPHORA, instance, key, listener, member, monitor, policy, pool, rule
+from support.trees import AMPHORA, NETWORK, instance, key, listener, member, monitor, policy, pool, rule
 
 PORT = 443
 BASE = (pool(), member(1), member(2))
@@ -204,6 +207,38 @@ async def test_versions_ciphers_and_protocols_are_the_listeners(machine: Machine
     await machine.host.serve(served(gap, *BASE, generation=2))
     with connected(machine, how) as wrapped:
         assert (wrapped.version(), wrapped.selected_alpn_protocol()) == ("TLSv1.3", "h2")
+
+
+@pytest.mark.parametrize("ciphers", [CIPHERS, "ECDHE-ECDSA-AES256-SHA"], ids=["default", "own"])
+async def test_old_versions_are_spoken_where_they_are_asked_for(machine: Machine, ciphers: str) -> None:
+    old: dict[str, Any] = {"tls_versions": ("TLSv1", "TLSv1.1"), "tls_ciphers": ciphers}
+    towards = pool(tls_enabled=True, tls_versions=("TLSv1",), tls_ciphers=ciphers)
+    namespace = await asyncio.to_thread(host, machine.names, "old", interface(NETWORK, "10.0.0.11/24"))
+    weak = ("-cipher", "ALL:@SECLEVEL=0")
+    bundle = machine.directory / "old.pem"
+    bundle.write_text(DEFAULT.bundle)
+
+    async def said(version: str) -> str:
+        command = ("openssl", "s_client", "-connect", f"{VIP}:{PORT}", f"-{version}", *weak, "-ign_eof")
+        with inside(machine.client):
+            client = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+        answer, _ = await asyncio.wait_for(client.communicate(b"GET / HTTP/1.0\r\n\r\n"), 10)
+        return answer.decode(errors="replace")
+
+    member_of_old = ("openssl", "s_server", "-accept", "10.0.0.11:80", "-cert", str(bundle), "-tls1", *weak, "-www")
+    with inside(namespace):
+        server = await asyncio.create_subprocess_exec(*member_of_old, stdout=DEVNULL, stderr=DEVNULL)
+    try:
+        await machine.host.serve(served(terminating(**old), towards, member(1), monitor(delay=1, max_retries=1)))
+        for version in ("tls1", "tls1_1"):
+            assert "200 ok" in await said(version)
+        assert "200 ok" not in await said("tls1_2")
+        await machine.host.serve(served(terminating(tls_ciphers=CIPHERS), towards, member(1), generation=2))
+        assert "Cipher is (NONE)" in await said("tls1_1")
+        assert "200 ok" in await said("tls1_2")
+    finally:
+        server.kill()
+        await server.wait()
 
 
 async def test_http_2_reaches_members_that_speak_http_1(machine: Machine, web: list[Web]) -> None:

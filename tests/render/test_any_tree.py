@@ -13,6 +13,7 @@ from hydria.errors import Refusal
 from hydria.model import l7_checks, listener_checks, monitor_checks, pool_checks
 from hydria.model.fields import POOL_PROTOCOLS
 from hydria.model.pool import SessionPersistence
+from hydria.model.tls import CIPHERS
 from hydria.render.haproxy import Rendering, render
 from hydria.spec import Instance
 from support import certificates
@@ -35,6 +36,9 @@ _ACTIONS = st.sampled_from(["REJECT", "REDIRECT_TO_POOL", "REDIRECT_TO_URL", "RE
 _PERSISTENCE: st.SearchStrategy[Any] = st.sampled_from([None, "SOURCE_IP", "HTTP_COOKIE", "APP_COOKIE"])
 _CIDRS = st.sampled_from([None, ("10.0.0.0/8",), ("2001:db8::/32", "192.0.2.1/32")])
 _LEAF = certificates.leaf("www.example.org").bundle
+_VERSIONS = st.lists(st.sampled_from(["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]), min_size=1, unique=True).map(tuple)
+_CIPHERS = st.sampled_from([None, CIPHERS, "TLS_AES_128_GCM_SHA256", "AES128-SHA", "ALL:!aNULL@SECLEVEL=1"])
+_ALPN = st.sampled_from([None, ("h2", "http/1.1"), ("http/1.0",)])
 
 
 class Trees:
@@ -61,6 +65,7 @@ class Trees:
         protocol = draw(_LISTENERS)
         reads = protocol in ("HTTP", "TERMINATED_HTTPS")
         secure = {"default_tls_container_ref": "leaf", "hsts_max_age": draw(st.sampled_from([None, 0, 31536000]))}
+        secure |= self._tls()
         self.make(
             listener_checks.check_new,
             listener,
@@ -77,25 +82,30 @@ class Trees:
             texts={"name": draw(_TEXT)},
         )
         if protocol != "PROMETHEUS":
-            self.pool(number, draw(st.sampled_from(POOL_PROTOCOLS[protocol])), reads=reads)
+            self.pool(number, draw(st.sampled_from(POOL_PROTOCOLS[protocol])), protocol)
         if reads and draw(st.booleans()):
             self.policy(number)
 
-    def pool(self, number: int, protocol: str, *, reads: bool) -> None:
+    def _tls(self) -> dict[str, Any]:
+        draw = self._draw
+        return {"tls_versions": draw(_VERSIONS), "tls_ciphers": draw(_CIPHERS), "alpn_protocols": draw(_ALPN)}
+
+    def pool(self, number: int, protocol: str, in_front: str) -> None:
         draw = self._draw
         kind: Any = draw(_PERSISTENCE)
-        assume(kind in (None, "SOURCE_IP") or reads or protocol == "HTTP")
         cookie = draw(_TEXT) if kind == "APP_COOKIE" else None
         values = {
             "protocol": protocol,
             "lb_algorithm": draw(_ALGORITHMS),
             "tls_enabled": draw(st.booleans()),
             "description": draw(_TEXT),
+            **self._tls(),
         }
         persistence = SessionPersistence(type=kind, cookie_name=cookie) if kind else None
         made = pool(number, **values, session_persistence=persistence)
         try:
             pool_checks.check_new(made)
+            listener_checks.check_pool(in_front, made)
         except Refusal:
             assume(False)
         self.children.append(made)
@@ -103,6 +113,7 @@ class Trees:
         self.twins.append(pool(number, **values, session_persistence=harmless))
         for each in (1, 2):
             place = {"pool_id": key("2", number), "weight": draw(st.sampled_from([0, 1, 256])), "backup": each == 2}
+            place["monitor_port"] = draw(st.sampled_from([None, 8080]))
             same = member(10 * number + each, **place, address=f"10.0.0.{each}")
             self.children.append(same)
             self.twins.append(same)
@@ -112,7 +123,8 @@ class Trees:
     def monitor(self, number: int, protocol: str) -> None:
         draw = self._draw
         kind = draw(_MONITORS)
-        http = {"http_method": draw(st.sampled_from(["GET", "HEAD"])), "http_version": "1.1"}
+        http: dict[str, Any] = {"http_method": draw(st.sampled_from(["GET", "HEAD"])), "http_version": "1.1"}
+        http["domain_name"] = draw(st.sampled_from([None, "www.example.org.", "192.0.2.1"]))
         self.make(
             lambda made: monitor_checks.check_new(made, protocol),
             monitor,

@@ -27,7 +27,7 @@ def check_ciphers(ciphers: str | None) -> None:
 
 
 def check_versions(versions: Sequence[str] | None) -> None:
-    """Refuse an empty list and versions that are none. Raises Invalid."""
+    """Refuse an empty list, versions that are none, and one that no host has. Raises Invalid."""
     if versions is None:
         return
     if not versions:
@@ -38,6 +38,9 @@ def check_versions(versions: Sequence[str] | None) -> None:
     wrong = [version for version in versions if version not in _ALL_VERSIONS]
     if wrong:
         raise unfit(f"Invalid TLS versions: {', '.join(wrong)}")
+    if "SSLv3" in versions:
+        # OpenSSL has it no longer. An operator of Octavia's can set such a minimum.
+        raise unfit("Requested TLS versions are less than the minimum: SSLv3 < TLSv1")
 
 
 def check_alpn(protocols: Sequence[str] | None) -> None:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from hydria.model import Listener, Pool, Tree
 from hydria.model.references import Purpose, references_of
+from hydria.model.tls import CIPHERS
 from hydria.render.quoting import quote
 
 # Where the files are, and what their names end in.
@@ -21,6 +22,9 @@ _ENDS: dict[Purpose, str] = {"certificate": CERTIFICATE, "ca": AUTHORITY, "crl":
 _VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 # HAProxy's names, where they are others.
 _HAPROXYS = {"TLSv1": "TLSv1.0"}
+# OpenSSL speaks them only where its level of security is lowered, and Octavia's default ciphers have none for them.
+_OLD = ("TLSv1", "TLSv1.1")
+_FOR_OLD = ("ECDHE-ECDSA-AES128-SHA", "ECDHE-RSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA", "ECDHE-RSA-AES256-SHA")
 _AUTHENTICATION = {"OPTIONAL": "optional", "MANDATORY": "required"}
 
 
@@ -85,7 +89,7 @@ def bind_words(listener: Listener, directory: str) -> str:
         words += ["ca-file", kept["ca"], "verify", _AUTHENTICATION[listener.client_authentication]]
         if "crl" in kept:
             words += ["crl-file", kept["crl"]]
-    words += _ciphers(listener.tls_ciphers)
+    words += _ciphers(listener)
     words += _versions(listener.tls_versions)
     words += _protocols("alpn", listener.alpn_protocols)
     return " " + " ".join(map(quote, words))
@@ -116,7 +120,7 @@ def server_words(pool: Pool, directory: str) -> list[str]:
         words += ["crl-file", kept["crl"]]
     # The name that the client asked for is the one that the member is asked for.
     words += ["sni", "ssl_fc_sni"]
-    words += _ciphers(pool.tls_ciphers)
+    words += _ciphers(pool)
     words += _versions(pool.tls_versions)
     return words + _protocols("alpn", pool.alpn_protocols)
 
@@ -147,13 +151,19 @@ def _paths(resource: Listener | Pool, directory: str) -> dict[str, str]:
     return {each.purpose: place(directory, each.name) for each in _files_of(resource)}
 
 
-def _ciphers(ciphers: str | None) -> list[str]:
+def _ciphers(resource: Listener | Pool) -> list[str]:
     """Return the ciphers of TLS 1.3, which OpenSSL takes apart from all others, and the others."""
-    named = (ciphers or "").split(":")
-    newest = ":".join(name for name in named if name.startswith("TLS_"))
-    others = ":".join(name for name in named if name and not name.startswith("TLS_"))
-    words = ["ciphers", others] if others else []
-    return [*words, "ciphersuites", newest] if newest else words
+    old = any(version in _OLD for version in resource.tls_versions or ())
+    named = (resource.tls_ciphers or (CIPHERS if old else "")).split(":")
+    newest = [name for name in named if name.startswith("TLS_")]
+    others = [name for name in named if name and not name.startswith("TLS_")]
+    if old:
+        if not others or ":".join(named) == CIPHERS:
+            others += _FOR_OLD
+        if not any("@SECLEVEL" in name for name in others):
+            others.append("@SECLEVEL=0")
+    words = ["ciphers", quote(":".join(others))] if others else []
+    return [*words, "ciphersuites", quote(":".join(newest))] if newest else words
 
 
 def _versions(versions: Sequence[str] | None) -> list[str]:
