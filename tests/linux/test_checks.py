@@ -1,5 +1,6 @@
-"""Health that HAProxy cannot find out: pings of its members, and SCTP by raw packets."""
+"""Health that HAProxy cannot find out: pings of its members, and SCTP by raw packets; and IPv6 in what it asks."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,8 @@ from haproxies import Web
 from machines import VIP, Machine, eventually
 
 from hydria.adapters.linux.kernel import sysctl
-from support.trees import AMPHORA, NETWORK, instance, key, listener, member, monitor, pool
+from hydria.model.load_balancer import AdditionalVip
+from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
 
 BASE = (listener(), pool(), member(1), member(2))
 QUICK = {"delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
@@ -59,6 +61,22 @@ async def test_members_that_do_not_answer_pings_get_no_requests(machine: Machine
     sysctl(web[1].namespace, "net.ipv4.icmp_echo_ignore_all", "0")
     await eventually(lambda: known("up", "up"))
     assert {machine.get() for _ in range(4)} == {"web1", "web2"}
+
+
+async def test_a_member_without_another_name_is_asked_for_by_its_address(machine: Machine) -> None:
+    six = await asyncio.to_thread(Web, machine.names, NETWORK, "six", "2001:db8::11")
+    try:
+        whole = (listener(), pool(), member(1, address="2001:db8::11"), monitor(http_version="1.1", **QUICK))
+        vip = AdditionalVip(subnet_id=key("d", 3), ip_address="2001:db8::10")
+        await machine.host.serve(instance(*whole, root=load_balancer(additional_vips=(vip,))))
+
+        async def up() -> bool:
+            return (await machine.host.observe(AMPHORA)).servers[key("3", 1)] == "up"
+
+        await eventually(up)
+        assert ("host", "[2001:db8::11]:80") in six.headers
+    finally:
+        six.stop()
 
 
 async def test_sctp_is_carried_and_checked(machine: Machine, speakers: list[sctp.Member]) -> None:

@@ -40,7 +40,7 @@ _SWEEP = 1.0
 
 # What HAProxy needs of file descriptors besides two for each connection, of which checks and listeners may take a part.
 # More of them get more in steps: what is set aside is in the configuration, and another number is a reload.
-_SPARE_DESCRIPTORS, _OF_CHECKS, _STEP = 200, 100, 500
+_SPARE_DESCRIPTORS, _OF_CHECKS, _STEP = 500, 400, 500
 
 
 class _Amphora(Struct, kw_only=True):

@@ -4,8 +4,16 @@ from ipaddress import ip_address
 
 from hydria.model import HealthMonitor, Member, Pool
 from hydria.render.haproxy import tls
+from hydria.render.haproxy.hello import client_hello
 from hydria.render.haproxy.parts import PROXY_PROTOCOLS
 from hydria.render.quoting import quote
+
+# An alert is an answer of TLS too.
+_HELLO = (
+    "option tcp-check",
+    f"tcp-check send-binary {client_hello()}",
+    f"tcp-check expect min-recv 5 rbinary {quote('^1[56]03')} ok-status L6OK error-status L6RSP tout-status L6TOUT",
+)
 
 # The member's own address and port, IPv6 in brackets: who names no host asks for that one, as clients do.
 _MEMBER_ITSELF = quote(r"%[bc_dst,regsub(.*:.*,[\0])]:%[bc_dst_port]")
@@ -15,7 +23,7 @@ def check_lines(pool: Pool, monitor: HealthMonitor) -> list[str]:
     """Return what a monitor asks of the backend of its pool."""
     lines = [f"timeout check {max(1, monitor.timeout)}s"]
     if monitor.type == "TLS-HELLO":
-        return [*lines, "option ssl-hello-chk"]
+        return [*lines, *_HELLO]
     if monitor.type not in ("HTTP", "HTTPS"):
         return lines
     send = f"http-check send meth {monitor.http_method} uri {quote(monitor.url_path or '/')}"
