@@ -65,6 +65,10 @@ class Balancer:
             default_tls_container_ref=self.secrets[0],
         )
         rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/nowhere"}
+        self.datagrams = self.make("pools", "pool", lb_algorithm="ROUND_ROBIN", **{**below, "protocol": "UDP"})
+        self.make(f"pools/{self.datagrams}/members", "member", **self.member(MEMBER_PORTS[0]))
+        self.qos_policy = stand.qos_policy(max_kbps=2_000_000, max_burst_kbps=200_000)
+        self.security_group = stand.security_group(protocol="tcp", port_range_min=80, port_range_max=443)
         self.policy = self.make("l7policies", "l7policy", action="REJECT", listener_id=self.listener)
         self.rule = self.make(f"l7policies/{self.policy}/rules", "rule", **rule)
         self.settle()
@@ -166,6 +170,11 @@ def _changes(balancer: Balancer) -> list[Change]:
     elsewhere = {**nowhere, "value": "/elsewhere"}
     certificates = [{"default_tls_container_ref": secret} for secret in balancer.secrets]
     cookie = {"type": "HTTP_COOKIE"}
+    root = f"loadbalancers/{balancer.body['id']}"
+    dns = {"protocol": "UDP", "protocol_port": 53, "default_pool_id": balancer.datagrams}
+    dns["loadbalancer_id"] = balancer.body["id"]
+    qos = [{"vip_qos_policy_id": each} for each in (None, balancer.qos_policy)]
+    groups = [{"vip_sg_ids": each} for each in ([], [balancer.security_group])]
     return [
         put("name of a listener", listener, "listener", {"name": "a"}, {"name": "b"}),
         post("pool that nothing uses", "pools", "pool", unused),
@@ -190,4 +199,7 @@ def _changes(balancer: Balancer) -> list[Change]:
         put("value of an L7 rule", f"l7policies/{balancer.policy}/rules/{balancer.rule}", "rule", nowhere, elsewhere),
         put("certificate renewed", f"listeners/{balancer.terminating}", "listener", *certificates),
         post("listener added, removed", "listeners", "listener", other),
+        post("UDP listener added, removed", "listeners", "listener", dns),
+        put("QoS policy of the VIP", root, "loadbalancer", *qos),
+        put("security group of the VIP", root, "loadbalancer", *groups),
     ]

@@ -209,6 +209,23 @@ class Stand:
             return refused.status == 404
         return False
 
+    def qos_policy(self, **rule: Any) -> str:
+        """Make a QoS policy that limits what is sent; returns its id."""
+        net = "/network/v2.0"
+        made = self.rest.call("POST", f"{net}/qos/policies", {"policy": {"name": "bench"}})["policy"]["id"]
+        rules = f"{net}/qos/policies/{made}/bandwidth_limit_rules"
+        self.rest.call("POST", rules, {"bandwidth_limit_rule": rule})
+        return str(made)
+
+    def security_group(self, **rule: Any) -> str:
+        """Make a security group with one rule for what comes in; returns its id."""
+        net = "/network/v2.0"
+        made = self.rest.call("POST", f"{net}/security-groups", {"security_group": {"name": "bench"}})
+        key = made["security_group"]["id"]
+        form = {"security_group_id": key, "direction": "ingress", **rule}
+        self.rest.call("POST", f"{net}/security-group-rules", {"security_group_rule": form})
+        return str(key)
+
     def settle(self, count: int) -> None:
         """Wait until so many load balancers are there, all of them ACTIVE."""
         path = f"{LB}/loadbalancers?provisioning_status=ACTIVE&fields=id"

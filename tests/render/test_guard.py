@@ -41,7 +41,7 @@ def complaint(text: str) -> str:
 
 @pytest.mark.parametrize("name", CASES)
 def test_renders_as_the_golden_file_which_nft_accepts(name: str) -> None:
-    text = render_guard(CASES[name], "eth0")
+    text = render_guard(CASES[name], "eth0", (443, 80))
     file = GOLDEN / f"{name}.nft"
     if os.environ.get("GOLDEN") == "write":
         file.write_text(text)
@@ -50,15 +50,15 @@ def test_renders_as_the_golden_file_which_nft_accepts(name: str) -> None:
 
 
 def test_without_groups_nothing_is_left() -> None:
-    assert complaint(render_guard(None, "eth0")) == ""
-    assert "{" not in render_guard(None, "eth0")
+    assert complaint(render_guard(None, "eth0", ())) == ""
+    assert "{" not in render_guard(None, "eth0", ())
 
 
 def test_what_is_no_address_is_refused() -> None:
     with pytest.raises(ValueError, match="does not appear"):
-        render_guard((GuardRule(ethertype="IPv4", sources=("1.2.3.4 } accept; drop",)),), "eth0")
+        render_guard((GuardRule(ethertype="IPv4", sources=("1.2.3.4 } accept; drop",)),), "eth0", ())
     with pytest.raises(ValueError, match="invalid literal"):
-        render_guard((GuardRule(ethertype="IPv4", protocol="6 accept"),), "eth0")
+        render_guard((GuardRule(ethertype="IPv4", protocol="6 accept"),), "eth0", ())
 
 
 PORTS = st.integers(1, 65535)
@@ -81,4 +81,4 @@ RULES = st.builds(
 @settings(max_examples=40)
 @given(st.lists(RULES, max_size=12).map(tuple))
 def test_every_rule_that_the_api_takes_is_read_by_nft(rules: tuple[GuardRule, ...]) -> None:
-    assert complaint(render_guard(rules, "eth0")) == ""
+    assert complaint(render_guard(rules, "eth0", ())) == ""

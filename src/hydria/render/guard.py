@@ -1,5 +1,6 @@
 """What security groups let into a VIP, as nftables text: one transaction that replaces what was there. Pure."""
 
+from collections.abc import Collection
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from hydria.spec import GuardRule
@@ -16,11 +17,11 @@ _WITH_PORTS = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
 _ICMP, _ICMPV6 = 1, 58
 
 
-def render_guard(rules: tuple[GuardRule, ...] | None, link: str) -> str:
+def render_guard(rules: tuple[GuardRule, ...] | None, link: str, ports: Collection[int]) -> str:
     """Return the text for `nft -f` in the amphora's namespace; None lets everything in by the link.
 
-    Answers, and what asks for neighbours, always pass. It stands before any translation of addresses. Raises
-    ValueError for what is no address or protocol.
+    Answers, and what asks for neighbours, always pass. `ports` are those on which the amphora takes connections of
+    TCP. It stands before any translation of addresses. Raises ValueError for what is no address or protocol.
     """
     # Naming the table first makes the deletion good whether or not it was there.
     begin = f"table inet {TABLE}\ndelete table inet {TABLE}\n"
@@ -29,8 +30,11 @@ def render_guard(rules: tuple[GuardRule, ...] | None, link: str) -> str:
     lines = [
         "type filter hook prerouting priority mangle; policy accept;",
         f'iifname != "{link}" accept',
+        # The amphora's own connections, which come from other ports. What the kernel remembers of flows would not do:
+        # it knows nothing of those that were there before the rules.
+        f"{_elsewhere(ports)}tcp flags & (syn | ack) != syn accept",
         # What clients began is asked again for each packet: what no rule lets in any more ends at once.
-        "ct direction reply accept",
+        "meta l4proto != tcp ct direction reply accept",
         "ct state related accept",
         "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept",
         *dict.fromkeys(line for rule in rules for line in _lines(rule)),
@@ -38,6 +42,10 @@ def render_guard(rules: tuple[GuardRule, ...] | None, link: str) -> str:
     ]
     body = "".join(f"        {line}\n" for line in lines)
     return f"{begin}table inet {TABLE} {{\n    chain guard {{\n{body}    }}\n}}\n"
+
+
+def _elsewhere(ports: Collection[int]) -> str:
+    return f"tcp dport != {{ {', '.join(map(str, sorted(ports)))} }} " if ports else ""
 
 
 def _lines(rule: GuardRule) -> list[str]:

@@ -1,6 +1,7 @@
 """Who may speak to an amphora's VIP: the rules of security groups in its namespace."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from hydria.adapters.linux import nft
@@ -23,12 +24,15 @@ class Guard:
         # What was loaded, and into which namespace (its inode).
         self._loaded: tuple[int, str] | None = None
 
-    def ensure(self, rules: tuple[GuardRule, ...] | None) -> None:
-        """Let in what the rules say, everything without; the namespace is there. Raises HostError."""
+    def ensure(self, rules: tuple[GuardRule, ...] | None, ports: Collection[int]) -> None:
+        """Let in what the rules say, everything without; the namespace is there. Raises HostError.
+
+        `ports` are those on which the amphora takes connections of TCP.
+        """
         if rules is None and not self._file.exists():
             return
         try:
-            text = render_guard(rules, self._link)
+            text = render_guard(rules, self._link, ports)
         except ValueError as error:
             raise HostError(f"A security group's rule cannot be kept: {error}.") from error
         wanted = os.stat(namespace_path(self._namespace)).st_ino, text

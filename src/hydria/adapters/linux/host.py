@@ -29,7 +29,7 @@ from hydria.errors import HostError
 from hydria.model import Tree
 from hydria.model.status import ServerState
 from hydria.ports import Observation
-from hydria.render.haproxy import Rendering, Surroundings, render, spared, tls
+from hydria.render.haproxy import Rendering, Surroundings, ports, render, spared, tls
 from hydria.settings import AgentSettings
 from hydria.spec import Instance, Topology
 
@@ -205,7 +205,7 @@ class LinuxHost:
     def _connect(self, amphora: _Amphora, namespace: str, instance: Instance) -> None:
         kernel.ensure_namespace(namespace)
         # Before there is an address to speak to.
-        amphora.guard.ensure(instance.interfaces[0].guard)
+        amphora.guard.ensure(instance.interfaces[0].guard, ports(instance))
         for index, interface in enumerate(instance.interfaces):
             kernel.ensure_leg(self._names, namespace, f"eth{index}", interface)
             if index == 0 and len(instance.interfaces) > 1:

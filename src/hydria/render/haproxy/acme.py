@@ -7,20 +7,20 @@ from hydria.render.haproxy.prometheus import INTERNAL
 from hydria.render.quoting import quote
 from hydria.spec import Instance
 
-_PORT = 80
+PORT = 80
 _PATH = "/.well-known/acme-challenge/"
 
 
 def challenge_lines(instance: Instance, listener: Listener) -> list[str]:
     """Return what stands in the frontend of a listener, before what may redirect or reject."""
-    return _answers(instance) if listener.protocol == "HTTP" and listener.protocol_port == _PORT else []
+    return _answers(instance) if listener.protocol == "HTTP" and listener.protocol_port == PORT else []
 
 
 def challenge_frontend(instance: Instance) -> Section | None:
     """Return a section for a port 80 that no listener has, or None where none is needed."""
     answers = _answers(instance)
     taken = any(
-        each.protocol_port == _PORT and each.admin_state_up and each.protocol not in DATAGRAM
+        each.protocol_port == PORT and each.admin_state_up and each.protocol not in DATAGRAM
         for each in instance.tree.listeners
     )
     if not answers or taken or not instance.tree.load_balancer.admin_state_up:
@@ -29,7 +29,7 @@ def challenge_frontend(instance: Instance) -> Section | None:
     return [
         f"frontend {INTERNAL}acme",
         "mode http",
-        f"bind {','.join(endpoint(each, _PORT) for each in addresses)}",
+        f"bind {','.join(endpoint(each, PORT) for each in addresses)}",
         "timeout client 10s",
         *answers,
         "http-request return status 404",

@@ -2,7 +2,7 @@
 
 from hydria.model.pool_checks import DATAGRAM
 from hydria.render.haproxy import tls
-from hydria.render.haproxy.acme import challenge_frontend
+from hydria.render.haproxy.acme import PORT, challenge_frontend
 from hydria.render.haproxy.backend import backend
 from hydria.render.haproxy.frontend import frontend
 from hydria.render.haproxy.logs import ring
@@ -40,6 +40,12 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
         tables=tuple(tables),
         files=tls.files(tree, instance.secrets, surroundings.directory),
     )
+
+
+def ports(instance: Instance) -> frozenset[int]:
+    """Return the ports on which HAProxy may take connections."""
+    listeners = {each.protocol_port for each in instance.tree.listeners if each.protocol not in DATAGRAM}
+    return frozenset(listeners | ({PORT} if instance.challenges else set()))
 
 
 def spared(instance: Instance) -> bool:

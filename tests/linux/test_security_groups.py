@@ -1,0 +1,76 @@
+"""Security groups of a VIP on a running amphora: what they let in, and what must not notice that they came."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import nullcontext
+from threading import Event, Thread
+
+import pytest
+from machines import VIP, Machine
+from msgspec import structs
+from wires import host, interface
+
+from hydria.adapters.linux.kernel import inside
+from hydria.spec import GuardRule, Instance
+from support.trees import NETWORK, instance, listener, member, pool
+
+OPEN = GuardRule(ethertype="IPv4", protocol="tcp", port_min=80, port_max=80)
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
+
+UNGUARDED = instance(listener(), pool(), member(1))
+
+
+def guarded(*rules: GuardRule) -> Instance:
+    leg = structs.replace(UNGUARDED.interfaces[0], guard=rules)
+    return structs.replace(UNGUARDED, interfaces=(leg,), generation=2)
+
+
+class Slow:
+    """A member that answers one connection, and only when it may."""
+
+    def __init__(self, namespace: str) -> None:
+        self.asked, self.may_answer = Event(), Event()
+        with inside(namespace):
+            self._listening = socket.create_server(("10.0.0.11", 80))
+        self._thread = Thread(target=self._answer, daemon=True)
+        self._thread.start()
+
+    def _answer(self) -> None:
+        taken, _ = self._listening.accept()
+        with taken:
+            while taken.recv(1000):
+                self.asked.set()
+                self.may_answer.wait(10)
+                taken.sendall(RESPONSE)
+
+    def close(self) -> None:
+        self._listening.close()
+
+
+@pytest.fixture
+def slow(machine: Machine) -> Iterator[Slow]:
+    member = Slow(host(machine.names, "slow", interface(NETWORK, "10.0.0.11/24")))
+    yield member
+    member.close()
+
+
+@pytest.mark.parametrize("rules", [(OPEN,), ()])
+async def test_the_first_rules_hold_for_what_is_under_way_and_break_nothing_else(
+    machine: Machine, slow: Slow, rules: tuple[GuardRule, ...]
+) -> None:
+    await machine.host.serve(UNGUARDED)
+    with inside(machine.client):
+        going = socket.create_connection((VIP, 80), timeout=5)
+    with going:
+        going.sendall(REQUEST)
+        assert await asyncio.to_thread(slow.asked.wait, 5)
+        await machine.host.serve(guarded(*rules))
+        slow.may_answer.set()
+        # What the member answers arrives, though the kernel remembers nothing of when it was asked.
+        assert (await asyncio.to_thread(going.recv, 100)).endswith(b"done")
+        going.settimeout(5 if rules else 0.3)
+        going.sendall(REQUEST)
+        with nullcontext() if rules else pytest.raises(TimeoutError):
+            assert (await asyncio.to_thread(going.recv, 100)).endswith(b"done")
