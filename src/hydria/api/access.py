@@ -1,6 +1,10 @@
 """Who may see and change what: every handler comes to its resource through here, and so does every generation."""
 
+from functools import cache
 from typing import Any
+
+from sqlalchemy import bindparam, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from hydria.api.kinds import LOAD_BALANCER, Kind
 from hydria.api.quotas import Quotas
@@ -23,9 +27,12 @@ def immutable(title: str, key: str) -> Conflict:
     return Conflict(f"{title} {key} is immutable and cannot be updated.")
 
 
-def visible(call: Call, kind: Kind, key: str) -> Seen:
-    """Return a resource that the caller may read. Raises NotFound also for what is another project's, Forbidden."""
-    found = read(call.transaction, kind, key)
+def visible(call: Call, kind: Kind, key: str, *, whole: bool = False) -> Seen:
+    """Return a resource that the caller may read. Raises NotFound also for what is another project's, Forbidden.
+
+    `whole` looks at what stands beside it, too.
+    """
+    found = read(call.transaction, kind, key, whole=whole)
     if found is None:
         raise missing(kind, key)
     project_id = found.resource.project_id
@@ -35,9 +42,9 @@ def visible(call: Call, kind: Kind, key: str) -> Seen:
     return found
 
 
-def permitted(call: Call, kind: Kind, key: str) -> Seen:
+def permitted(call: Call, kind: Kind, key: str, *, whole: bool = False) -> Seen:
     """Return a resource that the caller may read and do the operation to. Raises NotFound, Forbidden."""
-    found = visible(call, kind, key)
+    found = visible(call, kind, key, whole=whole)
     call.authorise(found.resource.project_id)
     return found
 
@@ -67,33 +74,29 @@ class Changes:
         self._strict = strict_immutable
         self.quotas = quotas
 
-    def begin(self, transaction: Transaction, seen: Seen, *, below: bool = False, **values: Any) -> LoadBalancer:
+    def begin(
+        self, transaction: Transaction, seen: Seen, *, below: bool = False, ending: str | None = None
+    ) -> LoadBalancer:
         """Count one more change of the load balancer that `seen` is or belongs to, and return it as it is now.
 
-        `below` says that something is made below `seen`; `values` are set in the load balancer too. Raises Conflict for
-        what is being deleted, and under `strict_immutable` for what is pending.
+        `below` says that something is made below `seen`; `ending` is the time of the change when it asks the load
+        balancer to go. Raises Conflict for what is being deleted, and under `strict_immutable` for what is pending.
         """
         if isinstance(seen.resource, Child) and seen.resource.deleted_in is not None:
             raise immutable(seen.kind.title, seen.resource.id)
         if seen.progress.deleted_in is not None or (self._strict and _pending(seen.progress)):
             raise immutable("Load Balancer", seen.load_balancer_id) if below else _not_now(seen)
-        rows = rows_of(LoadBalancer)
-        c = columns(LoadBalancer)
-        statement = (
-            rows.table.update()
-            .where(c.id == seen.load_balancer_id)
-            .values(generation=c.generation + 1, **values)
-            .returning(rows.table)
-        )
         transaction.hint("instances")
-        begun = rows.load(transaction.execute(statement).mappings().one())  # type: ignore[arg-type]
+        told = {"key": seen.load_balancer_id} | ({} if ending is None else {"now": ending})
+        counted = transaction.execute(_counting(ending=ending is not None), told)
+        begun = rows_of(LoadBalancer).load(counted.mappings().one())  # type: ignore[arg-type]
         transaction.milestones.append(Milestone(load_balancer_id=begun.id, generation=begun.generation, served=False))
         return begun
 
     def end(self, transaction: Transaction, seen: Seen, now: str) -> LoadBalancer:
         """Ask what `seen` is to go, and return its load balancer as it is now. Raises Conflict as `begin` does."""
         if isinstance(seen.resource, LoadBalancer):
-            return self.begin(transaction, seen, deleted_in=columns(LoadBalancer).generation + 1, updated_at=now)
+            return self.begin(transaction, seen, ending=now)
         load_balancer = self.begin(transaction, seen)
         table = rows_of(seen.kind.struct).table
         gone = table.update().where(table.c.id == seen.resource.id)
@@ -106,6 +109,16 @@ class Changes:
         if going and self._strict:
             raise _not_now(seen)
         return going
+
+
+@cache
+def _counting(*, ending: bool) -> ReturningUpdate[Any]:
+    """Count one more change of a load balancer, which may be that it is to go."""
+    table, c = rows_of(LoadBalancer).table, columns(LoadBalancer)
+    counted = update(table).where(c.id == bindparam("key")).values(generation=c.generation + 1)
+    if ending:
+        counted = counted.values(deleted_in=c.generation + 1, updated_at=bindparam("now"))
+    return counted.returning(table)
 
 
 def _pending(progress: Progress) -> bool:

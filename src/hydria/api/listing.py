@@ -11,7 +11,7 @@ from msgspec import json as msgspec_json
 from sqlalchemy import Boolean, ColumnElement, Integer, Row, Select, and_, case, cast, false, func, not_, or_, select
 
 from hydria.api.kinds import L7_RULE, LOAD_BALANCER, MEMBER, POOL, Kind
-from hydria.api.views import HIDDEN, bodies, seen, selection
+from hydria.api.views import HIDDEN, body, seen, selection
 from hydria.errors import Invalid
 from hydria.http.operation import Call, denied
 from hydria.model import HealthMonitor, LoadBalancer, Pool
@@ -43,9 +43,10 @@ class Catalogue(Struct, frozen=True):
 def listing(call: Call, kind: Kind, *where: ColumnElement[bool]) -> dict[str, Any]:
     """Answer a list request: the page of resources that the caller may see, and links to the pages beside it."""
     c = columns(kind.struct)
-    rows, links = page(call, Catalogue(selection(kind), _known(kind), c.id, c.tags), *where, *_scope(call, kind))
-    found = [seen(kind, row) for row in rows]
-    shown = [chosen(body, call) for body in bodies(call.transaction, kind, found)]
+    catalogue = Catalogue(selection(kind, whole=True), _known(kind), c.id, c.tags)
+    rows, links = page(call, catalogue, *where, *_scope(call, kind))
+    found = [seen(kind, row, whole=True) for row in rows]
+    shown = [chosen(body(call.transaction, kind, each), call) for each in found]
     return {kind.plural: shown, f"{kind.plural}_links": links}
 
 

@@ -84,11 +84,11 @@ class ResourceApi(Collection):
         return self.made(call, seen)
 
     def _show(self, call: Call) -> Any:
-        seen = self.check_path(call, visible(call, self.kind, call.path["id"]))
+        seen = self.check_path(call, visible(call, self.kind, call.path["id"], whole=True))
         return tagged(seen, {self.kind.root: chosen(body(call.transaction, self.kind, seen), call)})
 
     def _put(self, call: Call) -> Any:
-        seen = self.check_path(call, permitted(call, self.kind, call.path["id"]))
+        seen = self.check_path(call, permitted(call, self.kind, call.path["id"], whole=True))
         self.check_update(call, seen.resource, call.form)
         load_balancer = self._changes.begin(call.transaction, seen)
         # Its own row carries the new generation; a child's does not.

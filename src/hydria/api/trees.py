@@ -3,10 +3,11 @@
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Self
 
 from msgspec import UNSET, Struct, structs
-from sqlalchemy import select
+from sqlalchemy import Select, Text, bindparam, select
 
 from hydria.api.kinds import Kind
 from hydria.api.quotas import Quotas
@@ -161,12 +162,8 @@ class Planting:
 
     def new_member(self, form: MemberAlone, pool: Pool) -> Member:
         """Add a member to a pool that is there. Raises Conflict when the pool has its address and port."""
-        c, monitor, listener = columns(Member), columns(HealthMonitor), columns(Listener)
-        place = (c.address == form.address) & (c.protocol_port == form.protocol_port)
-        twice = select(c.id).where(c.pool_id == pool.id, place, c.deleted_in.is_(None)).exists()
-        checked = select(monitor.id).where(monitor.pool_id == pool.id, monitor.deleted_in.is_(None)).exists()
-        fronted = select(listener.id).where(listener.default_pool_id == pool.id).exists()
-        taken, monitored, in_front = tuple(self._call.transaction.execute(select(twice, checked, fronted)).one())
+        asked = {"pool": pool.id, "ip": form.address, "port": form.protocol_port}
+        taken, monitored, in_front = tuple(self._call.transaction.execute(_around_member(), asked).one())
         _check_twice(form, {(form.address, form.protocol_port)} if taken else set())
         self._checked[pool.id], self._fronted[pool.id] = bool(monitored), bool(in_front)
         return self._member(form, pool)
@@ -297,6 +294,18 @@ class Planting:
 
 
 _REDIRECTS = ("redirect_pool_id", "redirect_url", "redirect_prefix", "redirect_http_code")
+
+
+@cache
+def _around_member() -> Select[bool, bool, bool]:
+    """Say of a new member's pool whether it has the member's place, a monitor, and a listener in front of it."""
+    c, monitor, listener = columns(Member), columns(HealthMonitor), columns(Listener)
+    pool = bindparam("pool", type_=Text)
+    place = (c.address == bindparam("ip")) & (c.protocol_port == bindparam("port"))
+    twice = select(c.id).where(c.pool_id == pool, place, c.deleted_in.is_(None)).exists()
+    checked = select(monitor.id).where(monitor.pool_id == pool, monitor.deleted_in.is_(None)).exists()
+    fronted = select(listener.id).where(listener.default_pool_id == pool).exists()
+    return select(twice, checked, fronted)
 
 
 def policies_of(call: Call, listener_id: str) -> list[L7Policy]:

@@ -3,14 +3,13 @@
 The number of statements does not depend on how many resources are shown.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Executable, Row, Select, bindparam, literal, select, union_all
+from sqlalchemy import Column, ColumnElement, Label, Row, RowMapping, ScalarSelect, Select, bindparam, func, select
 
 from hydria.api.kinds import HEALTH_MONITOR, L7_POLICY, L7_RULE, LISTENER, LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource
@@ -23,28 +22,38 @@ from hydria.store.tables import rows_of
 # What a load balancer keeps for itself.
 HIDDEN = INTERNAL | {"generation", "observed", "failed", "reason", "vip_port_owned", "pool_id", "l7policy_id"}
 
-Related = dict[str, dict[str, list[str]]]
+Related = dict[str, list[str]]
+
+_BESIDE = "beside_"
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """A resource as it was read: with its load balancer's progress and what its host says of it."""
+    """A resource as it was read: with its load balancer's progress and what its host says of it.
+
+    `related` has the ids of what stands beside it, None where nobody looked.
+    """
 
     kind: Kind
     resource: Resource
     progress: Progress
     operating_status: str
     load_balancer_id: str
+    related: Related | None = None
 
 
 @cache
-def selection(kind: Kind) -> Select[Any]:
-    """Return the statement that reads resources of a kind with what their statuses are read off."""
+def selection(kind: Kind, *, whole: bool = False) -> Select[Any]:
+    """Return the statement that reads resources of a kind with what their statuses are read off.
+
+    `whole` reads the ids of what stands beside each, too.
+    """
     table, lb, health = rows_of(kind.struct).table, columns(LoadBalancer), columns(Health)
     statement = select(
         table,
         lb.id.label("lb_id"),
         *(lb[name].label(f"lb_{name}") for name in Progress.__struct_fields__),
         health.operating_status,
+        *(_beside(kind) if whole else ()),
     )
     joined = table.outerjoin(rows_of(Health).table, health.id == table.c.id)
     if kind is not LOAD_BALANCER:
@@ -52,8 +61,8 @@ def selection(kind: Kind) -> Select[Any]:
     return statement.select_from(joined)
 
 
-def seen(kind: Kind, row: Row[Any]) -> Seen:
-    """Return what a row of `selection` says."""
+def seen(kind: Kind, row: Row[Any], *, whole: bool = False) -> Seen:
+    """Return what a row of `selection` says, both with the same `whole`."""
     values = row._mapping
     return Seen(
         kind=kind,
@@ -61,32 +70,31 @@ def seen(kind: Kind, row: Row[Any]) -> Seen:
         progress=Progress(**{name: values[f"lb_{name}"] for name in Progress.__struct_fields__}),
         operating_status=values["operating_status"] or "OFFLINE",
         load_balancer_id=values["lb_id"],
+        related=_related(kind, values) if whole else None,
     )
 
 
-def read(transaction: Transaction, kind: Kind, key: str) -> Seen | None:
+def read(transaction: Transaction, kind: Kind, key: str, *, whole: bool = False) -> Seen | None:
     """Return one resource, or None."""
-    row = transaction.execute(_one(kind), {"key": key}).first()
-    return None if row is None else seen(kind, row)
+    row = transaction.execute(_one(kind, whole), {"key": key}).first()
+    return None if row is None else seen(kind, row, whole=whole)
 
 
 @cache
-def _one(kind: Kind) -> Select[Any]:
-    return selection(kind).where(columns(kind.struct).id == bindparam("key"))
-
-
-def bodies(transaction: Transaction, kind: Kind, found: Sequence[Seen]) -> list[dict[str, Any]]:
-    """Return the bodies of resources of one kind, as Octavia writes them."""
-    related = _related(transaction, kind, [item.resource.id for item in found])
-    return [dressed(kind, item, related.get(item.resource.id, {})) for item in found]
+def _one(kind: Kind, whole: bool) -> Select[Any]:
+    return selection(kind, whole=whole).where(columns(kind.struct).id == bindparam("key"))
 
 
 def body(transaction: Transaction, kind: Kind, item: Seen) -> dict[str, Any]:
-    """Return the body of one resource."""
-    return bodies(transaction, kind, [item])[0]
+    """Return the body of one resource, as Octavia writes it."""
+    related = item.related
+    if related is None:
+        row = transaction.execute(_besides(kind), {"key": item.resource.id}).one() if _beside(kind) else None
+        related = {} if row is None else _related(kind, row._mapping)
+    return dressed(kind, item, related)
 
 
-def dressed(kind: Kind, item: Seen, related: dict[str, list[str]]) -> dict[str, Any]:
+def dressed(kind: Kind, item: Seen, related: Related) -> dict[str, Any]:
     """Return a resource's body with the ids of what stands beside it, by their names in `_SHAPES`."""
     resource = item.resource
     plain = {name: getattr(resource, name) for name in resource.__struct_fields__ if name not in HIDDEN}
@@ -104,51 +112,51 @@ def _ids(values: Iterable[str]) -> list[dict[str, str]]:
     return [{"id": value} for value in values]
 
 
-def _load_balancer(plain: dict[str, Any], _: Seen, related: dict[str, list[str]]) -> dict[str, Any]:
+def _load_balancer(plain: dict[str, Any], _: Seen, related: Related) -> dict[str, Any]:
     return {**plain, "listeners": _ids(related.get("listeners", ())), "pools": _ids(related.get("pools", ()))}
 
 
-def _listener(plain: dict[str, Any], item: Seen, related: dict[str, list[str]]) -> dict[str, Any]:
+def _listener(plain: dict[str, Any], item: Seen, related: Related) -> dict[str, Any]:
     policies = _ids(related.get("policies", ()))
     headers = plain["insert_headers"] or {}
     beside = {"loadbalancers": _ids([item.load_balancer_id]), "l7policies": policies}
     return {**plain, **beside, "insert_headers": headers}
 
 
-def _pool(plain: dict[str, Any], item: Seen, related: dict[str, list[str]]) -> dict[str, Any]:
+def _pool(plain: dict[str, Any], item: Seen, related: Related) -> dict[str, Any]:
     monitors = related.get("monitors", [])
     return {
         **plain,
         "loadbalancers": _ids([item.load_balancer_id]),
         # A listener may send to it by default and by its policies.
-        "listeners": _ids(dict.fromkeys(related.get("listeners", ()))),
+        "listeners": _ids(dict.fromkeys([*related.get("listeners", ()), *related.get("redirecting", ())])),
         "members": _ids(related.get("members", ())),
         # Octavia leaves it out where there is none.
         **({"healthmonitor_id": monitors[0]} if monitors else {}),
     }
 
 
-def _member(plain: dict[str, Any], _: Seen, __: dict[str, list[str]]) -> dict[str, Any]:
+def _member(plain: dict[str, Any], _: Seen, __: Related) -> dict[str, Any]:
     return plain
 
 
-def _health_monitor(plain: dict[str, Any], item: Seen, _: dict[str, list[str]]) -> dict[str, Any]:
+def _health_monitor(plain: dict[str, Any], item: Seen, _: Related) -> dict[str, Any]:
     assert isinstance(item.resource, HealthMonitor)  # noqa: S101 - by the table
     version = plain["http_version"]
     return {**plain, "http_version": float(version) if version else None, "pools": _ids([item.resource.pool_id])}
 
 
-def _l7_policy(plain: dict[str, Any], _: Seen, related: dict[str, list[str]]) -> dict[str, Any]:
+def _l7_policy(plain: dict[str, Any], _: Seen, related: Related) -> dict[str, Any]:
     return {**plain, "rules": _ids(related.get("rules", ()))}
 
 
-def _l7_rule(plain: dict[str, Any], _: Seen, __: dict[str, list[str]]) -> dict[str, Any]:
+def _l7_rule(plain: dict[str, Any], _: Seen, __: Related) -> dict[str, Any]:
     # The one kind of resource without a name.
     del plain["name"]
     return plain
 
 
-_Shape = Callable[[dict[str, Any], Seen, dict[str, list[str]]], dict[str, Any]]
+_Shape = Callable[[dict[str, Any], Seen, Related], dict[str, Any]]
 _SHAPES: dict[str, _Shape] = {
     LOAD_BALANCER.root: _load_balancer,
     LISTENER.root: _listener,
@@ -160,41 +168,52 @@ _SHAPES: dict[str, _Shape] = {
 }
 
 
-def _part(name: str, kind: type[Resource], owner: str) -> Select[Any]:
+def _ids_of(kind: type[Resource], owner: str, of: Column[Any], order: tuple[str, ...] = ()) -> ScalarSelect[Any]:
+    """Select the ids of those of a kind whose `owner` is the resource that a row is of, one after another."""
     c = columns(kind)
-    among = c[owner].in_(bindparam("ids", expanding=True))
-    return select(literal(name), c[owner], c.id).where(among, c.deleted_in.is_(None))
+    mine = select(c.id).where(c[owner] == of, c.deleted_in.is_(None)).order_by(*(c[name] for name in order))
+    return _strung(mine.correlate(of.table).subquery().c.id)
 
 
-def _redirecting() -> Select[Any]:
+def _redirecting(pool_id: Column[Any]) -> ScalarSelect[Any]:
     """Select the listeners of policies that send to a pool and can match."""
     c, rule = columns(L7Policy), columns(L7Rule)
-    among = c.redirect_pool_id.in_(bindparam("ids", expanding=True))
     ruled = select(rule.id).where(rule.l7policy_id == c.id, rule.deleted_in.is_(None)).exists()
-    statement = select(literal("listeners"), c.redirect_pool_id, c.listener_id)
-    return statement.where(among, c.deleted_in.is_(None), c.admin_state_up.is_(True), ruled)
+    statement = select(c.listener_id.label("id")).where(c.redirect_pool_id == pool_id)
+    statement = statement.where(c.deleted_in.is_(None), c.admin_state_up.is_(True), ruled)
+    return _strung(statement.correlate(pool_id.table).subquery().c.id)
 
 
-_BESIDE: dict[str, Executable] = {
-    LOAD_BALANCER.root: union_all(
-        _part("listeners", Listener, "load_balancer_id"), _part("pools", Pool, "load_balancer_id")
-    ),
-    LISTENER.root: _part("policies", L7Policy, "listener_id").order_by(columns(L7Policy).position),
-    L7_POLICY.root: _part("rules", L7Rule, "l7policy_id").order_by(columns(L7Rule).created_at, columns(L7Rule).id),
-    POOL.root: union_all(
-        _part("listeners", Listener, "default_pool_id"),
-        _redirecting(),
-        _part("members", Member, "pool_id"),
-        _part("monitors", HealthMonitor, "pool_id"),
-    ),
-}
+def _strung(ids: ColumnElement[Any]) -> ScalarSelect[Any]:
+    return select(func.aggregate_strings(ids, ",")).scalar_subquery()
 
 
-def _related(transaction: Transaction, kind: Kind, ids: Sequence[str]) -> Related:
-    """Return the ids of what stands beside resources, by their own ids and by names."""
-    found: Related = defaultdict(lambda: defaultdict(list))
-    if ids and kind.root in _BESIDE:
-        for row in transaction.execute(_BESIDE[kind.root], {"ids": ids}):
-            name, owner, key = tuple(row)
-            found[owner][name].append(key)
-    return found
+@cache
+def _beside(kind: Kind) -> tuple[Label[Any], ...]:
+    """Say in SQL what stands beside a resource: for each name, ids with commas between them."""
+    key: Any = columns(kind.struct).id
+    said: dict[str, ScalarSelect[Any]] = {}
+    if kind is LOAD_BALANCER:
+        said["listeners"] = _ids_of(Listener, "load_balancer_id", key)
+        said["pools"] = _ids_of(Pool, "load_balancer_id", key)
+    elif kind is LISTENER:
+        said["policies"] = _ids_of(L7Policy, "listener_id", key, ("position",))
+    elif kind is L7_POLICY:
+        said["rules"] = _ids_of(L7Rule, "l7policy_id", key, ("created_at", "id"))
+    elif kind is POOL:
+        said["listeners"] = _ids_of(Listener, "default_pool_id", key)
+        said["redirecting"] = _redirecting(key)
+        said["members"] = _ids_of(Member, "pool_id", key)
+        said["monitors"] = _ids_of(HealthMonitor, "pool_id", key)
+    return tuple(each.label(_BESIDE + name) for name, each in said.items())
+
+
+@cache
+def _besides(kind: Kind) -> Select[Any]:
+    return select(*_beside(kind)).where(columns(kind.struct).id == bindparam("key"))
+
+
+def _related(kind: Kind, values: RowMapping) -> Related:
+    """Return the ids of what stands beside a resource by their names in `_SHAPES`."""
+    told = ((each.name.removeprefix(_BESIDE), values[each.name]) for each in _beside(kind))
+    return {name: ids.split(",") if ids else [] for name, ids in told}

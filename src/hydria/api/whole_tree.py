@@ -3,7 +3,7 @@
 from typing import Any
 
 from hydria.api.kinds import HEALTH_MONITOR, L7_POLICY, L7_RULE, LISTENER, LOAD_BALANCER, MEMBER, POOL, Kind
-from hydria.api.views import Seen, bodies, dressed, seen, selection
+from hydria.api.views import Seen, dressed, seen, selection
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Member, Resource
 from hydria.store import Transaction, columns
 
@@ -40,10 +40,11 @@ def whole_tree(transaction: Transaction, root: Seen) -> Body:
 def _below(transaction: Transaction, kind: Kind, root: Seen) -> list[tuple[str, Body]]:
     """Return the bodies of a kind below a load balancer, each with the id of what it stands in."""
     c = columns(kind.struct)
-    statement = selection(kind).where(c.load_balancer_id == root.resource.id).order_by(c.created_at, c.id)
-    found = [seen(kind, row) for row in transaction.execute(statement)]
     # Only a pool shows ids that are not put in in full here.
-    shown = bodies(transaction, kind, found) if kind is POOL else [dressed(kind, each, {}) for each in found]
+    whole = kind is POOL
+    statement = selection(kind, whole=whole).where(c.load_balancer_id == root.resource.id).order_by(c.created_at, c.id)
+    found = [seen(kind, row, whole=whole) for row in transaction.execute(statement)]
+    shown = [dressed(kind, each, each.related or {}) for each in found]
     return list(zip((_owner(each.resource) for each in found), shown, strict=True))
 
 
