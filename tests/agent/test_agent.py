@@ -368,6 +368,27 @@ async def test_a_restarted_agent_serves_what_it_remembers_before_it_hears_anythi
     assert host.calls.count(("serve", AMPHORA)) == 2
 
 
+async def test_of_a_part_that_it_serves_meanwhile_the_server_hears_nothing(
+    host: SlowHost, server: Headquarters
+) -> None:
+    # What a host makes of an instance whose secrets it lost.
+    host.instances[AMPHORA] = wanted(0)
+    server.want(wanted(4))
+    server.away = True
+    async with working(host, server, look_seconds=0.01):
+        await eventually(lambda: AMPHORA in host.running)
+        host.take_down(key("3", 1))
+        await eventually(lambda: host.calls.count(("observe", AMPHORA)) > 2)
+        host.hanging.add(("serve", AMPHORA))
+        server.come_back()
+        await eventually(lambda: held(server) == 4)
+        assert server.polls[0].amphorae == {AMPHORA: 0}
+        assert server.reports(AMPHORA) == []
+        host.release()
+        await settled(server, 4)
+    assert host.instances == {AMPHORA: wanted(4)}
+
+
 async def test_what_is_deleted_while_the_agent_is_dead_goes(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server):
         server.want(wanted(), wanted(amphora_id=OTHER))
