@@ -59,6 +59,19 @@ async def test_members_change_under_load_without_a_reload(machine: Machine, web:
     assert machine.pid == pid
 
 
+async def test_many_members_come_without_a_reload_and_can_be_checked(machine: Machine, web: list[Web]) -> None:
+    few = (listener(), pool(), member(1))
+    many = (*few, *(member(number, address="10.0.0.99", weight=0) for number in range(2, 302)))
+    await machine.host.serve(instance(*few))
+    before = machine.pid
+
+    await machine.host.serve(instance(*many, generation=2))
+    assert (machine.pid, machine.get()) == (before, "web1")
+
+    await machine.host.serve(instance(*many, monitor(delay=60), generation=3))
+    assert machine.get() == "web1"
+
+
 async def test_everything_else_changes_under_load_without_a_loss(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
     first = machine.pid

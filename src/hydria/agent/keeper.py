@@ -109,6 +109,8 @@ class Keeper:
             return
         await self._host.serve(wanted)
         self._served = wanted
+        # What happened until now is seen at once.
+        self._curious = False
         seen = await self._host.observe(self.amphora_id)
         self._well_since = self._loop.time()
         self._tell(_report(wanted, seen))

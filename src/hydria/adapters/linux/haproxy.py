@@ -158,7 +158,7 @@ class Haproxy:
         """Delete the servers whose last connection has ended; says whether some are left."""
         if self.process is None:
             self._leaving.clear()
-        self._leaving = [each for each in self._leaving if not await haproxy_socket.forget(self._socket, each)]
+        self._leaving = await haproxy_socket.forget(self._socket, self._leaving)
         return bool(self._leaving)
 
     async def end(self) -> None:
@@ -199,10 +199,15 @@ class Haproxy:
     async def _change(self, rendering: Rendering, planned: list[Step]) -> None:
         self._changing.touch()
         self._rendering = None
-        await haproxy_socket.apply(self._socket, planned)
         self._write_files(rendering.files)
         self._candidate.write_text(rendering.text)
-        await self._check()
+        # The text takes a while to be looked through, and what runs is no worse for what it is told meanwhile.
+        checked, applied = await asyncio.gather(
+            self._check(), haproxy_socket.apply(self._socket, planned), return_exceptions=True
+        )
+        for each in (checked, applied):
+            if each is not None:
+                raise each
         self._candidate.rename(self._directory / "haproxy.cfg")
         self._remove_files(rendering.files)
         self._changing.unlink()

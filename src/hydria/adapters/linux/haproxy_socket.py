@@ -210,10 +210,17 @@ async def _have(path: str, command: str, expected: str, content: str = "") -> No
         raise HostError(f"HAProxy refuses '{command}': {answer[:300] or 'no answer'}")
 
 
-async def forget(path: str, server: Server) -> bool:
-    """Delete a server that takes nothing any more; False while it still has connections."""
-    answer = await ask(path, f"del server {server.backend}/{server.name}")
-    return "deleted" in answer or "No such server" in answer
+async def forget(path: str, servers: Sequence[Server]) -> list[Server]:
+    """Delete servers that take nothing any more; returns those that still have connections. Raises HostError."""
+    if not servers:
+        return []
+    running = await session(path)
+    try:
+        answers = await running.ask_all([f"del server {each.backend}/{each.name}" for each in servers])
+    finally:
+        running.close()
+    gone = ("deleted", "No such server")
+    return [each for each, said in zip(servers, answers, strict=True) if not any(word in said for word in gone)]
 
 
 def _checked(server: Server, marked: Collection[str]) -> bool:

@@ -53,6 +53,8 @@ class _Amphora(Struct, kw_only=True):
     tally: Tally
     lock: asyncio.Lock
     known: dict[str, ServerState] = {}
+    # How many legs it has, as long as we know of no other.
+    legs: int | None = None
     sweeper: asyncio.Task[None] | None = None
     finishing: Finishing
 
@@ -177,6 +179,9 @@ class LinuxHost:
         key = instance.amphora_id
         namespace = self._names.amphora(key)
         make_directory(self._directory(key))
+        legs = len(instance.interfaces)
+        if amphora.legs != legs:
+            amphora.legs = None
         await asyncio.to_thread(self._connect, amphora, namespace, instance)
         before = amphora.haproxy.process
         before_pid = before.pid if before is not None else None
@@ -197,7 +202,9 @@ class LinuxHost:
             raise HostError("HAProxy ended right after its start.")
         await amphora.pings.converge(instance.tree)
         await amphora.flows.converge(instance.tree, len(instance.interfaces))
-        await asyncio.to_thread(self._disconnect, namespace, instance)
+        if amphora.legs is None:
+            await asyncio.to_thread(self._disconnect, namespace, instance)
+            amphora.legs = legs
         self._remembered.write(instance)
         if amphora.sweeper is None or amphora.sweeper.done():
             amphora.sweeper = asyncio.create_task(self._sweep(amphora))
@@ -298,7 +305,8 @@ def _possible_connections(tree: Tree) -> int:
     if descriptors == resource.RLIM_INFINITY:
         descriptors = os.sysconf("SC_OPEN_MAX")
     served = [listener for listener in tree.listeners if listener.admin_state_up]
-    checked = sum(len(tree.members_of(pool.id)) for each in served for pool in tree.active_pools_of(each))
+    pools = [pool for each in served for pool in tree.active_pools_of(each)]
+    checked = sum(len(tree.members_of(pool.id)) for pool in pools if tree.monitor_of(pool.id) is not None)
     more = checked + len(served) * len(tree.load_balancer.vip_addresses) - _OF_CHECKS
     spare = _SPARE_DESCRIPTORS + _STEP * max(0, -(-more // _STEP))
     return max(100, (descriptors - spare) // 2)
