@@ -18,12 +18,16 @@ class Collection:
     path: ClassVar[str]
     create_form: ClassVar[type[Struct]]
     update_form: ClassVar[type[Struct]]
+    # Whether a list looks at nothing but what it lists.
+    listed_alone: ClassVar[bool] = True
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations."""
         kind, one = self.kind, f"{self.path}/{{{self.kind.key}}}"
         return (
-            Operation(method="GET", path=self.path, work=self._list, rule=kind.rule("get_all")),
+            Operation(
+                method="GET", path=self.path, work=self._list, rule=kind.rule("get_all"), single=self.listed_alone
+            ),
             Operation(
                 method="POST",
                 path=self.path,
@@ -33,7 +37,7 @@ class Collection:
                 status=201,
                 rule=kind.rule("post"),
             ),
-            Operation(method="GET", path=one, work=self._show, rule=kind.rule("get_one")),
+            Operation(method="GET", path=one, work=self._show, rule=kind.rule("get_one"), single=True),
             Operation(
                 method="PUT", path=one, work=self._put, form=self.update_form, root=kind.root, rule=kind.rule("put")
             ),

@@ -27,6 +27,7 @@ class L7Rules(ResourceApi):
     path = "/l7policies/{l7policy_id}/rules"
     create_form = L7RuleCreate
     update_form = L7RuleUpdate
+    listed_alone = False
 
     def create(self, call: Call) -> Seen:
         """Make a rule of the path's policy."""

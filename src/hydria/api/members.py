@@ -23,6 +23,7 @@ class Members(ResourceApi):
     path = "/pools/{pool_id}/members"
     create_form = MemberCreate
     update_form = MemberUpdate
+    listed_alone = False
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations, the batch among them."""

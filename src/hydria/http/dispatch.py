@@ -121,7 +121,7 @@ class Dispatcher:
             )
             return operation.work(call)
 
-        result = await self._database.run(work, writing=operation.writing)
+        result = await self._database.run(work, writing=operation.writing, single=operation.single)
         return result if isinstance(result, Reply) else Reply(body=result)
 
     async def _body(self, request: Request) -> bytes:

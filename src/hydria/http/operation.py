@@ -122,7 +122,8 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     `path` has `{names}`; `form` is the struct that the body's `root` is decoded to; `rule` the policy rule that the
     work asks for with `call.authorise`; `open` lets callers in without a token. GET and HEAD run in a transaction
-    that only reads, unless `writes`.
+    that only reads, unless `writes`; `single` says that such a work reads by one statement, or by some that need not
+    see the same state.
     """
 
     method: str
@@ -134,6 +135,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     rule: str = ""
     open: bool = False
     writes: bool | None = None
+    single: bool = False
 
     @property
     def writing(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -44,12 +44,20 @@ _ATTEMPTS_SHARED = 20
 # How many transactions a server has at once in a database that is another process.
 _READERS, _WRITERS = 8, 4
 
-# A connection's options before its transaction, by whether it may write. On PostgreSQL, what writes is serializable: it
+_Way = Literal["write", "read", "single"]
+
+# A connection's options before its transaction. On PostgreSQL, what writes is serializable: it
 # reads what it likes before it writes, and of two transactions that could spoil each other one is run again.
-_EMBEDDED: dict[bool, dict[str, Any]] = {True: {"hydria_writing": True}, False: {"hydria_writing": False}}
-_SHARED: dict[bool, dict[str, Any]] = {
-    True: {"isolation_level": "SERIALIZABLE"},
-    False: {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+# To begin and to end a transaction there are ways to another process: a single statement goes without.
+_EMBEDDED: dict[_Way, dict[str, Any]] = {
+    "write": {"hydria_writing": True},
+    "read": {"hydria_writing": False},
+    "single": {"hydria_writing": False},
+}
+_SHARED: dict[_Way, dict[str, Any]] = {
+    "write": {"isolation_level": "SERIALIZABLE"},
+    "read": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+    "single": {"isolation_level": "AUTOCOMMIT"},
 }
 
 _ADDING: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -223,7 +231,7 @@ class Database:
         for attempt in range(1, self._attempts + 1):
             transaction = None
             try:
-                with self._begin(writing=True) as transaction:
+                with self._begin("write") as transaction:
                     with self._turn:
                         result = work(transaction)
                     transaction.done = True
@@ -245,14 +253,14 @@ class Database:
                 self._wire.tell(topics)
         return result
 
-    def read(self, work: Callable[[Transaction], R]) -> R:
-        """Run `work` in a transaction that only reads, on one consistent state.
+    def read(self, work: Callable[[Transaction], R], *, single: bool = False) -> R:
+        """Run `work` in a transaction that only reads, on one consistent state; `single` does without that state.
 
         Raises Unavailable when the database cannot be reached.
         """
         for attempt in range(1, self._attempts + 1):
             try:
-                with self._begin(writing=False) as transaction:
+                with self._begin("single" if single else "read") as transaction:
                     self.reads += 1
                     return work(transaction)
             except DBAPIError as error:
@@ -260,9 +268,10 @@ class Database:
                 self.retries += 1
         raise Unavailable("The database is busy. Please try again.")
 
-    async def run(self, work: Callable[[Transaction], R], *, writing: bool) -> R:
+    async def run(self, work: Callable[[Transaction], R], *, writing: bool, single: bool = False) -> R:
         """Run `work` as `transact` or `read` do; see `aside`."""
-        return await self.aside(partial(self.transact if writing else self.read, work), writing=writing)
+        act = partial(self.transact, work) if writing else partial(self.read, work, single=single)
+        return await self.aside(act, writing=writing)
 
     async def aside(self, act: Callable[[], R], *, writing: bool = False) -> R:
         """Do what waits for this database; the event loop goes on meanwhile when that is another process."""
@@ -272,9 +281,9 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._writers if writing else self._threads, act)
 
     @contextmanager
-    def _begin(self, *, writing: bool) -> Iterator[Transaction]:
+    def _begin(self, way: _Way) -> Iterator[Transaction]:
         with self.engine.connect() as connection:
-            connection.execution_options(**self._options[writing])
+            connection.execution_options(**self._options[way])
             with connection.begin():
                 yield Transaction(connection)
 
