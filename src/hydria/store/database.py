@@ -1,11 +1,12 @@
 """Transactions over SQLite (embedded) or PostgreSQL. `work` is a function of a transaction and may run again."""
 
 import asyncio
-import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache, partial
+from random import SystemRandom
 from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
@@ -31,6 +32,7 @@ from hydria.errors import Unavailable
 from hydria.store.engines import full, open_engine, overtaken, passing, unreachable
 from hydria.store.hints import Wire
 from hydria.store.tables import rows_of
+from hydria.store.turns import Turns
 
 S = TypeVar("S", bound=Struct)
 R = TypeVar("R")
@@ -40,6 +42,10 @@ Listener = Callable[[frozenset[str]], None]
 # How often work is run that clashes with other work, before the caller is told: SQLite waits within each.
 _ATTEMPTS_EMBEDDED = 5
 _ATTEMPTS_SHARED = 20
+
+# How long it pauses before, at most (seconds), twice as long each time, so many times.
+_PAUSE, _DOUBLED = 0.001, 7
+_random = SystemRandom()
 
 # How many transactions a server has at once in a database that is another process.
 _READERS, _WRITERS = 8, 4
@@ -206,9 +212,7 @@ class Database:
         # Those that wait for their turn to write keep nobody from reading.
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="hydria-database")
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="hydria-writer")
-        # Of this server's transactions that may write one works at a time: two at once would often clash, and one of
-        # them be run for nothing. Only their commits, which wait for the disk, overlap.
-        self._turn = threading.Lock()
+        self._turns = Turns()
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` with the hints of every transaction that committed some, here or in another server.
@@ -231,13 +235,16 @@ class Database:
         for attempt in range(1, self._attempts + 1):
             transaction = None
             try:
-                with self._begin("write") as transaction:
-                    with self._turn:
+                with ExitStack() as end, self._begin("write") as transaction:
+                    with self._turns.take(end, again=attempt > 1):
                         result = work(transaction)
                     transaction.done = True
             except DBAPIError as error:
                 _judge(error, transaction, attempt)
                 self.retries += 1
+                if not self.embedded:
+                    # Another server may be at it, for as long as its disk takes.
+                    time.sleep(_random.uniform(0, _PAUSE * 2 ** min(attempt, _DOUBLED)))
                 continue
             break
         else:

@@ -1,0 +1,58 @@
+"""Writers of one server: one works at a time, commits overlap, and what clashed waits for them."""
+
+import threading
+from contextlib import ExitStack
+
+from hydria.store.turns import Turns
+
+PATIENCE = 10
+
+
+def started(turns: Turns, *, again: bool) -> tuple[threading.Thread, threading.Event]:
+    """Take a turn in a thread; the event says that it works."""
+    works = threading.Event()
+
+    def work() -> None:
+        with ExitStack() as end, turns.take(end, again=again):
+            works.set()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread, works
+
+
+def test_the_next_works_as_soon_as_only_a_commit_is_left() -> None:
+    turns = Turns()
+    with ExitStack() as end:
+        with turns.take(end, again=False):
+            thread, works = started(turns, again=False)
+            assert not works.is_set()
+        assert works.wait(PATIENCE)
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_what_clashed_waits_for_the_commits_before_it() -> None:
+    turns = Turns()
+    with ExitStack() as end:
+        with turns.take(end, again=False):
+            pass
+        thread, works = started(turns, again=True)
+        # It may look that often, and finds the commit still there.
+        assert not works.wait(0.05)
+    assert works.wait(PATIENCE)
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_a_failure_gives_the_turn_back() -> None:
+    turns = Turns()
+    try:
+        with ExitStack() as end, turns.take(end, again=False):
+            raise RuntimeError
+    except RuntimeError:
+        pass
+    thread, works = started(turns, again=True)
+    assert works.wait(PATIENCE)
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
