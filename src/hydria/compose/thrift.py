@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import gc
 
-_M_MMAP_THRESHOLD = -3
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 _ONE_MIB = 1 << 20
 
 
@@ -15,7 +15,10 @@ def give_back_large_blocks() -> None:
     """
     # Another C library has no such switch, nor that habit.
     with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _ONE_MIB)
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, _ONE_MIB)
+        # Python's threads take turns: heaps of their own would only lie about.
+        library.mallopt(_M_ARENA_MAX, 1)
 
 
 def spare_what_stays() -> None:
