@@ -9,7 +9,8 @@ import httpx
 from compare.sides import Side, hydria_side
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials
-from hydria.compose.server import make_app, upgrade_database
+from hydria.compose.schema import upgrade_database
+from hydria.compose.server import make_app
 from hydria.settings import Settings
 from hydria.store import Database
 

@@ -215,7 +215,7 @@ def show_logs(
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the database to this version's schema."""
-    from hydria.compose.server import upgrade_database  # noqa: PLC0415
+    from hydria.compose.schema import upgrade_database  # noqa: PLC0415
 
     upgrade_database(_settings())
     _console.print("The database has this version's schema.")

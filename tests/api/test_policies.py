@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 from hydria.api.policy import PREFIX, OctaviaPolicy, default_rules
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials
-from hydria.compose.server import make_app, upgrade_database
+from hydria.compose.schema import upgrade_database
+from hydria.compose.server import make_app
 from hydria.errors import SettingsError
 from hydria.ports import Caller
 from hydria.settings import ApiSettings, Settings

@@ -12,7 +12,8 @@ import pytest
 
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials
-from hydria.compose.server import make_app, upgrade_database
+from hydria.compose.schema import upgrade_database
+from hydria.compose.server import make_app
 from hydria.settings import Settings
 from hydria.settings.values import DatabaseSettings
 from hydria.store import Database

@@ -17,6 +17,7 @@ from hydria.errors import SettingsError
 from hydria.store import Database, metadata
 from hydria.store.migrate import configuration, upgrade
 from hydria.store.migrations.new import MODULES
+from hydria.store.revision import is_current
 
 
 def everything() -> None:
@@ -106,7 +107,9 @@ def test_addresses_learn_whether_the_one_after_them_is_free(database_url: str) -
             row = {"subnet": subnet, "key": key, "next": f"{int(key) + 1:02}"}
             statement = "INSERT INTO network_addresses VALUES (:subnet, :key, :next, '', '', 0)"
             connection.execute(text(statement), row)
+    assert not is_current(database_url)
     upgrade(database.engine)
+    assert is_current(database_url)
     with database.engine.connect() as connection:
         found = connection.execute(text("SELECT subnet_id, next FROM network_addresses ORDER BY subnet_id, key"))
         assert list(map(tuple, found)) == [("a", None), ("a", "03"), ("a", "05"), ("b", "04")]

@@ -21,6 +21,7 @@ from hydria.compose.authority import authority_of
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials, agent_secret, kept_secret
 from hydria.compose.noop import NoopNetworking, NoopPlane, NoopSecrets
+from hydria.compose.schema import ensure_schema
 from hydria.controller.acme import AcmeSecrets, Certifier
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
@@ -36,18 +37,11 @@ from hydria.model.base import stamp
 from hydria.ports import Clock, Identity, Networking, Secrets
 from hydria.settings import Settings
 from hydria.store import Database, Transaction
-from hydria.store.migrate import upgrade
 
 # How long a stopping server lets requests finish (seconds); polls are cut off then.
 _GRACE = 2
 
 _SLASH_OR_NOT = (f"{api.ROOT}/v2", "/key-manager/v1/")
-
-
-def upgrade_database(settings: Settings) -> None:
-    """Bring the database to this version's schema; an empty one is made."""
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    upgrade(settings.database_url)
 
 
 def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool = False) -> Starlette:
@@ -152,7 +146,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = Fa
     thrift.give_back_large_blocks()
     with contextlib.ExitStack() as stack:
         stack.enter_context(lock_once(settings.state_dir / "server.lock", "server on this database"))
-        upgrade_database(settings)
+        ensure_schema(settings)
         database = Database(settings.database_url, synchronous=settings.database.synchronous)
         stack.callback(database.close)
         app = make_app(settings, database, SystemClock(), noop=noop)

@@ -21,7 +21,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hydria.adapters.openstack.keystone import KeystoneIdentity
 from hydria.compose.credentials import Credentials
 from hydria.compose.rights import identity_elsewhere
-from hydria.compose.server import make_app, upgrade_database
+from hydria.compose.schema import upgrade_database
+from hydria.compose.server import make_app
 from hydria.errors import SettingsError, Unavailable
 from hydria.settings import KeystoneSettings, Settings
 from hydria.store import Database

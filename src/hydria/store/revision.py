@@ -1,0 +1,24 @@
+"""Whether a database has this version's schema; to bring it there is `hydria.store.migrate`'s part."""
+
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from hydria.store.database import Database
+
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+
+
+def is_current(url: str) -> bool:
+    """Say whether the newest script was the last that the database at an SQLAlchemy URL has seen."""
+    newest = max(script.name[1:5] for script in _VERSIONS.glob("r*.py"))
+    database = Database(url)
+    try:
+        with database.engine.connect() as connection:
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest
+    except DBAPIError:
+        # It is empty, or is not to be had: whoever makes or upgrades it says why.
+        return False
+    finally:
+        database.close()
