@@ -1,20 +1,22 @@
 """Each kind of change under load: the way that it takes, the time until it is served, and what it loses."""
 
+import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from crowd import Crowd, Stayers
+from crowd import Crowd, DatagramClient, Stayers, WebClient, echoes
 from figures import Aim, Figure, figure
+from hydria.adapters.linux.kernel import inside
 from probe import first_answer
 from stand import LB, MEMBER_PORTS, MEMBERS, Stand
 from support.certificates import leaf
 
 PART = "changes"
-_TCP_PORT = 81
+_TCP_PORT, _UDP_PORT = 81, 90
+_ECHOES = tuple(MEMBER_PORTS[:4])
 
 
 class Change(Struct, frozen=True):
@@ -28,17 +30,22 @@ class Change(Struct, frozen=True):
 
 
 class Seen(Struct, frozen=True):
-    """What one change did: its way, milliseconds until it was served, requests asked and lost, connections cut."""
+    """What one change did: its way, milliseconds until it was served, requests asked and lost, connections cut.
+
+    Datagrams that had to come back count beside requests.
+    """
 
     way: str
     milliseconds: float
     asked: int
     lost: int
     cut: int
+    sent: int
+    gone: int
 
 
 class Balancer:
-    """The load balancer that is changed: an HTTP listener and a TCP one, a pool each."""
+    """The load balancer that is changed: a listener of HTTP, of TCP and of UDP, a pool each."""
 
     def __init__(self, stand: Stand) -> None:
         self.stand = stand
@@ -66,9 +73,13 @@ class Balancer:
         )
         rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/nowhere"}
         self.datagrams = self.make("pools", "pool", lb_algorithm="ROUND_ROBIN", **{**below, "protocol": "UDP"})
-        self.make(f"pools/{self.datagrams}/members", "member", **self.member(MEMBER_PORTS[0]))
+        senders = f"pools/{self.datagrams}/members"
+        self.echoes = [self.make(senders, "member", **self.member(port)) for port in _ECHOES[:3]]
+        udp = {**below, "protocol": "UDP"}
+        self.udp = self.make("listeners", "listener", protocol_port=_UDP_PORT, default_pool_id=self.datagrams, **udp)
         self.qos_policy = stand.qos_policy(max_kbps=2_000_000, max_burst_kbps=200_000)
-        self.security_group = stand.security_group(protocol="tcp", port_range_min=80, port_range_max=443)
+        ports = {"port_range_min": 80, "port_range_max": 443}
+        self.security_group = stand.security_group({"protocol": "tcp", **ports}, {"protocol": "udp", **ports})
         self.policy = self.make("l7policies", "l7policy", action="REJECT", listener_id=self.listener)
         self.rule = self.make(f"l7policies/{self.policy}/rules", "rule", **rule)
         self.settle()
@@ -89,10 +100,18 @@ class Balancer:
                 raise RuntimeError(f"the load balancer is {status}: {self._reason()}")
             time.sleep(0.01)
 
-    def running(self) -> tuple[int, int]:
-        """Return what tells processes and configurations apart: the process's number, the text's inode."""
-        configuration = self.stand.configuration(self.vip)
-        return int(configuration.with_name("haproxy.pid").read_text()), Path(configuration).stat().st_ino
+    def running(self) -> dict[str, object]:
+        """Return what a change makes another, by its way: process, text, rules, the rate of the leg."""
+        text = self.stand.configuration(self.vip)
+        rules = [text.with_name(name) for name in ("flows.nft", "guard.nft")]
+        with inside(self.stand.names.amphora(text.parent.name)):
+            leg = subprocess.run(["tc", "qdisc", "show", "dev", "eth0"], check=True, capture_output=True, text=True)
+        return {
+            "reload": int(text.with_name("haproxy.pid").read_text()),
+            "runtime socket": text.stat().st_ino,
+            "nftables": [each.read_text() if each.exists() else "" for each in rules],
+            "leg": leg.stdout,
+        }
 
     def _status(self) -> str:
         return str(self.stand.rest.call("GET", self.path)["loadbalancer"]["provisioning_status"])
@@ -104,24 +123,30 @@ class Balancer:
 
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     """Make one change after the other, each under load, and take each back."""
-    balancer = Balancer(stand)
-    lost = cut = 0
-    for change in _changes(balancer):
-        seen = [each for _ in range(1 if quick else 5) for each in _round(balancer, change)]
-        lost += sum(each.lost for each in seen)
-        cut += sum(each.cut for each in seen)
-        asked = sum(each.asked for each in seen)
-        ways = " or ".join(sorted({each.way for each in seen}))
-        yield figure(
-            PART,
-            f"{change.name}: {ways}",
-            "ms",
-            [each.milliseconds for each in seen],
-            note=f"{sum(each.lost for each in seen)} of {asked} requests lost, {sum(each.cut for each in seen)} cut",
-        )
-    stand.delete(balancer.body["id"])
-    yield figure(PART, "requests lost in all of them", "", [lost], aims=[Aim(most=0)])
-    yield figure(PART, "connections cut in all of them", "", [cut], aims=[Aim(most=0)])
+    everything: list[Seen] = []
+    with echoes(stand.members, MEMBERS, _ECHOES):
+        balancer = Balancer(stand)
+        for change in _changes(balancer):
+            seen = [each for _ in range(1 if quick else 5) for each in _round(balancer, change)]
+            everything += seen
+            lost, cut, gone = _missed(seen)
+            asked, sent = sum(each.asked for each in seen), sum(each.sent for each in seen)
+            ways = " or ".join(sorted({each.way for each in seen}))
+            yield figure(
+                PART,
+                f"{change.name}: {ways}",
+                "ms",
+                [each.milliseconds for each in seen],
+                note=f"{lost} of {asked} requests and {gone} of {sent} datagrams lost, {cut} connections cut",
+            )
+        stand.delete(balancer.body["id"])
+    for what, count in zip(("requests lost", "connections cut", "datagrams lost"), _missed(everything), strict=True):
+        yield figure(PART, f"{what} in all of them", "", [count], aims=[Aim(most=0)])
+
+
+def _missed(seen: Sequence[Seen]) -> tuple[int, int, int]:
+    """Add up requests that were lost, connections that were cut, datagrams that did not come back."""
+    return sum(each.lost for each in seen), sum(each.cut for each in seen), sum(each.gone for each in seen)
 
 
 def _round(balancer: Balancer, change: Change) -> Iterator[Seen]:
@@ -134,9 +159,13 @@ def _round(balancer: Balancer, change: Change) -> Iterator[Seen]:
 
 
 def _watched(balancer: Balancer, call: tuple[str, str, Any]) -> tuple[Seen, dict[str, Any]]:
-    stayers = Stayers(balancer.stand.client, balancer.vip, _TCP_PORT)
-    with Crowd(balancer.stand.client, balancer.vip) as crowd:
-        crowd.more(40)
+    client, vip = balancer.stand.client, balancer.vip
+    stayers = Stayers(client, vip, _TCP_PORT)
+    web = Crowd(client, lambda kept: WebClient(vip, kept=kept))
+    senders = Crowd(client, lambda kept: DatagramClient(vip, _UDP_PORT, kept=kept))
+    with web, senders:
+        for crowd in (web, senders):
+            crowd.more(40)
         before = balancer.running()
         begun = time.perf_counter()
         method, path, form = call
@@ -144,9 +173,11 @@ def _watched(balancer: Balancer, call: tuple[str, str, Any]) -> tuple[Seen, dict
         balancer.settle()
         milliseconds = 1000 * (time.perf_counter() - begun)
         after = balancer.running()
-        crowd.more(100)
-    way = "reload" if after[0] != before[0] else "runtime socket" if after[1] != before[1] else "nothing"
-    seen = Seen(way, milliseconds, crowd.asked, crowd.lost, stayers.cut())
+        for crowd in (web, senders):
+            crowd.more(100)
+    # A reload comes with a new text.
+    way = next((way for way, what in after.items() if what != before[way]), "nothing")
+    seen = Seen(way, milliseconds, web.asked, web.lost, stayers.cut(), senders.asked, senders.lost)
     return seen, next(iter(answer.values())) if answer else {}
 
 
@@ -159,12 +190,6 @@ def _changes(balancer: Balancer) -> list[Change]:
     policy = {"action": "REJECT", "listener_id": balancer.listener, "rules": [rule]}
     other = {"protocol": "HTTP", "protocol_port": 8080, "loadbalancer_id": balancer.body["id"]}
     unused = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "loadbalancer_id": balancer.body["id"]}
-
-    def put(name: str, path: str, kind: str, before: dict[str, Any], after: dict[str, Any]) -> Change:
-        return Change(name, ("PUT", path, {kind: after}), back=("PUT", path, {kind: before}))
-
-    def post(name: str, path: str, kind: str, form: dict[str, Any], remove: str = "") -> Change:
-        return Change(name, ("POST", path, {kind: form}), remove=remove or path)
 
     nowhere = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/nowhere"}
     elsewhere = {**nowhere, "value": "/elsewhere"}
@@ -202,4 +227,34 @@ def _changes(balancer: Balancer) -> list[Change]:
         post("UDP listener added, removed", "listeners", "listener", dns),
         put("QoS policy of the VIP", root, "loadbalancer", *qos),
         put("security group of the VIP", root, "loadbalancer", *groups),
+        *_datagram_changes(balancer),
     ]
+
+
+def _datagram_changes(balancer: Balancer) -> list[Change]:
+    """List the kinds that are of UDP alone."""
+    listener, pool = f"listeners/{balancer.udp}", f"pools/{balancer.datagrams}"
+    members, member = f"{pool}/members", f"{pool}/members/{balancer.echoes[2]}"
+    monitor = {"type": "UDP-CONNECT", "delay": 3, "timeout": 1, "max_retries": 1, "pool_id": balancer.datagrams}
+    kept = {"type": "SOURCE_IP", "persistence_timeout": 60}
+    return [
+        post("UDP member added, removed", members, "member", balancer.member(_ECHOES[3])),
+        put("weight of a UDP member", member, "member", {"weight": 1}, {"weight": 7}),
+        put("admin_state_up of a UDP member", member, "member", {"admin_state_up": True}, {"admin_state_up": False}),
+        put("UDP member as a backup", member, "member", {"backup": False}, {"backup": True}),
+        post("UDP-CONNECT monitor added, removed", "healthmonitors", "healthmonitor", monitor),
+        put("algorithm of a UDP pool", pool, "pool", {"lb_algorithm": "ROUND_ROBIN"}, {"lb_algorithm": "SOURCE_IP"}),
+        put("persistence of a UDP pool", pool, "pool", {"session_persistence": None}, {"session_persistence": kept}),
+        put("connection_limit of UDP", listener, "listener", {"connection_limit": -1}, {"connection_limit": 5000}),
+        put("allowed_cidrs of UDP", listener, "listener", {"allowed_cidrs": None}, {"allowed_cidrs": ["10.0.0.0/8"]}),
+    ]
+
+
+def put(name: str, path: str, kind: str, before: dict[str, Any], after: dict[str, Any]) -> Change:
+    """Return a change of attributes; taken back it is `before`."""
+    return Change(name, ("PUT", path, {kind: after}), back=("PUT", path, {kind: before}))
+
+
+def post(name: str, path: str, kind: str, form: dict[str, Any]) -> Change:
+    """Return the making of something, which is then removed again."""
+    return Change(name, ("POST", path, {kind: form}), remove=path)

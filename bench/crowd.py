@@ -1,4 +1,4 @@
-"""Clients that lose nothing in silence: several hundred requests a second, and connections that stay open."""
+"""Clients that lose nothing in silence: hundreds of requests and datagrams a second, and connections that stay open."""
 
 import http.client
 import multiprocessing
@@ -6,37 +6,134 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
 
 from hydria.adapters.linux.kernel import inside
 from stand import until
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
 _PATIENCE = 10.0
+# What has not come back by then was lost: nobody sends a datagram again.
+_DATAGRAM_PATIENCE = 2.0
+
+
+class Client(Protocol):
+    """Whoever asks."""
+
+    def ask(self) -> bool:
+        """Ask once; False when no right answer comes."""
+        ...
+
+
+class WebClient:
+    """Asks by HTTP, on one connection as long as it is `kept`, else on a new one each time."""
+
+    def __init__(self, address: str, *, kept: bool) -> None:
+        self._connection = http.client.HTTPConnection(address, 80, timeout=_PATIENCE)
+        self._headers = {} if kept else {"Connection": "close"}
+
+    def ask(self) -> bool:
+        """Ask once; False when no 200 comes."""
+        try:
+            self._connection.request("GET", "/", headers=self._headers)
+            answer = self._connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            sys.stderr.write(f"lost: {error!r}\n")
+            self._connection.close()
+            return False
+        return answer.status == 200
+
+
+class DatagramClient:
+    """Sends datagrams to an echo, of one flow as long as it is `kept`, else of a new one each time."""
+
+    def __init__(self, address: str, port: int, *, kept: bool) -> None:
+        self._end = (address, port)
+        self._kept = kept
+        self._number = 0
+        self._socket: socket.socket | None = None
+
+    def ask(self) -> bool:
+        """Send one; False when it does not come back."""
+        flow = self._socket or socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket = flow if self._kept else None
+        self._number += 1
+        try:
+            flow.settimeout(_DATAGRAM_PATIENCE)
+            flow.connect(self._end)
+            flow.send(str(self._number).encode())
+            # One that was late must not count for the next.
+            while int(flow.recv(64)) != self._number:
+                pass
+        except OSError as error:
+            sys.stderr.write(f"lost: datagram {self._number}, kept={self._kept}: {error!r}\n")
+            return False
+        finally:
+            if not self._kept:
+                flow.close()
+        return True
+
+
+@contextmanager
+def echoes(namespace: str, address: str, ports: Sequence[int]) -> Iterator[None]:
+    """Have every datagram to these ports come back."""
+    context = multiprocessing.get_context("fork")
+    with inside(namespace):
+        ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in ports]
+    for end, port in zip(ends, ports, strict=True):
+        end.bind((address, port))
+    process = context.Process(target=_echo, args=(ends,), daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
+        for end in ends:
+            end.close()
+
+
+def _echo(ends: Sequence[socket.socket]) -> None:
+    def answer(end: socket.socket) -> None:
+        while True:
+            end.sendto(*end.recvfrom(64))
+
+    threads = [threading.Thread(target=answer, args=(end,)) for end in ends]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 class Crowd:
-    """Clients that ask one after another, every second one on a new connection each time; counts what fails.
+    """Clients that ask one after another, every second one `kept`; counts what fails.
 
     In a process of its own, so that it does not wait for whoever measures.
     """
 
-    def __init__(self, namespace: str, address: str, *, clients: int = 4, pause: float = 0.005) -> None:
+    def __init__(
+        self, namespace: str, client: Callable[[bool], Client], *, clients: int = 4, pause: float = 0.005
+    ) -> None:
+        """`client` makes one that is to be kept, or not."""
         context = multiprocessing.get_context("fork")
         self._asked, self._lost = context.Value("q", 0), context.Value("q", 0)
         self._stop = context.Event()
         with inside(namespace):
             # The child stays in the namespace that it was born in.
-            self._process = context.Process(target=self._run, args=(address, clients, pause), daemon=True)
+            self._process = context.Process(target=self._run, args=(client, clients, pause), daemon=True)
             self._process.start()
 
     @property
     def asked(self) -> int:
-        """How many requests have ended."""
+        """How often it has asked to the end."""
         return int(self._asked.value)
 
     @property
     def lost(self) -> int:
-        """How many of them were not answered by 200."""
+        """How often of them no right answer came."""
         return int(self._lost.value)
 
     def __enter__(self) -> "Crowd":
@@ -49,33 +146,24 @@ class Crowd:
         self._process.join()
 
     def more(self, count: int) -> None:
-        """Wait for so many more requests. Raises TimeoutError."""
+        """Wait until it has asked so many times more. Raises TimeoutError."""
         goal = self.asked + count
         until(lambda: self.asked >= goal, 30)
 
-    def _run(self, address: str, clients: int, pause: float) -> None:
-        threads = [threading.Thread(target=self._ask, args=(address, bool(n % 2), pause)) for n in range(clients)]
+    def _run(self, client: Callable[[bool], Client], clients: int, pause: float) -> None:
+        made = [client(bool(number % 2)) for number in range(clients)]
+        threads = [threading.Thread(target=self._ask, args=(each, pause)) for each in made]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
-    def _ask(self, address: str, keep: bool, pause: float) -> None:
-        connection = http.client.HTTPConnection(address, 80, timeout=_PATIENCE)
+    def _ask(self, client: Client, pause: float) -> None:
         while not self._stop.is_set():
-            lost = False
-            try:
-                connection.request("GET", "/", headers={} if keep else {"Connection": "close"})
-                answer = connection.getresponse()
-                answer.read()
-                lost = answer.status != 200
-            except (OSError, http.client.HTTPException) as error:
-                lost = True
-                sys.stderr.write(f"lost: {error!r}\n")
-                connection.close()
+            answered = client.ask()
             with self._asked.get_lock():
                 self._asked.value += 1
-                self._lost.value += lost
+                self._lost.value += not answered
             time.sleep(pause)
 
 

@@ -217,13 +217,14 @@ class Stand:
         self.rest.call("POST", rules, {"bandwidth_limit_rule": rule})
         return str(made)
 
-    def security_group(self, **rule: Any) -> str:
-        """Make a security group with one rule for what comes in; returns its id."""
+    def security_group(self, *rules: dict[str, Any]) -> str:
+        """Make a security group with rules for what comes in; returns its id."""
         net = "/network/v2.0"
         made = self.rest.call("POST", f"{net}/security-groups", {"security_group": {"name": "bench"}})
         key = made["security_group"]["id"]
-        form = {"security_group_id": key, "direction": "ingress", **rule}
-        self.rest.call("POST", f"{net}/security-group-rules", {"security_group_rule": form})
+        for rule in rules:
+            form = {"security_group_id": key, "direction": "ingress", **rule}
+            self.rest.call("POST", f"{net}/security-group-rules", {"security_group_rule": form})
         return str(key)
 
     def settle(self, count: int) -> None:
