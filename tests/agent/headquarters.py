@@ -135,7 +135,7 @@ async def working(host: MemoryHost, server: Headquarters, *, look_seconds: float
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until it comes true."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -264,7 +264,7 @@ async def alive(world: World) -> AsyncIterator[World]:
         world.close()
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     """Wait until it comes true."""
     deadline = time.monotonic() + seconds
     while not await condition():

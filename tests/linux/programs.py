@@ -167,7 +167,7 @@ class Product:
             except httpx.TransportError:
                 return None
 
-        return eventually(answered, 20)
+        return eventually(answered)
 
     def _token(self) -> str:
         if not hasattr(self, "_kept_token"):
@@ -193,7 +193,7 @@ class Product:
 
     def surroundings(self, *hosts: int) -> None:
         """Make a network with web servers at 10.0.0.<host>, and a client on it."""
-        eventually(self.settings.credentials_file.exists, 20)
+        eventually(self.settings.credentials_file.exists)
         network = self.make("/network/v2.0/networks", "network", name="n")
         self.network_id = network["id"]
         subnet = {"network_id": network["id"], "cidr": "10.0.0.0/24", "ip_version": 4}
@@ -227,7 +227,7 @@ class Product:
         found = self.balancer(name)
         return "gone" if found is None else str(found["provisioning_status"])
 
-    def becomes(self, status: str, name: str = "lb", seconds: float = 20) -> None:
+    def becomes(self, status: str, name: str = "lb", seconds: float = 60) -> None:
         """Wait for a provisioning status, or for `gone`."""
         eventually(lambda: self.status(name) == status, seconds, lambda: f"{self.status(name)}, {self.reason(name)}")
 
@@ -284,7 +284,7 @@ def _free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def eventually(look: Callable[[], R | None], seconds: float = 10, say: Callable[[], object] = str) -> R:
+def eventually(look: Callable[[], R | None], seconds: float = 60, say: Callable[[], object] = str) -> R:
     """Wait until `look` returns something true; returns it."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

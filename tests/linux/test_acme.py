@@ -39,7 +39,7 @@ def made(authority: Pebble) -> Iterator[Product]:
             "HYDRIA_ACME_EMAIL": "owner@example.org",
         }
         made.start("server", "agent")
-        eventually(made.settings.credentials_file.exists, 20)
+        eventually(made.settings.credentials_file.exists)
         yield made
 
 
@@ -95,7 +95,7 @@ def test_a_certificate_is_proved_served_and_renewed(made: Product, authority: Pe
     lb = balancer(made, "lb", VIP, REFERENCE)
     # Nobody asks for the VIP's address before it is there: the kernel would remember for seconds that it is not.
     eventually(lambda: order(made, REFERENCE)["status"] == "ACTIVE", 40, lambda: order(made, REFERENCE))
-    first = eventually(lambda: trusted(NAME, trust), 10)
+    first = eventually(lambda: trusted(NAME, trust))
     assert trusted(f"www.{NAME}", trust) == first
     # Port 80 was open for the proof only.
     made.becomes("ACTIVE")

@@ -15,6 +15,7 @@ from haproxies import get
 from programs import Product, Visitor, eventually, product
 
 from hydria.adapters.linux.kernel import inside
+from hydria.agent.loop import LOOK_PERIOD
 
 VIP = "10.0.0.100"
 SEED = 20261123
@@ -142,7 +143,8 @@ def test_a_killed_haproxy_is_back_at_once(balanced: Product) -> None:
             return get(balanced.client, VIP)[0] == 200
         return False
 
-    eventually(answered, 2)
+    # Sooner than the agent looks by itself.
+    eventually(answered, LOOK_PERIOD / 2)
 
 
 def test_a_port_that_is_taken(balanced: Product) -> None:
@@ -229,6 +231,6 @@ def test_a_reboot_gets_everything_back(balanced: Product) -> None:
                 return get(balanced.client, vip, timeout=1)[0] == 200
             return False
 
-        eventually(answered, 20)
+        eventually(answered)
     balanced.becomes("ACTIVE")
     balanced.delete("other")

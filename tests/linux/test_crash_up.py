@@ -82,7 +82,7 @@ def test_the_supervisor_and_its_children(up: Product) -> None:
             return get(up.client, VIP, timeout=1)[0] == 200
         return False
 
-    eventually(answered, 20)
+    eventually(answered)
     up.delete()
     assert up.leftovers() == []
 

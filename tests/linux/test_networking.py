@@ -185,7 +185,7 @@ def test_a_qos_policy_is_bandwidth_and_changes_while_traffic_flows(cloud: Cloud)
     def becomes(*wanted: str, transport: tuple[str, ...] = ()) -> None:
         """Wait until what the client sends, and what it is sent, arrives so."""
         to = (cloud.product.client, made["vip_address"], *transport)
-        eventually(lambda: (_speed(arrives(*to)), _speed(arrives(*to, "--reverse"))) == wanted, 20)
+        eventually(lambda: (_speed(arrives(*to)), _speed(arrives(*to, "--reverse"))) == wanted)
 
     with iperf_server(cloud.far_client):
         for transport in ((), ("--udp",)):

@@ -48,10 +48,10 @@ def test_plain_listeners_are_back_before_the_server_is() -> None:
         made.reboot()
         made.start("agent")
         made.rewire(11, 12)
-        eventually(lambda: answered(made, by_tls=False), 20)
+        eventually(lambda: answered(made, by_tls=False))
         assert not answered(made, by_tls=True)
         made.start("server")
-        eventually(lambda: answered(made, by_tls=True), 20)
+        eventually(lambda: answered(made, by_tls=True))
         # Nothing that was said meanwhile of the part counts for the whole.
         assert made.status() == "ACTIVE"
         assert answered(made, by_tls=False)

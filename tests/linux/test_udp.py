@@ -231,7 +231,7 @@ async def test_a_client_is_forgotten_when_its_time_is_over(machine: Machine, mem
         return ask(machine.client, VIP) != first
 
     first = ask(machine.client, VIP)
-    await eventually(another, 20)
+    await eventually(another)
 
 
 async def test_who_has_fewer_flows_gets_the_next_ones(machine: Machine, members: list[Echo]) -> None:

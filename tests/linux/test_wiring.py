@@ -257,7 +257,7 @@ def test_a_bridge_is_not_removed_while_a_port_is_being_put_on_it(names: Names) -
         with held(names.switch):
             ensure_bridge(switch, network)
             wired = pool.submit(Wiring(names).wire, Topology(generation=1))
-            eventually(lambda: waited_for(names.switch), 10)
+            eventually(lambda: waited_for(names.switch))
             host(names, "a", structs.replace(leg, network_id=network))
         wired.result(10)
         assert find(switch, bridge(network)) is not None

@@ -209,7 +209,7 @@ def test_a_database_that_is_not_there(postgres: Postgres) -> None:
     lost.close()
 
 
-def eventually(what: Callable[[], bool], seconds: float = 10) -> None:
+def eventually(what: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline
