@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
-from wires import host, interface
+from wires import host, interface, wait_for_listener
 
 from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.names import Names
@@ -96,6 +96,7 @@ def members(names: Names, network_id: str, directory: Path) -> Iterator[Members]
             running.enter_context(socket.create_server(("", MUTE), backlog=4096))
             nginx = subprocess.Popen(["nginx", "-p", str(directory), "-c", "nginx.conf"], stderr=subprocess.DEVNULL)
         try:
+            wait_for_listener(namespace, MUTUAL)
             yield Members(directory)
         finally:
             nginx.terminate()

@@ -55,7 +55,7 @@ class Pebble:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             try:
                 self.root()

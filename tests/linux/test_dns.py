@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from datagrams import add_address
 from machines import VIP, Machine, eventually
-from wires import host, interface
+from wires import host, interface, wait_for_listener
 
 from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.names import Names
@@ -37,6 +37,8 @@ class NameServer:
         """Answer."""
         with inside(self._namespace):
             self._program = subprocess.Popen(self._command)
+        # Its UDP socket is there by then.
+        wait_for_listener(self._namespace, 53)
 
     def stop(self) -> None:
         """Be gone; a second time is fine."""

@@ -16,7 +16,7 @@ import pytest
 from haproxies import Web, ask
 from machines import VIP, Machine, eventually
 from msgspec import structs
-from wires import host, interface
+from wires import host, interface, wait_for_listener
 
 from hydria.adapters.linux.kernel import inside
 from hydria.errors import HostError
@@ -229,6 +229,7 @@ async def test_old_versions_are_spoken_where_they_are_asked_for(machine: Machine
     with inside(namespace):
         server = await asyncio.create_subprocess_exec(*member_of_old, stdout=DEVNULL, stderr=DEVNULL)
     try:
+        await asyncio.to_thread(wait_for_listener, namespace, 80)
         await machine.host.serve(served(terminating(**old), towards, member(1), monitor(delay=1, max_retries=1)))
         for version in ("tls1", "tls1_1"):
             assert "200 ok" in await said(version)

@@ -2,8 +2,10 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 from hydria.adapters.linux.kernel import ensure_leg, ensure_namespace, inside, netlink
@@ -36,6 +38,21 @@ def host(names: Names, name: str, leg: Interface) -> str:
     ensure_namespace(namespace)
     ensure_leg(names, namespace, "eth0", leg)
     return namespace
+
+
+def wait_for_listener(namespace: str, port: int, seconds: float = 60) -> None:
+    """Wait until another program accepts TCP connections on a port: a check that came before would find it down."""
+    deadline = time.monotonic() + seconds
+    # As the kernel lists them: `<slot> <address>:<port> <peer> <state>`, where 0A is LISTEN.
+    wanted = f":{port:04X}", "0A"
+    with inside(namespace):
+        while True:
+            tables = [Path(f"/proc/thread-self/net/{table}").read_text() for table in ("tcp", "tcp6")]
+            rows = [line.split() for table in tables for line in table.splitlines()]
+            if any((row[1][-5:], row[3]) == wanted for row in rows):
+                return
+            assert time.monotonic() < deadline, f"nothing listens on port {port}"
+            time.sleep(0.01)
 
 
 @contextmanager

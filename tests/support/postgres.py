@@ -17,7 +17,7 @@ from hydria.store import metadata
 
 # The account that Debian's package makes: PostgreSQL refuses to run as root.
 _ACCOUNT = "postgres"
-_START_SECONDS = 30
+_START_SECONDS = 60
 
 
 class Missing(Exception):

@@ -28,7 +28,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(keystone.app, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not server.started and time.monotonic() < deadline:
         thread.join(0.01)
     assert server.started

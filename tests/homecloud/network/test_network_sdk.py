@@ -14,7 +14,7 @@ from keystoneauth1.token_endpoint import Token
 from neutron import Cloud
 from openstack import exceptions
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 def _wait_until_started(server: uvicorn.Server) -> int:
