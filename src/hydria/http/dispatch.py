@@ -1,7 +1,7 @@
 """The dispatcher: one place through which every request of every front goes."""
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -10,6 +10,7 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from hydria.errors import Invalid, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
 from hydria.http.measures import Measures, Meter, now
@@ -62,36 +63,29 @@ class Dispatcher:
         # A path without names must win over one with names: ports/{id} must not take ports/search.
         ordered = sorted(by_path.items(), key=lambda item: item[0].count("{"))
         return [
-            Route(path, self._endpoint(mount.dialect, operations, measures.meter(path)), methods=_METHODS)
+            Route(path, _Endpoint(self, mount.dialect, operations, measures.meter(path)), methods=_METHODS)
             for prefix in mount.prefixes
             for path, operations in ((prefix + path, operations) for path, operations in ordered)
         ]
 
-    def _endpoint(
-        self, dialect: Dialect, operations: dict[str, Operation], answered: Meter
-    ) -> Callable[[Request], Any]:
-        async def endpoint(request: Request) -> Response:
-            begun = now()
-            request_id = _new_id()
-            try:
-                operation = _chosen(operations, request.method)
-                reply = await self._answer(request, operation, dialect)
-                status, body, headers = reply.status or operation.status, reply.body, dict(reply.headers)
-            except Refusal as refusal:
-                status = refusal.status
-                body, headers = dialect.fault(refusal)
-            except ClientDisconnect:
-                raise
-            except Exception:
-                log.exception("request_failed", method=request.method, path=request.url.path, request_id=request_id)
-                status, body, headers = 500, dialect.failure(request_id), {}
-            if status == 405:
-                headers["Allow"] = ", ".join(operations)
-            response = _response(status, body, headers, request_id)
-            answered(request.method, status, begun)
-            return response
-
-        return endpoint
+    async def answer(self, request: Request, operations: Mapping[str, Operation], dialect: Dialect) -> Response:
+        """Answer one request for a path, whatever comes; `operations` is by method. Raises ClientDisconnect."""
+        request_id = _new_id()
+        try:
+            operation = _chosen(operations, request.method)
+            reply = await self._answer(request, operation, dialect)
+            status, body, headers = reply.status or operation.status, reply.body, dict(reply.headers)
+        except Refusal as refusal:
+            status = refusal.status
+            body, headers = dialect.fault(refusal)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            log.exception("request_failed", method=request.method, path=request.url.path, request_id=request_id)
+            status, body, headers = 500, dialect.failure(request_id), {}
+        if status == 405:
+            headers["Allow"] = ", ".join(operations)
+        return _response(status, body, headers, request_id)
 
     async def _answer(self, request: Request, operation: Operation, dialect: Dialect) -> Reply:
         raw = await self._body(request)
@@ -134,6 +128,25 @@ class Dispatcher:
         return b"".join(chunks)
 
 
+class _Endpoint:
+    """One path. A function in its place Starlette would wrap in handlers of exceptions, which never see one."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, dialect: Dialect, operations: Mapping[str, Operation], answered: Meter
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._dialect = dialect
+        self._operations = operations
+        self._answered = answered
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = now()
+        request = Request(scope, receive)
+        response = await self._dispatcher.answer(request, self._operations, self._dialect)
+        self._answered(request.method, response.status_code, begun)
+        await response(scope, receive, send)
+
+
 def nothing_here(dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
     """Return an endpoint that answers 404 in a dialect."""
 
@@ -144,7 +157,7 @@ def nothing_here(dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _chosen(operations: dict[str, Operation], method: str) -> Operation:
+def _chosen(operations: Mapping[str, Operation], method: str) -> Operation:
     operation = operations.get(method)
     if operation is None and method == "HEAD":
         operation = operations.get("GET")

@@ -54,11 +54,11 @@ _Way = Literal["write", "read", "single"]
 
 # A connection's options before its transaction. On PostgreSQL, what writes is serializable: it
 # reads what it likes before it writes, and of two transactions that could spoil each other one is run again.
-# To begin and to end a transaction there are ways to another process: a single statement goes without.
+# To begin and to end a transaction costs as much as a statement: a single one goes without.
 _EMBEDDED: dict[_Way, dict[str, Any]] = {
     "write": {"hydria_writing": True},
     "read": {"hydria_writing": False},
-    "single": {"hydria_writing": False},
+    "single": {"hydria_writing": None},
 }
 _SHARED: dict[_Way, dict[str, Any]] = {
     "write": {"isolation_level": "SERIALIZABLE"},
@@ -206,7 +206,8 @@ class Database:
         self._watchers: list[Callable[[list[Milestone]], None]] = []
         # Since the start, for whoever measures.
         self.reads = self.writes = self.retries = 0
-        self._options = _EMBEDDED if self.embedded else _SHARED
+        options = _EMBEDDED if self.embedded else _SHARED
+        self._ways = {way: self.engine.execution_options(**each) for way, each in options.items()}
         self._attempts = _ATTEMPTS_EMBEDDED if self.embedded else _ATTEMPTS_SHARED
         self._wire: Wire | None = None
         # Those that wait for their turn to write keep nobody from reading.
@@ -289,10 +290,8 @@ class Database:
 
     @contextmanager
     def _begin(self, way: _Way) -> Iterator[Transaction]:
-        with self.engine.connect() as connection:
-            connection.execution_options(**self._options[way])
-            with connection.begin():
-                yield Transaction(connection)
+        with self._ways[way].connect() as connection, connection.begin():
+            yield Transaction(connection)
 
     def _spread(self, topics: frozenset[str]) -> None:
         for listener in tuple(self._listeners):

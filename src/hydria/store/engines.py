@@ -76,6 +76,7 @@ def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A transaction that reads before it writes must own the write lock from the start.
+        # A transaction that reads before it writes must own the write lock from the start; None is no transaction.
         writing = connection.get_execution_options().get("hydria_writing", True)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        if writing is not None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
