@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from world import eventually
 
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials
@@ -87,6 +88,17 @@ async def test_parallel_calls_to_both(servers: list[httpx.AsyncClient]) -> None:
     assert len((await servers[1].get(path)).json()["members"]) == MANY
     # Each was a change of its own.
     assert len({answer.headers["etag"] for answer in answers}) == MANY
+
+
+async def test_a_token_given_back_to_one_is_soon_refused_by_the_other(servers: list[httpx.AsyncClient]) -> None:
+    async def refused() -> bool:
+        return (await servers[1].get(f"{LBAAS}/loadbalancers")).status_code == 401
+
+    assert not await refused()
+    going = {"X-Subject-Token": servers[0].headers["X-Auth-Token"]}
+    assert (await servers[0].delete("/identity/v3/auth/tokens", headers=going)).status_code == 204
+    assert (await servers[0].get(f"{LBAAS}/loadbalancers")).status_code == 401
+    await eventually(refused)
 
 
 async def test_what_cannot_be_stored_cannot_be_asked_for(servers: list[httpx.AsyncClient]) -> None:

@@ -192,6 +192,7 @@ def _users(settings: Settings, database: Database, clock: Clock) -> tuple[Authen
         region=settings.homecloud.region,
         key=kept_secret(settings.state_dir / "token.key", identity.new_key),
         token_hours=settings.homecloud.token_hours,
+        subscribe=database.subscribe,
         now=clock.now,
     )
     file = settings.credentials_file

@@ -1,6 +1,6 @@
 """Rows in and out as model structs: tables made from the structs, transactions, migrations."""
 
-from hydria.store.database import Database, Milestone, Transaction
+from hydria.store.database import Database, Listener, Milestone, Transaction
 from hydria.store.tables import Rows, columns, metadata, register
 
-__all__ = ["Database", "Milestone", "Rows", "Transaction", "columns", "metadata", "register"]
+__all__ = ["Database", "Listener", "Milestone", "Rows", "Transaction", "columns", "metadata", "register"]

@@ -57,7 +57,9 @@ class Keystone:
         clock = clock or self.clock
         self.database = Database(f"sqlite:///{path / 'test.db'}", synchronous="off")
         metadata.create_all(self.database.engine)
-        self.identity = Identity(region="RegionOne", key=new_key(), token_hours=2, now=clock.now)
+        self.identity = Identity(
+            region="RegionOne", key=new_key(), token_hours=2, subscribe=self.database.subscribe, now=clock.now
+        )
         self.project_id = self.bootstrap()
         dispatcher = Dispatcher(
             self.database,

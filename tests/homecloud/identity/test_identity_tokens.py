@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from hydria.homecloud.identity.rows import Assignment
+from hydria.ports import Caller
+from hydria.store import Transaction, columns
 from identity.cloud import PASSWORD, Keystone, Session, by_password
 
 
@@ -240,6 +243,26 @@ async def test_expiry(keystone: Keystone, admin: Session) -> None:
     assert keystone.caller(admin.token) is not None
     keystone.clock.advance(seconds=1)
     assert keystone.caller(admin.token) is None
+
+
+async def test_what_another_server_changes_counts_soon_even_unheard_of(keystone: Keystone, admin: Session) -> None:
+    alice = await admin.member()
+    assert keystone.caller(alice.token) is not None
+    # As another server does whose hint is lost.
+    keystone.database.transact(lambda tx: tx.delete(Assignment, columns(Assignment).user_id == alice.user_id))
+    keystone.clock.advance(seconds=6)
+    assert keystone.caller(alice.token) is None
+
+
+async def test_who_was_just_there_is_not_looked_up_again(keystone: Keystone, admin: Session) -> None:
+    alice = await admin.member()
+    assert keystone.caller(alice.token) is not None
+
+    def look(transaction: Transaction) -> Caller | None:
+        transaction.delete(Assignment, columns(Assignment).user_id == alice.user_id)
+        return keystone.identity.authenticate(transaction, alice.token)
+
+    assert keystone.database.transact(look) is not None
 
 
 async def test_another_key_makes_no_tokens(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> None:

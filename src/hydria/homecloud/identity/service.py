@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from hydria.homecloud.identity import assignments, projects, roles, users, versions
 from hydria.homecloud.identity.access import PREFIX
+from hydria.homecloud.identity.callers import Callers, Worth, telling
 from hydria.homecloud.identity.catalogue import Catalogue
 from hydria.homecloud.identity.credentials import Credentials
 from hydria.homecloud.identity.dialect import KeystoneDialect
@@ -17,7 +18,7 @@ from hydria.homecloud.identity.standing import standing
 from hydria.homecloud.identity.tokens import TokenBox
 from hydria.http.operation import Mount
 from hydria.ports import Caller
-from hydria.store import Transaction, columns
+from hydria.store import Listener, Transaction, columns
 
 # The roles that there are from the start.
 _ROLES = ("admin", "member", "reader", "service")
@@ -30,10 +31,23 @@ def _utc_now() -> datetime:
 class Identity:
     """Keystone's part of the home cloud."""
 
-    def __init__(self, *, region: str, key: bytes, token_hours: int, now: Callable[[], datetime] = _utc_now) -> None:
-        """`key` seals tokens (`new_key`), which are good for `token_hours`; `now` is the clock of `authenticate`."""
+    def __init__(
+        self,
+        *,
+        region: str,
+        key: bytes,
+        token_hours: int,
+        subscribe: Callable[[Listener], None],
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        """`key` seals tokens (`new_key`), which are good for `token_hours`; `now` is the clock of `authenticate`.
+
+        `subscribe` is that of the database in which `authenticate` looks.
+        """
         self._box = TokenBox(key)
         self._now = now
+        self._callers = Callers()
+        subscribe(self._callers.heed)
         self._catalogue = Catalogue(region)
         self._login = Login(self._box, token_hours)
 
@@ -49,21 +63,26 @@ class Identity:
             *roles.operations(),
             *assignments.operations(),
         )
-        return Mount(prefixes=(PREFIX,), operations=operations, dialect=KeystoneDialect())
+        return Mount(prefixes=(PREFIX,), operations=tuple(map(telling, operations)), dialect=KeystoneDialect())
 
     def authenticate(self, transaction: Transaction, token: str) -> Caller | None:
         """Return whose token this is, or None when it is nobody's or not good any more."""
+        now = self._now().timestamp()
+        return self._callers.find(token, now, lambda: self._look(transaction, token, now))
+
+    def _look(self, transaction: Transaction, token: str, now: float) -> Worth | None:
         payload = self._box.open(token)
-        worth = None if payload is None else standing(transaction, payload, self._now().timestamp())
+        worth = None if payload is None else standing(transaction, payload, now)
         if worth is None:
             return None
-        return Caller(
+        caller = Caller(
             user_id=worth.user_id,
             project_id=worth.project_id,
             roles=worth.roles,
             user_name=worth.user_name,
             project_name=worth.project_name,
         )
+        return Worth(caller=caller, until=worth.until)
 
     def bootstrap(self, transaction: Transaction, now: datetime, password: str) -> str:
         """Make what is missing of the first things; returns the id of the project `admin`.

@@ -16,10 +16,14 @@ IMPLIED = {"admin": "member", "member": "reader"}
 
 
 class Standing(Struct, frozen=True, kw_only=True):
-    """Who somebody is in a project (or in none), with the names of all roles, implied ones included."""
+    """Who somebody is in a project (or in none), with the names of all roles, implied ones included.
+
+    `until` is when that ends by itself (UTC seconds).
+    """
 
     user_id: str
     user_name: str
+    until: float
     project_id: str | None = None
     project_name: str = ""
     roles: frozenset[str] = frozenset()
@@ -88,7 +92,7 @@ def standing(transaction: Transaction, payload: Payload, now: float) -> Standing
     if not rows or not rows[0].user_enabled or rows[0].token_epoch != payload.token_epoch:
         return None
     if payload.project_id is None:
-        return Standing(user_id=payload.user_id, user_name=rows[0].user_name)
+        return Standing(user_id=payload.user_id, user_name=rows[0].user_name, until=payload.expires_at)
     return _in_project(transaction, payload, rows, now)
 
 
@@ -104,6 +108,7 @@ def _in_project(transaction: Transaction, payload: Payload, rows: Sequence[Row[A
     return Standing(
         user_id=payload.user_id,
         user_name=row.user_name,
+        until=min(payload.expires_at, row.expires_at or payload.expires_at),
         project_id=payload.project_id,
         project_name=row.project_name,
         roles=roles,
