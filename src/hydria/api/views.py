@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Column, ColumnElement, Label, Row, RowMapping, ScalarSelect, Select, bindparam, func, select
+from sqlalchemy import Column, ColumnElement, Label, Row, RowMapping, ScalarSelect, Select, bindparam, select
 
 from hydria.api.kinds import HEALTH_MONITOR, L7_POLICY, L7_RULE, LISTENER, LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource
 from hydria.model.base import INTERNAL
 from hydria.model.status import Progress, provisioning_status
 from hydria.store import Transaction, columns
+from hydria.store.functions import strung
 from hydria.store.resources import Health
 from hydria.store.tables import rows_of
 
@@ -185,7 +186,7 @@ def _redirecting(pool_id: Column[Any]) -> ScalarSelect[Any]:
 
 
 def _strung(ids: ColumnElement[Any]) -> ScalarSelect[Any]:
-    return select(func.aggregate_strings(ids, ",")).scalar_subquery()
+    return select(strung(ids)).scalar_subquery()
 
 
 @cache

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
@@ -81,7 +81,7 @@ class Dispatcher:
         except ClientDisconnect:
             raise
         except Exception:
-            log.exception("request_failed", method=request.method, path=request.url.path, request_id=request_id)
+            log.exception("request_failed", method=request.method, path=request.scope["path"], request_id=request_id)
             status, body, headers = 500, dialect.failure(request_id), {}
         if status == 405:
             headers["Allow"] = ", ".join(operations)
@@ -89,8 +89,9 @@ class Dispatcher:
 
     async def _answer(self, request: Request, operation: Operation, dialect: Dialect) -> Reply:
         raw = await self._body(request)
-        query = Query(parse_qsl(request.url.query, keep_blank_values=True))
-        _check_characters(request.url.path, query)
+        query = Query(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        path = request.scope["path"]
+        _check_characters(path, query)
         token = request.headers.get("x-auth-token")
         known = None
         if self._elsewhere is not None and token and not operation.open:
@@ -109,8 +110,8 @@ class Dispatcher:
                 form=dialect.decode(raw, operation) if operation.form is not None else None,
                 caller=caller,
                 now=self._clock.now(),
-                base_url=self._public_url or str(request.base_url).rstrip("/"),
-                url_path=request.url.path,
+                base_url=lambda: self._public_url or str(request.base_url).rstrip("/"),
+                url_path=path,
                 authorisation=self._authorisation,
             )
             return operation.work(call)
@@ -168,7 +169,7 @@ def _chosen(operations: Mapping[str, Operation], method: str) -> Operation:
 
 def _check_characters(path: str, query: Query) -> None:
     """Refuse the one character that PostgreSQL stores nowhere and so cannot be asked for."""
-    if "\0" in unquote(path) or any("\0" in part for pair in query.pairs for part in pair):
+    if "\0" in path or any("\0" in part for pair in query.pairs for part in pair):
         raise Invalid("The address has a character that nothing is stored with: NUL.")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -74,7 +75,7 @@ class Call:
         form: Any,
         caller: Caller | None,
         now: datetime,
-        base_url: str,
+        base_url: Callable[[], str],
         url_path: str,
         authorisation: Authorisation,
     ) -> None:
@@ -85,10 +86,20 @@ class Call:
         self.headers = headers
         self.form = form
         self.time = now
-        self.base_url = base_url
-        self.url = base_url + url_path
+        self._base_url = base_url
+        self._url_path = url_path
         self._caller = caller
         self._authorisation = authorisation
+
+    @cached_property
+    def base_url(self) -> str:
+        """The address of the server as the caller knows it, without a slash at its end."""
+        return self._base_url()
+
+    @property
+    def url(self) -> str:
+        """The address that was asked for, without its query."""
+        return self.base_url + self._url_path
 
     @property
     def caller(self) -> Caller:

@@ -1,6 +1,7 @@
 """Transactions over SQLite (embedded) or PostgreSQL. `work` is a function of a transaction and may run again."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -209,6 +210,8 @@ class Database:
         options = _EMBEDDED if self.embedded else _SHARED
         self._ways = {way: self.engine.execution_options(**each) for way, each in options.items()}
         self._attempts = _ATTEMPTS_EMBEDDED if self.embedded else _ATTEMPTS_SHARED
+        self._own = threading.local()
+        self._kept: list[Connection] = []
         self._wire: Wire | None = None
         # Those that wait for their turn to write keep nobody from reading.
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="hydria-database")
@@ -268,7 +271,7 @@ class Database:
         """
         for attempt in range(1, self._attempts + 1):
             try:
-                with self._begin("single" if single else "read") as transaction:
+                with self._alone() if single else self._begin("read") as transaction:
                     self.reads += 1
                     return work(transaction)
             except DBAPIError as error:
@@ -293,6 +296,21 @@ class Database:
         with self._ways[way].connect() as connection, connection.begin():
             yield Transaction(connection)
 
+    @contextmanager
+    def _alone(self) -> Iterator[Transaction]:
+        """Read without a transaction, on a connection that this thread keeps: to fetch one costs as much as to read."""
+        connection: Connection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = self._ways["single"].connect()
+            self._kept.append(connection)
+        try:
+            yield Transaction(connection)
+        except DBAPIError:
+            del self._own.connection
+            self._kept.remove(connection)
+            connection.close()
+            raise
+
     def _spread(self, topics: frozenset[str]) -> None:
         for listener in tuple(self._listeners):
             listener(topics)
@@ -303,6 +321,8 @@ class Database:
             self._wire.close()
         self._threads.shutdown()
         self._writers.shutdown()
+        for connection in self._kept:
+            connection.close()
         self.engine.dispose()
 
 

@@ -6,7 +6,6 @@ from msgspec import Struct, structs
 
 from hydria.http.operation import Call, Operation
 from hydria.ports import Caller
-from hydria.store import Transaction
 
 # What a transaction hints that changes what tokens are worth.
 TOPIC = "identity"
