@@ -89,7 +89,7 @@ class Changes:
         transaction.hint("instances")
         told = {"key": seen.load_balancer_id} | ({} if ending is None else {"now": ending})
         counted = transaction.execute(_counting(ending=ending is not None), told)
-        begun = rows_of(LoadBalancer).load(counted.mappings().one())  # type: ignore[arg-type]
+        begun = rows_of(LoadBalancer).load(counted.one())
         transaction.milestones.append(Milestone(load_balancer_id=begun.id, generation=begun.generation, served=False))
         return begun
 

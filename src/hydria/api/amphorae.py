@@ -11,7 +11,7 @@ from sqlalchemy import case as sql_case
 from hydria.api.access import Changes
 from hydria.api.etags import digested
 from hydria.api.kinds import LOAD_BALANCER
-from hydria.api.listing import Catalogue, chosen, page
+from hydria.api.listing import Catalogue, each_chosen, page
 from hydria.api.views import read
 from hydria.errors import Conflict, NotFound
 from hydria.http.operation import Call, Operation
@@ -140,7 +140,7 @@ def _list(call: Call) -> Any:
     wanted = call.query.last("project_id")
     where = [columns(LoadBalancer).project_id == wanted] if wanted else []
     rows, links = page(call, Catalogue(_selection(), known, columns(Amphora).id), *where)
-    return {"amphorae": [chosen(_body(row), call) for row in rows], "amphorae_links": links}
+    return {"amphorae": each_chosen([_body(row) for row in rows], call), "amphorae_links": links}
 
 
 def _show(call: Call) -> Any:

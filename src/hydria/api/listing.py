@@ -1,6 +1,6 @@
 """Lists as Octavia gives them: filters on any attribute, tags, sort keys, pages with links, chosen fields."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import zip_longest
 from typing import Any, TypeVar
@@ -45,12 +45,13 @@ def listing(call: Call, kind: Kind, *where: ColumnElement[bool]) -> dict[str, An
     c = columns(kind.struct)
     catalogue = Catalogue(selection(kind, whole=True), _known(kind), c.id, c.tags)
     rows, links = page(call, catalogue, *where, *_scope(call, kind))
-    found = [seen(kind, row, whole=True) for row in rows]
-    shown = [chosen(body(call.transaction, kind, each), call) for each in found]
-    return {kind.plural: shown, f"{kind.plural}_links": links}
+    shown = [body(call.transaction, kind, seen(kind, row, whole=True)) for row in rows]
+    return {kind.plural: each_chosen(shown, call), f"{kind.plural}_links": links}
 
 
-def page(call: Call, catalogue: Catalogue, *where: ColumnElement[bool]) -> tuple[list[Row[Any]], list[dict[str, str]]]:
+def page(
+    call: Call, catalogue: Catalogue, *where: ColumnElement[bool]
+) -> tuple[Sequence[Row[Any]], list[dict[str, str]]]:
     """Return the rows of the page that a list request asks for, and the links to the pages beside it."""
     statement = catalogue.statement.where(*where, *_filters(call, catalogue))
     order = _order(call, catalogue)
@@ -59,16 +60,23 @@ def page(call: Call, catalogue: Catalogue, *where: ColumnElement[bool]) -> tuple
     if marker is not None:
         statement = statement.where(_after(call, catalogue, order, marker, reverse))
     statement = _page(statement, order, limit, reverse)
-    rows = list(call.transaction.execute(statement))
+    rows: Sequence[Row[Any]] = call.transaction.execute(statement).all()
     more, rows = _cut(rows[::-1] if reverse else rows, limit, reverse)
-    keys = [str(row._mapping[catalogue.key.name]) for row in rows]
-    return rows, _links(call, keys, more, reverse)
+    ends = [str(row._mapping[catalogue.key.name]) for row in (*rows[:1], *rows[-1:])]
+    return rows, _links(call, ends, more, reverse)
 
 
 def chosen(body: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
     """Return the fields of a body that `fields` asks for, all without it."""
+    return each_chosen([body], call)[0]
+
+
+def each_chosen(bodies: Sequence[Mapping[str, Any]], call: Call) -> Sequence[Mapping[str, Any]]:
+    """Return bodies with the fields that `fields` asks for, all without it."""
     wanted = call.query.all("fields")
-    return {name: value for name, value in body.items() if name in wanted} if wanted else body
+    if not wanted:
+        return bodies
+    return [{name: value for name, value in body.items() if name in wanted} for body in bodies]
 
 
 @cache
@@ -210,22 +218,22 @@ def _page(
     return statement if limit is None else statement.limit(limit + 1)
 
 
-def _cut(found: list[T], limit: int | None, reverse: bool) -> tuple[bool, list[T]]:
+def _cut(found: Sequence[T], limit: int | None, reverse: bool) -> tuple[bool, Sequence[T]]:
     if limit is None or len(found) <= limit:
         return False, found
     return True, found[1:] if reverse else found[:limit]
 
 
-def _links(call: Call, ids: list[str], more: bool, reverse: bool) -> list[dict[str, str]]:
-    """Link to the pages beside this one, as far as there are any."""
-    if not ids:
+def _links(call: Call, ends: list[str], more: bool, reverse: bool) -> list[dict[str, str]]:
+    """Link to the pages beside the one between two keys, as far as there are any."""
+    if not ends:
         return []
     marked = call.query.last("marker") is not None
     links = []
     if more if not reverse else marked:
-        links.append(_link(call, "next", ids[-1], reverse=False))
+        links.append(_link(call, "next", ends[-1], reverse=False))
     if marked if not reverse else more:
-        links.append(_link(call, "previous", ids[0], reverse=True))
+        links.append(_link(call, "previous", ends[0], reverse=True))
     return links
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from hydria.api.collection import Collection
 from hydria.api.etags import digested
 from hydria.api.kinds import Naming
-from hydria.api.listing import Catalogue, chosen, page
+from hydria.api.listing import Catalogue, each_chosen, page
 from hydria.errors import Conflict, Invalid, NotFound
 from hydria.http.operation import Call
 from hydria.model.base import given
@@ -58,8 +58,8 @@ class PlainApi(Collection):
         call.authorise(call.caller.project_id)
         c, rows = columns(kind.struct), rows_of(kind.struct)
         found, links = page(call, Catalogue(select(rows.table), dict(c.items()), c[kind.key]))
-        resources = [rows.load(row._mapping) for row in found]  # type: ignore[arg-type]
-        return {kind.plural: [chosen(_body(each), call) for each in resources], kind.links: links}
+        resources = [rows.load(row) for row in found]
+        return {kind.plural: each_chosen([_body(each) for each in resources], call), kind.links: links}
 
     def _show(self, call: Call) -> Any:
         call.authorise(call.caller.project_id)

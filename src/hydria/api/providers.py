@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from hydria.api.listing import chosen
+from hydria.api.listing import each_chosen
 from hydria.api.support import PROVIDERS, check_provider
 from hydria.http.operation import Call, Operation
 from hydria.model import availability_zone_profile, flavor_profile
@@ -33,7 +33,7 @@ def operations() -> tuple[Operation, ...]:
 
 def _list(call: Call) -> Any:
     call.authorise(call.caller.project_id)
-    return {"providers": [chosen(each, call) for each in _named(PROVIDERS)]}
+    return {"providers": each_chosen(_named(PROVIDERS), call)}
 
 
 def _capabilities(call: Call, *, name: str, known: Mapping[str, Capability]) -> Any:
@@ -43,7 +43,7 @@ def _capabilities(call: Call, *, name: str, known: Mapping[str, Capability]) -> 
     for attribute in ("name", "description"):
         wanted = call.query.last(attribute)
         found = [each for each in found if not wanted or each[attribute] == wanted]
-    return {name: [chosen(each, call) for each in found]}
+    return {name: each_chosen(found, call)}
 
 
 def _named(descriptions: Mapping[str, str]) -> list[dict[str, str]]:

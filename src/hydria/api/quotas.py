@@ -100,7 +100,7 @@ class Quotas:
         known |= {wire: c[name] for name, wire in WIRE_NAMES.items()}
         rows, links = page(call, Catalogue(select(rows_of(Quota).table), known, c.project_id), *_scope(call))
         # Octavia shows the limits that a project does not have of its own as null here.
-        found = [rows_of(Quota).load(row._mapping) for row in rows]  # type: ignore[arg-type]
+        found = [rows_of(Quota).load(row) for row in rows]
         return {"quotas": [_body(quota) for quota in found], "quotas_links": links}
 
     def _show(self, call: Call) -> Any:

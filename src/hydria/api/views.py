@@ -3,13 +3,14 @@
 The number of statements does not depend on how many resources are shown.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Column, ColumnElement, Label, Row, RowMapping, ScalarSelect, Select, bindparam, select
+from sqlalchemy import Column, ColumnElement, Label, Row, ScalarSelect, Select, bindparam, select
 
 from hydria.api.kinds import HEALTH_MONITOR, L7_POLICY, L7_RULE, LISTENER, LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource
@@ -25,7 +26,7 @@ HIDDEN = INTERNAL | {"generation", "observed", "failed", "reason", "vip_port_own
 
 Related = dict[str, list[str]]
 
-_BESIDE = "beside_"
+_PROGRESS = Progress.__struct_fields__
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -52,9 +53,9 @@ def selection(kind: Kind, *, whole: bool = False) -> Select[Any]:
     statement = select(
         table,
         lb.id.label("lb_id"),
-        *(lb[name].label(f"lb_{name}") for name in Progress.__struct_fields__),
+        *(lb[name].label(f"lb_{name}") for name in _PROGRESS),
         health.operating_status,
-        *(_beside(kind) if whole else ()),
+        *(_labelled(kind) if whole else ()),
     )
     joined = table.outerjoin(rows_of(Health).table, health.id == table.c.id)
     if kind is not LOAD_BALANCER:
@@ -64,14 +65,15 @@ def selection(kind: Kind, *, whole: bool = False) -> Select[Any]:
 
 def seen(kind: Kind, row: Row[Any], *, whole: bool = False) -> Seen:
     """Return what a row of `selection` says, both with the same `whole`."""
-    values = row._mapping
+    lb = len(columns(kind.struct))
+    health = lb + 1 + len(_PROGRESS)
     return Seen(
         kind=kind,
-        resource=rows_of(kind.struct).load(values),  # type: ignore[arg-type]
-        progress=Progress(**{name: values[f"lb_{name}"] for name in Progress.__struct_fields__}),
-        operating_status=values["operating_status"] or "OFFLINE",
-        load_balancer_id=values["lb_id"],
-        related=_related(kind, values) if whole else None,
+        resource=rows_of(kind.struct).load(row),
+        load_balancer_id=row[lb],
+        progress=Progress(**dict(zip(_PROGRESS, row[lb + 1 : health], strict=True))),
+        operating_status=row[health] or "OFFLINE",
+        related=_related(kind, row[health + 1 :]) if whole else None,
     )
 
 
@@ -90,16 +92,16 @@ def body(transaction: Transaction, kind: Kind, item: Seen) -> dict[str, Any]:
     """Return the body of one resource, as Octavia writes it."""
     related = item.related
     if related is None:
-        row = transaction.execute(_besides(kind), {"key": item.resource.id}).one() if _beside(kind) else None
-        related = {} if row is None else _related(kind, row._mapping)
+        row = transaction.execute(_besides(kind), {"key": item.resource.id}).one() if _beside(kind) else ()
+        related = _related(kind, row)
     return dressed(kind, item, related)
 
 
 def dressed(kind: Kind, item: Seen, related: Related) -> dict[str, Any]:
     """Return a resource's body with the ids of what stands beside it, by their names in `_SHAPES`."""
     resource = item.resource
-    plain = {name: getattr(resource, name) for name in resource.__struct_fields__ if name not in HIDDEN}
-    plain = msgspec.to_builtins(plain)
+    names, values = _shown(type(resource))
+    plain = msgspec.to_builtins(dict(zip(names, values(resource), strict=True)))
     plain["tenant_id"] = resource.project_id
     plain["provisioning_status"] = provisioning_status(resource, item.progress)
     plain["operating_status"] = item.operating_status
@@ -107,6 +109,13 @@ def dressed(kind: Kind, item: Seen, related: Related) -> dict[str, Any]:
         # Octavia writes a row, and so its time, when it becomes ACTIVE; here that is read off.
         plain["updated_at"] = plain["created_at"]
     return _SHAPES[kind.root](plain, item, related)
+
+
+@cache
+def _shown(kind: type[Resource]) -> tuple[tuple[str, ...], Callable[[Resource], tuple[Any, ...]]]:
+    """Return the names of the attributes that a body has of its resource's row, and what reads them all."""
+    names = tuple(name for name in kind.__struct_fields__ if name not in HIDDEN)
+    return names, attrgetter(*names)
 
 
 def _ids(values: Iterable[str]) -> list[dict[str, str]]:
@@ -190,8 +199,8 @@ def _strung(ids: ColumnElement[Any]) -> ScalarSelect[Any]:
 
 
 @cache
-def _beside(kind: Kind) -> tuple[Label[Any], ...]:
-    """Say in SQL what stands beside a resource: for each name, ids with commas between them."""
+def _beside(kind: Kind) -> Mapping[str, ScalarSelect[Any]]:
+    """Say in SQL what stands beside a resource: for each name in `_SHAPES`, ids with commas between them."""
     key: Any = columns(kind.struct).id
     said: dict[str, ScalarSelect[Any]] = {}
     if kind is LOAD_BALANCER:
@@ -206,15 +215,18 @@ def _beside(kind: Kind) -> tuple[Label[Any], ...]:
         said["redirecting"] = _redirecting(key)
         said["members"] = _ids_of(Member, "pool_id", key)
         said["monitors"] = _ids_of(HealthMonitor, "pool_id", key)
-    return tuple(each.label(_BESIDE + name) for name, each in said.items())
+    return said
+
+
+def _labelled(kind: Kind) -> list[Label[Any]]:
+    return [said.label(f"beside_{name}") for name, said in _beside(kind).items()]
 
 
 @cache
 def _besides(kind: Kind) -> Select[Any]:
-    return select(*_beside(kind)).where(columns(kind.struct).id == bindparam("key"))
+    return select(*_labelled(kind)).where(columns(kind.struct).id == bindparam("key"))
 
 
-def _related(kind: Kind, values: RowMapping) -> Related:
+def _related(kind: Kind, told: Iterable[str | None]) -> Related:
     """Return the ids of what stands beside a resource by their names in `_SHAPES`."""
-    told = ((each.name.removeprefix(_BESIDE), values[each.name]) for each in _beside(kind))
-    return {name: ids.split(",") if ids else [] for name, ids in told}
+    return {name: ids.split(",") if ids else [] for name, ids in zip(_beside(kind), told, strict=True)}

@@ -90,26 +90,24 @@ class Transaction:
 
     def get(self, kind: type[S], key: str, *, column: str = "id") -> S | None:
         """Return the struct with this key, or None."""
-        row = self._connection.execute(_selecting(kind, column), {"key": key}).mappings().first()
-        return None if row is None else rows_of(kind).load(row)  # type: ignore[arg-type]
+        row = self._connection.execute(_selecting(kind, column), {"key": key}).first()
+        return None if row is None else rows_of(kind).load(row)
 
     def hold(self, kind: type[S], key: str, *, column: str = "id", shared: bool = False) -> S | None:
         """Return the struct with this key, or None; nobody else changes it before this transaction ends.
 
         `shared` lets others hold it too, who also only rely on it.
         """
-        row = self._connection.execute(_holding(kind, column, shared), {"key": key}).mappings().first()
-        return None if row is None else rows_of(kind).load(row)  # type: ignore[arg-type]
+        row = self._connection.execute(_holding(kind, column, shared), {"key": key}).first()
+        return None if row is None else rows_of(kind).load(row)
 
     def find(self, kind: type[S], *where: ColumnElement[bool], order_by: tuple[Any, ...] = ()) -> list[S]:
         """Return the structs that meet all conditions."""
         return self.load(kind, select(rows_of(kind).table).where(*where).order_by(*order_by))
 
     def load(self, kind: type[S], statement: Select[Any], parameters: Any = None) -> list[S]:
-        """Return the structs of the rows of a statement, which has all columns of their table."""
-        rows = rows_of(kind)
-        found = self._connection.execute(statement, parameters).mappings()
-        return [rows.load(row) for row in found]  # type: ignore[arg-type]
+        """Return the structs of the rows of a statement, which selects their table."""
+        return list(map(rows_of(kind).load, self._connection.execute(statement, parameters).all()))
 
     def among(self, kind: type[S], keys: Sequence[str], *, column: str = "id") -> list[S]:
         """Return the structs with these keys."""

@@ -3,7 +3,7 @@
 Scalars are columns of their own type; everything else (lists, maps, structs) is JSON text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -26,7 +26,7 @@ class Rows(Generic[S]):
     def __init__(self, kind: type[S], table: Table, packed: Mapping[str, Any]) -> None:
         self.kind = kind
         self.table = table
-        self._names = kind.__struct_fields__
+        self._names = tuple(table.c.keys())
         self._packed = packed
         # The columns that hold one plain value, not JSON.
         self.scalars = frozenset(self._names) - frozenset(packed)
@@ -39,9 +39,9 @@ class Rows(Generic[S]):
             row[name] = msgspec.json.encode(row[name]).decode()
         return row
 
-    def load(self, row: Mapping[str, Any]) -> S:
-        """Return the struct of a row; columns that are not the struct's are passed over."""
-        values = {name: row[name] for name in self._names}
+    def load(self, row: Iterable[Any]) -> S:
+        """Return the struct of a row that begins with the table's columns, in their order."""
+        values = dict(zip(self._names, row, strict=False))
         for name, decoder in self._decoders.items():
             values[name] = decoder.decode(values[name])
         return self.kind(**values)

@@ -1,6 +1,7 @@
 """Rows of several kinds in one statement: each has its columns where the others have theirs of the same type."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct
@@ -21,7 +22,7 @@ class Together:
             for type_ in dict.fromkeys(type_ for each in mine for type_ in each)
             for number in range(max(len(each.get(type_, ())) for each in mine))
         ]
-        selections, self._places = [], list[dict[str, int]]()
+        selections, self._places = [], list[Callable[[Row[Any]], tuple[Any, ...]]]()
         for index, (kind, has) in enumerate(zip(self._kinds, mine, strict=True)):
             filled = [has[type_][number] if number < len(has.get(type_, ())) else None for type_, number in slots]
             shown = [
@@ -29,15 +30,16 @@ class Together:
                 for column, (type_, number) in zip(filled, slots, strict=True)
             ]
             selections.append(select(literal_column(str(index)).label("kind"), *shown).where(*where[kind]))
-            self._places.append({column.name: place for place, column in enumerate(filled, 1) if column is not None})
+            places = {column: place for place, column in enumerate(filled, 1) if column is not None}
+            self._places.append(itemgetter(*(places[column] for column in rows_of(kind).table.c)))
         self.statement: CompoundSelect[Any] = union_all(*selections)
 
     def load(self, rows: Iterable[Row[Any]]) -> dict[type[Struct], list[Any]]:
         """Return the structs of the statement's rows by their kind, in no order."""
         found: dict[type[Struct], list[Any]] = {kind: [] for kind in self._kinds}
         for row in rows:
-            kind, places = self._kinds[row[0]], self._places[row[0]]
-            found[kind].append(rows_of(kind).load({name: row[place] for name, place in places.items()}))
+            kind, own = self._kinds[row[0]], self._places[row[0]]
+            found[kind].append(rows_of(kind).load(own(row)))
         return found
 
 

@@ -37,12 +37,12 @@ def wanted(transaction: Transaction) -> dict[Wanted, set[str]]:
         )
     )
     found: dict[Wanted, set[str]] = {}
-    for row in transaction.execute(statement).mappings():
-        each: Listener = rows_of(Listener).load(row)  # type: ignore[arg-type]
+    for row in transaction.execute(statement):
+        each = rows_of(Listener).load(row)
         for reference in (each.default_tls_container_ref, *each.sni_container_refs):
             if reference and _names(reference):
                 answering = found.setdefault(Wanted(each.project_id, reference), set())
-                if each.admin_state_up and row["balancer_up"]:
+                if each.admin_state_up and row.balancer_up:
                     answering.add(each.load_balancer_id)
     return found
 

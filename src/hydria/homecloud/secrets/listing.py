@@ -31,7 +31,7 @@ def listing(
     limit, offset = _number(call, "limit", _USUAL, least=1), _number(call, "offset", 0, least=0)
     limit = min(limit, _MOST)
     statement = select(table).where(*where).order_by(c.created_at, c.id).limit(limit).offset(offset)
-    rows = [rows_of(kind).load(row) for row in call.transaction.execute(statement).mappings()]  # type: ignore[arg-type]
+    rows = call.transaction.load(kind, statement)
     body: dict[str, Any] = {root: [shown(call, row) for row in rows], "total": total}
     if offset + limit < total:
         body["next"] = _page(call, limit, offset + limit)
