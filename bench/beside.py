@@ -14,8 +14,8 @@ from support.postgres import serving
 from wrk import wrk
 
 PART = "beside"
-# Enough to keep all processes of a server busy.
-_BUSY = 8
+# How many ask at once: enough to keep all processes of a server busy; fewer where an answer is long.
+_BUSY, _FEW = 8, 2
 _MEMORY = 100
 
 _SQLITE = "SQLite with synchronous = full; a token is checked at every call."
@@ -30,7 +30,7 @@ class _Size(Struct, frozen=True, kw_only=True):
     """How much is measured: rounds, seconds a read, load balancers that are listed and written to, calls a round."""
 
     rounds: int = 3
-    seconds: float = 2.0
+    seconds: float = 3.0
     listed: int = 1000
     calls: int = 32
     batches: int = 4
@@ -90,16 +90,12 @@ def _status(side: Side, trees: Trees, size: _Size, _: int) -> float:
     return _read(side, f"/loadbalancers/{trees[0]['id']}/status", size)
 
 
-def _read(side: Side, path: str, size: _Size) -> float:
-    return wrk(side.url(path), seconds=size.seconds, connections=_BUSY, arguments=side.arguments).rate
+def _read(side: Side, path: str, size: _Size, *, connections: int = _BUSY) -> float:
+    return wrk(side.url(path), seconds=size.seconds, connections=connections, arguments=side.arguments).rate
 
 
 def _list(limit: int) -> Row:
-    def row(side: Side, _: Trees, size: _Size, __: int) -> float:
-        path = f"/loadbalancers?limit={limit}"
-        return side.each(lambda rest, _: side.fetch(rest, path), max(2, size.calls * 100 // limit))
-
-    return row
+    return lambda side, _, size, __: _read(side, f"/loadbalancers?limit={limit}", size, connections=_FEW)
 
 
 def _create(side: Side, _: Trees, size: _Size, __: int) -> float:

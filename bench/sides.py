@@ -93,10 +93,6 @@ class Side:
         """Call it on a connection that is there."""
         return rest.call(method, self.path + path, body, self.headers)
 
-    def fetch(self, rest: Rest, path: str) -> None:
-        """Read something and look no further at it."""
-        rest.send("GET", self.path + path, None, self.headers)
-
     def tree(self, rest: Rest, name: str) -> dict[str, Any]:
         """Make a load balancer with listener, pool and two members in one call."""
         members = [

@@ -12,6 +12,8 @@ from hydria.adapters.linux.kernel import inside
 _RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
 _LATENCY = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)\s*$", re.MULTILINE)
 _FAILURE = re.compile(r"^\s+(Socket errors:.*|Non-2xx.*)$", re.MULTILINE)
+# What takes longer counts as no answer (seconds); a long list of a slow server is one.
+_PATIENCE = 20
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
@@ -27,7 +29,7 @@ def wrk(
     url: str, *, seconds: float, connections: int, arguments: Sequence[str] = (), namespace: str | None = None
 ) -> Run:
     """Ask as fast as answers come. Raises RuntimeError for any answer that is no success."""
-    given = ["-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", *arguments, url]
+    given = ["-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", f"--timeout={_PATIENCE}", *arguments, url]
     with inside(namespace) if namespace else contextlib.nullcontext():
         said = subprocess.run(["wrk", *given], capture_output=True, text=True, check=True).stdout
     rate, failure = _RATE.search(said), _FAILURE.search(said)

@@ -177,11 +177,13 @@ def _sort_column(key: str, direction: str, known: Mapping[str, Column]) -> tuple
     if direction.lower() not in ("asc", "desc"):
         raise Invalid(f"Supplied sort direction '{direction}' is not valid.")
     column = known[key]
+    ever_null = getattr(column, "nullable", True)
     if isinstance(column.type, Boolean):
         column = cast(column, Integer)
-    # Nulls sort as the empty value, so that a marker can stand on one.
-    empty: Any = 0 if isinstance(column.type, Integer) else ""
-    return func.coalesce(column, empty), direction.lower() == "desc"
+    if ever_null:
+        # Nulls sort as the empty value, so that a marker can stand on one.
+        column = func.coalesce(column, 0 if isinstance(column.type, Integer) else "")
+    return column, direction.lower() == "desc"
 
 
 def _limit(call: Call) -> int | None:
@@ -208,7 +210,10 @@ def _after(
         beyond = column < values[index] if descending is not reverse else column > values[index]
         same = [each == value for (_, each, _), value in zip(order[:index], values, strict=False)]
         steps.append(and_(*same, beyond))
-    return or_(*steps)
+    _, first, descending = order[0]
+    # Which is said by the steps too, but an index can only follow this.
+    near = first <= values[0] if descending is not reverse else first >= values[0]
+    return and_(near, or_(*steps))
 
 
 def _page(

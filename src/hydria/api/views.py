@@ -8,7 +8,6 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, Label, Row, ScalarSelect, Select, bindparam, select
 
@@ -101,7 +100,7 @@ def dressed(kind: Kind, item: Seen, related: Related) -> dict[str, Any]:
     """Return a resource's body with the ids of what stands beside it, by their names in `_SHAPES`."""
     resource = item.resource
     names, values = _shown(type(resource))
-    plain = msgspec.to_builtins(dict(zip(names, values(resource), strict=True)))
+    plain = dict(zip(names, values(resource), strict=True))
     plain["tenant_id"] = resource.project_id
     plain["provisioning_status"] = provisioning_status(resource, item.progress)
     plain["operating_status"] = item.operating_status

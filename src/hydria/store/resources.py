@@ -62,14 +62,15 @@ class Traffic(Struct, frozen=True, kw_only=True):
 
 CHILDREN = (Listener, Pool, Member, HealthMonitor, L7Policy, L7Rule)
 
-register(LoadBalancer, "load_balancers", index=(("project_id",), ("vip_port_id",)))
-register(Listener, "listeners", index=(("load_balancer_id",), ("project_id",), ("default_pool_id",)))
-register(Pool, "pools", index=(("load_balancer_id",), ("project_id",)))
+# As lists have them: what a page does not show is not looked at.
+_LISTED = ("project_id", "created_at", "id")
+
+register(LoadBalancer, "load_balancers", index=(_LISTED, ("created_at", "id"), ("vip_port_id",)))
+register(Listener, "listeners", index=(("load_balancer_id",), _LISTED, ("default_pool_id",)))
+register(Pool, "pools", index=(("load_balancer_id",), _LISTED))
 register(Member, "members", index=(("load_balancer_id",), ("pool_id",), ("project_id",)))
-register(HealthMonitor, "health_monitors", index=(("load_balancer_id",), ("pool_id",), ("project_id",)))
-register(
-    L7Policy, "l7_policies", index=(("load_balancer_id",), ("listener_id",), ("redirect_pool_id",), ("project_id",))
-)
+register(HealthMonitor, "health_monitors", index=(("load_balancer_id",), ("pool_id",), _LISTED))
+register(L7Policy, "l7_policies", index=(("load_balancer_id",), ("listener_id",), ("redirect_pool_id",), _LISTED))
 register(L7Rule, "l7_rules", index=(("load_balancer_id",), ("l7policy_id",), ("project_id",)))
 register(FlavorProfile, "flavor_profiles")
 register(Flavor, "flavors", unique=(("name",),), index=(("flavor_profile_id",),))
