@@ -18,7 +18,7 @@ _RETRY = 1.0
 _PAUSE = 0.01
 
 # All that may have been said while nobody listened.
-EVERYTHING = frozenset({"hosts", "instances", "legs", "topology"})
+EVERYTHING = frozenset({"hosts", "identity", "instances", "legs", "topology"})
 
 
 class Wire:
