@@ -21,11 +21,13 @@ def counted(cloud: Cloud) -> Iterator[list[str]]:
         if not statement.startswith("BEGIN") and "pg_notify" not in statement:
             heard.append(statement)
 
-    event.listen(cloud.database.engine, "before_cursor_execute", note)
+    for engine in cloud.database.engines:
+        event.listen(engine, "before_cursor_execute", note)
     try:
         yield heard
     finally:
-        event.remove(cloud.database.engine, "before_cursor_execute", note)
+        for engine in cloud.database.engines:
+            event.remove(engine, "before_cursor_execute", note)
 
 
 async def cost(cloud: Cloud, api: Api, method: str, path: str, body: Any = None) -> int:

@@ -1,11 +1,14 @@
 """Writers of one server: one works at a time, commits overlap, and what clashed waits for them."""
 
+import asyncio
 import threading
 from contextlib import ExitStack
 
+import pytest
+
 from hydria.store.turns import Turns
 
-PATIENCE = 10
+PATIENCE = 60
 
 
 def started(turns: Turns, *, again: bool) -> tuple[threading.Thread, threading.Event]:
@@ -56,3 +59,34 @@ def test_a_failure_gives_the_turn_back() -> None:
     assert works.wait(PATIENCE)
     thread.join(PATIENCE)
     assert not thread.is_alive()
+
+
+async def test_an_event_loop_waits_for_a_thread_and_goes_on_meanwhile() -> None:
+    turns = Turns()
+    works = asyncio.Event()
+
+    async def work() -> None:
+        with ExitStack() as end:
+            async with turns.awaited(end, again=True):
+                works.set()
+
+    with ExitStack() as end:
+        with turns.take(end, again=False):
+            tasks = [asyncio.create_task(work()) for _ in range(3)]
+            await asyncio.sleep(0)
+            given_up = asyncio.create_task(work())
+            await asyncio.sleep(0)
+            tasks[0].cancel()
+            given_up.cancel()
+            await asyncio.sleep(0)
+            assert not works.is_set()
+        # Only a commit is left, and what clashed waits for it too.
+        await asyncio.sleep(0.05)
+        assert not works.is_set()
+    await asyncio.wait_for(asyncio.gather(*tasks[1:]), PATIENCE)
+    for task in (tasks[0], given_up):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    thread, worked = started(turns, again=True)
+    assert await asyncio.to_thread(worked.wait, PATIENCE)
+    thread.join(PATIENCE)

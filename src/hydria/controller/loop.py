@@ -53,14 +53,19 @@ class Controller:
     def work(self) -> None:
         """Reconcile everything that is due, many in one transaction; one that fails is no other's affair."""
         now = self._clock.now()
+        due = partial(self._reconciler.due, now=now)
+        changed, keys = self._database.read(lambda tx: (self._reconciler.networks_changed(tx), due(tx)))
+        if changed:
+            self._follow()
+            keys = self._database.read(due)
+        for first in range(0, len(keys), _TOGETHER):
+            self._reconcile(keys[first : first + _TOGETHER], now)
+
+    def _follow(self) -> None:
         try:
-            if self._database.read(self._reconciler.networks_changed):
-                self._database.transact(self._reconciler.follow_networks)
+            self._database.transact(self._reconciler.follow_networks)
         except Exception:
             log.exception("networks_not_followed")
-        due = self._database.read(lambda tx: self._reconciler.due(tx, now))
-        for first in range(0, len(due), _TOGETHER):
-            self._reconcile(due[first : first + _TOGETHER], now)
 
     def _reconcile(self, keys: Sequence[str], now: datetime) -> None:
         try:

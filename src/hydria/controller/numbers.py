@@ -101,9 +101,9 @@ def _gauge(name: str, meaning: str, labels: tuple[str, ...], rows: Iterable[Any]
 
 def _transactions(database: Database) -> Iterator[Metric]:
     done = CounterMetricFamily("hydria_database_transactions", "Transactions that were committed.", labels=("kind",))
-    done.add_metric(["read"], database.reads)
-    done.add_metric(["write"], database.writes)
+    done.add_metric(["read"], database.counts.reads)
+    done.add_metric(["write"], database.counts.writes)
     yield done
     again = CounterMetricFamily("hydria_database_retries", "Transactions that clashed with another and ran again.")
-    again.add_metric([], database.retries)
+    again.add_metric([], database.counts.retries)
     yield again

@@ -6,10 +6,17 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from hydria.errors import SettingsError
+from hydria.errors import SettingsError, Unavailable
 
-# How many connections to a database that is another process are kept.
-_KEPT = 8
+# A connection's options before its transaction on PostgreSQL. What writes is serializable: it reads what it likes
+# before it writes, and of two transactions that could spoil each other one is run again.
+# To begin and to end a transaction costs as much as a statement: a single one goes without.
+WRITING: dict[str, Any] = {"isolation_level": "SERIALIZABLE"}
+READING: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+ALONE: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
+
+# How many connections to a database that is another process the threads keep.
+_KEPT = 4
 
 # PostgreSQL's serialization_failure and deadlock_detected.
 _CLASHES = ("40001", "40P01")
@@ -27,15 +34,28 @@ def open_engine(url: str, synchronous: str) -> Engine:
     try:
         return create_engine(address, pool_size=_KEPT, max_overflow=4 * _KEPT, pool_use_lifo=True)
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"database.url: {address.drivername} needs the Python module {error.name}, which is not installed: "
-            "pip install 'hydria[postgresql]'"
-        ) from None
+        raise missing(error) from None
+
+
+def lost() -> Unavailable:
+    """Return the refusal while nobody can ask the database."""
+    return Unavailable("The database cannot be reached. Please try again.")
+
+
+def missing(error: ModuleNotFoundError) -> SettingsError:
+    """Return the refusal of a database that something is not installed for."""
+    return SettingsError(
+        f"database.url: PostgreSQL needs the Python module {error.name}, which is not installed: "
+        "pip install 'hydria[postgresql]'"
+    )
 
 
 def passing(error: DBAPIError) -> bool:
     """Say whether the same work may succeed when it is run again."""
     if "database is locked" in str(error.orig) or error.connection_invalidated:
+        return True
+    # Another server has changed the schema since the statement was prepared.
+    if "cached statement plan is invalid" in str(error.orig):
         return True
     return getattr(error.orig, "sqlstate", None) in _CLASHES
 

@@ -14,9 +14,9 @@ from hydria.model.flavor import Flavor
 from hydria.model.flavor_profile import FlavorProfile
 from hydria.model.quota import Quota
 from hydria.spec import Counters
-from hydria.store.database import Transaction
 from hydria.store.tables import columns, register, rows_of
 from hydria.store.together import Together
+from hydria.store.transaction import Transaction
 
 
 class Amphora(Struct, frozen=True, kw_only=True):

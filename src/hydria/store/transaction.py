@@ -1,0 +1,152 @@
+"""Rows of one transaction, as structs; statements that are always the same are written down once."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import Executable
+
+from hydria.store.tables import rows_of
+
+S = TypeVar("S", bound=Struct)
+
+_ADDING: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class Milestone(Struct, frozen=True, kw_only=True):
+    """A load balancer's generation that began with a transaction, or up to which all is served (or gone) by now."""
+
+    load_balancer_id: str
+    generation: int
+    served: bool
+
+
+class Transaction:
+    """Rows of one transaction, as structs."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.hints: set[str] = set()
+        self.milestones: list[Milestone] = []
+        # Whether only the commit is left.
+        self.done = False
+
+    def get(self, kind: type[S], key: str, *, column: str = "id") -> S | None:
+        """Return the struct with this key, or None."""
+        row = self._connection.execute(_selecting(kind, column), {"key": key}).first()
+        return None if row is None else rows_of(kind).load(row)
+
+    def hold(self, kind: type[S], key: str, *, column: str = "id", shared: bool = False) -> S | None:
+        """Return the struct with this key, or None; nobody else changes it before this transaction ends.
+
+        `shared` lets others hold it too, who also only rely on it.
+        """
+        row = self._connection.execute(_holding(kind, column, shared), {"key": key}).first()
+        return None if row is None else rows_of(kind).load(row)
+
+    def find(self, kind: type[S], *where: ColumnElement[bool], order_by: tuple[Any, ...] = ()) -> list[S]:
+        """Return the structs that meet all conditions."""
+        return self.load(kind, select(rows_of(kind).table).where(*where).order_by(*order_by))
+
+    def load(self, kind: type[S], statement: Select[Any], parameters: Any = None) -> list[S]:
+        """Return the structs of the rows of a statement, which selects their table."""
+        return list(map(rows_of(kind).load, self._connection.execute(statement, parameters).all()))
+
+    def among(self, kind: type[S], keys: Sequence[str], *, column: str = "id") -> list[S]:
+        """Return the structs with these keys."""
+        return self.load(kind, _several(kind, column), {"keys": keys}) if keys else []
+
+    def insert(self, *items: Struct) -> None:
+        """Add structs; those of one kind go in one statement."""
+        by_kind: dict[type[Struct], list[dict[str, Any]]] = {}
+        for item in items:
+            by_kind.setdefault(type(item), []).append(rows_of(type(item)).dump(item))
+        for kind, dumped in by_kind.items():
+            self._connection.execute(_inserting(kind), _one_or_all(dumped))
+
+    def ensure(self, item: Struct) -> bool:
+        """Add a struct unless a row has what is its own alone, its key above all; say whether it was added.
+
+        A row that is being added elsewhere is waited for.
+        """
+        rows = rows_of(type(item))
+        add = _ADDING[self._connection.dialect.name](rows.table).values(rows.dump(item))
+        return bool(self._connection.execute(add.on_conflict_do_nothing()).rowcount)
+
+    def update(self, *items: Struct) -> None:
+        """Replace the rows with the structs' keys; those of one kind go in one statement."""
+        by_kind: dict[type[Struct], list[dict[str, Any]]] = {}
+        for item in items:
+            rows = rows_of(type(item))
+            row = rows.dump(item)
+            keys = {f"key_{column.name}": row[column.name] for column in rows.table.primary_key}
+            by_kind.setdefault(type(item), []).append(row | keys)
+        for kind, dumped in by_kind.items():
+            self._connection.execute(_updating(kind), _one_or_all(dumped))
+
+    def delete(self, kind: type[Struct], *where: ColumnElement[bool]) -> int:
+        """Remove the rows that meet all conditions; returns how many."""
+        if not where:
+            raise ValueError("a delete names its rows")
+        return int(self._connection.execute(delete(rows_of(kind).table).where(*where)).rowcount)
+
+    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        """Run any statement of SQLAlchemy Core."""
+        result = self._connection.execute(statement, parameters)
+        assert isinstance(result, CursorResult)  # noqa: S101 - Core statements give nothing else
+        return result
+
+    def hint(self, topic: str) -> None:
+        """Wake whoever listens for a topic once this transaction is committed; hints may be lost."""
+        self.hints.add(topic)
+
+
+# Writing a statement down costs as much as running it: those that are always the same are kept.
+
+
+@cache
+def _selecting(kind: type[Struct], column: str) -> Select[Any]:
+    table = rows_of(kind).table
+    return select(table).where(table.c[column] == bindparam("key"))
+
+
+@cache
+def _several(kind: type[Struct], column: str) -> Select[Any]:
+    table = rows_of(kind).table
+    return select(table).where(table.c[column].in_(bindparam("keys", expanding=True)))
+
+
+@cache
+def _holding(kind: type[Struct], column: str, shared: bool) -> Select[Any]:
+    return _selecting(kind, column).with_for_update(read=shared)
+
+
+@cache
+def _inserting(kind: type[Struct]) -> Insert:
+    return insert(rows_of(kind).table)
+
+
+@cache
+def _updating(kind: type[Struct]) -> Update:
+    table = rows_of(kind).table
+    return update(table).where(*(column == bindparam(f"key_{column.name}") for column in table.primary_key))
+
+
+def _one_or_all(rows: list[dict[str, Any]]) -> Any:
+    # What goes to PostgreSQL as a batch waits for it twice.
+    return rows[0] if len(rows) == 1 else rows

@@ -1,0 +1,137 @@
+"""PostgreSQL asked from an event loop: what threads are promised, whatever befalls a connection."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from hydria.errors import NotFound, Unavailable
+from hydria.store import Database, Milestone, Transaction, columns, metadata
+from hydria.store.resources import KnownHost
+from support.postgres import Postgres
+
+ONE = KnownHost(name="one", seen_at=1)
+CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    " AND pid <> pg_backend_pid()"
+)
+
+
+@pytest.fixture
+async def database(postgres: Postgres) -> AsyncIterator[Database]:
+    url = postgres.empty()
+    made = Database(url)
+    metadata.create_all(made.engine)
+    yield made
+    made.close()
+    postgres.drop(url)
+
+
+def hosts(transaction: Transaction) -> list[KnownHost]:
+    return transaction.find(KnownHost, order_by=(columns(KnownHost).name,))
+
+
+def add(transaction: Transaction) -> None:
+    transaction.insert(ONE)
+
+
+@pytest.mark.parametrize("single", [False, True])
+async def test_what_is_written_is_read(database: Database, single: bool) -> None:
+    await database.run(add, writing=True)
+    assert await database.run(hosts, writing=False, single=single) == [ONE]
+
+
+async def test_a_commit_is_told_and_a_failure_takes_everything_back(database: Database) -> None:
+    heard: list[frozenset[str]] = []
+    passed: list[list[Milestone]] = []
+    database.subscribe(heard.append)
+    database.watch(passed.append)
+    milestone = Milestone(load_balancer_id="lb", generation=2, served=False)
+
+    def work(transaction: Transaction, *, fails: bool) -> None:
+        transaction.insert(ONE)
+        transaction.hint("instances")
+        transaction.milestones.append(milestone)
+        if fails:
+            raise NotFound("on the way")
+
+    with pytest.raises(NotFound, match="on the way"):
+        await database.run(lambda tx: work(tx, fails=True), writing=True)
+    assert (heard, passed, await database.run(hosts, writing=False)) == ([], [], [])
+    await database.run(lambda tx: work(tx, fails=False), writing=True)
+    assert (heard, passed) == ([frozenset({"instances"})], [[milestone]])
+    with pytest.raises(IntegrityError):
+        await database.run(add, writing=True)
+    with pytest.raises(DBAPIError, match="lost"):
+        await database.run(lambda tx: tx.execute(text("SELECT * FROM lost")), writing=False, single=True)
+    assert await database.run(hosts, writing=False, single=True) == [ONE]
+
+
+async def test_writers_of_the_loop_and_of_threads_lose_nothing(database: Database) -> None:
+    await database.run(add, writing=True)
+
+    def count(transaction: Transaction) -> None:
+        (found,) = hosts(transaction)
+        transaction.update(KnownHost(name="one", seen_at=found.seen_at + 1))
+
+    here = [database.run(count, writing=True) for _ in range(20)]
+    there = [asyncio.to_thread(database.transact, count) for _ in range(20)]
+    await asyncio.gather(*here, *there)
+    assert await database.run(hosts, writing=False) == [KnownHost(name="one", seen_at=41)]
+
+
+async def test_work_goes_on_over_new_connections(database: Database, postgres: Postgres) -> None:
+    await database.run(add, writing=True)
+    await asyncio.gather(*(database.run(hosts, writing=False, single=True) for _ in range(4)))
+    postgres.say(CUT)
+    assert await database.run(hosts, writing=False, single=True) == [ONE]
+    assert await database.run(hosts, writing=False) == [ONE]
+    postgres.say(CUT)
+    await database.run(lambda tx: tx.insert(KnownHost(name="two", seen_at=2)), writing=True)
+    assert len(await database.run(hosts, writing=False)) == 2
+
+
+async def test_who_gives_up_leaves_no_answer_to_the_next(database: Database) -> None:
+    await database.run(add, writing=True)
+    for single in (False, True):
+        slept = asyncio.Event()
+
+        def sleep(transaction: Transaction, slept: asyncio.Event = slept) -> None:
+            slept.set()
+            transaction.execute(text("SELECT pg_sleep(600)"))
+
+        going = asyncio.create_task(database.run(sleep, writing=False, single=single))
+        await slept.wait()
+        going.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await going
+        assert await database.run(hosts, writing=False, single=single) == [ONE]
+
+
+async def test_a_schema_that_another_server_changes(database: Database) -> None:
+    await database.run(add, writing=True)
+    for kind in ("bigint", "numeric", "bigint"):
+        change = text(f"ALTER TABLE hosts ALTER COLUMN seen_at TYPE {kind}")
+        await asyncio.to_thread(database.transact, lambda tx, change=change: tx.execute(change))
+        assert await database.run(hosts, writing=False, single=True) == [ONE]
+        assert await database.run(hosts, writing=False) == [ONE]
+        await database.run(lambda tx: tx.update(*hosts(tx)), writing=True)
+
+
+async def test_a_database_that_is_not_there(postgres: Postgres) -> None:
+    lost = Database(postgres.empty().replace("hydria_", "lost_"))
+    for writing in (False, True):
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            await lost.run(hosts, writing=writing)
+    lost.close()
+
+
+async def test_what_only_libpq_knows_is_kept_from_the_server(postgres: Postgres) -> None:
+    url = postgres.empty()
+    database = Database(f"{url}&connect_timeout=3&application_name=balancer")
+    said = await database.run(lambda tx: tx.execute(text("SHOW application_name")).scalar_one(), writing=False)
+    assert said == "balancer"
+    database.close()
+    postgres.drop(url)
