@@ -5,6 +5,7 @@ import threading
 from contextlib import ExitStack
 
 import pytest
+from sqlalchemy.util import greenlet_spawn
 
 from hydria.store.turns import Turns
 
@@ -65,10 +66,12 @@ async def test_an_event_loop_waits_for_a_thread_and_goes_on_meanwhile() -> None:
     turns = Turns()
     works = asyncio.Event()
 
+    def act() -> None:
+        with ExitStack() as end, turns.in_greenlet(end, again=True):
+            works.set()
+
     async def work() -> None:
-        with ExitStack() as end:
-            async with turns.awaited(end, again=True):
-                works.set()
+        await greenlet_spawn(act)
 
     with ExitStack() as end:
         with turns.take(end, again=False):

@@ -1,20 +1,16 @@
 """Transactions over SQLite (embedded) or PostgreSQL. `work` is a function of a transaction and may run again."""
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine
 
-from hydria.store import attempts
-from hydria.store.attempts import Counts, busy, judge, pause
-from hydria.store.engines import ALONE, READING, WRITING, open_engine
+from hydria.store.engines import EMBEDDED, SHARED, open_engine
 from hydria.store.hints import Wire
+from hydria.store.runner import Counts, Runner, Work
 from hydria.store.transaction import Milestone, Transaction
 from hydria.store.turns import Turns
 
@@ -25,18 +21,12 @@ R = TypeVar("R")
 
 Listener = Callable[[frozenset[str]], None]
 
+# How often work is run that clashes with other work, before the caller is told: SQLite waits within each.
+_ATTEMPTS_EMBEDDED = 5
+_ATTEMPTS_SHARED = 20
+
 # Threads for what waits for a database that is another process.
 _THREADS = 4
-
-_Way = Literal["write", "read", "single"]
-
-# A connection's options before its transaction.
-_EMBEDDED: dict[_Way, dict[str, Any]] = {
-    "write": {"hydria_writing": True},
-    "read": {"hydria_writing": False},
-    "single": {"hydria_writing": None},
-}
-_SHARED: dict[_Way, dict[str, Any]] = {"write": WRITING, "read": READING, "single": ALONE}
 
 
 class Database:
@@ -49,20 +39,23 @@ class Database:
         self.counts = Counts()
         self._listeners: list[Listener] = []
         self._watchers: list[Callable[[list[Milestone]], None]] = []
-        options = _EMBEDDED if self.embedded else _SHARED
-        self._ways = {way: self.engine.execution_options(**each) for way, each in options.items()}
-        self._attempts = attempts.EMBEDDED if self.embedded else attempts.SHARED
-        self._own = threading.local()
-        self._kept: list[Connection] = []
         self._wire: Wire | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hydria-database")
         self._turns = Turns()
+        self._runner = Runner(
+            self.engine,
+            EMBEDDED if self.embedded else SHARED,
+            attempts=_ATTEMPTS_EMBEDDED if self.embedded else _ATTEMPTS_SHARED,
+            counts=self.counts,
+            take=self._turns.take,
+            wait=_at_once if self.embedded else time.sleep,
+        )
         self._shared = None if self.embedded else self._share()
 
     def _share(self) -> "Shared":
         from hydria.store.shared import Shared  # noqa: PLC0415 - only servers with PostgreSQL have what it needs
 
-        return Shared(self.engine.url, self._turns, self.counts)
+        return Shared(self.engine.url, attempts=_ATTEMPTS_SHARED, turns=self._turns, counts=self.counts)
 
     @property
     def engines(self) -> tuple[Engine, ...]:
@@ -82,46 +75,23 @@ class Database:
         """Call `watcher` with the milestones of every transaction that this process commits. It must not fail."""
         self._watchers.append(watcher)
 
-    def transact(self, work: Callable[[Transaction], R]) -> R:
+    def transact(self, work: Work[R]) -> R:
         """Run `work` in a transaction that may write, again when it clashes with another.
 
         Raises Unavailable when the database stays busy or cannot be reached.
         """
-        for attempt in range(1, self._attempts + 1):
-            transaction = None
-            try:
-                with ExitStack() as end, self._begin("write") as transaction:
-                    with self._turns.take(end, again=attempt > 1):
-                        result = work(transaction)
-                    transaction.done = True
-            except DBAPIError as error:
-                judge(error, transaction, attempt)
-                self.counts.retries += 1
-                if not self.embedded:
-                    # Another server may be at it, for as long as its disk takes.
-                    time.sleep(pause(attempt))
-                continue
-            self.counts.writes += 1
-            self._tell(transaction)
-            return result
-        raise busy()
+        result, transaction = self._runner.write(work)
+        self._tell(transaction)
+        return result
 
-    def read(self, work: Callable[[Transaction], R], *, single: bool = False) -> R:
+    def read(self, work: Work[R], *, single: bool = False) -> R:
         """Run `work` in a transaction that only reads, on one consistent state; `single` does without that state.
 
         Raises Unavailable when the database cannot be reached.
         """
-        for attempt in range(1, self._attempts + 1):
-            try:
-                with self._alone() if single else self._begin("read") as transaction:
-                    self.counts.reads += 1
-                    return work(transaction)
-            except DBAPIError as error:
-                judge(error, None, attempt)
-                self.counts.retries += 1
-        raise busy()
+        return self._runner.read(work, single=single)
 
-    async def run(self, work: Callable[[Transaction], R], *, writing: bool, single: bool = False) -> R:
+    async def run(self, work: Work[R], *, writing: bool, single: bool = False) -> R:
         """Run `work` as `transact` or `read` do; the event loop goes on when the database is another process."""
         if self._shared is None:
             # An embedded database answers faster than anything else could be begun.
@@ -137,26 +107,6 @@ class Database:
         if self.embedded:
             return act()
         return await asyncio.get_running_loop().run_in_executor(self._threads, act)
-
-    @contextmanager
-    def _begin(self, way: _Way) -> Iterator[Transaction]:
-        with self._ways[way].connect() as connection, connection.begin():
-            yield Transaction(connection)
-
-    @contextmanager
-    def _alone(self) -> Iterator[Transaction]:
-        """Read without a transaction, on a connection that this thread keeps: to fetch one costs as much as to read."""
-        connection: Connection | None = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = self._own.connection = self._ways["single"].connect()
-            self._kept.append(connection)
-        try:
-            yield Transaction(connection)
-        except DBAPIError:
-            del self._own.connection
-            self._kept.remove(connection)
-            connection.close()
-            raise
 
     def _tell(self, transaction: Transaction) -> None:
         """Say what a transaction did that is committed now."""
@@ -180,6 +130,10 @@ class Database:
         self._threads.shutdown()
         if self._shared is not None:
             self._shared.close()
-        for connection in self._kept:
+        for connection in self._runner.idle():
             connection.close()
         self.engine.dispose()
+
+
+def _at_once(_: float) -> None:
+    """SQLite has waited."""

@@ -1,19 +1,29 @@
 """Engines: what SQLite and PostgreSQL each need to be told, and which of their failures pass by themselves."""
 
 import sqlite3
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from hydria.errors import SettingsError, Unavailable
 
-# A connection's options before its transaction on PostgreSQL. What writes is serializable: it reads what it likes
+# What a transaction is for; `single` is none, for what reads by one statement.
+Way = Literal["write", "read", "single"]
+
+# A connection's options before its transaction. On PostgreSQL, what writes is serializable: it reads what it likes
 # before it writes, and of two transactions that could spoil each other one is run again.
 # To begin and to end a transaction costs as much as a statement: a single one goes without.
-WRITING: dict[str, Any] = {"isolation_level": "SERIALIZABLE"}
-READING: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-ALONE: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
+EMBEDDED: dict[Way, dict[str, Any]] = {
+    "write": {"hydria_writing": True},
+    "read": {"hydria_writing": False},
+    "single": {"hydria_writing": None},
+}
+SHARED: dict[Way, dict[str, Any]] = {
+    "write": {"isolation_level": "SERIALIZABLE"},
+    "read": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+    "single": {"isolation_level": "AUTOCOMMIT"},
+}
 
 # How many connections to a database that is another process the threads keep.
 _KEPT = 4

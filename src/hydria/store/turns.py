@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from sqlalchemy.util import await_only
 
 
 class Turns:
-    """The transactions of one server that may write, in threads and in its event loop.
+    """The transactions of one server that may write, in threads and in greenlets of its event loop.
 
     One works at a time: of two at once that touch the same, one is run for nothing. Their commits, which wait for a
     disk, overlap. What clashes in spite of that also waits for the commits that have begun: it would clash with them
@@ -30,18 +32,21 @@ class Turns:
             yield
             after.enter_context(self._commit())
 
-    @asynccontextmanager
-    async def awaited(self, after: ExitStack, *, again: bool) -> AsyncIterator[None]:
-        """Do as `take` does, in the event loop, which goes on meanwhile."""
-        async with self._line:
-            await self._acquire()
+    @contextmanager
+    def in_greenlet(self, after: ExitStack, *, again: bool) -> Iterator[None]:
+        """Do as `take` does in a greenlet of the event loop, which goes on meanwhile."""
+        await_only(self._line.acquire())
+        try:
+            await_only(self._acquire())
             try:
                 if again and self._commits:
-                    await asyncio.to_thread(self._wait_for_commits)
+                    await_only(asyncio.to_thread(self._wait_for_commits))
                 yield
                 after.enter_context(self._commit())
             finally:
                 self._turn.release()
+        finally:
+            self._line.release()
 
     async def _acquire(self) -> None:
         if self._turn.acquire(blocking=False):
