@@ -29,5 +29,3 @@ def set_up(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(level, logging.WARNING), format="%(levelname)s %(name)s: %(message)s")
-    # It warns of every batch in a transaction that clashed, which is run again.
-    logging.getLogger("psycopg").setLevel(max(level, logging.ERROR))

@@ -150,14 +150,26 @@ def test_writers_wait_for_each_other(database: Database) -> None:
     assert hosts(database)[0].seen_at == 100
 
 
-def test_a_reader_sees_one_state_and_stops_nobody(database: Database) -> None:
+def test_a_reader_sees_one_state_and_stops_nobody(database: Database, database_url: str) -> None:
+    writer = Database(database_url, synchronous="off")
+
     def work(transaction: Transaction) -> tuple[int, int]:
         before = len(transaction.find(KnownHost))
-        database.transact(lambda tx: tx.insert(ONE))
+        writer.transact(lambda tx: tx.insert(ONE))
         return before, len(transaction.find(KnownHost))
 
     assert database.read(work) == (0, 0)
     assert hosts(database) == [ONE]
+    writer.close()
+
+
+def test_a_transaction_in_another_is_told_and_not_waited_for(postgres: Postgres) -> None:
+    url = postgres.empty()
+    database = Database(url)
+    with pytest.raises(RuntimeError, match="inside a transaction"):
+        database.read(lambda _: hosts(database))
+    database.close()
+    postgres.drop(url)
 
 
 def test_settings_of_sqlite(url: str) -> None:

@@ -1,29 +1,29 @@
 """Transactions over SQLite (embedded) or PostgreSQL. `work` is a function of a transaction and may run again."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine, make_url
 
-from hydria.store.engines import EMBEDDED, SHARED, open_engine
-from hydria.store.hints import Wire
+from hydria.store.engines import EMBEDDED, missing, open_engine
 from hydria.store.runner import Counts, Runner, Work
 from hydria.store.transaction import Milestone, Transaction
 from hydria.store.turns import Turns
 
 if TYPE_CHECKING:
-    from hydria.store.shared import Shared
+    from hydria.store.hints import Wire
+    from hydria.store.shared import Beside, Shared
 
 R = TypeVar("R")
 
 Listener = Callable[[frozenset[str]], None]
 
 # How often work is run that clashes with other work, before the caller is told: SQLite waits within each.
-_ATTEMPTS_EMBEDDED = 5
-_ATTEMPTS_SHARED = 20
+_ATTEMPTS = 5
 
 # Threads for what waits for a database that is another process.
 _THREADS = 4
@@ -34,33 +34,31 @@ class Database:
 
     def __init__(self, url: str, *, synchronous: str = "full") -> None:
         """Open the database at an SQLAlchemy URL; `synchronous` is SQLite's pragma. Raises SettingsError."""
-        self.engine: Engine = open_engine(url, synchronous)
-        self.embedded = self.engine.dialect.name == "sqlite"
+        self._url = make_url(url)
+        self._synchronous = synchronous
+        self.embedded = self._url.get_backend_name() == "sqlite"
         self.counts = Counts()
         self._listeners: list[Listener] = []
         self._watchers: list[Callable[[list[Milestone]], None]] = []
         self._wire: Wire | None = None
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hydria-database")
-        self._turns = Turns()
-        self._runner = Runner(
-            self.engine,
-            EMBEDDED if self.embedded else SHARED,
-            attempts=_ATTEMPTS_EMBEDDED if self.embedded else _ATTEMPTS_SHARED,
-            counts=self.counts,
-            take=self._turns.take,
-            wait=_at_once if self.embedded else time.sleep,
-        )
-        self._shared = None if self.embedded else self._share()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hydria-waiting")
+        if self.embedded:
+            self._runner: Runner | Beside = Runner(
+                self.engine, EMBEDDED, attempts=_ATTEMPTS, counts=self.counts, take=_alone, wait=_not_again
+            )
+            self._shared: Shared | None = None
+        else:
+            self._shared, self._runner = _share(self._url, self.counts)
 
-    def _share(self) -> "Shared":
-        from hydria.store.shared import Shared  # noqa: PLC0415 - only servers with PostgreSQL have what it needs
-
-        return Shared(self.engine.url, attempts=_ATTEMPTS_SHARED, turns=self._turns, counts=self.counts)
+    @cached_property
+    def engine(self) -> Engine:
+        """The database for who waits for it without an event loop: migrations, and what looks at tables."""
+        return open_engine(self._url, self._synchronous)
 
     @property
     def engines(self) -> tuple[Engine, ...]:
-        """All that statements go through, for whoever listens to them."""
-        return (self.engine,) if self._shared is None else (self.engine, self._shared.engine)
+        """All that statements of transactions go through, for whoever listens to them."""
+        return (self._runner.engine,) if self._shared is None else (self._runner.engine, self._shared.engine)
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` with the hints of every transaction that committed some, here or in another server.
@@ -68,8 +66,8 @@ class Database:
         It may be called from any thread.
         """
         self._listeners.append(listener)
-        if self._wire is None and not self.embedded:
-            self._wire = Wire(self.engine, self._spread)
+        if self._wire is None and not isinstance(self._runner, Runner):
+            self._wire = self._runner.wire(self._spread)
 
     def watch(self, watcher: Callable[[list[Milestone]], None]) -> None:
         """Call `watcher` with the milestones of every transaction that this process commits. It must not fail."""
@@ -125,15 +123,28 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        if self._wire is not None:
-            self._wire.close()
         self._threads.shutdown()
         if self._shared is not None:
             self._shared.close()
-        for connection in self._runner.idle():
-            connection.close()
-        self.engine.dispose()
+        self._runner.close()
+        # Who has not asked for it has none.
+        if "engine" in vars(self):
+            self.engine.dispose()
 
 
-def _at_once(_: float) -> None:
+def _share(url: URL, counts: Counts) -> "tuple[Shared, Beside]":
+    try:
+        from hydria.store.shared import Beside, Shared  # noqa: PLC0415 - only servers with PostgreSQL have what it needs
+    except ModuleNotFoundError as error:
+        raise missing(error) from None
+    turns = Turns()
+    return Shared(url, turns=turns, counts=counts), Beside(url, turns=turns, counts=counts)
+
+
+def _alone(after: ExitStack, *, again: bool) -> AbstractContextManager[None]:
+    """SQLite has given the turn to write when it began."""
+    return nullcontext()
+
+
+def _not_again(_: float) -> None:
     """SQLite has waited."""

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from hydria.errors import SettingsError, Unavailable
@@ -25,16 +25,12 @@ SHARED: dict[Way, dict[str, Any]] = {
     "single": {"isolation_level": "AUTOCOMMIT"},
 }
 
-# How many connections to a database that is another process the threads keep.
-_KEPT = 4
-
 # PostgreSQL's serialization_failure and deadlock_detected.
 _CLASHES = ("40001", "40P01")
 
 
-def open_engine(url: str, synchronous: str) -> Engine:
-    """Open the database at an SQLAlchemy URL; `synchronous` is SQLite's pragma. Raises SettingsError."""
-    address = make_url(url)
+def open_engine(address: URL, synchronous: str) -> Engine:
+    """Open a database; `synchronous` is SQLite's pragma. Raises SettingsError."""
     if address.get_backend_name() == "sqlite":
         engine = create_engine(address)
         _prepare_sqlite(engine, synchronous)
@@ -42,7 +38,7 @@ def open_engine(url: str, synchronous: str) -> Engine:
     if address.drivername == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
     try:
-        return create_engine(address, pool_size=_KEPT, max_overflow=4 * _KEPT, pool_use_lifo=True)
+        return create_engine(address)
     except ModuleNotFoundError as error:
         raise missing(error) from None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from hydria.errors import Unavailable
 from hydria.store.database import Database
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
@@ -15,9 +16,9 @@ def is_current(url: str) -> bool:
     newest = max(script.name[1:5] for script in _VERSIONS.glob("r*.py"))
     database = Database(url)
     try:
-        with database.engine.connect() as connection:
-            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest
-    except DBAPIError:
+        version = text("SELECT version_num FROM alembic_version")
+        return database.read(lambda transaction: transaction.execute(version).scalar()) == newest
+    except (DBAPIError, Unavailable):
         # It is empty, or is not to be had: whoever makes or upgrades it says why.
         return False
     finally:

@@ -36,7 +36,7 @@ class Take(Protocol):
 
 
 class Runner:
-    """The transactions of one engine, for threads that wait or for greenlets."""
+    """The transactions of one engine, for who waits or for greenlets."""
 
     def __init__(
         self,
@@ -127,6 +127,12 @@ class Runner:
         if unreachable(error):
             raise lost() from error
         raise error
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self.idle():
+            connection.close()
+        self.engine.dispose()
 
     def idle(self) -> list[Connection]:
         """Give away the connections that are kept, to be closed."""
