@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, update
+from sqlalchemy import Update, create_engine, update
 
 import mariadb
+from hydria.model import LoadBalancer
+from hydria.store import columns
 from hydria.store.resources import KnownHost
 from hydria.store.tables import rows_of
 from memory import pss
@@ -107,7 +109,7 @@ class Side:
 
 @contextmanager
 def hydria(name: str, port: int, database: str | None = None) -> Iterator[Side]:
-    """Run Hydria's server alone: a host is known and never asks again, so what is asked for stays pending."""
+    """Run Hydria's server alone: a host is known and serves nothing."""
     with directory() as place:
         stand = Stand(place, database, port)
         with stand.server() as process:
@@ -115,15 +117,21 @@ def hydria(name: str, port: int, database: str | None = None) -> Iterator[Side]:
             side.headers = {"x-auth-token": stand.rest.token}
             side.pids = lambda: [process.pid]
             stand.make_host()
-            _keep_host(database or f"sqlite:///{place}/state/hydria.db")
+            address = database or f"sqlite:///{place}/state/hydria.db"
+            # The host never asks again: one that asked would be told of everything. It counts as heard of for a day.
+            _say(address, update(rows_of(KnownHost).table).values(seen_at=int(time.time()) + 86400))
+            c = columns(LoadBalancer)
+            # As its report would have it.
+            served = update(rows_of(LoadBalancer).table).where(c.deleted_in.is_(None)).values(observed=c.generation)
+            side.settle = lambda: _say(address, served)
             yield side
 
 
-def _keep_host(database: str) -> None:
-    """Let the host that never asks again count as heard of for a day: one that asked would be told of everything."""
+def _say(database: str, statement: Update) -> None:
+    """Do in the database what a host would have had done."""
     engine = create_engine(database)
     with engine.begin() as connection:
-        connection.execute(update(rows_of(KnownHost).table).values(seen_at=int(time.time()) + 86400))
+        connection.execute(statement)
     engine.dispose()
 
 
