@@ -9,6 +9,7 @@ import structlog
 
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.wakeup import Wakeup
+from hydria.errors import Unavailable
 from hydria.ports import Clock
 from hydria.store import Database
 
@@ -40,6 +41,8 @@ class Controller:
             self._wakeup.clear()
             try:
                 await self._database.aside(self.work)
+            except Unavailable as error:
+                log.warning("reconcile_waits", reason=str(error))
             except Exception:
                 log.exception("reconcile_failed")
             await asyncio.sleep(PAUSE)
@@ -64,12 +67,17 @@ class Controller:
     def _follow(self) -> None:
         try:
             self._database.transact(self._reconciler.follow_networks)
+        except Unavailable:
+            raise
         except Exception:
             log.exception("networks_not_followed")
 
     def _reconcile(self, keys: Sequence[str], now: datetime) -> None:
         try:
             self._database.transact(partial(self._reconciler.reconcile, keys=keys, now=now))
+        except Unavailable:
+            # The database is away, and that for all.
+            raise
         except Exception:
             if len(keys) == 1:
                 log.exception("reconcile_failed", load_balancer=keys[0])

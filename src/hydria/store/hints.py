@@ -56,7 +56,7 @@ class Wire:
             try:
                 await self._talk(missed=missed)
             except _TROUBLE as error:
-                log.warning("hints_interrupted", reason=str(error))
+                log.warning("hints_interrupted", reason=str(error.__cause__ or error))
             missed = True
             await asyncio.sleep(_RETRY)
 

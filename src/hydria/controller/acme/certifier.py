@@ -12,7 +12,7 @@ from msgspec import structs
 
 from hydria.controller.acme.threads import far
 from hydria.controller.acme.wanted import Wanted, wanted
-from hydria.errors import AuthorityError
+from hydria.errors import AuthorityError, Unavailable
 from hydria.model import LoadBalancer
 from hydria.model.acme import names_in
 from hydria.model.base import stamp
@@ -50,6 +50,8 @@ class Certifier:
         while not stop.is_set():
             try:
                 await self.take_up()
+            except Unavailable as error:
+                log.warning("acme_waits", reason=str(error))
             except Exception:
                 log.exception("acme_failed")
             try:
