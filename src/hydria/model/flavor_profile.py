@@ -11,11 +11,13 @@ ProfileData = Annotated[str, Meta(max_length=4096)]
 
 CAPABILITIES = {
     "loadbalancer_topology": Capability(
-        description="SINGLE runs a load balancer in one amphora, ACTIVE_STANDBY in two of which one waits.",
+        description="SINGLE runs a load balancer in one amphora. ACTIVE_STANDBY is kept, and runs in one too so far.",
         values=("ACTIVE_STANDBY", "SINGLE"),
     ),
-    "compute_flavor": Capability(description="Name of the size of an amphora."),
-    "amp_image_tag": Capability(description="Tag of the image that amphorae are made from."),
+    "compute_flavor": Capability(description="Name of the size of an amphora. It is kept; a namespace has no size."),
+    "amp_image_tag": Capability(
+        description="Tag of the image that amphorae are made from. It is kept; a namespace has no image."
+    ),
     # Namespaces have no cards.
     "sriov_vip": Capability(
         description="Whether the VIP port is a virtual function of a card. Here none is: false only.",
