@@ -17,8 +17,8 @@ def counted(cloud: Cloud) -> Iterator[list[str]]:
     heard: list[str] = []
 
     def note(_: Any, __: Any, statement: str, *rest: Any) -> None:
-        # To begin is a statement in SQLite only, to tell other servers one in PostgreSQL only, after the commit.
-        if not statement.startswith("BEGIN") and "pg_notify" not in statement:
+        # To begin is a statement in SQLite only.
+        if not statement.startswith("BEGIN"):
             heard.append(statement)
 
     for engine in cloud.database.engines:

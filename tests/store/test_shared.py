@@ -13,10 +13,6 @@ from hydria.store.resources import KnownHost
 from support.postgres import Postgres
 
 ONE = KnownHost(name="one", seen_at=1)
-CUT = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-    " AND pid <> pg_backend_pid()"
-)
 
 
 @pytest.fixture
@@ -85,10 +81,10 @@ async def test_writers_of_the_loop_and_of_threads_lose_nothing(database: Databas
 async def test_work_goes_on_over_new_connections(database: Database, postgres: Postgres) -> None:
     await database.run(add, writing=True)
     await asyncio.gather(*(database.run(hosts, writing=False, single=True) for _ in range(4)))
-    postgres.say(CUT)
+    postgres.cut()
     assert await database.run(hosts, writing=False, single=True) == [ONE]
     assert await database.run(hosts, writing=False) == [ONE]
-    postgres.say(CUT)
+    postgres.cut()
     await database.run(lambda tx: tx.insert(KnownHost(name="two", seen_at=2)), writing=True)
     assert len(await database.run(hosts, writing=False)) == 2
 

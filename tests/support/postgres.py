@@ -55,6 +55,13 @@ class Postgres:
         """Remove a database, whoever still uses it."""
         self.say(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
 
+    def cut(self) -> None:
+        """End all connections, in the middle of whatever they do."""
+        self.say(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+            " AND pid <> pg_backend_pid()"
+        )
+
     def say(self, statement: str) -> None:
         """Run a statement outside of any database of a test."""
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from hydria.errors import SettingsError, Unavailable
 
@@ -83,10 +83,7 @@ def full(error: DBAPIError) -> bool:
 
 def unreachable(error: DBAPIError) -> bool:
     """Say whether the database does not take connections, or takes no more."""
-    state = getattr(error.orig, "sqlstate", None)
-    if error.connection_invalidated or state in ("57P03", "53300", "57P01"):
-        return True
-    return state is None and isinstance(error, OperationalError) and type(error.orig).__module__.startswith("psycopg")
+    return getattr(error.orig, "sqlstate", None) in ("57P03", "53300", "57P01")
 
 
 def _prepare_sqlite(engine: Engine, synchronous: str) -> None:

@@ -7,7 +7,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -117,7 +116,7 @@ class Beside:
         self._thread.start()
         self._shared = Shared(url, turns=turns, counts=counts)
         self.engine = self._shared.engine
-        self._talking: list[asyncio.Future[None]] = []
+        self._talking: list[asyncio.Task[None]] = []
 
     def write(self, work: Work[R]) -> tuple[R, Transaction]:
         """Do as `Runner.write` does."""
@@ -130,9 +129,11 @@ class Beside:
     def wire(self, heard: Callable[[frozenset[str]], object]) -> Wire:
         """Begin to speak with the other servers of the database; `heard` is called with topics, in a thread."""
         wire = Wire(self._loop, self._shared.connect, heard)
-        begin = partial(self._loop.create_task, wire.run())
-        self._loop.call_soon_threadsafe(lambda: self._talking.append(begin()))
+        self._wait(self._begin(wire))
         return wire
+
+    async def _begin(self, wire: Wire) -> None:
+        self._talking.append(asyncio.create_task(wire.run()))
 
     def _wait(self, act: Coroutine[Any, Any, R]) -> R:
         if threading.current_thread() is self._thread:

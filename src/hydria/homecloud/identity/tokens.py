@@ -1,15 +1,13 @@
 """Fernet tokens: what they carry, sealing and opening. Whether a token is still good is `standing`'s part."""
 
 import secrets
-from functools import lru_cache
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 from msgspec import Struct
 
-# Longer than any that we make; what is longer is not worth a place in the cache.
+# Longer than any that we make; what is longer is not worth a look.
 _LONGEST = 1024
-_CACHED = 4096
 
 
 class Payload(Struct, frozen=True, array_like=True):
@@ -26,13 +24,12 @@ class Payload(Struct, frozen=True, array_like=True):
 
 
 class TokenBox:
-    """Seals payloads into tokens and opens them again. Opened ones are remembered: every request opens one."""
+    """Seals payloads into tokens and opens them again."""
 
     def __init__(self, key: bytes) -> None:
         """`key` is one of `new_key`'s."""
         self._fernet = Fernet(key)
         self._decoder = msgspec.msgpack.Decoder(Payload)
-        self._opened = lru_cache(_CACHED)(self._decrypt)
 
     def seal(self, payload: Payload) -> str:
         """Return the token of a payload."""
@@ -40,9 +37,8 @@ class TokenBox:
 
     def open(self, token: str) -> Payload | None:
         """Return what a token says, or None when it is not one of ours. Expiry is not looked at."""
-        return self._opened(token) if len(token) <= _LONGEST else None
-
-    def _decrypt(self, token: str) -> Payload | None:
+        if len(token) > _LONGEST:
+            return None
         try:
             return self._decoder.decode(self._fernet.decrypt(token.encode()))
         except (InvalidToken, msgspec.DecodeError, UnicodeEncodeError):

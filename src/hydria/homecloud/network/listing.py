@@ -34,7 +34,7 @@ def listing(call: Call, kind: Kind) -> dict[str, Any]:
             statement = statement.where(_after(call, kind, order, marker, reverse))
         statement = statement.limit(limit)
     statement = statement.order_by(*(c.desc() if down is not reverse else c.asc() for c, down in order))
-    rows = [rows_of(kind.row).load(row) for row in call.transaction.execute(statement)]
+    rows = call.transaction.load(kind.row, statement)
     if reverse and limit is not None:
         rows.reverse()
     answer: dict[str, Any] = {kind.plural: shown(call, kind, rows)}
