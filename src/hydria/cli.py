@@ -1,6 +1,7 @@
 """The command line: the composition root. Nobody imports it."""
 
 import asyncio
+import faulthandler
 import json
 import os
 import signal
@@ -75,12 +76,14 @@ Noop = Annotated[
     ),
 ]
 UntilStdinEnds = Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)]
+LogFile = Annotated[Path | None, typer.Option("--log-file", hidden=True)]
 
 
 @app.command()
 def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it works; log to a file.")] = False,
     noop: Noop = False,
+    log_file: LogFile = None,
 ) -> None:
     """Run the server and the agent on this machine (as root, but for --noop)."""
     from hydria.compose import supervisor  # noqa: PLC0415 - each command loads what it needs
@@ -95,7 +98,11 @@ def up(
         _console.print(f"Hydria runs: {settings.public_url} (log: {log_file})", soft_wrap=True)
         _console.print('Next: eval "$(hydria env)"; openstack loadbalancer list')
         return
-    _run(settings, lambda stop: supervisor.supervise(settings, stop, _Given.file, noop=noop))
+    _run(
+        settings,
+        lambda stop: supervisor.supervise(settings, stop, _Given.file, noop=noop, log_file=log_file),
+        log_file=log_file,
+    )
 
 
 @app.command()
@@ -118,7 +125,7 @@ def down(
 
 
 @app.command()
-def server(noop: Noop = False, until_stdin_ends: UntilStdinEnds = False) -> None:
+def server(noop: Noop = False, until_stdin_ends: UntilStdinEnds = False, log_file: LogFile = None) -> None:
     """Run the server: the API, the home cloud and the controller. Needs no root."""
     import uvloop  # noqa: PLC0415
 
@@ -126,18 +133,22 @@ def server(noop: Noop = False, until_stdin_ends: UntilStdinEnds = False) -> None
 
     settings = _settings()
     _run(
-        settings, lambda stop: run_server(settings, stop, noop=noop), until_stdin_ends=until_stdin_ends, run=uvloop.run
+        settings,
+        lambda stop: run_server(settings, stop, noop=noop),
+        until_stdin_ends=until_stdin_ends,
+        log_file=log_file,
+        run=uvloop.run,
     )
 
 
 @app.command()
-def agent(until_stdin_ends: UntilStdinEnds = False) -> None:
+def agent(until_stdin_ends: UntilStdinEnds = False, log_file: LogFile = None) -> None:
     """Run this host's agent (as root)."""
     from hydria.compose.agent import run_agent  # noqa: PLC0415
 
     settings = _settings()
     _need_root("hydria agent")
-    _run(settings, lambda stop: run_agent(settings, stop), until_stdin_ends=until_stdin_ends)
+    _run(settings, lambda stop: run_agent(settings, stop), until_stdin_ends=until_stdin_ends, log_file=log_file)
 
 
 @app.command()
@@ -321,20 +332,27 @@ def _run(
     work: Callable[[asyncio.Event], Awaitable[None]],
     *,
     until_stdin_ends: bool = False,
+    log_file: Path | None = None,
     run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
 ) -> None:
-    """Run until the work ends or somebody asks to stop."""
+    """Run until the work ends or somebody asks to stop. Raises HydriaError when a part of it ended by a defect."""
     from hydria import logs  # noqa: PLC0415
+    from hydria.tasks import DefectHandler  # noqa: PLC0415
 
-    logs.set_up(settings)
+    logs.set_up(settings, log_file)
+    # Where a program hangs: kill -USR1 writes what each thread does to the log.
+    faulthandler.register(signal.SIGUSR1, file=2)
 
     async def main() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        defects = DefectHandler(loop, stop)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         if until_stdin_ends:
             loop.add_reader(sys.stdin.fileno(), _at_end, stop)
         await work(stop)
+        if defects.defect is not None:
+            raise HydriaError(f"The task {defects.defect} ended, which is a defect; the log says why.")
 
     run(main())
 

@@ -1,31 +1,139 @@
-"""How the programs log: structured lines on standard error."""
+"""How the programs log: structured lines on standard error, or in a file that is rotated by its name."""
 
+import contextlib
+import io
 import logging
+import os
 import sys
+from pathlib import Path
+from typing import Any
 
 import structlog
 
 from hydria.settings import Settings
 
+_STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
-def set_up(settings: Settings) -> None:
-    """Configure logging once for this process."""
+# The longest text in a line (characters).
+_LONGEST_TEXT = 4000
+
+
+class LogStream(io.TextIOBase):
+    """Standard error as a text stream whose writes never raise: a full disk or a closed pipe costs lines, no work.
+
+    With `path`, standard output and standard error are that file. It is opened again when somebody renamed it.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._lost = 0
+        # What was not yet written of the last line, when the disk became full inside of it.
+        self._torn = False
+        self._reopen_if_renamed()
+
+    def write(self, text: str) -> int:
+        """Write a text, or count it as lost. Say how many were lost once writing works again."""
+        self._reopen_if_renamed()
+        lost = f'{{"event": "log_lines_lost", "level": "error", "count": {self._lost}}}\n' if self._lost else ""
+        data = (("\n" if self._torn else "") + lost + text).encode(errors="backslashreplace")
+        try:
+            while data:
+                written = os.write(_STANDARD_ERROR, data)
+                self._torn = written < len(data)
+                data = data[written:]
+        except OSError:
+            self._lost += 1
+        else:
+            self._lost, self._torn = 0, False
+        return len(text)
+
+    def flush(self) -> None:
+        """Keep nothing back: each text is written at once."""
+
+    def fileno(self) -> int:
+        """Return the descriptor, for programs that inherit it."""
+        return _STANDARD_ERROR
+
+    def isatty(self) -> bool:
+        """Say whether it is a terminal."""
+        return os.isatty(_STANDARD_ERROR)
+
+    def _reopen_if_renamed(self) -> None:
+        if self._path is None:
+            return
+        with contextlib.suppress(OSError):
+            try:
+                there = os.stat(self._path)
+                if os.path.samestat(there, os.fstat(_STANDARD_ERROR)):
+                    return
+            except FileNotFoundError:
+                pass
+            opened = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.dup2(opened, _STANDARD_OUTPUT)
+            os.dup2(opened, _STANDARD_ERROR)
+            os.close(opened)
+
+
+def rotate(path: Path, max_bytes: int) -> bool:
+    """Rename a log that is larger than `max_bytes` to `<name>.1`, whose content goes; say whether it was.
+
+    Programs that write it by a `LogStream` open the new one by themselves.
+    """
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > max_bytes:
+            path.replace(path.with_name(path.name + ".1"))
+            return True
+    return False
+
+
+def _bounded(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Cut texts that a client may have made long."""
+    for key, value in event.items():
+        if isinstance(value, str) and len(value) > _LONGEST_TEXT and key != "exception":
+            event[key] = f"{value[:_LONGEST_TEXT]}… ({len(value)} characters)"
+    return event
+
+
+class _NeverRaises:
+    """A part of a bound logger: an event that cannot be written as it is, is written without its values."""
+
+    def _proxy_to_logger(self, method_name: str, event: str | None = None, *args: Any, **values: Any) -> Any:
+        try:
+            return super()._proxy_to_logger(method_name, event, *args, **values)  # type: ignore[misc]
+        except structlog.DropEvent:
+            return None
+        except Exception as error:
+            with contextlib.suppress(Exception):
+                sys.stderr.write(f"{event!r} could not be logged: {type(error).__name__}\n")
+            return None
+
+
+def set_up(settings: Settings, file: Path | None = None) -> None:
+    """Configure logging once for this process, which writes to `file` from now on if it is given."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    pretty = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    stream = LogStream(file)
+    # Also for what others write there, such as warnings.
+    sys.stderr = stream
+    pretty = settings.log_format == "console" or (settings.log_format == "auto" and stream.isatty())
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _bounded,
     ]
     if pretty:
         processors.append(structlog.dev.ConsoleRenderer())
     else:
         # A line break in a user's text is escaped by JSON: no text can pretend to be another line.
         processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    filtering = structlog.make_filtering_bound_logger(level)
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=type("Logger", (_NeverRaises, filtering), {}),
+        logger_factory=structlog.WriteLoggerFactory(stream),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(level, logging.WARNING), format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(stream)
+    logging.basicConfig(
+        level=max(level, logging.WARNING), format="%(levelname)s %(name)s: %(message)s", handlers=[handler]
+    )

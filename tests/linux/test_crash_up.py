@@ -1,6 +1,7 @@
 """Always true of `hydria up`, and of a machine that cannot do what is asked: it says why, and mends itself."""
 
 import contextlib
+import http.client
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from haproxies import get
 from msgspec import structs
-from programs import Product, Visitor, eventually, product
+from programs import Product, Program, Visitor, eventually, product
 
 from hydria.settings import Settings
 
@@ -77,12 +78,7 @@ def test_the_supervisor_and_its_children(up: Product) -> None:
     up.start("up")
     up.rewire(11, 12)
 
-    def answered() -> bool:
-        with contextlib.suppress(OSError):
-            return get(up.client, VIP, timeout=1)[0] == 200
-        return False
-
-    eventually(answered)
+    eventually(lambda: _serves(up))
     up.delete()
     assert up.leftovers() == []
 
@@ -172,9 +168,9 @@ def test_a_full_disk(where: str) -> None:
 
 
 @contextlib.contextmanager
-def small_disk(directory: Path) -> Iterator[Path]:
+def small_disk(directory: Path, size: str = "256k") -> Iterator[Path]:
     directory.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0711", "none", str(directory)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0711", "none", str(directory)], check=True)
     try:
         yield directory
     finally:
@@ -185,3 +181,54 @@ def fill(disk: Path) -> None:
     with contextlib.suppress(OSError), (disk / "ballast").open("wb", buffering=0) as ballast:
         while True:
             ballast.write(b"x" * 4096)
+
+
+def test_a_full_disk_below_everything_mends_itself() -> None:
+    """The state directory, with the log in it, is full while server, agent and HAProxy end."""
+    with product() as made, small_disk(made.settings.state_dir, "8m") as disk:
+        log = disk / "hydria.log"
+        made.running["up"] = Program(made, "up", "--log-file", str(log))
+        made.surroundings(11, 12)
+        made.create(members=(11,))
+        made.becomes("ACTIVE")
+        (listener,) = made.all("listeners")
+        fill(disk)
+        before = commands(made)
+        for pid in (*before.values(), *made.proxies()):
+            os.kill(pid, signal.SIGKILL)
+        # The supervisor outlives it, and tries.
+        eventually(lambda: not set(before.values()) & set(commands(made).values()))
+        (disk / "ballast").unlink()
+        eventually(lambda: len(commands(made)) == 2 and len(made.proxies()) == 1)
+        eventually(lambda: _serves(made))
+        made.ask("PUT", f"listeners/{listener['id']}", {"listener": {"timeout_client_data": 60000}})
+        made.becomes("ACTIVE")
+        # Its loops still run: a HAProxy that ends is started again.
+        (proxy,) = made.proxies()
+        os.kill(proxy, signal.SIGKILL)
+        eventually(lambda: made.proxies() not in ([], [proxy]))
+        eventually(lambda: _serves(made))
+        made.delete()
+        assert made.leftovers() == []
+
+
+def _serves(made: Product) -> bool:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        return get(made.client, VIP, timeout=1)[0] == 200
+    return False
+
+
+def test_the_log_of_a_supervisor_is_rotated() -> None:
+    with product() as made:
+        made.extra["HYDRIA_LOG_MAX_BYTES"] = "65536"
+        log = made.settings.state_dir / "hydria.log"
+        made.settings.state_dir.mkdir()
+        made.running["up"] = Program(made, "up", "--log-file", str(log))
+        eventually(lambda: len(commands(made)) == 2)
+        with log.open("a") as more:
+            more.write("x" * 70000 + "\n")
+        eventually(lambda: log.with_name("hydria.log.1").exists())
+        agent = commands(made)["agent"]
+        os.kill(agent, signal.SIGKILL)
+        # What is said from now on is in the new one.
+        eventually(lambda: log.exists() and '"ended"' in log.read_text())

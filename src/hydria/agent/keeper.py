@@ -11,6 +11,7 @@ from hydria.errors import HostError
 from hydria.model.status import operating_statuses
 from hydria.ports import Host, Observation
 from hydria.spec import Instance, Report
+from hydria.tasks import endless
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +39,7 @@ class Keeper:
         self._again_at: float | None = None
         self._pause = FIRST_RETRY
         self._well_since = 0.0
-        self._task = asyncio.create_task(self._keep())
+        self._task = endless(self._keep(), f"amphora {amphora_id}")
 
     @property
     def holding(self) -> int | None:

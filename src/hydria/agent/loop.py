@@ -11,6 +11,7 @@ from hydria.agent.link import LinkError
 from hydria.errors import WiringError
 from hydria.ports import Host
 from hydria.spec import Holding, Orders, Report, Reports, Topology
+from hydria.tasks import endless
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +60,7 @@ class Agent:
         for instance in (await self._host.remembered()).values():
             self._keeper(instance.amphora_id).serve(instance)
         loops = (self._take_orders, self._mend_wires, self._send_reports, self._watch, self._look_around)
-        tasks = [asyncio.create_task(self._forever(each)) for each in loops]
+        tasks = [endless(self._forever(each), each.__name__) for each in loops]
         try:
             await stop.wait()
         finally:

@@ -24,7 +24,10 @@ def start(settings: Settings, settings_file: Path | None, *, noop: bool = False)
     given = ("--settings", str(settings_file.absolute())) if settings_file else ()
     with log_file.open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "hydria.cli", *given, "up", *(("--noop",) if noop else ())],
+            [
+                *(sys.executable, "-m", "hydria.cli", *given),
+                *("up", "--log-file", str(log_file), *(("--noop",) if noop else ())),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

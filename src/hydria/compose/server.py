@@ -37,6 +37,7 @@ from hydria.model.base import stamp
 from hydria.ports import Clock, Identity, Networking, Secrets
 from hydria.settings import Settings
 from hydria.store import Database, Transaction
+from hydria.tasks import endless
 
 # How long a stopping server lets requests finish (seconds); polls are cut off then.
 _GRACE = 2
@@ -130,8 +131,9 @@ class _WithoutSlash:
 @contextlib.asynccontextmanager
 async def _controlled(controller: Controller, certifier: Certifier | None, _: Starlette) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    loops = [controller.run(stop), *([] if certifier is None else [certifier.run(stop)])]
-    tasks = [asyncio.create_task(loop) for loop in loops]
+    tasks = [endless(controller.run(stop), "controller", stop)]
+    if certifier is not None:
+        tasks.append(endless(certifier.run(stop), "certifier", stop))
     try:
         yield
     finally:

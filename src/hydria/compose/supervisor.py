@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from hydria import logs
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import agent_secret
 from hydria.errors import HostError
@@ -24,21 +25,46 @@ _LAST_PAUSE = 5.0
 _WELL = 10.0
 # How long a child may take to stop (seconds).
 _PATIENCE = 10.0
+# How often the size of the log is looked at (seconds).
+_ROTATION = 2.0
 
 
 async def supervise(
-    settings: Settings, stop: asyncio.Event, settings_file: Path | None = None, *, noop: bool = False
+    settings: Settings,
+    stop: asyncio.Event,
+    settings_file: Path | None = None,
+    *,
+    noop: bool = False,
+    log_file: Path | None = None,
 ) -> None:
-    """Run both, in noop mode the server alone, until `stop` is set. Raises HostError when they run already."""
+    """Run both, in noop mode the server alone, until `stop` is set, and rotate the log file that all write.
+
+    Raises HostError when they run already.
+    """
     settings.run_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
     with lock_once(settings.run_dir / "up.lock", "`hydria up`"):
         # Before either starts: an agent without it would wait.
         agent_secret(settings)
         _refuse_unfit(settings)
         given = ("--settings", str(settings_file)) if settings_file else ()
+        logging_to = ("--log-file", str(log_file)) if log_file else ()
         async with asyncio.TaskGroup() as group:
             for role in (("server", "--noop"),) if noop else (("server",), ("agent",)):
-                group.create_task(_keep(role, given, stop))
+                group.create_task(_keep((*given, *role, *logging_to), role[0], stop))
+            if log_file is not None:
+                group.create_task(_rotate(log_file, settings.log_max_bytes, stop))
+
+
+async def _rotate(log_file: Path, max_bytes: int, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        logs.rotate(log_file, max_bytes)
+        await _stopped_within(_ROTATION, stop)
+
+
+async def _stopped_within(seconds: float, stop: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
 
 
 def _refuse_unfit(settings: Settings) -> None:
@@ -50,31 +76,43 @@ def _refuse_unfit(settings: Settings) -> None:
         rights.identity_elsewhere(settings, SystemClock())
 
 
-async def _keep(role: tuple[str, ...], given: tuple[str, ...], stop: asyncio.Event) -> None:
+async def _keep(arguments: tuple[str, ...], role: str, stop: asyncio.Event) -> None:
+    """Run a program again and again, whatever happens to it or to us, until `stop` is set."""
     pause = _FIRST_PAUSE
     while not stop.is_set():
         begun = time.monotonic()
-        # The pipe's end tells the child that we are gone, also when we are killed.
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "hydria.cli", *given, *role, "--until-stdin-ends"),
-            stdin=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        log.info("started", role=role[0], pid=child.pid)
-        ended, stopped = asyncio.create_task(child.wait()), asyncio.create_task(stop.wait())
-        await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if stop.is_set():
-            await _end(child)
-            return
-        if time.monotonic() - begun > _WELL:
-            pause = _FIRST_PAUSE
-        log.error("ended", role=role[0], code=child.returncode, again_in=pause)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause):
-                await stop.wait()
+        try:
+            code = await _run(arguments, role, stop)
+        except OSError as error:
+            log.error("not_started", role=role, reason=str(error), again_in=pause)
+        except Exception:
+            log.exception("supervision_failed", role=role, again_in=pause)
+        else:
+            if stop.is_set():
+                return
+            if time.monotonic() - begun > _WELL:
+                pause = _FIRST_PAUSE
+            log.error("ended", role=role, code=code, again_in=pause)
+        await _stopped_within(pause, stop)
         pause = min(pause * 2, _LAST_PAUSE)
+
+
+async def _run(arguments: tuple[str, ...], role: str, stop: asyncio.Event) -> int | None:
+    """Run a program until it ends or `stop` is set; return its exit status."""
+    # The pipe's end tells the child that we are gone, also when we are killed.
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "hydria.cli", *arguments, "--until-stdin-ends"),
+        stdin=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    log.info("started", role=role, pid=child.pid)
+    ended, stopped = asyncio.create_task(child.wait()), asyncio.create_task(stop.wait())
+    await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if stop.is_set():
+        await _end(child)
+    return child.returncode
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

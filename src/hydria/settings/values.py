@@ -231,6 +231,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["auto", "console", "json"],
         Meta(description="auto is console on a terminal and json elsewhere."),
     ] = "auto"
+    log_max_bytes: Annotated[
+        int,
+        Meta(
+            ge=65536,
+            le=10_000_000_000,
+            description="Size at which the log of `hydria up --detach` is renamed to hydria.log.1, in the place of the"
+            " last one, and begun anew.",
+        ),
+    ] = 20_000_000
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
     api: ApiSettings = ApiSettings()

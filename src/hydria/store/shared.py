@@ -19,6 +19,7 @@ from hydria.store.hints import Wire
 from hydria.store.runner import Counts, Runner, Work
 from hydria.store.transaction import Transaction
 from hydria.store.turns import Turns
+from hydria.tasks import endless
 
 R = TypeVar("R")
 
@@ -133,7 +134,7 @@ class Beside:
         return wire
 
     async def _begin(self, wire: Wire) -> None:
-        self._talking.append(asyncio.create_task(wire.run()))
+        self._talking.append(endless(wire.run(), "hints"))
 
     def _wait(self, act: Coroutine[Any, Any, R]) -> R:
         if threading.current_thread() is self._thread:

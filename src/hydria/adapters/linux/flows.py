@@ -126,6 +126,9 @@ class Flows:
             except (HostError, OSError) as error:
                 log.warning("rules_not_changed", namespace=self._namespace, reason=str(error))
                 self._on_change()
+            except Exception:
+                # The next count may go well; without this loop the shares would never follow again.
+                log.exception("flows_not_counted", namespace=self._namespace)
 
     def _load(self, before: Ruleset | None, wanted: Ruleset) -> None:
         present = before.named if before is not None else nft.named(self._namespace, TABLE).keys()

@@ -12,6 +12,7 @@ from hydria.adapters.linux.checking.probes import HttpProbe, Probe, Target, TcpP
 from hydria.adapters.linux.checking.raw import PingProbe, SctpProbe
 from hydria.errors import HostError
 from hydria.model.status import ServerState
+from hydria.tasks import endless
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +51,7 @@ class Checks:
         for key, target in wanted.items():
             if key not in self._running:
                 probe = _PROBES[target.type](target)
-                self._running[key] = target, asyncio.create_task(self._keep(target, probe))
+                self._running[key] = target, endless(self._keep(target, probe), f"check of {key}")
         gone = self._states.keys() - wanted.keys()
         for key in gone:
             del self._states[key]
