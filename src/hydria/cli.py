@@ -66,6 +66,8 @@ def _settings() -> Settings:
 @app.callback()
 def _main(settings: SettingsOption = None) -> None:
     _Given.file = settings
+    # What we make is its owner's alone; where others need a way in, it is given by name.
+    os.umask(0o077)
 
 
 Noop = Annotated[

@@ -1,13 +1,73 @@
-"""Files that only their owner can read."""
+"""Files and directories that only their owner can read, whatever the umask, and written whole or not at all."""
 
+import contextlib
 import os
+import stat
 from pathlib import Path
 
+from hydria.errors import HostError
 
-def write_private(file: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+
+def write_private(file: Path, content: bytes, *, durable: bool = False) -> None:
+    """Write a file of mode 0600 through a draft beside it, so that a crash leaves the old content or the new.
+
+    `durable` also waits until file and name are on the disk: without it a power cut may leave an empty file.
+    """
     draft = file.with_name(f"{file.name}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # A draft that a crash left may have another mode, and a link in its place must not be followed.
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
+        os.fchmod(descriptor, 0o600)
         stream.write(content)
+        stream.flush()
+        if durable:
+            os.fsync(descriptor)
     draft.rename(file)
+    if durable:
+        _sync_directory(file.parent)
+
+
+def open_private_log(file: Path) -> int:
+    """Open a log of mode 0600 for appending; returns the descriptor."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def make_directory(directory: Path, mode: int = 0o700) -> None:
+    """Make a directory with exactly this mode; one that exists gets it too, unless another user owns it.
+
+    Raises HostError for one that all users share, such as /tmp.
+    """
+    directory.mkdir(mode=mode, parents=True, exist_ok=True)
+    found = directory.stat()
+    if found.st_mode & stat.S_ISVTX and found.st_mode & stat.S_IWOTH:
+        raise HostError(f"{directory} is shared by all users of this machine. Name a directory inside it instead.")
+    if stat.S_IMODE(found.st_mode) != mode and os.geteuid() in (0, found.st_uid):
+        directory.chmod(mode)
+
+
+def make_private(file: Path) -> None:
+    """Make an empty file of mode 0600 where there is none; one that exists is narrowed."""
+    # One that is there is not opened: to close it would give up what locks this process has on it.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    narrow(file)
+
+
+def narrow(*files: Path) -> None:
+    """Take from group and others what they may do with our files; those that are not there are fine."""
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            found = file.stat()
+            if found.st_mode & 0o077 and os.geteuid() in (0, found.st_uid):
+                file.chmod(stat.S_IMODE(found.st_mode) & 0o700)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

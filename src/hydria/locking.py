@@ -12,7 +12,7 @@ from hydria.errors import HostError
 @contextmanager
 def lock_once(path: Path, what: str) -> Iterator[None]:
     """Hold the lock of `what`; the file has the holder's process id. Raises HostError when another holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

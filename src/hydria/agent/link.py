@@ -42,7 +42,10 @@ class Link:
 
     async def _post(self, path: str, content: bytes, patience: float) -> bytes:
         try:
-            headers = {"authorization": f"Bearer {self._secret_file.read_text().strip()}"}
+            secret = self._secret_file.read_text().strip()
+            if not secret:
+                raise LinkError(f"the server's secret {self._secret_file} is empty: copy it from the server")
+            headers = {"authorization": f"Bearer {secret}"}
             timeout = httpx.Timeout(_PATIENCE, read=patience)
             response = await self._client.post(path, content=content, headers=headers, timeout=timeout)
         except httpx.HTTPError as error:

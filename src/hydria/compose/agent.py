@@ -9,6 +9,7 @@ import httpx
 from hydria.adapters.linux.host import LinuxHost
 from hydria.agent import Agent, Link
 from hydria.errors import HostError
+from hydria.files import make_directory
 from hydria.locking import lock_once
 from hydria.settings import Settings
 
@@ -38,7 +39,7 @@ async def run_agent(settings: Settings, stop: asyncio.Event) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # HAProxy, unprivileged, must reach the event socket inside.
-    settings.run_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+    make_directory(settings.run_dir, 0o711)
     with lock_once(settings.run_dir / "agent.lock", "agent on this host"):
         host = LinuxHost(settings.agent, settings.run_dir, settings.state_dir)
         await host.open()

@@ -1,6 +1,6 @@
 """Who makes certificates for host names, as the settings say."""
 
-from hydria.compose.credentials import kept_secret
+from hydria.compose.credentials import ACCOUNT_KEY, kept_secret
 from hydria.errors import SettingsError
 from hydria.ports import CertificateAuthority
 from hydria.settings import Settings
@@ -17,4 +17,4 @@ def authority_of(settings: Settings) -> CertificateAuthority | None:
         raise SettingsError(
             f"acme.directory_url: needs {missing.name}, which is not installed: pip install 'hydria[acme]'"
         ) from None
-    return AcmeAuthority(settings.acme, kept_secret(settings.state_dir / "acme-account.key", new_account_key))
+    return AcmeAuthority(settings.acme, kept_secret(settings, ACCOUNT_KEY, new_account_key))

@@ -1,5 +1,7 @@
 """Secrets on disk: the first admin's `clouds.yaml`, the agent's secret, keys. Only their owner can read them."""
 
+import base64
+import re
 import secrets
 import shlex
 from collections.abc import Callable
@@ -10,10 +12,16 @@ import yaml
 from msgspec import Struct
 
 from hydria.errors import HostError, SettingsError
-from hydria.files import write_private
+from hydria.files import make_directory, narrow, write_private
 from hydria.settings import Settings
 
 CLOUD = "hydria"
+
+# Of the secret that agents are let in with, in characters.
+_SHORTEST = 32
+
+# Of a key of Fernet.
+_KEY_BYTES = 32
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
@@ -81,8 +89,8 @@ class Credentials(Struct, frozen=True, kw_only=True):
 
     def write(self, file: Path) -> None:
         """Write them as a `clouds.yaml` of mode 0600; its directory is made."""
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(file, yaml.safe_dump(self.clouds(), sort_keys=False).encode())
+        make_directory(file.parent)
+        write_private(file, yaml.safe_dump(self.clouds(), sort_keys=False).encode(), durable=True)
 
     def exports(self) -> str:
         """Return lines that a POSIX shell evaluates, `eval "$(hydria env)"`."""
@@ -103,14 +111,77 @@ class Credentials(Struct, frozen=True, kw_only=True):
         )
 
 
+class Kept(Struct, frozen=True, kw_only=True):
+    """A secret in a file of state_dir: `check` raises ValueError for what cannot be used, `renewed` says what making a
+    new one means.
+    """
+
+    name: str
+    check: Callable[[bytes], object]
+    renewed: str
+
+
+def _check_agent_secret(content: bytes) -> None:
+    if len(content) < _SHORTEST or not re.fullmatch(rb"[!-~]+", content):
+        raise ValueError(f"it has to be at least {_SHORTEST} printable characters without spaces")
+
+
+def _check_key(content: bytes) -> None:
+    # binascii.Error is a ValueError.
+    if len(base64.b64decode(content, altchars=b"-_", validate=True)) != _KEY_BYTES:
+        raise ValueError(f"it has to be {_KEY_BYTES} bytes in base64")
+
+
+def _check_account_key(content: bytes) -> None:
+    if not content.startswith(b"-----BEGIN ") or not content.endswith(b" PRIVATE KEY-----"):
+        raise ValueError("it has to be a private key as PEM")
+
+
+AGENT_SECRET = Kept(
+    name="agent.secret", check=_check_agent_secret, renewed="agents on other hosts need a copy of the new one"
+)
+SECRETS_KEY = Kept(
+    name="secrets.key", check=_check_key, renewed="the certificates and secrets that were stored are lost"
+)
+TOKEN_KEY = Kept(name="token.key", check=_check_key, renewed="everybody has to log in again")
+ACCOUNT_KEY = Kept(
+    name="acme-account.key", check=_check_account_key, renewed="it is a new account at the ACME authority"
+)
+
+
 def agent_secret(settings: Settings) -> str:
-    """Return what the server lets this machine's agent in with; it is made the first time."""
-    return kept_secret(settings.agent_secret_file, lambda: secrets.token_urlsafe(32).encode()).decode()
+    """Return what the server lets this machine's agent in with; it is made the first time. Raises HostError."""
+    return kept_secret(settings, AGENT_SECRET, lambda: secrets.token_urlsafe(32).encode()).decode()
 
 
-def kept_secret(file: Path, make: Callable[[], bytes]) -> bytes:
-    """Return the content of a file that only its owner can read; `make` makes it the first time."""
+def kept_secret(settings: Settings, kind: Kept, make: Callable[[], bytes]) -> bytes:
+    """Return a secret of state_dir; `make` makes it the first time.
+
+    Raises HostError for one that is empty or damaged, as after a power cut: only its owner replaces it.
+    """
+    file = settings.state_dir / kind.name
     if not file.exists():
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(file, make())
-    return file.read_bytes()
+        make_directory(file.parent)
+        write_private(file, make(), durable=True)
+    return _read(file, kind)
+
+
+def refuse_damaged(settings: Settings) -> None:
+    """Raise HostError when one of the secrets that are there cannot be used."""
+    for kind in (AGENT_SECRET, SECRETS_KEY, TOKEN_KEY, ACCOUNT_KEY):
+        file = settings.state_dir / kind.name
+        if file.exists():
+            _read(file, kind)
+
+
+def _read(file: Path, kind: Kept) -> bytes:
+    narrow(file)
+    content = file.read_bytes().strip()
+    try:
+        kind.check(content)
+    except ValueError as error:
+        raise HostError(
+            f"{file} is {'damaged' if content else 'empty'}: {error}. Put it back from a backup. Without one remove it "
+            f"and start again: a new one is made, and {kind.renewed}."
+        ) from None
+    return content

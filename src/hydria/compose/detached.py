@@ -10,6 +10,7 @@ import httpx
 from hydria.compose import supervisor
 from hydria.compose.agent import host_name
 from hydria.errors import HostError
+from hydria.files import make_directory, open_private_log
 from hydria.settings import Settings
 
 _PATIENCE = 60.0
@@ -19,10 +20,10 @@ def start(settings: Settings, settings_file: Path | None, *, noop: bool = False)
     """Start it and wait until server and agent work together; returns the log file. Raises HostError."""
     if (pid := supervisor.running(settings)) is not None:
         raise HostError(f"Hydria runs already (process {pid}). Stop it by: hydria down")
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(settings.state_dir)
     log_file = settings.state_dir / "hydria.log"
     given = ("--settings", str(settings_file.absolute())) if settings_file else ()
-    with log_file.open("ab") as log:
+    with open(open_private_log(log_file), "ab") as log:
         child = subprocess.Popen(
             [
                 *(sys.executable, "-m", "hydria.cli", *given),

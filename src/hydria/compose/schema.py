@@ -2,6 +2,7 @@
 
 import os
 
+from hydria.files import make_directory
 from hydria.settings import Settings
 from hydria.store.revision import is_current
 
@@ -11,7 +12,7 @@ def upgrade_database(settings: Settings) -> None:
     # Only who upgrades needs Alembic.
     from hydria.store.migrate import upgrade  # noqa: PLC0415
 
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(settings.state_dir)
     upgrade(settings.database_url)
 
 
@@ -20,7 +21,7 @@ def ensure_schema(settings: Settings) -> None:
 
     Raises SettingsError. Call it before there are threads.
     """
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(settings.state_dir)
     if is_current(settings.database_url):
         return
     child = os.fork()

@@ -19,7 +19,7 @@ from hydria.api.dialect import OctaviaDialect
 from hydria.compose import metrics, rights, thrift
 from hydria.compose.authority import authority_of
 from hydria.compose.clock import SystemClock
-from hydria.compose.credentials import Credentials, agent_secret, kept_secret
+from hydria.compose.credentials import SECRETS_KEY, TOKEN_KEY, Credentials, agent_secret, kept_secret
 from hydria.compose.noop import NoopNetworking, NoopPlane, NoopSecrets
 from hydria.compose.schema import ensure_schema
 from hydria.controller.acme import AcmeSecrets, Certifier
@@ -28,6 +28,7 @@ from hydria.controller.loop import Controller
 from hydria.controller.orders import Quartermaster
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
+from hydria.files import make_directory
 from hydria.homecloud import identity, network, secrets
 from hydria.http.dispatch import Authenticate, Dispatcher, nothing_here
 from hydria.http.measures import Measures
@@ -58,7 +59,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
         home = network.HomeNetworking(transaction, clock.now())
         return NoopNetworking(home) if noop else home
 
-    vault = secrets.Vault(kept_secret(settings.state_dir / "secrets.key", secrets.new_key))
+    vault = secrets.Vault(kept_secret(settings, SECRETS_KEY, secrets.new_key))
 
     authority = None if noop else authority_of(settings)
 
@@ -144,7 +145,7 @@ async def _controlled(controller: Controller, certifier: Certifier | None, _: St
 
 async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = False) -> None:
     """Serve until `stop` is set. Raises HostError when another server has the same embedded database."""
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(settings.state_dir)
     thrift.give_back_large_blocks()
     with contextlib.ExitStack() as stack:
         stack.enter_context(lock_once(settings.state_dir / "server.lock", "server on this database"))
@@ -192,7 +193,7 @@ def _users(settings: Settings, database: Database, clock: Clock) -> tuple[Authen
         return elsewhere, ()
     cloud = identity.Identity(
         region=settings.homecloud.region,
-        key=kept_secret(settings.state_dir / "token.key", identity.new_key),
+        key=kept_secret(settings, TOKEN_KEY, identity.new_key),
         token_hours=settings.homecloud.token_hours,
         subscribe=database.subscribe,
         now=clock.now,

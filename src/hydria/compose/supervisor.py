@@ -12,8 +12,9 @@ import structlog
 
 from hydria import logs
 from hydria.compose.clock import SystemClock
-from hydria.compose.credentials import agent_secret
+from hydria.compose.credentials import agent_secret, refuse_damaged
 from hydria.errors import HostError
+from hydria.files import make_directory
 from hydria.locking import lock_once
 from hydria.settings import Settings
 
@@ -41,7 +42,7 @@ async def supervise(
 
     Raises HostError when they run already.
     """
-    settings.run_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+    make_directory(settings.run_dir, 0o711)
     with lock_once(settings.run_dir / "up.lock", "`hydria up`"):
         # Before either starts: an agent without it would wait.
         agent_secret(settings)
@@ -68,7 +69,8 @@ async def _stopped_within(seconds: float, stop: asyncio.Event) -> None:
 
 
 def _refuse_unfit(settings: Settings) -> None:
-    """Raise SettingsError for what the server would refuse, each time that it is started."""
+    """Raise HostError or SettingsError for what the server would refuse, each time that it is started."""
+    refuse_damaged(settings)
     if settings.api.policy_file is not None or settings.keystone.auth_url is not None:
         from hydria.compose import rights  # noqa: PLC0415 - nothing else here needs the API
 

@@ -44,6 +44,8 @@ class Exchange:
         self._clock = clock
         self._quartermaster = quartermaster
         self._reporter = reporter
+        if not secret:
+            raise ValueError("an empty secret would let everybody in")
         self._secret = secret
         self._waiting: set[Wakeup] = set()
         self._asking: set[str] = set()

@@ -13,6 +13,7 @@ from pathlib import Path
 from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.processes import Process, hold, hold_all
 from hydria.errors import HostError
+from hydria.files import make_directory, write_private
 
 _SECONDS = 10.0
 _PAUSE = 0.02
@@ -64,12 +65,12 @@ class WebServer:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _answer(self, status: int, text: str) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        make_directory(self._directory)
         file, wanted = self._directory / "nginx.conf", _CONFIGURATION.format(status=status, text=text)
         if not (self._runs() and file.exists() and file.read_text() == wanted):
             # Not a reload: the old worker would go on answering for a while.
             self.stop()
-            file.write_text(wanted)
+            write_private(file, wanted.encode())
             self._begin()
         self._await(status, f"{text}\n")
 

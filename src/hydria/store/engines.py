@@ -1,12 +1,15 @@
 """Engines: what SQLite and PostgreSQL each need to be told, and which of their failures pass by themselves."""
 
+import contextlib
 import sqlite3
+from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from hydria.errors import SettingsError, Unavailable
+from hydria.files import make_private, narrow
 
 # What a transaction is for; `single` is none, for what reads by one statement.
 Way = Literal["write", "read", "single"]
@@ -33,6 +36,7 @@ def open_engine(address: URL, synchronous: str) -> Engine:
     """Open a database; `synchronous` is SQLite's pragma. Raises SettingsError."""
     if address.get_backend_name() == "sqlite":
         engine = create_engine(address)
+        _keep_private(engine, address)
         _prepare_sqlite(engine, synchronous)
         return engine
     if address.drivername == "postgresql":
@@ -84,6 +88,20 @@ def full(error: DBAPIError) -> bool:
 def unreachable(error: DBAPIError) -> bool:
     """Say whether the database does not take connections, or takes no more."""
     return getattr(error.orig, "sqlstate", None) in ("57P03", "53300", "57P01")
+
+
+def _keep_private(engine: Engine, address: URL) -> None:
+    """Keep what SQLite writes from other users; its two other files get the mode of the database."""
+    if address.database in (None, "", ":memory:") or address.query.get("uri"):
+        return
+    file = Path(address.database)
+
+    @event.listens_for(engine, "do_connect")
+    def _before_connecting(*_: Any) -> None:
+        # What cannot be made or opened is SQLite's to say.
+        with contextlib.suppress(OSError):
+            make_private(file)
+            narrow(*(file.with_name(file.name + end) for end in ("-wal", "-shm")))
 
 
 def _prepare_sqlite(engine: Engine, synchronous: str) -> None:

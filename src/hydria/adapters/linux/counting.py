@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from hydria.adapters.linux.exposition import GROWING, Row
+from hydria.files import write_private
 from hydria.spec import Counters
 
 # What is between the ids of a pool, its listener and a member.
@@ -82,7 +83,7 @@ class Tally:
     def _save(self) -> None:
         # A full disk is no reason to serve worse: without the file only a restarted agent counts less.
         with contextlib.suppress(OSError):
-            self._path.write_bytes(msgspec.json.encode(self._before))
+            write_private(self._path, msgspec.json.encode(self._before))
 
     @contextlib.contextmanager
     def finishing(self, past: "Past") -> Iterator[None]:

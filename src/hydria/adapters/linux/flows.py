@@ -15,6 +15,7 @@ from hydria.adapters.linux.datagram_rows import datagram_rows
 from hydria.adapters.linux.exposition import Row
 from hydria.adapters.linux.netns import namespace_path, sysctl
 from hydria.errors import HostError
+from hydria.files import write_private
 from hydria.model import Tree
 from hydria.model.status import ServerState
 from hydria.render.flows import TABLE, Ruleset, counts_flows, datagram_pools, ruleset, transaction
@@ -132,7 +133,7 @@ class Flows:
 
     def _load(self, before: Ruleset | None, wanted: Ruleset) -> None:
         present = before.named if before is not None else nft.named(self._namespace, TABLE).keys()
-        self._file.touch()
+        self._file.touch(mode=0o600)
         nft.load(self._namespace, transaction(wanted, frozenset(present)))
         # Nothing is forwarded before the rules say what.
         for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
@@ -142,7 +143,7 @@ class Flows:
         end_flows(self._namespace, known - wanted.marks.keys())
         end_strangers(self._namespace, wanted.ends - (before.ends if before is not None else frozenset()))
         if wanted.text:
-            self._file.write_text(wanted.text)
+            write_private(self._file, wanted.text.encode())
         else:
             self._file.unlink(missing_ok=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from hydria.adapters.linux import nft
 from hydria.adapters.linux.netns import namespace_path
 from hydria.errors import HostError
+from hydria.files import write_private
 from hydria.render.guard import render_guard
 from hydria.spec import GuardRule
 
@@ -39,7 +40,7 @@ class Guard:
         if self._loaded == wanted:
             return
         self._loaded = None
-        self._file.write_text(text)
+        write_private(self._file, text.encode())
         nft.load(self._namespace, text)
         if rules is None:
             self._file.unlink()

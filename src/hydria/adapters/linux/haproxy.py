@@ -9,7 +9,6 @@ while the two may differ; `tls` has certificates and keys, for root alone.
 
 import asyncio
 import contextlib
-import os
 import re
 import signal
 from collections.abc import Iterable, Mapping
@@ -21,7 +20,7 @@ from msgspec import Struct, structs
 from hydria.adapters.linux import haproxy_socket, stick_tables
 from hydria.adapters.linux.processes import Process, find, find_all, gone, now
 from hydria.errors import HostError
-from hydria.files import write_private
+from hydria.files import make_directory, write_private
 from hydria.model.status import ServerState
 from hydria.render.haproxy import Rendering, Server
 from hydria.render.haproxy.changes import Add, Adjust, Remove, Step, steps
@@ -200,7 +199,7 @@ class Haproxy:
         self._changing.touch()
         self._rendering = None
         self._write_files(rendering.files)
-        self._candidate.write_text(rendering.text)
+        write_private(self._candidate, rendering.text.encode())
         # The text takes a while to be looked through, and what runs is no worse for what it is told meanwhile.
         checked, applied = await asyncio.gather(
             self._check(), haproxy_socket.apply(self._socket, planned), return_exceptions=True
@@ -243,9 +242,9 @@ class Haproxy:
         takeover = ["-x", self._socket] if self.process is not None else []
         interrupted = self._changing.exists()
         self._changing.touch()
-        (self._directory / "servers.state").write_text(states)
+        write_private(self._directory / "servers.state", states.encode())
         self._write_files(rendering.files)
-        self._candidate.write_text(rendering.text)
+        write_private(self._candidate, rendering.text.encode())
         number, begun = self._directory / "candidate.pid", now()
         await self._run("-D", "-p", str(number), *self._limits(), *takeover)
         written = self._numbered(number)
@@ -255,7 +254,7 @@ class Haproxy:
         before, self._process, self._rendering = self._process, process, None
         try:
             if written is None:
-                number.write_text(f"{process.pid}\n")
+                write_private(number, f"{process.pid}\n".encode())
             number.rename(self._directory / "haproxy.pid")
             self._candidate.rename(self._directory / "haproxy.cfg")
         finally:
@@ -378,9 +377,3 @@ def _sentence(said: str) -> str:
     useful = [alert for alert in alerts if "Exiting" not in alert and "Fatal errors" not in alert] or alerts
     words = "; ".join(useful) or said.strip() or "it said nothing"
     return words[:500]
-
-
-def make_directory(directory: Path) -> None:
-    """Make a directory that only root enters."""
-    directory.mkdir(parents=True, exist_ok=True)
-    os.chmod(directory, 0o700)

@@ -18,7 +18,7 @@ from hydria.adapters.linux.exposition import exposition
 from hydria.adapters.linux.finishing import Finishing
 from hydria.adapters.linux.flows import Flows
 from hydria.adapters.linux.guard import Guard
-from hydria.adapters.linux.haproxy import Haproxy, Program, make_directory
+from hydria.adapters.linux.haproxy import Haproxy, Program
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.pings import Pings
 from hydria.adapters.linux.remembered import Remembered
@@ -26,6 +26,7 @@ from hydria.adapters.linux.scrapes import Scrapes
 from hydria.adapters.linux.way_back import ensure_way_back, remove_way_back
 from hydria.adapters.linux.wiring import TROUBLE, Wiring
 from hydria.errors import HostError
+from hydria.files import make_directory, write_private
 from hydria.model import Tree
 from hydria.model.status import ServerState
 from hydria.ports import Observation
@@ -83,7 +84,7 @@ class LinuxHost:
     async def open(self) -> None:
         """Begin to listen for what happens, and find what runs since before a restart."""
         self._remembered.open()
-        (self._run_dir / "amphorae").mkdir(parents=True, exist_ok=True)
+        make_directory(self._run_dir / "amphorae")
         await self._events.open()
         await self._scrapes.open()
 
@@ -105,7 +106,7 @@ class LinuxHost:
         try:
             await asyncio.to_thread(self._wiring.wire, topology)
         except HostError as error:
-            (self._run_dir / TROUBLE).write_text(str(error))
+            write_private(self._run_dir / TROUBLE, str(error).encode())
             raise
         (self._run_dir / TROUBLE).unlink(missing_ok=True)
 

@@ -203,7 +203,10 @@ def _empty(name: str) -> None:
 @contextmanager
 def _making() -> Iterator[None]:
     """Let one thread of one process at a time make namespaces on this machine."""
-    _DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if not _DIRECTORY.exists():
+        _DIRECTORY.mkdir(parents=True, exist_ok=True)
+        # As `ip netns` makes it, whatever the umask: others may list the names.
+        _DIRECTORY.chmod(0o755)
     with _locked(str(_DIRECTORY), fcntl.LOCK_EX):
         _share()
         yield

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 from msgspec import structs
 
+from hydria.files import make_directory, narrow, write_private
 from hydria.render.haproxy import tls
 from hydria.spec import Instance
 
@@ -21,17 +22,16 @@ class Remembered:
 
     def open(self) -> None:
         """Make the place."""
-        self._directory.mkdir(parents=True, exist_ok=True)
+        make_directory(self._directory)
+        narrow(*self._directory.glob("*.json"))
 
     def write(self, instance: Instance) -> None:
         """Write an instance down so that a cut-off write leaves the last one; a part of one does not replace it."""
         if instance.generation == 0:
             return
-        path = self._path(instance.amphora_id)
-        draft = path.with_suffix(".draft")
         # Secrets are for memory and tmpfs only.
-        draft.write_bytes(msgspec.json.encode(structs.replace(instance, secrets={})))
-        draft.rename(path)
+        content = msgspec.json.encode(structs.replace(instance, secrets={}))
+        write_private(self._path(instance.amphora_id), content)
 
     def forget(self, amphora_id: str) -> None:
         """Remove what is written of an amphora; nothing there is fine."""

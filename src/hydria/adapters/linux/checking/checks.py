@@ -11,6 +11,7 @@ import structlog
 from hydria.adapters.linux.checking.probes import HttpProbe, Probe, Target, TcpProbe, UdpProbe, Unwell
 from hydria.adapters.linux.checking.raw import PingProbe, SctpProbe
 from hydria.errors import HostError
+from hydria.files import write_private
 from hydria.model.status import ServerState
 from hydria.tasks import endless
 
@@ -109,7 +110,7 @@ class Checks:
     def _write(self) -> None:
         # Without the file only a restarted agent knows less.
         with contextlib.suppress(OSError):
-            self._path.write_bytes(msgspec.json.encode(self._states))
+            write_private(self._path, msgspec.json.encode(self._states))
 
 
 async def _ask(target: Target, probe: Probe) -> str | None:
