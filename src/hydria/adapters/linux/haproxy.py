@@ -223,8 +223,10 @@ class Haproxy:
             with contextlib.suppress(HostError):
                 last = await haproxy_socket.session(self._socket)
                 shown = await last.ask(haproxy_socket.SHOW_STATES)
-                states = haproxy_socket.carry_over(shown, rendering.servers, self._marked)
-                memories = await stick_tables.recall(last, shown, rendering.tables)
+                running = self._rendering
+                before = None if running is None else running.servers
+                states = haproxy_socket.carry_over(shown, rendering.servers, before, self._marked)
+                memories = await stick_tables.recall(last, shown, _same_tables(running, rendering))
         try:
             await self._replace(rendering, states)
             if last is not None:
@@ -361,6 +363,11 @@ class Haproxy:
         if self._process is not None:
             self._process.close()
             self._process = None
+
+
+def _same_tables(before: Rendering | None, after: Rendering) -> list[str]:
+    """Return the tables whose keys mean the same as before; all where it is not known what ran."""
+    return [name for name, keys in after.tables.items() if before is None or before.tables.get(name) == keys]
 
 
 async def _handed_over(last: haproxy_socket.Session) -> None:

@@ -4,22 +4,17 @@ import asyncio
 import csv
 import io
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal
 
 from hydria.errors import HostError
 from hydria.model.status import ServerState
 from hydria.render.haproxy import Server
 from hydria.render.haproxy.changes import Add, Adjust, Exclude, Include, Remove, Renew, Step
-from hydria.render.haproxy.tls import AUTHORITY, REVOCATIONS
 
 SHOW_STATISTICS = "show stat"
 SHOW_STATES = "show servers state"
-
-# What the runtime socket calls files by their names' ends; all others are certificates.
-_KINDS = {AUTHORITY: "ca-file", REVOCATIONS: "crl-file"}
 
 # A proxy that does not answer for so long is not well (seconds).
 _PATIENCE = 5.0
@@ -28,8 +23,9 @@ _PATIENCE = 5.0
 _PROMPT = b"\n> "
 _LONGEST = 64 * 1024**2
 
-# The columns of `show servers state` that are written anew for the next process.
-_BACKEND, _NAME, _ADMIN, _WEIGHT, _CONFIGURED_WEIGHT = 1, 3, 6, 7, 8
+# Columns of `show servers state`: whose line it is, and its health (the state, and from `_SINCE` to `_CHECK_HEALTH`).
+_BACKEND, _NAME, _STATE, _ADMIN, _SINCE, _CHECK_HEALTH = 1, 3, 5, 6, 9, 12
+_DOWN = "0"
 
 
 class Session:
@@ -192,13 +188,12 @@ async def _certify(path: str, step: Renew | Include | Exclude) -> None:
         await _have(path, f"del ssl crt-list {_word(step.certificates)} {file}", "deleted")
         await _have(path, f"del ssl cert {file}", "deleted")
         return
-    kind = _KINDS.get(Path(step.path).suffix, "cert")
     if isinstance(step, Include):
         await _have(path, f"new ssl cert {file}", "New empty certificate store")
     # An empty line ends the content, and what comes after it would be commands.
     content = "".join(f"{line}\n" for line in step.content.splitlines() if line.strip())
-    await _have(path, f"set ssl {kind} {file}", "ransaction", f" <<\n{content}")
-    await _have(path, f"commit ssl {kind} {file}", "Success!")
+    await _have(path, f"set ssl cert {file}", "ransaction", f" <<\n{content}")
+    await _have(path, f"commit ssl cert {file}", "Success!")
     if isinstance(step, Include):
         await _have(path, f"add ssl crt-list {_word(step.certificates)} {file}", "Success!")
 
@@ -223,25 +218,37 @@ async def forget(path: str, servers: Sequence[Server]) -> list[Server]:
     return [each for each, said in zip(servers, answers, strict=True) if not any(word in said for word in gone)]
 
 
-def _checked(server: Server, marked: Collection[str]) -> bool:
-    return "check" in server.options or server.name in marked
-
-
-def carry_over(states: str, servers: Iterable[Server], marked: Collection[str]) -> str:
+def carry_over(states: str, servers: Iterable[Server], before: Iterable[Server] | None, marked: Collection[str]) -> str:
     """Return what the next process should know of servers' health, from `show servers state` of this one.
 
-    It is known of those that are checked, and of those that others check (`marked`, names).
-    Health is carried over; weights and administrative states are the new configuration's.
+    `servers` are the new configuration's, `before` what this process runs (None: not known), `marked` the names of
+    members that are checked by somebody else. Only health is copied. HAProxy reads weights, ports, TLS and where to
+    check back as well, and prefers them to its configuration: those are the new configuration's, or are left out.
     """
-    wanted: Mapping[tuple[str, str], Server] = {(each.backend, each.name): each for each in servers if each.enabled}
+    wanted = {(each.backend, each.name): each for each in servers if each.enabled}
+    asked = None if before is None else {(each.backend, each.name): each.asks for each in before}
     kept = ["1"]
     for line in states.splitlines()[1:]:
         columns = line.split(" ")
         if line.startswith("#"):
             kept.append(line)
-        elif len(columns) > _CONFIGURED_WEIGHT:
-            server = wanted.get((columns[_BACKEND], columns[_NAME]))
-            if server is not None and columns[_ADMIN] == "0" and _checked(server, marked):
-                columns[_WEIGHT] = columns[_CONFIGURED_WEIGHT] = str(server.weight)
-                kept.append(" ".join(columns))
+        elif len(columns) > _CHECK_HEALTH:
+            key = (columns[_BACKEND], columns[_NAME])
+            server = wanted.get(key)
+            if server is None or columns[_ADMIN] != "0" or not ("check" in server.options or server.name in marked):
+                continue
+            if asked is not None and asked.get(key) != server.asks and columns[_STATE] != _DOWN:
+                # Another question was answered: without a state, the first answer to this one counts.
+                continue
+            kept.append(_state_line(columns, server))
     return "\n".join(kept) + "\n"
+
+
+def _state_line(columns: Sequence[str], server: Server) -> str:
+    """Return a server's line of a state file: its health is known, all else is as configured."""
+    weight = str(server.weight)
+    port = server.address.rpartition(":")[2]
+    # Zeros: enabled, no check or agent that was switched off, no forced ids. Behind the last column that HAProxy
+    # insists on come TLS and the check's port and address.
+    words = [*columns[: _STATE + 1], "0", weight, weight, *columns[_SINCE : _CHECK_HEALTH + 1], "0", "0", "0", "0"]
+    return " ".join((*words, "-", port, "-"))

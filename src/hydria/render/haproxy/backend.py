@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hydria.model import HealthMonitor, Listener, Member, Pool
 from hydria.render.haproxy import tls
-from hydria.render.haproxy.checks import check_lines, check_options
+from hydria.render.haproxy.checks import check_lines, check_options, without_timing
 from hydria.render.haproxy.headers import header_lines
 from hydria.render.haproxy.logs import health_lines
 from hydria.render.haproxy.parts import PROXY_PROTOCOLS, Section, Server, Surroundings, backend_name, endpoint, mode_of
@@ -76,6 +76,7 @@ def _server(
     pool: Pool, listener: Listener, member: Member, monitor: HealthMonitor | None, words: Sequence[str]
 ) -> Server:
     options = [] if monitor is None else check_options(pool, member, monitor)
+    asks = () if monitor is None else (*check_lines(pool, monitor), *without_timing(options), *words)
     options += words
     if member.backup:
         options.append("backup")
@@ -87,4 +88,5 @@ def _server(
         weight=member.weight,
         enabled=member.admin_state_up,
         cookie_key=cookie_key(pool),
+        asks=asks,
     )

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from msgspec import Struct
 
 from hydria.render.haproxy.parts import Rendering, Server
-from hydria.render.haproxy.tls import LIST
+from hydria.render.haproxy.tls import AUTHORITY, LIST, REVOCATIONS
 
 
 class Add(Struct, frozen=True):
@@ -28,7 +28,7 @@ class Adjust(Struct, frozen=True):
 
 
 class Renew(Struct, frozen=True):
-    """A file whose content is another: a certificate, an authority or a revocation list."""
+    """A certificate whose content is another."""
 
     path: str
     content: str
@@ -104,6 +104,9 @@ def _renewals(before: Mapping[str, str], after: Mapping[str, str], known: Collec
             included += [Include(path, one := f"{folder}/{each}", after[one]) for each in new if each not in old]
             excluded += [Exclude(path, f"{folder}/{each}") for each in old if each not in new]
     changed = [path for path in after if path in known and not path.endswith(LIST) and before[path] != after[path]]
+    if any(path.endswith((AUTHORITY, REVOCATIONS)) for path in changed):
+        # A process resumes TLS sessions without looking at certificates again: whoever was trusted would stay so.
+        return None
     if any(len(after[path]) > _MOST for path in {*changed, *(after.keys() - before.keys())}):
         return None
     return (*included, *(Renew(path, after[path]) for path in changed), *excluded)

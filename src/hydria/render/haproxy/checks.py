@@ -1,5 +1,6 @@
 """A health monitor as HAProxy's own checks. Pure."""
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 from hydria.model import HealthMonitor, Member, Pool
@@ -14,6 +15,9 @@ _HELLO = (
     f"tcp-check send-binary {client_hello()}",
     f"tcp-check expect min-recv 5 rbinary {quote('^1[56]03')} ok-status L6OK error-status L6RSP tout-status L6TOUT",
 )
+
+# How many words at the beginning of a server's options say when it is checked: check, inter, fall and rise.
+_TIMING = 7
 
 # The member's own address and port, IPv6 in brackets: who names no host asks for that one, as clients do.
 _MEMBER_ITSELF = quote(r"%[bc_dst,regsub(.*:.*,[\0])]:%[bc_dst_port]")
@@ -54,6 +58,11 @@ def check_options(pool: Pool, member: Member, monitor: HealthMonitor) -> list[st
         # This check is a handshake of its own: with a port of its own it is not put into another.
         options += ["port", str(member.protocol_port)]
     return options
+
+
+def without_timing(options: Sequence[str]) -> Sequence[str]:
+    """Return what `check_options` says of the question alone, not of how often and how many times it is asked."""
+    return options[_TIMING:]
 
 
 def _by_tls(pool: Pool, monitor: HealthMonitor, *, elsewhere: bool) -> bool:

@@ -7,7 +7,7 @@ from hydria.render.haproxy.backend import backend
 from hydria.render.haproxy.frontend import frontend
 from hydria.render.haproxy.logs import ring
 from hydria.render.haproxy.parts import Rendering, Section, Server, Surroundings, backend_name
-from hydria.render.haproxy.persistence import has_table
+from hydria.render.haproxy.persistence import table_keys
 from hydria.render.haproxy.prometheus import metrics_backend
 from hydria.render.quoting import quote
 from hydria.spec import Instance
@@ -20,7 +20,7 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
         if there and vip not in there:
             raise ValueError(f"the VIP {vip} is not on the first interface")
     sections: list[Section] = [_global(instance, surroundings), ring(), _defaults()]
-    tables: list[str] = []
+    tables: dict[str, str] = {}
     for listener in tree.listeners:
         if not (listener.admin_state_up and tree.load_balancer.admin_state_up) or listener.protocol in DATAGRAM:
             continue
@@ -29,7 +29,7 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
             sections.append(metrics_backend(instance, listener, surroundings))
         pools = tree.active_pools_of(listener)
         sections += [backend(instance, listener, pool, surroundings) for pool in pools]
-        tables += [backend_name(pool, listener) for pool in pools if has_table(pool)]
+        tables |= {backend_name(pool, listener): keys for pool in pools if (keys := table_keys(pool)) is not None}
     challenged = challenge_frontend(instance)
     if challenged is not None:
         sections.append(challenged)
@@ -37,7 +37,7 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
         text=_write(sections),
         frame=_write([[line for line in section if isinstance(line, str)] for section in sections]),
         servers=tuple(line for section in sections for line in section if isinstance(line, Server)),
-        tables=tuple(tables),
+        tables=tables,
         files=tls.files(tree, instance.secrets, surroundings.directory),
     )
 

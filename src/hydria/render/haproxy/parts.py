@@ -31,6 +31,7 @@ class Server(Struct, frozen=True, kw_only=True):
     """One server line, in the parts that can change while HAProxy runs. `options`, words, are fixed for its life.
 
     `cookie_key` is what its backend derives cookies from, of which HAProxy must be told again when the server is new.
+    `asks` is what its health check asks, without how often; empty where HAProxy does not check.
     """
 
     backend: str
@@ -40,6 +41,7 @@ class Server(Struct, frozen=True, kw_only=True):
     weight: int = 1
     enabled: bool = True
     cookie_key: str | None = None
+    asks: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
@@ -51,14 +53,14 @@ class Server(Struct, frozen=True, kw_only=True):
 class Rendering(Struct, frozen=True, kw_only=True):
     """A configuration: the whole text, the text without its server lines, and the servers.
 
-    `tables` are the backends whose stick tables remember clients, `files` what stands at the paths that the text
-    names: secrets.
+    `tables` are the backends whose stick tables remember clients, each with what its keys are; `files` is what stands
+    at the paths that the text names: secrets.
     """
 
     text: str
     frame: str
     servers: tuple[Server, ...]
-    tables: tuple[str, ...] = ()
+    tables: Mapping[str, str] = {}
     files: Mapping[str, str] = {}
 
 

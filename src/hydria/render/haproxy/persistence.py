@@ -26,9 +26,12 @@ def persistence_lines(pool: Pool) -> list[str]:
     ]
 
 
-def has_table(pool: Pool) -> bool:
-    """Say whether a pool's backend remembers clients, which the next process must be told of."""
-    return pool.session_persistence is not None and pool.session_persistence.type != "HTTP_COOKIE"
+def table_keys(pool: Pool) -> str | None:
+    """Return what a backend's stick table knows clients by, None where there is no table to carry over."""
+    persistence = pool.session_persistence
+    if persistence is None or persistence.type == "HTTP_COOKIE":
+        return None
+    return "source" if persistence.type == "SOURCE_IP" else f"cookie {persistence.cookie_name}"
 
 
 def cookie_key(pool: Pool) -> str | None:

@@ -48,7 +48,11 @@ class Checks:
         """Check these and no others; what goes on unchanged is not disturbed. Raises HostError."""
         wanted = {target.member_id: target for target in targets}
         for key in [key for key, (target, _) in self._running.items() if wanted.get(key) != target]:
-            self._running.pop(key)[1].cancel()
+            before, task = self._running.pop(key)
+            task.cancel()
+            if key in wanted and wanted[key].question != before.question and self._states.get(key) == "up":
+                # Another question was answered: the first answer to this one counts.
+                del self._states[key]
         for key, target in wanted.items():
             if key not in self._running:
                 probe = _PROBES[target.type](target)

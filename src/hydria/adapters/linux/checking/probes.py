@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from typing import Protocol, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hydria.adapters.linux.netns import inside, reporting
 from hydria.errors import HostError
@@ -39,6 +39,11 @@ class Target(Struct, frozen=True, kw_only=True):
     expected_codes: str | None
     http_version: str | None
     domain_name: str | None
+
+    @property
+    def question(self) -> Self:
+        """What is asked, without how often and how many times."""
+        return structs.replace(self, delay=0, rise=0, fall=0)
 
     @classmethod
     def of(cls, namespace: str, member: Member, monitor: HealthMonitor) -> Self:
