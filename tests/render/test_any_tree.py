@@ -67,7 +67,7 @@ class Trees:
         secure = {"default_tls_container_ref": "leaf", "hsts_max_age": draw(st.sampled_from([None, 0, 31536000]))}
         secure |= self._tls()
         self.make(
-            listener_checks.check_new,
+            listener_checks.check,
             listener,
             number,
             protocol=protocol,
@@ -104,7 +104,7 @@ class Trees:
         persistence = SessionPersistence(type=kind, cookie_name=cookie) if kind else None
         made = pool(number, **values, session_persistence=persistence)
         try:
-            pool_checks.check_new(made)
+            pool_checks.check(made)
             listener_checks.check_pool(in_front, made)
         except Refusal:
             assume(False)
@@ -126,7 +126,7 @@ class Trees:
         http: dict[str, Any] = {"http_method": draw(st.sampled_from(["GET", "HEAD"])), "http_version": "1.1"}
         http["domain_name"] = draw(st.sampled_from([None, "www.example.org.", "192.0.2.1"]))
         self.make(
-            lambda made: monitor_checks.check_new(made, protocol),
+            lambda made: monitor_checks.check(made, protocol),
             monitor,
             number,
             pool_id=key("2", number),

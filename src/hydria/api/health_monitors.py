@@ -40,10 +40,16 @@ class HealthMonitors(ResourceApi):
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse attributes that the monitor's type does not have, and to leave out what has no default."""
         assert isinstance(resource, HealthMonitor)  # noqa: S101 - by the kind
-        monitor_checks.check_change(resource, form)
+        monitor_checks.check_form(resource, form)
+
+    def check_result(self, call: Call, before: Resource, after: Resource) -> None:
+        """Refuse what the type of the monitor or the protocol of its pool cannot have."""
+        assert isinstance(after, HealthMonitor)  # noqa: S101 - by the kind
+        pool = call.transaction.get(Pool, after.pool_id)
+        assert pool is not None  # noqa: S101 - a monitor has one
+        monitor_checks.check(after, pool.protocol)
 
     def changed(self, resource: Resource) -> Resource:
         """Put HTTP's defaults where an attribute was reset."""
         assert isinstance(resource, HealthMonitor)  # noqa: S101 - by the kind
-        monitor_checks.check_domain_name(resource)
         return monitor_checks.with_http_defaults(resource)

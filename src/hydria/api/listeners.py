@@ -9,7 +9,7 @@ from hydria.api.etags import tagged
 from hydria.api.graphs import plant_listener
 from hydria.api.kinds import LISTENER as KIND
 from hydria.api.kinds import POOL
-from hydria.api.references import check_listener_change
+from hydria.api.references import check_listener
 from hydria.api.resource import ResourceApi
 from hydria.api.statistics import stats
 from hydria.api.trees import drop_rules, policies_of
@@ -51,18 +51,22 @@ class Listeners(ResourceApi):
         return tagged(seen, {KIND.root: dressed(KIND, seen, {})})
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
-        """Refuse what its protocol cannot have, and a default pool that is not there or does not fit."""
-        assert isinstance(resource, Listener)  # noqa: S101 - by the kind
-        listener_checks.check_change(resource, form)
-        check_listener_change(self._secrets_of(call.transaction), resource, form)
-        if form.allowed_cidrs:
-            above = call.transaction.get(LoadBalancer, resource.load_balancer_id)
-            assert above is not None  # noqa: S101 - a listener has one
-            listener_checks.check_sources(form.allowed_cidrs, above.vip_addresses, above.vip_sg_ids)
+        """Put defaults where the form resets what TLS needs."""
         listener_checks.defaults_for_null(form)
-        if form.default_pool_id:
-            pool = pool_of(call, resource.load_balancer_id, form.default_pool_id)
-            listener_checks.check_pool(resource.protocol, pool)
+
+    def check_result(self, call: Call, before: Resource, after: Resource) -> None:
+        """Refuse what its protocol cannot have, and a default pool that is not there or does not fit."""
+        assert isinstance(before, Listener)  # noqa: S101 - by the kind
+        assert isinstance(after, Listener)  # noqa: S101 - by the kind
+        listener_checks.check(after, before)
+        check_listener(self._secrets_of(call.transaction), after, before)
+        if after.allowed_cidrs != before.allowed_cidrs:
+            above = call.transaction.get(LoadBalancer, after.load_balancer_id)
+            assert above is not None  # noqa: S101 - a listener has one
+            listener_checks.check_sources(after.allowed_cidrs or (), above.vip_addresses, above.vip_sg_ids)
+        if after.default_pool_id and after.default_pool_id != before.default_pool_id:
+            pool = pool_of(call, after.load_balancer_id, after.default_pool_id)
+            listener_checks.check_pool(after.protocol, pool)
 
     def take_along(self, call: Call, resource: Resource, generation: int) -> None:
         """Let the L7 policies and their rules go too."""

@@ -8,7 +8,7 @@ from hydria.api.access import missing, parent, visible
 from hydria.api.etags import tagged
 from hydria.api.kinds import LISTENER
 from hydria.api.kinds import POOL as KIND
-from hydria.api.references import check_pool_change
+from hydria.api.references import check_pool
 from hydria.api.resource import ResourceApi
 from hydria.api.views import Seen, dressed
 from hydria.errors import Conflict, Invalid
@@ -56,19 +56,24 @@ class Pools(ResourceApi):
         return tagged(seen, {KIND.root: dressed(KIND, seen, in_front)})
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
-        """Refuse what its protocol cannot have; a persistence without a type keeps the stored one."""
+        """Refuse to reset the algorithm; a persistence without a type keeps the stored one."""
         assert isinstance(resource, Pool)  # noqa: S101 - by the kind
         if form.lb_algorithm is None:
             raise no_option(None, "lb_algorithm")
-        pool_checks.check_change(resource, form)
-        check_pool_change(self._secrets_of(call.transaction), resource, form)
-        pool_checks.defaults_for_null(form)
         if form.session_persistence:
             form.session_persistence = pool_checks.changed_persistence(resource, form)
-            changed = structs.replace(resource, session_persistence=form.session_persistence)
-            for in_front in _listeners_of(call, resource):
+        pool_checks.defaults_for_null(form)
+
+    def check_result(self, call: Call, before: Resource, after: Resource) -> None:
+        """Refuse what its protocol, or a listener in front of it, cannot have."""
+        assert isinstance(before, Pool)  # noqa: S101 - by the kind
+        assert isinstance(after, Pool)  # noqa: S101 - by the kind
+        pool_checks.check(after, before)
+        check_pool(self._secrets_of(call.transaction), after, before)
+        if after.session_persistence is not None and after.session_persistence != before.session_persistence:
+            for in_front in _listeners_of(call, after):
                 if in_front.deleted_in is None:
-                    pool_checks.check_readable(changed, in_front.protocol)
+                    pool_checks.check_readable(after, in_front.protocol)
 
     def check_delete(self, call: Call, resource: Resource) -> None:
         """Refuse to take a pool from an L7 policy."""

@@ -55,7 +55,10 @@ class ResourceApi(Collection):
         return tagged(seen, {self.kind.root: body(call.transaction, self.kind, seen)})
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
-        """Refuse a change that cannot be. Raises a Refusal."""
+        """Refuse a form that cannot be, whatever comes of it, and put defaults into it. Raises a Refusal."""
+
+    def check_result(self, call: Call, before: Resource, after: Resource) -> None:
+        """Refuse what a change would make of a resource: the rules are those of a new one. Raises a Refusal."""
 
     def changed(self, resource: Resource) -> Resource:
         """Put right what a change left out."""
@@ -90,6 +93,8 @@ class ResourceApi(Collection):
     def _put(self, call: Call) -> Any:
         seen = self.check_path(call, permitted(call, self.kind, call.path["id"], whole=True))
         self.check_update(call, seen.resource, call.form)
+        planned = change(seen.resource, call.form, now=call.now, generation=seen.resource.changed_in)
+        self.check_result(call, seen.resource, self.changed(planned))
         load_balancer = self._changes.begin(call.transaction, seen)
         # Its own row carries the new generation; a child's does not.
         before = load_balancer if load_balancer.id == seen.resource.id else seen.resource

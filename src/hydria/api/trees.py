@@ -117,7 +117,7 @@ class Planting:
             raise no_children(form.protocol)
         key = default_pool.id if default_pool is not None else None
         listener: Listener = listener_checks.with_tls_defaults(self._make(Listener, form, default_pool_id=key))
-        listener_checks.check_new(listener)
+        listener_checks.check(listener)
         check_listener(self._secrets, listener)
         self._check_port(listener)
         listener_checks.check_sources(listener.allowed_cidrs or (), self._ground.vips, self._ground.vip_sg_ids)
@@ -145,7 +145,7 @@ class Planting:
             if getattr(form, attribute) in (UNSET, None):
                 raise unfit(f"Pool definition for '{form.name or ''}' missing required attribute: {attribute}")
         pool = pool_checks.with_tls_defaults(self._make(Pool, form))
-        pool_checks.check_new(pool)
+        pool_checks.check(pool)
         check_pool(self._secrets, pool)
         self._add(pool)
         if isinstance(form.healthmonitor, Struct):
@@ -202,7 +202,7 @@ class Planting:
     def health_monitor(self, form: HealthMonitorAlone, pool: Pool) -> HealthMonitor:
         """Add a pool's monitor, with HTTP's defaults. Raises Invalid for what its type or pool cannot have."""
         monitor: HealthMonitor = self._make(HealthMonitor, form, pool_id=pool.id)
-        monitor_checks.check_new(monitor, pool.protocol)
+        monitor_checks.check(monitor, pool.protocol)
         monitor = monitor_checks.with_http_defaults(monitor)
         self._add(monitor)
         return monitor

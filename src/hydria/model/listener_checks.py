@@ -49,58 +49,41 @@ def with_tls_defaults(listener: Listener) -> Listener:
     )
 
 
-def check_new(listener: Listener) -> None:
-    """Refuse a listener whose attributes do not fit its protocol or one another. Raises Invalid."""
+def check(listener: Listener, before: Listener | None = None) -> None:
+    """Refuse a listener whose attributes do not fit its protocol or one another. Raises Invalid.
+
+    `before` is what a change began with, None for a new listener. It decides wording only, and whether attributes
+    that the listener's protocol does not use are looked at.
+    """
     protocol = listener.protocol
-    certificates = bool(listener.default_tls_container_ref or listener.sni_container_refs)
+    certificates = has_certificates(listener)
     terminates = protocol == "TERMINATED_HTTPS" or (protocol == "PROMETHEUS" and certificates)
+    if before is not None and protocol in ("UDP", "SCTP") and (certificates or listener.insert_headers):
+        raise unfit(f"{protocol} protocol listener does not support TLS or header insertion.")
     _check_headers(listener.insert_headers, protocol)
     if protocol in ("UDP", "SCTP") and certificates:
         raise unfit(f"{protocol} protocol listener does not support TLS.")
     if certificates and not terminates:
         raise _no_certificates(protocol)
-    if listener.client_ca_tls_container_ref and not certificates:
-        raise _certificate_must("with a client CA container reference")
     if terminates and not certificates:
         raise _certificate_must(f"for {protocol} protocol listeners")
+    if listener.client_ca_tls_container_ref and not certificates:
+        raise _certificate_must("with a client CA container reference")
     if listener.client_authentication != "NONE" and not listener.client_ca_tls_container_ref:
         raise _no_ca(listener.client_authentication)
     if listener.client_crl_container_ref and not listener.client_ca_tls_container_ref:
         raise _no_ca_for_crl()
     tls.check_ciphers(listener.tls_ciphers)
-    if terminates:
+    if terminates or (before is not None and before.tls_versions != listener.tls_versions):
         tls.check_versions(listener.tls_versions)
+    if terminates or (before is not None and before.alpn_protocols != listener.alpn_protocols):
         tls.check_alpn(listener.alpn_protocols)
-    if (listener.hsts_include_subdomains or listener.hsts_preload) and listener.hsts_max_age is None:
-        raise unfit(
-            "HSTS configuration options hsts_include_subdomains and hsts_preload only make sense if hsts_max_age is "
-            "set as well."
-        )
-    _check_hsts(listener.hsts_max_age, protocol)
+    _check_hsts(listener, changing=before is not None)
 
 
-def check_change(before: Listener, form: ListenerUpdate) -> None:
-    """Refuse a change that does not fit what a listener is. Raises Invalid."""
-    protocol = before.protocol
-    certificates = bool(form.default_tls_container_ref or form.sni_container_refs)
-    if protocol in ("UDP", "SCTP") and (certificates or form.insert_headers):
-        raise unfit(f"{protocol} protocol listener does not support TLS or header insertion.")
-    if certificates and protocol not in ("TERMINATED_HTTPS", "PROMETHEUS"):
-        raise _no_certificates(protocol)
-    ca = form.client_ca_tls_container_ref or before.client_ca_tls_container_ref
-    wanted = form.client_authentication
-    if wanted is not UNSET and wanted not in (None, "NONE") and not ca:
-        raise _no_ca(wanted)
-    _check_headers(form.insert_headers or None, protocol)
-    if (form.client_crl_container_ref or before.client_crl_container_ref) and not ca:
-        raise _no_ca_for_crl()
-    tls.check_ciphers(form.tls_ciphers or None)
-    tls.check_versions(None if form.tls_versions is UNSET else form.tls_versions)
-    tls.check_alpn(None if form.alpn_protocols is UNSET else form.alpn_protocols)
-    age = before.hsts_max_age if form.hsts_max_age is UNSET or form.hsts_max_age is None else form.hsts_max_age
-    if (form.hsts_include_subdomains or form.hsts_preload) and age is None:
-        raise unfit("Cannot enable hsts_include_subdomains or hsts_preload if hsts_max_age was not set as well.")
-    _check_hsts(None if form.hsts_max_age is UNSET else form.hsts_max_age, protocol)
+def has_certificates(listener: Listener) -> bool:
+    """Say whether a listener refers to a certificate of its own."""
+    return bool(listener.default_tls_container_ref or listener.sni_container_refs)
 
 
 def defaults_for_null(form: ListenerUpdate) -> None:
@@ -141,8 +124,15 @@ def _check_headers(headers: dict[str, str] | None, protocol: str) -> None:
         raise no_option(of_tls, f"{protocol} protocol listener.")
 
 
-def _check_hsts(age: int | None, protocol: str) -> None:
-    if age is not None and protocol != "TERMINATED_HTTPS":
+def _check_hsts(listener: Listener, *, changing: bool) -> None:
+    if (listener.hsts_include_subdomains or listener.hsts_preload) and listener.hsts_max_age is None:
+        if changing:
+            raise unfit("Cannot enable hsts_include_subdomains or hsts_preload if hsts_max_age was not set as well.")
+        raise unfit(
+            "HSTS configuration options hsts_include_subdomains and hsts_preload only make sense if hsts_max_age is "
+            "set as well."
+        )
+    if listener.hsts_max_age is not None and listener.protocol != "TERMINATED_HTTPS":
         raise unfit("The HSTS feature can only be used for listeners using the TERMINATED_HTTPS protocol.")
 
 

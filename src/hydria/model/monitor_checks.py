@@ -22,7 +22,7 @@ def with_http_defaults(monitor: HealthMonitor) -> HealthMonitor:
     )
 
 
-def check_new(monitor: HealthMonitor, pool_protocol: str) -> None:
+def check(monitor: HealthMonitor, pool_protocol: str) -> None:
     """Refuse a monitor that its pool cannot have, or with attributes that its type does not have. Raises Invalid."""
     kind = monitor.type
     if pool_protocol in DATAGRAM:
@@ -33,22 +33,20 @@ def check_new(monitor: HealthMonitor, pool_protocol: str) -> None:
     for attribute in _HTTP_DEFAULTS:
         if kind not in ("HTTP", "HTTPS") and getattr(monitor, attribute):
             raise no_option(attribute, f"health monitors of type {kind}")
-    check_domain_name(monitor)
+    _check_domain_name(monitor)
 
 
-def check_change(before: HealthMonitor, form: HealthMonitorUpdate) -> None:
-    """Refuse attributes that the monitor's type does not have, and to reset what has no default. Raises Invalid."""
+def check_form(before: HealthMonitor, form: HealthMonitorUpdate) -> None:
+    """Refuse naming attributes that the type does not have, and resetting what has no default. Raises Invalid."""
     for attribute in _HTTP_DEFAULTS:
         if before.type not in ("HTTP", "HTTPS") and getattr(form, attribute) is not UNSET:
             raise no_option(attribute, f"health monitors of type {before.type}")
     for attribute in ("delay", "max_retries", "timeout"):
         if getattr(form, attribute) is None:
             raise no_option(None, attribute)
-    if form.delay is not UNSET and form.delay is not None:
-        _check_delay(before.type, form.delay)
 
 
-def check_domain_name(monitor: HealthMonitor) -> None:
+def _check_domain_name(monitor: HealthMonitor) -> None:
     """Refuse a domain name without HTTP 1.1, which alone has a Host header. Raises Invalid."""
     if monitor.domain_name and not monitor.http_version:
         raise unfit("'http_version' must be specified when 'domain_name' is provided.")

@@ -31,27 +31,21 @@ def with_tls_defaults(pool: Pool) -> Pool:
     )
 
 
-def check_new(pool: Pool) -> None:
-    """Refuse a pool whose attributes do not fit its protocol or one another. Raises Invalid, Unsupported."""
+def check(pool: Pool, before: Pool | None = None) -> None:
+    """Refuse a pool whose attributes do not fit its protocol or one another. Raises Invalid, Unsupported.
+
+    `before` is what a change began with, None for a new pool. It decides wording only, and whether attributes of TLS
+    are looked at where TLS is off.
+    """
     _check_persistence(pool.session_persistence, pool.protocol)
     if pool.crl_container_ref and not pool.ca_tls_container_ref:
-        raise unfit("A CA certificate reference is required to specify a revocation list.")
+        raise _no_ca(before)
     tls.check_ciphers(pool.tls_ciphers)
-    if pool.tls_enabled:
+    if pool.tls_enabled or (before is not None and before.tls_versions != pool.tls_versions):
         tls.check_versions(pool.tls_versions)
+    if pool.tls_enabled or (before is not None and before.alpn_protocols != pool.alpn_protocols):
         tls.check_alpn(pool.alpn_protocols)
     _check_algorithm(pool.lb_algorithm)
-
-
-def check_change(before: Pool, form: PoolUpdate) -> None:
-    """Refuse a change that does not fit what a pool is. Raises Invalid, Unsupported."""
-    _check_persistence(changed_persistence(before, form), before.protocol)
-    _check_ca(before, form)
-    tls.check_ciphers(form.tls_ciphers or None)
-    tls.check_versions(None if form.tls_versions is UNSET else form.tls_versions)
-    tls.check_alpn(None if form.alpn_protocols is UNSET else form.alpn_protocols)
-    if form.lb_algorithm:
-        _check_algorithm(form.lb_algorithm)
 
 
 def defaults_for_null(form: PoolUpdate) -> None:
@@ -124,14 +118,12 @@ def _check_datagram_persistence(kind: str, cookie: str | None) -> None:
         raise unfit(f"Session persistence of type {kind} is not supported for UDP/SCTP protocol pools.")
 
 
-def _check_ca(before: Pool, form: PoolUpdate) -> None:
-    crl = before.crl_container_ref if form.crl_container_ref is UNSET else form.crl_container_ref
-    ca = before.ca_tls_container_ref if form.ca_tls_container_ref is UNSET else form.ca_tls_container_ref
-    if not crl or ca:
-        return
+def _no_ca(before: Pool | None) -> Invalid:
+    if before is None:
+        return unfit("A CA certificate reference is required to specify a revocation list.")
     if before.ca_tls_container_ref:
-        raise unfit("A CA reference cannot be removed when a certificate revocation list is present.")
-    raise unfit("A CA reference is required to specify a certificate revocation list.")
+        return unfit("A CA reference cannot be removed when a certificate revocation list is present.")
+    return unfit("A CA reference is required to specify a certificate revocation list.")
 
 
 def _check_algorithm(algorithm: str) -> None:
