@@ -11,12 +11,30 @@ from support.cloud import Cloud, running
 from support.postgres import Missing, Postgres, serving
 from support.worker import Worker
 
+ROOT = Path(__file__).parent
+
 # How long an example takes says more of this machine's other work than of the code.
 settings.register_profile("any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 # What `database_url` and `cloud` may stand on; tests that run on both are parametrized with these.
 DATABASES = ("sqlite", "postgresql")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each test that is marked so both databases in turn."""
+    if metafunc.definition.get_closest_marker("both_databases") and "cloud" in metafunc.fixturenames:
+        metafunc.parametrize("cloud", DATABASES, indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs root or PostgreSQL, so that `-m` can leave it out."""
+    for item in items:
+        if item.path.is_relative_to(ROOT / "linux"):
+            item.add_marker("linux")
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if "postgresql" in parameters.values() or "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker("postgres")
 
 
 @pytest.fixture(scope="session")

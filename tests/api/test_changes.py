@@ -9,6 +9,8 @@ from support.api import Api
 from support.cloud import Cloud, running
 from support.worker import Worker
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 async def tree(cloud: Cloud, api: Api) -> dict[str, dict[str, Any]]:

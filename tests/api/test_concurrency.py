@@ -11,6 +11,8 @@ from support.api import Api
 from support.cloud import Cloud
 from support.worker import Worker
 
+pytestmark = pytest.mark.both_databases
+
 MANY = 20
 
 

@@ -9,6 +9,8 @@ from support.api import Api
 from support.cloud import Cloud
 from support.worker import Worker
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 async def tree(cloud: Cloud, api: Api) -> dict[str, str]:

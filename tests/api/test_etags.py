@@ -8,6 +8,8 @@ from support.api import Api
 from support.cloud import Cloud
 from support.worker import Worker
 
+pytestmark = pytest.mark.both_databases
+
 
 async def tag(api: Api, path: str, **query: Any) -> str:
     answer = await api.send("GET", path, params=query)

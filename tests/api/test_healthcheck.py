@@ -4,6 +4,8 @@ import pytest
 
 from support.cloud import Cloud
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.mark.parametrize("path", ["/healthcheck", "/load-balancer/healthcheck"])
 async def test_healthcheck(cloud: Cloud, path: str) -> None:

@@ -9,6 +9,8 @@ from support.api import Api, Body
 from support.cloud import Cloud
 from support.worker import Worker
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 async def many(cloud: Cloud, api: Api) -> list[Body]:

@@ -10,6 +10,8 @@ from sqlalchemy import event
 from support.api import Api
 from support.cloud import Cloud
 
+pytestmark = pytest.mark.both_databases
+
 
 @contextmanager
 def counted(cloud: Cloud) -> Iterator[list[str]]:

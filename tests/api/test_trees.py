@@ -8,6 +8,8 @@ from support.api import Api
 from support.cloud import Cloud
 from support.worker import Worker
 
+pytestmark = pytest.mark.both_databases
+
 MONITOR = {"type": "HTTP", "delay": 5, "timeout": 3, "max_retries": 2}
 
 
