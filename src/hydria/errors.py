@@ -14,11 +14,13 @@ class HydriaError(Exception):
 class Refusal(HydriaError):
     """A request that is not granted.
 
-    `status` is the HTTP status; `kind` the fault's name where a dialect shows one (Neutron's `type`).
+    `status` is the HTTP status; `kind` the fault's name where a dialect shows one (Neutron's `type`); `headers` are
+    sent with the answer in every dialect.
     """
 
     status = 400
     kind = "BadRequest"
+    headers: Mapping[str, str] = {}
 
     def __init__(self, message: str, *, kind: str | None = None) -> None:
         super().__init__(message)
@@ -78,6 +80,17 @@ class TooLarge(Refusal):
 
     status = 413
     kind = "RequestEntityTooLarge"
+
+
+class TooMany(Refusal):
+    """The caller asks too often (429); `seconds` is when the same request may be sent again."""
+
+    status = 429
+    kind = "OverLimit"
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(seconds)}
 
 
 class Unsupported(Refusal):

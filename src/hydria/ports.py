@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -36,15 +36,6 @@ class Caller(Struct, frozen=True, kw_only=True):
     def is_admin(self) -> bool:
         """Whether the caller has the role `admin`."""
         return "admin" in self.roles
-
-
-@runtime_checkable
-class Identity(Protocol):
-    """The identity service (Keystone's part) where it is elsewhere."""
-
-    async def owner(self, token: str) -> Caller | None:
-        """Return whose token this is, or None when it is nobody's or not good any more. Raises Unavailable."""
-        ...
 
 
 class Observation(Struct, frozen=True, kw_only=True):

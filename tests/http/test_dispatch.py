@@ -9,13 +9,13 @@ import pytest
 from msgspec import Struct
 from starlette.applications import Starlette
 
-from hydria.adapters.memory import ManualClock
-from hydria.errors import Conflict, Refusal
+from hydria.adapters.memory import ManualClock, MemoryIdentity
+from hydria.errors import Conflict, Refusal, TooMany
 from hydria.http.decode import decode
 from hydria.http.dispatch import Dispatcher
-from hydria.http.operation import Call, Mount, Operation, Reply
+from hydria.http.operation import Call, Mount, Operation, Preparation, Reply
 from hydria.ports import Caller
-from hydria.store import Database, Transaction, metadata
+from hydria.store import Database, columns, metadata
 from hydria.store.resources import KnownHost
 
 
@@ -39,15 +39,14 @@ class Dialect:
         return {"broken": request_id}
 
 
+CALLERS = {"u": Caller(user_id="u", project_id="p", roles=frozenset({"admin"}))}
+
+
 class Everybody:
     """Allows all but one rule."""
 
     def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
         return rule != "never" and project_id == caller.project_id
-
-
-def authenticate(_: Transaction, token: str) -> Caller | None:
-    return Caller(user_id=token, project_id="p", roles=frozenset({"admin"})) if token != "bad" else None
 
 
 def _write(call: Call) -> Any:
@@ -79,7 +78,7 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/open",
-        work=lambda call: {"user": call.maybe_caller.user_id if call.maybe_caller else None},
+        work=lambda call: {"open": call.path == {}},
         open=True,
     ),
     Operation(method="GET", path="/asks", work=lambda call: call.caller, open=True),
@@ -98,7 +97,7 @@ async def http(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
     database.embedded = getattr(request, "param", True)
     metadata.create_all(database.engine)
     dispatcher = Dispatcher(
-        database, authenticate=authenticate, authorisation=Everybody(), clock=ManualClock(), max_body=100
+        database, authenticator=MemoryIdentity(CALLERS), authorisation=Everybody(), clock=ManualClock(), max_body=100
     )
     app = Starlette(routes=dispatcher.routes(Mount(prefixes=("/a", "/b"), operations=OPERATIONS, dialect=Dialect())))
     transport = httpx.ASGITransport(app)
@@ -139,8 +138,7 @@ async def test_identities(http: httpx.AsyncClient) -> None:
     for headers in ({"X-Auth-Token": ""}, {"X-Auth-Token": "bad"}):
         answer = await http.get("/a/me", headers=headers)
         assert (answer.status_code, answer.headers["x-no"]) == (401, "1")
-        assert (await http.get("/a/open", headers=headers)).json() == {"user": None}
-    assert (await http.get("/a/open")).json() == {"user": "u"}
+        assert (await http.get("/a/open", headers=headers)).json() == {"open": True}
     # An operation that is open to all but needs somebody is a defect of ours.
     assert (await http.get("/a/asks", headers={"X-Auth-Token": ""})).status_code == 500
 
@@ -187,3 +185,43 @@ async def test_a_reply_of_its_own(http: httpx.AsyncClient) -> None:
 async def test_addresses(http: httpx.AsyncClient) -> None:
     found = (await http.get("/b/where?x=1")).json()
     assert found == {"url": "http://front/b/where", "base": "http://front", "now": "2026-01-01T00:00:00"}
+
+
+async def test_an_operation_is_prepared_before_its_transaction(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'hydria.db'}", synchronous="off")
+    metadata.create_all(database.engine)
+    seen: list[Preparation] = []
+
+    async def prepare(preparation: Preparation) -> str:
+        seen.append(preparation)
+        # A transaction of its own can write here: the operation's has not begun.
+        database.transact(lambda transaction: transaction.insert(KnownHost(name="prepared", seen_at=1)))
+        if preparation.form.name == "refused":
+            raise TooMany("Not now.", 7)
+        return f"ready for {preparation.caller.user_id if preparation.caller else 'nobody'}"
+
+    def work(call: Call) -> Any:
+        found = [host.name for host in call.transaction.find(KnownHost)]
+        return {"prepared": call.prepared, "found": found}
+
+    operation = Operation(method="POST", path="/things", work=work, form=Form, root="thing", prepare=prepare)
+    dispatcher = Dispatcher(
+        database,
+        authenticator=MemoryIdentity(CALLERS),
+        authorisation=Everybody(),
+        clock=ManualClock(),
+        max_body=100,
+    )
+    app = Starlette(routes=dispatcher.routes(Mount(prefixes=("",), operations=(operation,), dialect=Dialect())))
+    transport = httpx.ASGITransport(app, client=("192.0.2.7", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://front") as client:
+        assert (await client.post("/things", json={"thing": {"name": "x"}})).status_code == 401
+        headers = {"X-Auth-Token": "u"}
+        assert seen == []
+        refused = await client.post("/things", json={"thing": {"name": "refused"}}, headers=headers)
+        assert (refused.status_code, refused.headers["retry-after"], refused.headers["x-no"]) == (429, "7", "1")
+        database.transact(lambda transaction: transaction.delete(KnownHost, columns(KnownHost).name == "prepared"))
+        answer = await client.post("/things", json={"thing": {"name": "x"}}, headers=headers)
+        assert answer.json() == {"prepared": "ready for u", "found": ["prepared"]}
+        assert seen[-1].source == "192.0.2.7"
+    database.close()

@@ -8,7 +8,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from hydria.adapters.memory import ManualClock, MemoryNetworking, MemorySecrets, MemoryTopologies
+from hydria.adapters.memory import ManualClock, MemoryIdentity, MemoryNetworking, MemorySecrets, MemoryTopologies
 from hydria.api import mounts
 from hydria.api.dialect import OctaviaDialect
 from hydria.api.policy import OctaviaPolicy
@@ -39,11 +39,6 @@ CALLERS = {
 }
 
 
-def authenticate(_: Transaction, token: str) -> Caller | None:
-    """Take a user's name for a token."""
-    return CALLERS.get(token)
-
-
 class Cloud:
     """The server and what it stands on. There is one network of project `p-red` with one IPv4 subnet."""
 
@@ -72,7 +67,7 @@ class Cloud:
         self.controller = Controller(self.database, self.clock, self.reconciler)
         dispatcher = Dispatcher(
             self.database,
-            authenticate=authenticate,
+            authenticator=MemoryIdentity(CALLERS),
             authorisation=OctaviaPolicy(),
             clock=self.clock,
             max_body=MAX_BODY,

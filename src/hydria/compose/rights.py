@@ -2,7 +2,8 @@
 
 from hydria.api.policy import OctaviaPolicy
 from hydria.errors import SettingsError
-from hydria.ports import Clock, Identity
+from hydria.http.operation import Authenticator
+from hydria.ports import Clock
 from hydria.settings import Settings
 
 
@@ -11,7 +12,7 @@ def policy_of(settings: Settings) -> OctaviaPolicy:
     return OctaviaPolicy(settings.api.policy_file, legacy_roles=settings.api.legacy_roles)
 
 
-def identity_elsewhere(settings: Settings, clock: Clock) -> Identity | None:
+def identity_elsewhere(settings: Settings, clock: Clock) -> Authenticator | None:
     """Return the Keystone whose users are served, or None for the home cloud's own. Raises SettingsError."""
     if settings.keystone.auth_url is None:
         return None

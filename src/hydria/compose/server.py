@@ -30,12 +30,12 @@ from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.files import make_directory
 from hydria.homecloud import identity, network, secrets
-from hydria.http.dispatch import Authenticate, Dispatcher, nothing_here
+from hydria.http.dispatch import Dispatcher, nothing_here
 from hydria.http.measures import Measures
-from hydria.http.operation import Mount
+from hydria.http.operation import Authenticator, Mount
 from hydria.locking import lock_once
 from hydria.model.base import stamp
-from hydria.ports import Clock, Identity, Networking, Secrets
+from hydria.ports import Clock, Networking, Secrets
 from hydria.settings import Settings
 from hydria.store import Database, Transaction
 from hydria.tasks import endless
@@ -53,7 +53,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
     nothing in the place of hosts. Raises SettingsError.
     """
     authorisation = rights.policy_of(settings)
-    authenticate, users = _users(settings, database, clock)
+    authenticator, users = _users(settings, database, clock)
 
     def networking_of(transaction: Transaction) -> Networking:
         home = network.HomeNetworking(transaction, clock.now())
@@ -71,7 +71,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
 
     dispatcher = Dispatcher(
         database,
-        authenticate=authenticate,
+        authenticator=authenticator,
         authorisation=authorisation,
         clock=clock,
         max_body=settings.server.max_body_bytes,
@@ -181,7 +181,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _users(settings: Settings, database: Database, clock: Clock) -> tuple[Authenticate | Identity, tuple[Mount, ...]]:
+def _users(settings: Settings, database: Database, clock: Clock) -> tuple[Authenticator, tuple[Mount, ...]]:
     """Return who says whose a token is, and where users are looked after; makes the first things.
 
     Where users are a Keystone's, the home cloud's identity is away: two places to log in would be one too many.
@@ -195,6 +195,7 @@ def _users(settings: Settings, database: Database, clock: Clock) -> tuple[Authen
         region=settings.homecloud.region,
         key=kept_secret(settings, TOKEN_KEY, identity.new_key),
         token_hours=settings.homecloud.token_hours,
+        passwords=identity.Passwords(settings.homecloud.wrong_passwords_per_minute, clock.monotonic),
         subscribe=database.subscribe,
         now=clock.now,
     )
@@ -205,7 +206,8 @@ def _users(settings: Settings, database: Database, clock: Clock) -> tuple[Authen
     _external_network(
         settings, database, clock, lambda transaction: cloud.bootstrap(transaction, clock.now(), password)
     )
-    return cloud.authenticate, (cloud.mount(),)
+    cloud.expect(database, password)
+    return cloud, (cloud.mount(),)
 
 
 def _external_network(

@@ -14,8 +14,18 @@ from starlette.types import Receive, Scope, Send
 
 from hydria.errors import Invalid, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
 from hydria.http.measures import Measures, Meter, now
-from hydria.http.operation import Authorisation, Call, Dialect, Mount, Operation, Query, Reply
-from hydria.ports import Caller, Clock, Identity
+from hydria.http.operation import (
+    Authenticator,
+    Authorisation,
+    Call,
+    Dialect,
+    Mount,
+    Operation,
+    Preparation,
+    Query,
+    Reply,
+)
+from hydria.ports import Caller, Clock
 from hydria.store import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -25,30 +35,23 @@ _json = msgspec.json.Encoder()
 # Every path takes them all, so that what it does not know is refused in its own dialect.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-# Reads a token's owner off the database; None is nobody.
-Authenticate = Callable[[Transaction, str], Caller | None]
-
 
 class Dispatcher:
-    """Turns operations into routes: decode, authenticate, transact, encode."""
+    """Turns operations into routes: authenticate, decode, prepare, transact, encode."""
 
     def __init__(
         self,
         database: Database,
         *,
-        authenticate: Authenticate | Identity,
+        authenticator: Authenticator,
         authorisation: Authorisation,
         clock: Clock,
         max_body: int,
         public_url: str | None = None,
     ) -> None:
-        """An identity service elsewhere is asked before the transaction, and never for what is open to all.
-
-        `max_body` is in bytes; `public_url` is the outside's name for this server, None to take the request's.
-        """
+        """`max_body` is in bytes; `public_url` is the outside's name for this server, None to take the request's."""
         self._database = database
-        self._elsewhere = authenticate if isinstance(authenticate, Identity) else None
-        self._authenticate = None if isinstance(authenticate, Identity) else authenticate
+        self._authenticator = authenticator
         self._authorisation = authorisation
         self._clock = clock
         self._max_body = max_body
@@ -78,6 +81,7 @@ class Dispatcher:
         except Refusal as refusal:
             status = refusal.status
             body, headers = dialect.fault(refusal)
+            headers = {**headers, **refusal.headers}
         except ClientDisconnect:
             raise
         except Exception:
@@ -92,23 +96,49 @@ class Dispatcher:
         query = Query(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))
         path = request.scope["path"]
         _check_characters(path, query)
-        token = request.headers.get("x-auth-token")
-        known = None
-        if self._elsewhere is not None and token and not operation.open:
-            known = await self._elsewhere.owner(token)
+        token = "" if operation.open else request.headers.get("x-auth-token")
+        known = await self._authenticator.prepare(token) if token else None
+
+        def decoded() -> Any:
+            return dialect.decode(raw, operation) if operation.form is not None else None
+
+        def resolve(transaction: Transaction) -> Caller | None:
+            if operation.open:
+                return None
+            caller = self._authenticator.resolve(transaction, known) if token else None
+            if caller is None:
+                raise Unauthenticated("The request you have made requires authentication.")
+            return caller
+
+        prepared = None
+        if operation.prepare is not None:
+            # The transaction resolves the caller again: what it decides by is read in itself.
+            caller = None if operation.open else await self._read(resolve)
+            prepared = await operation.prepare(
+                Preparation(
+                    operation=operation,
+                    path=request.path_params,
+                    query=query,
+                    headers=request.headers,
+                    form=decoded(),
+                    caller=caller,
+                    source=request.client.host if request.client is not None else "",
+                    now=self._clock.now(),
+                    read=self._read,
+                )
+            )
 
         def work(transaction: Transaction) -> Any:
-            caller = self._authenticate(transaction, token) if token and self._authenticate is not None else known
-            if caller is None and not operation.open:
-                raise Unauthenticated("The request you have made requires authentication.")
+            caller = resolve(transaction)
             call = Call(
                 operation,
                 transaction=transaction,
                 path=request.path_params,
                 query=query,
                 headers=request.headers,
-                form=dialect.decode(raw, operation) if operation.form is not None else None,
+                form=decoded(),
                 caller=caller,
+                prepared=prepared,
                 now=self._clock.now(),
                 base_url=lambda: self._public_url or str(request.base_url).rstrip("/"),
                 url_path=path,
@@ -118,6 +148,9 @@ class Dispatcher:
 
         result = await self._database.run(work, writing=operation.writing, single=operation.single)
         return result if isinstance(result, Reply) else Reply(body=result)
+
+    async def _read(self, work: Callable[[Transaction], Any]) -> Any:
+        return await self._database.run(work, writing=False, single=True)
 
     async def _body(self, request: Request) -> bytes:
         chunks, size = [], 0

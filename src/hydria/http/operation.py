@@ -1,6 +1,6 @@
 """What an API is made of: a list of operations, and the call that each of them answers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
@@ -56,13 +56,54 @@ class Reply(Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
 
 
+class Authenticator(Protocol):
+    """Says whose a token is, in two steps."""
+
+    async def prepare(self, token: str) -> Any:
+        """Do before the transaction what leaves the process, and return what `resolve` needs. Raises Unavailable."""
+        ...
+
+    def resolve(self, transaction: Transaction, prepared: Any) -> Caller | None:
+        """Return the token's owner, or None when it is nobody's or not good any more."""
+        ...
+
+
 def denied() -> Forbidden:
     """Return the refusal of what policy does not allow."""
     return Forbidden("Policy does not allow this request to be performed.")
 
 
+class Read(Protocol):
+    """Runs work in a transaction of its own that only reads; it need not see one consistent state."""
+
+    async def __call__(self, work: Callable[[Transaction], Any], /) -> Any:
+        """Return what the work returns."""
+        ...
+
+
+class Preparation(Struct, frozen=True, kw_only=True):
+    """One request before its transaction: all that an operation's `prepare` may look at.
+
+    `caller` is who asks, None where the operation is open to all; `source` the address that the request came from,
+    empty where it is not known.
+    """
+
+    operation: "Operation"
+    path: Mapping[str, str]
+    query: Query
+    headers: Mapping[str, str]
+    form: Any
+    caller: Caller | None
+    source: str
+    now: datetime
+    read: Any  # Read; msgspec cannot check a Protocol
+
+
 class Call:
-    """One request inside its transaction: all that a handler may look at."""
+    """One request inside its transaction: all that a handler may look at.
+
+    `prepared` is what the operation's `prepare` returned.
+    """
 
     def __init__(  # noqa: PLR0913 - the one place where the parts of a request meet
         self,
@@ -74,6 +115,7 @@ class Call:
         headers: Mapping[str, str],
         form: Any,
         caller: Caller | None,
+        prepared: Any,
         now: datetime,
         base_url: Callable[[], str],
         url_path: str,
@@ -85,6 +127,7 @@ class Call:
         self.query = query
         self.headers = headers
         self.form = form
+        self.prepared = prepared
         self.time = now
         self._base_url = base_url
         self._url_path = url_path
@@ -103,14 +146,9 @@ class Call:
 
     @property
     def caller(self) -> Caller:
-        """Who asks. Operations that are open to all look at `maybe_caller`."""
+        """Who asks; operations that are open to all cannot know."""
         if self._caller is None:
             raise RuntimeError(f"{self.operation.path} is open to all but asks who calls")
-        return self._caller
-
-    @property
-    def maybe_caller(self) -> Caller | None:
-        """Who asks, if anybody known does."""
         return self._caller
 
     @property
@@ -132,9 +170,11 @@ class Operation(Struct, frozen=True, kw_only=True):
     """One thing that an API does.
 
     `path` has `{names}`; `form` is the struct that the body's `root` is decoded to; `rule` the policy rule that the
-    work asks for with `call.authorise`; `open` lets callers in without a token. GET and HEAD run in a transaction
-    that only reads, unless `writes`; `single` says that such a work reads by one statement, or by some that need not
-    see the same state.
+    work asks for with `call.authorise`; `open` lets callers in without a token, and does not look at one. GET and HEAD
+    run in a transaction that only reads, unless `writes`; `single` says that such a work reads by one statement, or by
+    some that need not see the same state. `prepare` runs once before the transaction, after authentication and
+    decoding: it does what leaves the process or takes long. The work, which may run several times, gets its result as
+    `call.prepared`.
     """
 
     method: str
@@ -145,6 +185,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     status: int = 200
     rule: str = ""
     open: bool = False
+    prepare: Callable[[Preparation], Awaitable[Any]] | None = None
     writes: bool | None = None
     single: bool = False
 

@@ -155,6 +155,16 @@ class HomeCloudSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         ),
     ] = "203.0.113.0/24"
     token_hours: Annotated[int, Meta(ge=1, le=720, description="How long a token is good for, in hours.")] = 12
+    wrong_passwords_per_minute: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="How many wrong passwords one address may try for one user in a minute before it has to wait"
+            " (429). It may try three times as many for all users together, and all addresses five times as many for"
+            " one user. Clients behind a proxy that does not pass their addresses on are one address.",
+        ),
+    ] = 10
 
 
 class AcmeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

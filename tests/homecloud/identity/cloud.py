@@ -8,12 +8,14 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
-from hydria.homecloud.identity import Identity, new_key
+from hydria.homecloud.identity import Identity, Passwords, new_key
 from hydria.http.dispatch import Dispatcher
 from hydria.ports import Caller, Clock
 from hydria.store import Database, metadata
 
 PASSWORD = "correct horse"
+# Wrong passwords for a user from an address.
+PER_MINUTE = 10
 
 
 class HandClock:
@@ -58,12 +60,17 @@ class Keystone:
         self.database = Database(f"sqlite:///{path / 'test.db'}", synchronous="off")
         metadata.create_all(self.database.engine)
         self.identity = Identity(
-            region="RegionOne", key=new_key(), token_hours=2, subscribe=self.database.subscribe, now=clock.now
+            region="RegionOne",
+            key=new_key(),
+            token_hours=2,
+            passwords=Passwords(PER_MINUTE, clock.monotonic),
+            subscribe=self.database.subscribe,
+            now=clock.now,
         )
         self.project_id = self.bootstrap()
         dispatcher = Dispatcher(
             self.database,
-            authenticate=self.identity.authenticate,
+            authenticator=self.identity,
             authorisation=Anything(),
             clock=clock,
             max_body=65536,
@@ -72,10 +79,12 @@ class Keystone:
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://cloud")
 
     def bootstrap(self, password: str = PASSWORD) -> str:
-        return self.database.transact(lambda tx: self.identity.bootstrap(tx, self.clock.now(), password))
+        project_id = self.database.transact(lambda tx: self.identity.bootstrap(tx, self.clock.now(), password))
+        self.identity.expect(self.database, password)
+        return project_id
 
     def caller(self, token: str) -> Caller | None:
-        return self.database.read(lambda tx: self.identity.authenticate(tx, token))
+        return self.database.read(lambda tx: self.identity.resolve(tx, token))
 
     async def login(self, auth: dict[str, Any], **query: str) -> httpx.Response:
         return await self.http.post("/identity/v3/auth/tokens", json={"auth": auth}, params=query)

@@ -260,7 +260,7 @@ async def test_who_was_just_there_is_not_looked_up_again(keystone: Keystone, adm
 
     def look(transaction: Transaction) -> Caller | None:
         transaction.delete(Assignment, columns(Assignment).user_id == alice.user_id)
-        return keystone.identity.authenticate(transaction, alice.token)
+        return keystone.identity.resolve(transaction, alice.token)
 
     assert keystone.database.transact(look) is not None
 

@@ -89,7 +89,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
 
 async def refused(identity: KeystoneIdentity, token: str) -> str:
     with pytest.raises(Unavailable) as caught:
-        await identity.owner(token)
+        await identity.prepare(token)
     return caught.value.message
 
 
@@ -97,12 +97,12 @@ async def refused(identity: KeystoneIdentity, token: str) -> str:
 async def test_whose_a_token_is(elsewhere: Elsewhere, end: str) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity(auth_url=elsewhere.url + end)
-    caller = await identity.owner(alice.token)
+    caller = await identity.prepare(alice.token)
     assert caller is not None
     assert (caller.user_id, caller.project_id) == (alice.user_id, alice.project_id)
     assert (caller.user_name, caller.project_name) == ("alice", "alices")
     assert caller.roles == {"member", "reader"}
-    admin = await identity.owner(await elsewhere.keystone.token("admin", project="admin"))
+    admin = await identity.prepare(await elsewhere.keystone.token("admin", project="admin"))
     assert admin is not None
     assert admin.is_admin
     # Without a project nobody is anything here.
@@ -115,7 +115,7 @@ async def test_whose_a_token_is(elsewhere: Elsewhere, end: str) -> None:
             "scope": "unscoped",
         }
     )
-    nowhere = await identity.owner(unscoped.headers["x-subject-token"])
+    nowhere = await identity.prepare(unscoped.headers["x-subject-token"])
     assert nowhere is not None
     assert (nowhere.user_id, nowhere.project_id, nowhere.roles) == (alice.user_id, None, frozenset())
 
@@ -123,10 +123,10 @@ async def test_whose_a_token_is(elsewhere: Elsewhere, end: str) -> None:
 async def test_nobodys_tokens(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity()
-    assert await identity.owner(alice.token[:-8]) is None
+    assert await identity.prepare(alice.token[:-8]) is None
     assert elsewhere.looks == 1
     for token in ("ä", "a b", "a\x00", "\x0bx", "x" * 5000, "\udcff"):
-        assert await identity.owner(token) is None
+        assert await identity.prepare(token) is None
     # No such token is anybody's: nothing is asked.
     assert elsewhere.looks == 1
 
@@ -135,14 +135,14 @@ async def test_an_answer_counts_for_a_while(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity(cache_seconds=30)
     for _ in range(3):
-        assert await identity.owner(alice.token) is not None
-        assert await identity.owner("gAAAAnobody") is None
+        assert await identity.prepare(alice.token) is not None
+        assert await identity.prepare("gAAAAnobody") is None
     assert elsewhere.looks == 2
     assert (await alice.call("DELETE", "auth/tokens", **{"x-subject-token": alice.token})).status_code == 204
     elsewhere.clock.advance(seconds=29)
-    assert await identity.owner(alice.token) is not None
+    assert await identity.prepare(alice.token) is not None
     elsewhere.clock.advance(seconds=2)
-    assert await identity.owner(alice.token) is None
+    assert await identity.prepare(alice.token) is None
     assert elsewhere.looks == 3
 
 
@@ -150,7 +150,7 @@ async def test_no_answer_counts_without_a_cache(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity(cache_seconds=0)
     for _ in range(3):
-        assert await identity.owner(alice.token) is not None
+        assert await identity.prepare(alice.token) is not None
     assert elsewhere.looks == 3
 
 
@@ -158,16 +158,16 @@ async def test_a_token_is_not_good_for_longer_than_it_is(elsewhere: Elsewhere) -
     alice = await elsewhere.fill()
     identity = elsewhere.identity(cache_seconds=3600)
     elsewhere.clock.advance(hours=1, minutes=50)
-    assert await identity.owner(alice.token) is not None
+    assert await identity.prepare(alice.token) is not None
     elsewhere.clock.advance(minutes=11)
     # Keystone's own clock has not moved.
-    assert await identity.owner(alice.token) is None
+    assert await identity.prepare(alice.token) is None
 
 
 async def test_many_at_once_ask_once_and_who_gives_up_takes_no_answer_away(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity()
-    asking = [asyncio.create_task(identity.owner(alice.token)) for _ in range(20)]
+    asking = [asyncio.create_task(identity.prepare(alice.token)) for _ in range(20)]
     await asyncio.sleep(0)
     asking[0].cancel()
     found = await asyncio.gather(*asking, return_exceptions=True)
@@ -179,13 +179,13 @@ async def test_many_at_once_ask_once_and_who_gives_up_takes_no_answer_away(elsew
 async def test_hydria_logs_in_again_when_its_own_token_is_no_good(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity(cache_seconds=0)
-    assert await identity.owner(alice.token) is not None
+    assert await identity.prepare(alice.token) is not None
     admin = await elsewhere.keystone.admin()
     user = (await admin.list("users", "name=hydria"))[0]
     # Which ends all tokens of the user.
     for enabled in (False, True):
         await admin.call("PATCH", f"users/{user['id']}", {"user": {"enabled": enabled}})
-    assert await identity.owner(alice.token) is not None
+    assert await identity.prepare(alice.token) is not None
 
 
 async def test_a_wrong_password_is_said_to_be_hydrias(elsewhere: Elsewhere) -> None:
@@ -208,9 +208,9 @@ async def test_keystone_goes_and_comes(tmp_path: Path) -> None:
     with served(elsewhere.app) as elsewhere.url:
         port = int(elsewhere.url.rpartition(":")[2])
         identity = elsewhere.identity()
-        assert await identity.owner(alice.token) is not None
+        assert await identity.prepare(alice.token) is not None
     # What is known goes on, what is not is refused with a reason, and again without asking.
-    assert await identity.owner(alice.token) is not None
+    assert await identity.prepare(alice.token) is not None
     for _ in range(2):
         assert await refused(identity, bob.token) == (
             "Nobody's token can be checked: Keystone cannot be reached. Please try again."
@@ -218,7 +218,7 @@ async def test_keystone_goes_and_comes(tmp_path: Path) -> None:
     with served(elsewhere.app, port):
         await refused(identity, bob.token)
         elsewhere.clock.advance(seconds=3)
-        assert await identity.owner(bob.token) is not None
+        assert await identity.prepare(bob.token) is not None
     elsewhere.keystone.database.close()
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import httpx
 from starlette.applications import Starlette
 
+from hydria.adapters.memory import MemoryIdentity
 from hydria.homecloud.network import HomeNetworking, HomeTopologies, bootstrap, mounts
 from hydria.http.dispatch import Dispatcher
 from hydria.ports import Caller
@@ -57,7 +58,7 @@ class Cloud:
         self.work(lambda transaction: bootstrap(transaction, START, ADMIN, external_cidr))
         dispatcher = Dispatcher(
             self.database,
-            authenticate=lambda _, token: _CALLERS.get(token),
+            authenticator=MemoryIdentity(_CALLERS),
             authorisation=Nobody(),
             clock=self.clock,
             max_body=65536,

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
-from hydria.adapters.memory import ManualClock
+from hydria.adapters.memory import ManualClock, MemoryIdentity
 from hydria.homecloud.secrets import HomeSecrets, KeyManager, Vault, new_key
 from hydria.http.dispatch import Dispatcher
 from hydria.model.base import stamp
@@ -44,7 +44,7 @@ class Barbican:
         self.vault = Vault(new_key())
         dispatcher = Dispatcher(
             self.database,
-            authenticate=lambda _, token: _CALLERS.get(token),
+            authenticator=MemoryIdentity(_CALLERS),
             authorisation=Nobody(),
             clock=self.clock,
             max_body=65536,

@@ -58,13 +58,17 @@ class KeystoneIdentity:
         self._trouble = _Trouble(clock)
         self._login = threading.Lock()
 
-    async def owner(self, token: str) -> Caller | None:
+    async def prepare(self, token: str) -> Caller | None:
         """Return whose token this is, or None when Keystone does not know it, or not any more. Raises Unavailable."""
         key = sha256(token.encode("utf-8", "surrogateescape")).digest()
         known = self._known.get(key)
         if known is None or known.until <= self._clock.monotonic():
             known = await self._learn(key, token)
         return known.caller
+
+    def resolve(self, transaction: object, prepared: Caller | None) -> Caller | None:
+        """Return what `prepare` learned: the database knows nothing of these tokens."""
+        return prepared
 
     async def _learn(self, key: bytes, token: str) -> "_Known":
         if not (token.isascii() and token.isprintable() and " " not in token and len(token) <= _LONGEST):

@@ -11,20 +11,21 @@ from hydria.homecloud.identity import users
 from hydria.homecloud.identity.access import admin_or, listing, v3
 from hydria.homecloud.identity.faults import bad_timestamp, duplicate, forbidden, missing, past_expiry
 from hydria.homecloud.identity.forms import CredentialCreate, RoleRef
-from hydria.homecloud.identity.passwords import hashed, new_secret
+from hydria.homecloud.identity.passwords import Passwords, new_secret
 from hydria.homecloud.identity.rows import ApplicationCredential, Role
 from hydria.homecloud.identity.standing import with_implied
 from hydria.homecloud.identity.tokens import TokenBox
-from hydria.http.operation import Call, Operation, Reply
+from hydria.http.operation import Call, Operation, Preparation, Reply
 from hydria.store import columns
 
 
 class Credentials:
     """What users do with their application credentials."""
 
-    def __init__(self, box: TokenBox) -> None:
+    def __init__(self, box: TokenBox, passwords: Passwords) -> None:
         """`box` opens the caller's token, which says how the caller logged in."""
         self._box = box
+        self._passwords = passwords
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations."""
@@ -33,10 +34,18 @@ class Credentials:
         root = "application_credential"
         return (
             Operation(method="GET", path=many, work=_list),
-            Operation(method="POST", path=many, work=self._create, form=CredentialCreate, root=root, status=201),
+            Operation(
+                method="POST", path=many, work=self._create, form=CredentialCreate, root=root, status=201,
+                prepare=self._hash,
+            ),
             Operation(method="GET", path=one, work=_get),
             Operation(method="DELETE", path=one, work=self._delete),
-        )
+        )  # fmt: skip
+
+    async def _hash(self, preparation: Preparation) -> tuple[str, str]:
+        """Return the new credential's secret and its hash."""
+        secret = preparation.form.secret or new_secret()
+        return secret, await self._passwords.hashed(secret, preparation.source)
 
     def _create(self, call: Call) -> Any:
         form: CredentialCreate = call.form
@@ -48,14 +57,14 @@ class Credentials:
             raise _invalid("A project-scoped token is required to create an application credential")
         if form.access_rules:
             raise Unsupported("The action you have requested has not been implemented: access_rules.")
-        secret = form.secret or new_secret()
+        secret, secret_hash = call.prepared
         credential = ApplicationCredential(
             id=uuid.uuid4().hex,
             user_id=caller.user_id,
             project_id=caller.project_id,
             name=form.name,
             description=None if form.description is UNSET else form.description,
-            secret_hash=hashed(secret),
+            secret_hash=secret_hash,
             expires_at=_moment(form.expires_at, call.time) if form.expires_at else None,
             unrestricted=form.unrestricted is True,
             role_ids=_role_ids(call, form.roles or []),

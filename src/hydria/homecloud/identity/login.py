@@ -1,5 +1,6 @@
 """Logging in: from a proof (password, token, application credential) and a scope to what the new token says."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import UNSET, Struct, UnsetType
@@ -7,12 +8,16 @@ from msgspec import UNSET, Struct, UnsetType
 from hydria.errors import Invalid
 from hydria.homecloud.identity.faults import bad_input, expecting, nobody
 from hydria.homecloud.identity.forms import Auth, CredentialMethod, DomainRef, ProjectRef, Proof, Scope, UserRef
-from hydria.homecloud.identity.passwords import matches
+from hydria.homecloud.identity.limits import Attempt
+from hydria.homecloud.identity.passwords import Checked, Passwords
 from hydria.homecloud.identity.rows import DOMAIN_ID, DOMAIN_NAME, ApplicationCredential, Project, User
 from hydria.homecloud.identity.standing import roles_in, standing
 from hydria.homecloud.identity.tokens import Payload, TokenBox, new_audit_id
-from hydria.http.operation import Call
+from hydria.http.operation import Call, Preparation
 from hydria.store import Transaction, columns
+
+# What counts as a user's name where there is no such user (characters): longer ones cannot be.
+_LONGEST_NAME = 255
 
 
 class _Proven(Struct, frozen=True, kw_only=True):
@@ -24,19 +29,46 @@ class _Proven(Struct, frozen=True, kw_only=True):
     ancestor: Payload | None = None
 
 
+class _Kept(Struct, frozen=True, kw_only=True):
+    """The secret that a login shows, and the hash that it should have; none for what is not there."""
+
+    secret: str
+    hash: str | None
+    attempt: Attempt
+
+
 class Login:
     """Proofs into payloads."""
 
-    def __init__(self, box: TokenBox, token_hours: int) -> None:
+    def __init__(self, box: TokenBox, passwords: Passwords, token_hours: int) -> None:
         """`token_hours` is how long a new token is good for."""
         self._box = box
+        self._passwords = passwords
         self._seconds = token_hours * 3600
 
-    def payload(self, call: Call) -> Payload:
-        """Return what the token of a login will say. Raises Unauthenticated, Invalid."""
-        auth: Auth = call.form
+    async def check(self, preparation: Preparation) -> dict[str, Checked]:
+        """Return the hashes that a login's secrets were right for, by method.
+
+        Raises Unauthenticated, Invalid, TooMany.
+        """
+        auth: Auth = preparation.form
         _check_refs(auth)
-        proven = self._prove(call.transaction, auth.identity, call.time)
+        right: dict[str, Checked] = {}
+        for method in dict.fromkeys(auth.identity.methods):
+            look = _SECRETS.get(method)
+            if look is None:
+                continue
+            kept = await preparation.read(lambda transaction, look=look: look(transaction, auth.identity, preparation))
+            checked = await self._passwords.check(kept.secret, kept.hash, kept.attempt)
+            if checked is None:
+                raise nobody()
+            right[method] = checked
+        return right
+
+    def payload(self, call: Call) -> Payload:
+        """Return what the token of a login will say; `check` has run. Raises Unauthenticated, Invalid."""
+        auth: Auth = call.form
+        proven = self._prove(call.transaction, auth.identity, call.prepared, call.time)
         project_id = _scope(call.transaction, auth, proven)
         now = call.time.timestamp()
         ends = int(now) + self._seconds
@@ -60,15 +92,15 @@ class Login:
             raise nobody()
         return payload
 
-    def _prove(self, transaction: Transaction, proof: Proof, now: datetime) -> _Proven:
+    def _prove(self, transaction: Transaction, proof: Proof, right: Mapping[str, Checked], now: datetime) -> _Proven:
         found: list[_Proven] = []
         for method in dict.fromkeys(proof.methods):
             if method == "password":
-                found.append(_by_password(transaction, proof))
+                found.append(_by_password(transaction, proof, right[method]))
             elif method == "token":
                 found.append(self._by_token(transaction, proof, now))
             elif method == "application_credential":
-                found.append(_by_credential(transaction, proof, now))
+                found.append(_by_credential(transaction, proof, right[method], now))
             else:
                 raise nobody("Attempted to authenticate with an unsupported method.")
         if len({each.user.id for each in found}) != 1:
@@ -93,30 +125,55 @@ class Login:
         return _Proven(user=user, methods=("token", *payload.methods), credential=credential, ancestor=payload)
 
 
-def _by_password(transaction: Transaction, proof: Proof) -> _Proven:
-    if proof.password is UNSET:
-        raise expecting("password", "identity")
-    ref = proof.password.user
-    if ref is UNSET:
-        raise expecting("user", "password")
+def _kept_password(transaction: Transaction, proof: Proof, preparation: Preparation) -> _Kept:
+    ref = _shown_user(proof)
     if ref.password is UNSET:
         raise expecting("password", "user")
     user = _user(transaction, ref)
-    right = matches(ref.password, user.password_hash if user else None)
-    if user is None or not right or not user.enabled:
+    named = user.id if user else f"{ref.id or ref.name}"[:_LONGEST_NAME]
+    attempt = Attempt(user=named, source=preparation.source)
+    return _Kept(secret=ref.password, hash=user.password_hash if user else None, attempt=attempt)
+
+
+def _by_password(transaction: Transaction, proof: Proof, right: Checked) -> _Proven:
+    user = _user(transaction, _shown_user(proof))
+    # The password may have changed since it was checked.
+    if user is None or user.password_hash != right.kept or not user.enabled:
         raise nobody()
     return _Proven(user=user, methods=("password",))
 
 
-def _by_credential(transaction: Transaction, proof: Proof, now: datetime) -> _Proven:
-    ref = proof.application_credential
-    if ref is UNSET:
-        raise expecting("application_credential", "identity")
+def _shown_user(proof: Proof) -> UserRef:
+    if proof.password is UNSET:
+        raise expecting("password", "identity")
+    if proof.password.user is UNSET:
+        raise expecting("user", "password")
+    return proof.password.user
+
+
+def _kept_secret(transaction: Transaction, proof: Proof, preparation: Preparation) -> _Kept:
+    ref = _shown_credential(proof)
     if ref.secret is UNSET:
         raise expecting("secret", "application_credential")
     credential = _credential(transaction, ref)
-    right = matches(ref.secret, credential.secret_hash if credential else None)
-    if credential is None or not right:
+    named = credential.id if credential else f"{ref.id or ref.name}"[:_LONGEST_NAME]
+    attempt = Attempt(user=named, source=preparation.source)
+    return _Kept(secret=ref.secret, hash=credential.secret_hash if credential else None, attempt=attempt)
+
+
+# What a method shows that must be checked against a hash.
+_SECRETS = {"password": _kept_password, "application_credential": _kept_secret}
+
+
+def _shown_credential(proof: Proof) -> CredentialMethod:
+    if proof.application_credential is UNSET:
+        raise expecting("application_credential", "identity")
+    return proof.application_credential
+
+
+def _by_credential(transaction: Transaction, proof: Proof, right: Checked, now: datetime) -> _Proven:
+    credential = _credential(transaction, _shown_credential(proof))
+    if credential is None or credential.secret_hash != right.kept:
         raise nobody()
     user = transaction.get(User, credential.user_id)
     if user is None or (credential.expires_at is not None and credential.expires_at <= now.timestamp()):

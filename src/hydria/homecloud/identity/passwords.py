@@ -1,28 +1,160 @@
-"""Passwords and secrets: argon2id hashes, at a cost that a login of an embedded server can bear (about 20 ms)."""
+"""Passwords and secrets: argon2id hashes, at a cost that a login of an embedded server can bear (about 20 ms).
 
+They are computed in a thread, a few at a time and never inside a transaction: argon2 gives Python's lock back, so that
+the event loop goes on meanwhile.
+"""
+
+import asyncio
 import base64
 import hashlib
 import secrets
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
 
 import argon2
+import structlog
+from msgspec import Struct
+
+from hydria.errors import TooMany
+from hydria.homecloud.identity.limits import Attempt, Limits, network_of
+
+log = structlog.get_logger(__name__)
+
+R = TypeVar("R")
 
 # OWASP's smallest advice for argon2id: 19 MiB, two passes.
 _hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # Stands in for who does not exist, so that asking takes as long as for who does.
 _NOBODY = _hasher.hash(secrets.token_bytes(16))
 
+# Hashes at once: one, which leaves the other processors of a small machine to traffic.
+_AT_ONCE = 1
+# How many may wait for it, and how many of one source: some 20 ms each.
+_WAITING, _WAITING_OF_SOURCE = 128, 64
+# How many right passwords are remembered.
+_REMEMBERED = 1024
+# From how many characters on a remembered password is beyond guessing, however often somebody tries.
+_LONG = 16
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """A password that was right for this hash."""
+
+    kept: str
+
+
+class Passwords:
+    """Hashes passwords and checks them.
+
+    A password that was right is remembered by a digest under a key that only this process has: whoever logs in often
+    costs no second hash, and a right password is told from a wrong one while wrong ones must wait.
+    """
+
+    def __init__(self, wrong_per_minute: int, monotonic: Callable[[], float]) -> None:
+        """`wrong_per_minute` is how many wrong passwords one source may try for one user."""
+        self._limits = Limits(wrong_per_minute, monotonic)
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="hydria-passwords")
+        self._key = secrets.token_bytes(32)
+        self._right: OrderedDict[bytes, None] = OrderedDict()
+        self._running: dict[tuple[bytes, Attempt], asyncio.Task[bool]] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._waiting: Counter[str] = Counter()
+        self._full = False
+
+    async def hashed(self, password: str, source: str) -> str:
+        """Return the hash of a password with its own salt. Raises TooMany while too many wait."""
+        async with self._turn(source):
+            return await self._aside(partial(hashed, password))
+
+    async def check(self, password: str, kept: str | None, attempt: Attempt) -> Checked | None:
+        """Say whether a password is the one that was hashed; it takes as long when there is no hash.
+
+        Raises TooMany after too many wrong ones, and while too many wait.
+        """
+        digest = self._digest(password, kept)
+        known = digest in self._right
+        if not (known and len(password) >= _LONG):
+            self._limits.check(attempt, known=known)
+        if known:
+            self._right.move_to_end(digest)
+        else:
+            running = self._running.get((digest, attempt))
+            if running is None:
+                running = self._running[digest, attempt] = asyncio.create_task(self._verify(password, kept, attempt))
+                running.add_done_callback(lambda _: self._running.pop((digest, attempt)))
+            # Who gives up does not take the answer from others who wait for it.
+            if not await asyncio.shield(running):
+                self._limits.wrong(attempt)
+                return None
+        if kept is None:
+            return None
+        self._remember(digest)
+        self._limits.right(attempt)
+        return Checked(kept=kept)
+
+    def remember(self, password: str, kept: str) -> None:
+        """Remember a password that is right for a hash."""
+        self._remember(self._digest(password, kept))
+
+    async def _verify(self, password: str, kept: str | None, attempt: Attempt) -> bool:
+        async with self._turn(attempt.source):
+            # Others before it may have been wrong.
+            self._limits.check(attempt, known=False)
+            return await self._aside(partial(matches, password, kept))
+
+    async def _aside(self, act: Callable[[], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, act)
+
+    @asynccontextmanager
+    async def _turn(self, source: str) -> AsyncIterator[None]:
+        """Wait for the turn to hash. Raises TooMany when too many wait already."""
+        network = network_of(source)
+        if self._waiting[network] >= _WAITING_OF_SOURCE or self._waiting.total() >= _WAITING:
+            if not self._full:
+                self._full = True
+                log.warning("passwords_crowded", waiting=self._waiting.total(), source=source)
+            raise TooMany("Too many passwords wait to be checked. Try again in 2 s.", 2)
+        self._waiting[network] += 1
+        try:
+            async with self._turns:
+                yield
+        finally:
+            self._waiting[network] -= 1
+            if not self._waiting[network]:
+                del self._waiting[network]
+            self._full = self._full and bool(self._waiting)
+
+    def _digest(self, password: str, kept: str | None) -> bytes:
+        text = _bytes(f"{kept or ''}\0{password}")
+        return hashlib.blake2b(text, key=self._key, digest_size=32).digest()
+
+    def _remember(self, digest: bytes) -> None:
+        self._right[digest] = None
+        self._right.move_to_end(digest)
+        if len(self._right) > _REMEMBERED:
+            self._right.popitem(last=False)
+
 
 def hashed(password: str) -> str:
-    """Return the hash of a password with its own salt."""
-    return _hasher.hash(password)
+    """Return the hash of a password with its own salt. Takes 20 ms: not for an event loop or a transaction."""
+    return _hasher.hash(_bytes(password))
 
 
 def matches(password: str, kept: str | None) -> bool:
     """Say whether a password is the one that was hashed; it takes as long when there is no hash."""
     try:
-        return _hasher.verify(kept or _NOBODY, password) and kept is not None
+        return _hasher.verify(kept or _NOBODY, _bytes(password)) and kept is not None
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
+
+
+def _bytes(password: str) -> bytes:
+    # A lone half of a surrogate pair, which JSON can say, is no reason to fail.
+    return password.encode("utf-8", "surrogatepass")
 
 
 def new_secret() -> str:

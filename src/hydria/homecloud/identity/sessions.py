@@ -30,8 +30,9 @@ class Sessions:
         """Return the operations."""
         path = "/v3/auth/tokens"
         issue = Operation(
-            method="POST", path=path, work=self._issue, form=Auth, root="auth", status=201, open=True, writes=False
-        )
+            method="POST", path=path, work=self._issue, form=Auth, root="auth", status=201, open=True, writes=False,
+            prepare=self._login.check,
+        )  # fmt: skip
         return (
             issue,
             Operation(method="GET", path=path, work=self._show),

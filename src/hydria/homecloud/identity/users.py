@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from msgspec import UNSET, structs, to_builtins
+from msgspec import UNSET, Struct, structs, to_builtins
 
 from hydria.errors import Invalid
 from hydria.homecloud.identity.access import (
@@ -19,27 +19,61 @@ from hydria.homecloud.identity.access import (
 )
 from hydria.homecloud.identity.faults import duplicate, forbidden, missing, nobody
 from hydria.homecloud.identity.forms import PasswordChange, UserCreate, UserUpdate
-from hydria.homecloud.identity.passwords import hashed, matches
+from hydria.homecloud.identity.limits import Attempt
+from hydria.homecloud.identity.passwords import Passwords
 from hydria.homecloud.identity.rows import ApplicationCredential, Assignment, User
-from hydria.http.operation import Call, Operation, Reply
+from hydria.http.operation import Call, Operation, Preparation, Reply
 from hydria.store import Transaction, columns
 
 
-def operations() -> tuple[Operation, ...]:
-    """Return the operations."""
-    one, many = "/v3/users/{id}", "/v3/users"
-    change = Operation(
-        method="POST", path=f"{one}/password", work=_change_password, form=PasswordChange, root="user", status=204,
-        open=True,
-    )  # fmt: skip
-    return (
-        Operation(method="GET", path=many, work=_list),
-        Operation(method="POST", path=many, work=_create, form=UserCreate, root="user", status=201),
-        Operation(method="GET", path=one, work=_get),
-        Operation(method="PATCH", path=one, work=_update, form=UserUpdate, root="user"),
-        Operation(method="DELETE", path=one, work=_delete),
-        change,
-    )
+class Users:
+    """What is done with users."""
+
+    def __init__(self, passwords: Passwords) -> None:
+        self._passwords = passwords
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the operations."""
+        one, many = "/v3/users/{id}", "/v3/users"
+        return (
+            Operation(method="GET", path=many, work=_list),
+            Operation(
+                method="POST", path=many, work=_create, form=UserCreate, root="user", status=201, prepare=self._hash
+            ),
+            Operation(method="GET", path=one, work=_get),
+            Operation(method="PATCH", path=one, work=_update, form=UserUpdate, root="user", prepare=self._hash),
+            Operation(method="DELETE", path=one, work=_delete),
+            Operation(
+                method="POST", path=f"{one}/password", work=_change_password, form=PasswordChange, root="user",
+                status=204, open=True, prepare=self._check,
+            ),
+        )  # fmt: skip
+
+    async def _hash(self, preparation: Preparation) -> str | None:
+        """Return the hash of the password that an admin gives a user, if one is given."""
+        password = preparation.form.password
+        # Others are refused in a moment.
+        if preparation.caller is None or not preparation.caller.is_admin or not isinstance(password, str):
+            return None
+        return await self._passwords.hashed(password, preparation.source)
+
+    async def _check(self, preparation: Preparation) -> "_Change":
+        """Check a user's old password and hash the new one: the old one says who asks, no token is needed."""
+        form: PasswordChange = preparation.form
+        key = preparation.path["id"]
+        user = await preparation.read(lambda transaction: transaction.get(User, key))
+        attempt = Attempt(user=key[:255], source=preparation.source)
+        old = await self._passwords.check(form.original_password, user.password_hash if user else None, attempt)
+        if old is None:
+            raise nobody()
+        return _Change(old=old.kept, new=await self._passwords.hashed(form.password, preparation.source))
+
+
+class _Change(Struct, frozen=True, kw_only=True):
+    """The hash that the old password was right for, and that of the new one."""
+
+    old: str
+    new: str
 
 
 def body(call: Call, user: User) -> dict[str, Any]:
@@ -89,7 +123,7 @@ def _create(call: Call) -> Any:
         name=form.name,
         enabled=form.enabled is not False,
         default_project_id=form.default_project_id or None,
-        password_hash=hashed(form.password) if isinstance(form.password, str) else None,
+        password_hash=call.prepared,
         options=merged({}, to_builtins(form.options or {})),
         extra=further({}, _extra(form)),
     )
@@ -108,7 +142,7 @@ def _update(call: Call) -> Any:
     names = ("name", "enabled", "default_project_id")
     values = {name: value for name in names if (value := getattr(form, name)) is not UNSET}
     if form.password is not UNSET:
-        values["password_hash"] = None if form.password is None else hashed(form.password)
+        values["password_hash"] = call.prepared
     disabled = user.enabled and form.enabled is False
     if disabled or form.password is not UNSET:
         values["token_epoch"] = user.token_epoch + 1
@@ -135,17 +169,14 @@ def _delete(call: Call) -> Reply:
 
 
 def _change_password(call: Call) -> Reply:
-    form: PasswordChange = call.form
+    change: _Change = call.prepared
     user = call.transaction.get(User, call.path["id"])
-    right = matches(form.original_password, user.password_hash if user else None)
-    # The old password says who asks: no token is needed.
-    if user is None or not right or not user.enabled:
+    # The password may have changed since it was checked.
+    if user is None or user.password_hash != change.old or not user.enabled:
         raise nobody()
     if user.options.get("lock_password"):
         raise forbidden("identity:change_password")
-    call.transaction.update(
-        structs.replace(user, password_hash=hashed(form.password), token_epoch=user.token_epoch + 1)
-    )
+    call.transaction.update(structs.replace(user, password_hash=change.new, token_epoch=user.token_epoch + 1))
     return Reply(status=204)
 
 
