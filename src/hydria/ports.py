@@ -87,7 +87,10 @@ class Subnet(Struct, frozen=True, kw_only=True):
 
 
 class Port(Struct, frozen=True, kw_only=True):
-    """What a load balancer needs to know of a port; `fixed_ips` are (subnet id, address)."""
+    """What a load balancer needs to know of a port; `fixed_ips` are (subnet id, address).
+
+    `plugged` is the host on which something other than a load balancer has it, empty when nothing has.
+    """
 
     id: str
     network_id: str
@@ -96,6 +99,7 @@ class Port(Struct, frozen=True, kw_only=True):
     device_owner: str
     fixed_ips: tuple[tuple[str, str], ...]
     qos_policy_id: str | None = None
+    plugged: str = ""
 
 
 class Device(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from hydria.ports import Device
 from support.api import Api
@@ -133,3 +134,15 @@ async def test_a_port_of_the_users_own_is_given_back(cloud: Cloud, api: Api) -> 
     await api.delete(f"loadbalancers/{lb['id']}")
     cloud.controller.work()
     assert cloud.networking.ports[port.id].device_id == ""
+
+
+async def test_a_port_that_is_plugged_or_has_a_gateways_address_is_no_vips(cloud: Cloud, api: Api) -> None:
+    nobody = Device(id="", owner="")
+    port = cloud.networking.create_port("plugged", "p-red", cloud.subnet, "10.0.0.50", nobody)
+    cloud.networking.ports[port.id] = structs.replace(port, plugged="host-1")
+    body = {"loadbalancer": {"vip_port_id": port.id}}
+    text = f"Validation failure: Port {port.id} is already used by device host-1"
+    assert await api.fault("POST", "loadbalancers", 400, body) == text
+    gateway = ((cloud.subnet.id, "10.0.0.1"),)
+    cloud.networking.ports[port.id] = structs.replace(port, fixed_ips=gateway)
+    assert "that of the gateway" in await api.fault("POST", "loadbalancers", 400, body)

@@ -67,6 +67,7 @@ def _find_additional(
         address = vip.ip_address
         if place.port is not None:
             address = _address_on(place.port, subnet.id, address)
+            _refuse_gateway(subnet, address)
         found.append(Additional(subnet=subnet, address=address))
     return tuple(found)
 
@@ -89,8 +90,9 @@ def _on_port(networking: Networking, form: LoadBalancerCreate, key: str, project
     port = networking.port(key, project_id)
     if port is None:
         raise Invalid(f"Port {key} not found.")
-    if port.device_id:
-        raise Invalid(f"Validation failure: Port {key} is already used by device {port.device_id}")
+    user = port.device_id or port.plugged
+    if user:
+        raise Invalid(f"Validation failure: Port {key} is already used by device {user}")
     if form.vip_subnet_id:
         fixed = [(subnet, ip) for subnet, ip in port.fixed_ips if subnet == form.vip_subnet_id]
         refusal = "No VIP address found on the specified VIP port within the specified subnet."
@@ -103,7 +105,15 @@ def _on_port(networking: Networking, form: LoadBalancerCreate, key: str, project
     if not fixed:
         raise Invalid(f"Validation failure: {refusal}")
     subnet_id, address = fixed[0]
-    return Place(subnet=_subnet(networking, subnet_id, project_id), address=address, port=port)
+    subnet = _subnet(networking, subnet_id, project_id)
+    _refuse_gateway(subnet, address)
+    return Place(subnet=subnet, address=address, port=port)
+
+
+def _refuse_gateway(subnet: Subnet, address: str) -> None:
+    """Refuse a port that has the address of its subnet's gateway: the clients of the subnet would lose their way."""
+    if subnet.gateway_ip is not None and _same(address, subnet.gateway_ip):
+        raise unfit(f"The address {address} is that of the gateway of the subnet {subnet.id}. Choose another one.")
 
 
 def _on_network(networking: Networking, form: LoadBalancerCreate, key: str, project_id: str | None) -> Place:

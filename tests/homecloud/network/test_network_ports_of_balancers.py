@@ -144,12 +144,6 @@ async def test_a_port_is_bound_freed_and_deleted_with_its_floating_ip(cloud: Clo
     assert (await cloud.refused("GET", f"/ports/{port['id']}"))[0] == 404
 
 
-async def test_the_owner_may_delete_a_vips_port(cloud: Cloud) -> None:
-    _, subnet = await cloud.inside()
-    port = await _vip(cloud, subnet["id"])
-    await cloud.delete(f"/ports/{port.id}")
-
-
 async def test_a_network_without_port_security_refuses_vips(cloud: Cloud) -> None:
     network, _ = await cloud.inside()
     assert cloud.networking(lambda networking: networking.refuses_vip(network["id"])) is None

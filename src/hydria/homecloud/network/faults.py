@@ -86,7 +86,7 @@ _FAULTS: dict[str, tuple[type[Refusal], str]] = {
     ),
     "ServicePortInUse": (
         Conflict,
-        "Port {id} cannot be deleted directly via the port API: has device owner {owner}.",
+        "Port {id} cannot be deleted directly via the port API: {reason}.",
     ),
     "UnsupportedPortDeviceOwner": (
         Conflict,

@@ -196,4 +196,5 @@ def _port(row: Port, addresses: Iterable[Address]) -> ports.Port:
         device_owner=row.device_owner,
         fixed_ips=tuple((address.subnet_id, address.ip_address) for address in addresses),
         qos_policy_id=row.qos_policy_id,
+        plugged=row.binding_host_id,
     )

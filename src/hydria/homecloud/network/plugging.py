@@ -11,7 +11,7 @@ from hydria.homecloud.network import allocation, changes
 from hydria.homecloud.network.addresses import canonical, is_usable, key_of
 from hydria.homecloud.network.faults import fault, invalid_input
 from hydria.homecloud.network.forms import FixedIp
-from hydria.homecloud.network.rows import Address, FloatingIp, Network, Port, Subnet
+from hydria.homecloud.network.rows import ROUTER_INTERFACE, Address, FloatingIp, Network, Port, Subnet
 from hydria.store import Transaction, columns
 
 # What a port should have: an address of a subnet, this one or any.
@@ -45,7 +45,8 @@ def give(transaction: Transaction, port: Port, wishes: Sequence[Wish], first: in
         if wanted is None:
             address = allocation.take_lowest(transaction, subnet, port, position)
         else:
-            address = allocation.take(transaction, subnet, _checked(transaction, subnet, wanted), port, position)
+            ip = _checked(transaction, subnet, wanted, port.device_owner)
+            address = allocation.take(transaction, subnet, ip, port, position)
         if address is None:
             raise fault("IpAddressGenerationFailure", id=port.network_id)
         given.append(address)
@@ -97,14 +98,15 @@ def check_mac(transaction: Transaction, network_id: str, mac: str) -> str:
     return mac
 
 
-def _checked(transaction: Transaction, subnet: Subnet, ip: str) -> str:
-    """Return the address if the subnet has it and nobody else does."""
+def _checked(transaction: Transaction, subnet: Subnet, ip: str, owner: str) -> str:
+    """Return the address if the subnet has it and nobody else does; the gateway's is for a router's port only."""
     ip = canonical(ip)
     if not is_usable(ipaddress.ip_network(subnet.cidr), ip):
         raise fault("InvalidIpForSubnet", ip=ip)
     c = columns(Address)
     taken = transaction.find(Address, c.subnet_id == subnet.id, c.key == key_of(ip))
-    if taken or (ip == subnet.gateway_ip and _is_external(transaction, subnet)):
+    reserved = ip == subnet.gateway_ip and (owner != ROUTER_INTERFACE or _is_external(transaction, subnet))
+    if taken or reserved:
         raise fault("IpAddressAlreadyAllocated", ip=ip, subnet=subnet.id)
     return ip
 

@@ -16,9 +16,8 @@ from hydria.homecloud.network.kinds import NETWORK, PORT, QOS_POLICY
 from hydria.homecloud.network.plugging import Wish
 from hydria.homecloud.network.resource import given, operations, seen
 from hydria.homecloud.network.rows import (
-    FLOATING_IP,
-    ROUTER_GATEWAY,
-    ROUTER_INTERFACE,
+    HELD,
+    OCTAVIA,
     Address,
     AddressPair,
     FloatingIp,
@@ -33,8 +32,8 @@ from hydria.http.operation import Call
 from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of
 
-# Who has ports that only the network service itself makes and removes.
-_OWN = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP})
+# What names the user of a port, or is on its link already: fixed while a host has the port.
+_FIXED = ("device_id", "device_owner", "mac_address", "binding_host_id")
 _PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "port_security_enabled")
 _BINDING = {"binding_host_id": "binding:host_id", "binding_profile": "binding:profile"}
 _VNIC_TYPES = ("normal",)
@@ -47,7 +46,7 @@ def _create(call: Call) -> Port:
     project_id = creator(call, form, "create_port")
     network = seen(call, NETWORK, Network, form.network_id)
     _check_rights(call, form, network, "create_port")
-    if form.device_owner is not UNSET and form.device_owner in _OWN:
+    if form.device_owner is not UNSET and form.device_owner in HELD:
         raise fault("UnsupportedPortDeviceOwner", op="create", owner=form.device_owner, id="of this request")
     mac = form.mac_address or None
     if mac is None:
@@ -80,8 +79,10 @@ def _update(call: Call) -> Port:
     port, network = _owned(call, "update_port")
     _check_rights(call, form, network, "update_port")
     values = given(form, *_PLAIN) | _bound(form) | _shaped(call, form)
-    if port.device_owner in _OWN or values.get("device_owner") in _OWN:
-        _check_own(port, form)
+    if port.device_owner in HELD or values.get("device_owner") in HELD:
+        _check_held(call.transaction, port, form)
+    elif port.binding_host_id:
+        _check_plugged(call.transaction, port, form)
     if form.mac_address and form.mac_address != port.mac_address:
         values["mac_address"] = plugging.check_mac(call.transaction, port.network_id, form.mac_address)
     secured = values.get("port_security_enabled", port.port_security_enabled)
@@ -106,8 +107,11 @@ def _update(call: Call) -> Port:
 
 def _delete(call: Call) -> None:
     port, _ = _owned(call, "delete_port")
-    if port.device_owner in _OWN:
-        raise fault("ServicePortInUse", id=port.id, owner=port.device_owner)
+    if port.device_owner in HELD:
+        raise fault("ServicePortInUse", id=port.id, reason=f"has device owner {port.device_owner}")
+    if port.binding_host_id:
+        reason = f"it is plugged on host {port.binding_host_id}, unplug it first (hydria unplug {port.id})"
+        raise fault("ServicePortInUse", id=port.id, reason=reason)
     plugging.unplug(call.transaction, port, call.time)
 
 
@@ -136,13 +140,32 @@ def _check_rights(call: Call, form: PortUpdate, network: Network, action: str) -
             raise forbidden(action, "fixed_ips")
 
 
-def _check_own(port: Port, form: PortUpdate) -> None:
-    """Refuse to change by hand what a router or floating IP keeps in order, or to pose as one."""
-    for name in ("device_id", "device_owner", "fixed_ips", "mac_address", "qos_policy_id"):
-        asked = getattr(form, name)
-        if asked is not UNSET and asked != getattr(port, name, None):
-            owner = port.device_owner if port.device_owner in _OWN else form.device_owner
-            raise fault("UnsupportedPortDeviceOwner", op=f"update of {name}", owner=owner, id=port.id)
+def _check_held(transaction: Transaction, port: Port, form: PortUpdate) -> None:
+    """Refuse to change by hand what a router, floating IP or load balancer relies on, or to pose as one."""
+    changed = [name for name in _FIXED if getattr(form, name) not in (UNSET, None, getattr(port, name))]
+    if port.device_owner != OCTAVIA and form.qos_policy_id not in (UNSET, port.qos_policy_id):
+        changed.append("qos_policy_id")
+    if changed or _moves(transaction, port, form):
+        owner = port.device_owner if port.device_owner in HELD else form.device_owner
+        op = f"update of {changed[0] if changed else 'fixed_ips'}"
+        raise fault("UnsupportedPortDeviceOwner", op=op, owner=owner, id=port.id)
+
+
+def _check_plugged(transaction: Transaction, port: Port, form: PortUpdate) -> None:
+    """Refuse to take away the addresses of a port that something on a host has."""
+    other_mac = form.mac_address not in (UNSET, None, port.mac_address)
+    if other_mac or _moves(transaction, port, form):
+        raise fault("PortInUse", id=port.id, network=port.network_id, device=f"on host {port.binding_host_id}")
+
+
+def _moves(transaction: Transaction, port: Port, form: PortUpdate) -> bool:
+    """Say whether a form asks for other addresses than the port has."""
+    if form.fixed_ips is UNSET or form.fixed_ips is None:
+        return False
+    subnets = plugging.subnets_of(transaction, port.network_id)
+    left = plugging.addresses_of(transaction, port.id)[port.id]
+    _, missing = _match(plugging.wishes_of(transaction, port.network_id, subnets, form.fixed_ips), left)
+    return bool(left or missing)
 
 
 def _bound(form: PortUpdate) -> dict[str, Any]:

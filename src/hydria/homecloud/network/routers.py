@@ -90,8 +90,9 @@ def _add_subnet(call: Call, router: Router, subnet_id: str) -> tuple[Port, list[
 
 def _add_port(call: Call, router: Router, port_id: str) -> tuple[Port, list[Subnet]]:
     port = seen(call, PORT, Port, port_id)
-    if port.device_id:
-        raise fault("PortInUse", id=port.id, network=port.network_id, device=port.device_id)
+    user = port.device_id or port.binding_host_id
+    if user:
+        raise fault("PortInUse", id=port.id, network=port.network_id, device=user)
     subnets = _subnets(call.transaction, [port])
     if not subnets:
         raise bad_request("router", f"Router port must have at least one fixed IP: {port.id} has none")

@@ -13,6 +13,9 @@ ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_IP = "network:floatingip"
 OCTAVIA = "Octavia"
 
+# Owners whose ports only the service that made them may release: a host has their addresses until then.
+HELD = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP, OCTAVIA})
+
 
 def holds(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
     """Return the condition that a stored list of texts has this one."""

@@ -69,7 +69,7 @@ def _update(call: Call) -> Subnet:
         if gateway is not None:
             addresses.check_gateway(cidr, gateway, pools)
         if gateway != subnet.gateway_ip:
-            _check_gateway_free(call.transaction, subnet)
+            _check_gateway_free(call.transaction, subnet, gateway)
         values["gateway_ip"] = gateway
     return changes.change(call.transaction, subnet, call.time, **values, allocation_pools=pools)
 
@@ -170,13 +170,15 @@ def _routes(asked: Sequence[RouteForm], key: str, cidr: IpNetwork) -> tuple[Host
     return tuple(routes)
 
 
-def _check_gateway_free(transaction: Transaction, subnet: Subnet) -> None:
-    """Refuse to move the gateway away from a router."""
+def _check_gateway_free(transaction: Transaction, subnet: Subnet, gateway: str | None) -> None:
+    """Refuse to move the gateway away from a router, or to an address that anything but a router has."""
     c = columns(Address)
-    for address in transaction.find(Address, c.subnet_id == subnet.id, c.ip_address == subnet.gateway_ip):
+    moved = [ip for ip in (subnet.gateway_ip, gateway) if ip is not None]
+    for address in transaction.find(Address, c.subnet_id == subnet.id, c.ip_address.in_(moved)):
         port = transaction.get(Port, address.port_id)
-        if port is not None and port.device_owner == ROUTER_INTERFACE:
-            raise fault("GatewayIpInUse", ip=subnet.gateway_ip, port=port.id)
+        routed = port is not None and port.device_owner == ROUTER_INTERFACE
+        if routed == (address.ip_address == subnet.gateway_ip):
+            raise fault("GatewayIpInUse", ip=address.ip_address, port=address.port_id)
 
 
 OPERATIONS = operations(SUBNET, create=(SubnetCreate, _create), update=(SubnetUpdate, _update), delete=_delete)

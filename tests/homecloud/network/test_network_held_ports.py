@@ -1,0 +1,122 @@
+"""Ports and addresses that a host has are not taken away by hand, and gateways' addresses are given to nobody."""
+
+from typing import Any
+
+import pytest
+from neutron import DEMO, Cloud
+
+from hydria.errors import Conflict
+from hydria.homecloud.network import HomeNetworking
+from hydria.ports import Device, Port
+
+
+async def _vip(cloud: Cloud, subnet_id: str, address: str | None = None) -> Port:
+    def work(networking: HomeNetworking) -> Port:
+        subnet = networking.subnet(subnet_id, None)
+        assert subnet is not None
+        return networking.create_port("vip", DEMO, subnet, address, Device(id="lb-1", owner="Octavia"))
+
+    return cloud.networking(work)
+
+
+@pytest.mark.parametrize("who", ["demo", "admin"])
+async def test_the_port_of_a_load_balancer_is_not_deleted_by_hand(cloud: Cloud, who: str) -> None:
+    network, subnet = await cloud.inside()
+    port = await _vip(cloud, subnet["id"])
+    text = f"Port {port.id} cannot be deleted directly via the port API: has device owner Octavia."
+    assert await cloud.refused("DELETE", f"/ports/{port.id}", who=who) == (409, "ServicePortInUse", text)
+    assert (await cloud.refused("DELETE", f"/subnets/{subnet['id']}", who=who))[:2] == (409, "SubnetInUse")
+    assert (await cloud.refused("DELETE", f"/networks/{network['id']}", who=who))[:2] == (409, "NetworkInUse")
+    cloud.networking(lambda networking: networking.delete_port(port.id))
+    await cloud.delete(f"/networks/{network['id']}", who)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"device_id": ""},
+        {"device_id": "", "device_owner": ""},
+        {"device_owner": "compute:nova"},
+        {"fixed_ips": []},
+        {"fixed_ips": [{"ip_address": "10.0.0.99"}]},
+        {"fixed_ips": [{"ip_address": "10.0.0.2"}, {"ip_address": "10.0.0.99"}]},
+        {"mac_address": "fa:16:3e:11:22:33"},
+        {"binding:host_id": "elsewhere"},
+    ],
+)
+async def test_what_a_load_balancers_port_is_made_of_stays(cloud: Cloud, change: dict[str, Any]) -> None:
+    _, subnet = await cloud.inside()
+    port = await _vip(cloud, subnet["id"])
+    before = (await cloud.get(f"/ports/{port.id}", "admin"))["port"]
+    answer = await cloud.refused("PUT", f"/ports/{port.id}", {"port": change}, who="admin")
+    assert answer[:2] == (409, "UnsupportedPortDeviceOwner")
+    assert answer[2].endswith(f"is not supported for device_owner Octavia on port {port.id}.")
+    assert (await cloud.get(f"/ports/{port.id}", "admin"))["port"] == before
+
+
+async def test_saying_what_is_already_so_is_no_change(cloud: Cloud) -> None:
+    _, subnet = await cloud.inside()
+    port = await _vip(cloud, subnet["id"])
+    same = {
+        "name": "mine",
+        "device_id": "lb-1",
+        "device_owner": "Octavia",
+        "mac_address": port.mac.upper(),
+        "fixed_ips": [{"subnet_id": subnet["id"], "ip_address": "10.0.0.2"}],
+    }
+    assert (await cloud.put(f"/ports/{port.id}", {"port": same}))["port"]["name"] == "mine"
+
+
+async def test_nobody_poses_as_a_load_balancer(cloud: Cloud) -> None:
+    network, _ = await cloud.inside()
+    pose = {"network_id": network["id"], "device_owner": "Octavia"}
+    assert (await cloud.refused("POST", "/ports", {"port": pose}))[:2] == (409, "UnsupportedPortDeviceOwner")
+    port = await cloud.make("/ports", network_id=network["id"])
+    answer = await cloud.refused("PUT", f"/ports/{port['id']}", {"port": {"device_owner": "Octavia"}})
+    assert answer[:2] == (409, "UnsupportedPortDeviceOwner")
+
+
+async def test_a_plugged_port_keeps_its_addresses_until_it_is_unplugged(cloud: Cloud) -> None:
+    network, _ = await cloud.inside()
+    port = await cloud.make("/ports", network_id=network["id"])
+    path = f"/ports/{port['id']}"
+    await cloud.put(path, {"port": {"binding:host_id": "one"}}, "admin")
+    changes: tuple[dict[str, Any], ...] = ({"fixed_ips": []}, {"mac_address": "fa:16:3e:11:22:33"})
+    for change in changes:
+        assert (await cloud.refused("PUT", path, {"port": change}))[:2] == (409, "PortInUse")
+    answer = await cloud.refused("DELETE", path)
+    assert answer[:2] == (409, "ServicePortInUse")
+    assert "hydria unplug" in answer[2]
+    router = await cloud.make("/routers")
+    add = f"/routers/{router['id']}/add_router_interface"
+    assert (await cloud.refused("PUT", add, {"port_id": port["id"]}))[:2] == (409, "PortInUse")
+    await cloud.put(path, {"port": {"name": "renamed", "fixed_ips": [{"ip_address": "10.0.0.2"}]}})
+    await cloud.put(path, {"port": {"binding:host_id": ""}}, "admin")
+    await cloud.delete(path)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+async def test_the_gateways_address_is_given_to_no_port(cloud: Cloud, version: int) -> None:
+    cidr, gateway, free = (
+        ("10.0.0.0/24", "10.0.0.254", "10.0.0.1") if version == 4 else ("2001:db8::/64", "2001:db8::fe", "2001:db8::1")
+    )
+    network = await cloud.make("/networks")
+    subnet = await cloud.make("/subnets", network_id=network["id"], ip_version=version, cidr=cidr, gateway_ip=gateway)
+    text = f"IP address {gateway} already allocated in subnet {subnet['id']}"
+    fixed = {"network_id": network["id"], "fixed_ips": [{"ip_address": gateway}]}
+    for who in ("demo", "admin"):
+        answer = await cloud.refused("POST", "/ports", {"port": fixed}, who=who)
+        assert answer == (409, "IpAddressAlreadyAllocated", text)
+    port = await cloud.make("/ports", network_id=network["id"], fixed_ips=[{"ip_address": free}])
+    answer = await cloud.refused("PUT", f"/ports/{port['id']}", {"port": {"fixed_ips": [{"ip_address": gateway}]}})
+    assert answer[:2] == (409, "IpAddressAlreadyAllocated")
+    with pytest.raises(Conflict, match="already allocated"):
+        await _vip(cloud, subnet["id"], gateway)
+    vip = await _vip(cloud, subnet["id"])
+    # Neither does a gateway move to where a port is.
+    for taken in (free, vip.fixed_ips[0][1]):
+        change = {"subnet": {"gateway_ip": taken, "allocation_pools": []}}
+        answer = await cloud.refused("PUT", f"/subnets/{subnet['id']}", change)
+        assert answer[:2] == (409, "GatewayIpInUse")
+    router = await cloud.make("/routers")
+    await cloud.put(f"/routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]})
