@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hydria.errors import Refusal
 from hydria.model import l7_checks, listener_checks, monitor_checks, pool_checks
-from hydria.model.fields import POOL_PROTOCOLS
+from hydria.model.fields import LONGEST_CHECK, POOL_PROTOCOLS
 from hydria.model.pool import SessionPersistence
 from hydria.model.tls import CIPHERS
 from hydria.render.haproxy import Rendering, render
@@ -22,10 +22,17 @@ from support.trees import SURROUNDINGS, instance, key, listener, load_balancer, 
 # What a word of HAProxy's language could end by, begin with or be evaluated for.
 _HOSTILE = st.sampled_from(
     ["'", '"', "\\", " ", "#", "%[src]", "%{+Q}o", "%", "{", "}", "$HOME", "${HOME}", "}; nbproc 2", "-f", "--",
-     "'\\''", "\\'", "global", " if TRUE", ",", "(", ")", "%%", "é", "\U0001f512", "a", "/", ".", ":", "=", "&", "!"]
+     "'\\''", "\\'", "global", " if TRUE", ",", "(", ")", "%%", "é", "\U0001f512", "a", "/", ".", ":", "=", "&", "!",
+     "\t", "\x01", "\x1b", "\x7f", "\x85", "\u2028"]
 )  # fmt: skip
 _TEXT = st.lists(_HOSTILE, min_size=1, max_size=6).map("".join)
 _HARMLESS = "zz"
+# What Python's expressions have and PCRE2's have not, the other way round, and what both have.
+_EXPRESSIONS = st.lists(
+    st.sampled_from(
+        ["(?a:x)", "(?u:a)", r"\u00e4", r"\N{BULLET}", "a{1,70000}", "a{65535}", "(a)", r"\1", "[", "]", "(?<=a+)", "|",
+         "[[:alpha:]]", "[[:foo:]]", r"\d", r"\Z", "(?P<x>a)", "(?P=x)", "(?#", ")", "(?i)", "*", "+?", "^/(jpg|png)$"]
+    ) | _HOSTILE, min_size=1, max_size=4).map("".join)  # fmt: skip
 
 _ALGORITHMS = st.sampled_from(["ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP"])
 _LISTENERS = st.sampled_from(["HTTP", "HTTPS", "PROMETHEUS", "TCP", "TERMINATED_HTTPS"])
@@ -34,11 +41,30 @@ _RULES = st.sampled_from(["COOKIE", "FILE_TYPE", "HEADER", "HOST_NAME", "PATH"])
 _COMPARISONS = st.sampled_from(["CONTAINS", "ENDS_WITH", "EQUAL_TO", "REGEX", "STARTS_WITH"])
 _ACTIONS = st.sampled_from(["REJECT", "REDIRECT_TO_POOL", "REDIRECT_TO_URL", "REDIRECT_PREFIX"])
 _PERSISTENCE: st.SearchStrategy[Any] = st.sampled_from([None, "SOURCE_IP", "HTTP_COOKIE", "APP_COOKIE"])
-_CIDRS = st.sampled_from([None, ("10.0.0.0/8",), ("2001:db8::/32", "192.0.2.1/32")])
+_MANY = tuple(f"2001:db8:0:{number:x}:ffff:ffff:ffff:ffff/128" for number in range(3000))
+_CIDRS = st.sampled_from([None, ("10.0.0.0/8",), ("2001:db8::/32", "192.0.2.1/32"), _MANY[:58], _MANY])
 _LEAF = certificates.leaf("www.example.org").bundle
 _VERSIONS = st.lists(st.sampled_from(["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]), min_size=1, unique=True).map(tuple)
-_CIPHERS = st.sampled_from([None, CIPHERS, "TLS_AES_128_GCM_SHA256", "AES128-SHA", "ALL:!aNULL@SECLEVEL=1"])
+_CIPHER = [
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_NOPE",
+    "AES128-SHA",
+    "NOT-A-CIPHER",
+    "ALL",
+    "!aNULL",
+    "@SECLEVEL=1",
+    "",
+    "-",
+    "x",
+]
+_CIPHERS = st.sampled_from([None, CIPHERS, ":".join([CIPHERS] * 6)]) | st.lists(
+    st.sampled_from(_CIPHER), min_size=1, max_size=4
+).map(":".join)
+_CODES = st.sampled_from(["200", "100-999", "200, 201 ,204", "200-100", "000", "999", "200-200"])
 _ALPN = st.sampled_from([None, ("h2", "http/1.1"), ("http/1.0",)])
+
+
+_SECONDS = st.sampled_from([0, 1, LONGEST_CHECK])
 
 
 class Trees:
@@ -124,6 +150,7 @@ class Trees:
         draw = self._draw
         kind = draw(_MONITORS)
         http: dict[str, Any] = {"http_method": draw(st.sampled_from(["GET", "HEAD"])), "http_version": "1.1"}
+        http["expected_codes"] = draw(_CODES)
         http["domain_name"] = draw(st.sampled_from([None, "www.example.org.", "192.0.2.1"]))
         self.make(
             lambda made: monitor_checks.check(made, protocol),
@@ -131,6 +158,8 @@ class Trees:
             number,
             pool_id=key("2", number),
             type=kind,
+            delay=draw(_SECONDS),
+            timeout=draw(_SECONDS),
             **(http if kind in ("HTTP", "HTTPS") else {}),
             texts={"url_path": "/" + draw(_TEXT)} if kind in ("HTTP", "HTTPS") else {},
         )
@@ -152,8 +181,7 @@ class Trees:
         keyed = {"key": draw(_TEXT)} if kind in ("COOKIE", "HEADER") else {}
         texts = {**keyed, "value": draw(_TEXT)}
         if comparison == "REGEX":
-            # Python's expressions and PCRE's are not the same; this is about words.
-            texts["value"] = "".join(f"[{char}]" if char not in "\\[]^" else rf"\{char}" for char in texts["value"])
+            texts["value"] = draw(_EXPRESSIONS)
         self.make(
             l7_checks.check_rule,
             rule,
@@ -203,7 +231,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_any_tree_is_accepted_and_no_text_becomes_a_directive(pair: tuple[Instance, Instance], directory: Path) -> None:
     rendering, twin = (render(each, SURROUNDINGS) for each in pair)
     assert _parse(rendering, directory) == "", rendering.text
-    lines, others = rendering.text.splitlines(), twin.text.splitlines()
+    lines, others = rendering.text.split("\n"), twin.text.split("\n")
     assert len(lines) == len(others)
     for line, other in zip(lines, others, strict=True):
         words, harmless = shlex.split(line), shlex.split(other)

@@ -32,6 +32,9 @@ ConnectionLimit = Annotated[int, Meta(ge=-1)]
 Milliseconds = Annotated[int, Meta(ge=0, le=2073600000)]
 Weight = Annotated[int, Meta(ge=0, le=256)]
 Seconds = Annotated[int, Meta(ge=0)]
+# HAProxy counts milliseconds up to 2**31 - 1.
+LONGEST_CHECK = 2147483
+CheckSeconds = Annotated[int, Meta(ge=0, le=LONGEST_CHECK)]
 Retries = Annotated[int, Meta(ge=1, le=10)]
 Ciphers = Annotated[str, Meta(max_length=2048)]
 TlsVersion = Annotated[str, Meta(max_length=32)]

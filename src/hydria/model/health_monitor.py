@@ -4,6 +4,7 @@ from msgspec import UNSET, Struct
 
 from hydria.model.base import Child
 from hydria.model.fields import (
+    CheckSeconds,
     DomainName,
     ExpectedCodes,
     HttpMethod,
@@ -13,7 +14,6 @@ from hydria.model.fields import (
     Name,
     ProjectId,
     Retries,
-    Seconds,
     Tag,
     UrlPath,
     Uuid,
@@ -40,8 +40,8 @@ class HealthMonitorUpdate(Struct, kw_only=True):
     """The wire form of a change."""
 
     name: Maybe[Name] = UNSET
-    delay: Maybe[Seconds] = UNSET
-    timeout: Maybe[Seconds] = UNSET
+    delay: Maybe[CheckSeconds] = UNSET
+    timeout: Maybe[CheckSeconds] = UNSET
     max_retries_down: Maybe[Retries] = UNSET
     max_retries: Maybe[Retries] = UNSET
     http_method: Maybe[HttpMethod] = UNSET
@@ -57,8 +57,8 @@ class HealthMonitorAlone(HealthMonitorUpdate, kw_only=True):
     """What a create form says of the monitor itself, wherever the form stands."""
 
     type: MonitorType
-    delay: Seconds
-    timeout: Seconds
+    delay: CheckSeconds
+    timeout: CheckSeconds
     max_retries: Retries
 
 

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from hydria import trials
 from hydria.errors import Invalid
 from hydria.model.faults import not_provided
 from hydria.model.l7_policy import L7Policy
@@ -19,6 +20,8 @@ _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+,.^_`|~-]+")
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9!#$%&'()*+,./:<=>?@\[\]^_`{|}~-]+")
 _HEADER_VALUE = re.compile(r"[!-~]+")
 _QUOTED_VALUE = re.compile(r'"[ \t!-~]*"')
+# What HAProxy compares as a number.
+MOST_VERIFY_RESULT = 2**31 - 1
 _DN_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
@@ -112,7 +115,7 @@ def check_rule(rule: L7Rule) -> None:
 
 def _check_value(rule: L7Rule, what: str) -> None:
     if rule.compare_type == "REGEX":
-        _check_regex(rule.value)
+        _check_regex(rule)
         return
     if rule.compare_type not in ("STARTS_WITH", "ENDS_WITH", "CONTAINS", "EQUAL_TO"):
         raise _rule("invalid comparison type for rule type")
@@ -124,30 +127,41 @@ def _check_value(rule: L7Rule, what: str) -> None:
         raise _error(f"Invalid characters in {what}")
 
 
-def _check_regex(value: str) -> None:
+def _check_regex(rule: L7Rule) -> None:
     try:
-        re.compile(value)
+        re.compile(rule.value)
     except (re.error, OverflowError, RecursionError) as error:
         raise _error(f"Unable to parse regular expression: {error}") from None
+    # Octavia looks no further, but HAProxy has other expressions than Python.
+    fault = trials.expression_fault(rule.value, caseless=rule.type == "HOST_NAME")
+    if fault is not None:
+        raise _error(f"Unable to parse regular expression: {fault} (PCRE2)")
 
 
 def _check_tls(rule: L7Rule) -> None:
     if rule.type == "SSL_DN_FIELD":
-        if rule.compare_type == "REGEX":
-            _check_regex(rule.value)
-        if not rule.key:
-            raise _rule(f"L7rule type {rule.type} needs to specify a key and a value.")
-        if not _DN_FIELD.fullmatch(rule.key):
-            raise _rule("Invalid L7rule distinguished name field.")
+        _check_field(rule)
         return
     if rule.key:
         raise _rule(f'L7rule type {rule.type} does not use the "key" field.')
     if rule.type == "SSL_CONN_HAS_CERT" and rule.value.lower() != "true":
         raise _rule(f"L7rule value {rule.value} is not a boolean True string.")
-    if rule.type == "SSL_VERIFY_RESULT" and not (rule.value.isascii() and rule.value.isdigit()):
-        raise _rule(f"L7rule type {rule.type} needs a int value, which is >= 0")
+    if rule.type == "SSL_VERIFY_RESULT":
+        if not (rule.value.isascii() and rule.value.isdigit()):
+            raise _rule(f"L7rule type {rule.type} needs a int value, which is >= 0")
+        if int(rule.value) > MOST_VERIFY_RESULT:
+            raise _rule(f"L7rule type {rule.type} needs a int value, which is <= {MOST_VERIFY_RESULT}")
     if rule.compare_type != "EQUAL_TO":
         raise _rule(f"L7rule type {rule.type} only supports the EQUAL_TO compare type.")
+
+
+def _check_field(rule: L7Rule) -> None:
+    if rule.compare_type == "REGEX":
+        _check_regex(rule)
+    if not rule.key:
+        raise _rule(f"L7rule type {rule.type} needs to specify a key and a value.")
+    if not _DN_FIELD.fullmatch(rule.key):
+        raise _rule("Invalid L7rule distinguished name field.")
 
 
 def _rule(message: str) -> Invalid:

@@ -1,5 +1,7 @@
 """What a health monitor can be, by its type and its pool's protocol. Pure."""
 
+import re
+
 from msgspec import UNSET, structs
 
 from hydria.model.faults import no_option, unfit
@@ -8,6 +10,8 @@ from hydria.model.pool_checks import DATAGRAM
 
 _HTTP_DEFAULTS = {"http_method": "GET", "url_path": "/", "expected_codes": "200"}
 _FOR_DATAGRAM = ("UDP-CONNECT", "SCTP", "TCP", "HTTP")
+
+_LEAST_CODE, _MOST_CODE = 100, 999
 
 # The shortest pause between two UDP checks, in seconds.
 _LEAST_UDP_DELAY = 3
@@ -33,6 +37,7 @@ def check(monitor: HealthMonitor, pool_protocol: str) -> None:
     for attribute in _HTTP_DEFAULTS:
         if kind not in ("HTTP", "HTTPS") and getattr(monitor, attribute):
             raise no_option(attribute, f"health monitors of type {kind}")
+    _check_codes(monitor.expected_codes)
     _check_domain_name(monitor)
 
 
@@ -52,6 +57,14 @@ def _check_domain_name(monitor: HealthMonitor) -> None:
         raise unfit("'http_version' must be specified when 'domain_name' is provided.")
     if monitor.domain_name and monitor.http_version == "1.0":
         raise no_option("http_version 1.0", "health monitors HTTP 1.1 domain name health check")
+
+
+def _check_codes(codes: str | None) -> None:
+    """Refuse a range that ends before it begins, and numbers that are no status of HTTP."""
+    numbers = [int(code) for code in re.findall(r"[0-9]+", codes or "")]
+    backwards = "-" in (codes or "") and numbers != sorted(numbers)
+    if backwards or any(not _LEAST_CODE <= number <= _MOST_CODE for number in numbers):
+        raise no_option(codes, f"expected_codes: codes go from {_LEAST_CODE} to {_MOST_CODE}, ranges upwards")
 
 
 def _check_datagram(kind: str, pool_protocol: str) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from hydria import trials
 from hydria.model.faults import unfit
 from hydria.model.fields import AlpnProtocol
 
@@ -21,9 +22,12 @@ _CIPHERS = re.compile(r"[A-Za-z0-9\-+!:@=_.]+")
 
 
 def check_ciphers(ciphers: str | None) -> None:
-    """Refuse a cipher string with characters that no cipher has. Raises Invalid."""
+    """Refuse a cipher string with characters that no cipher has, or of which OpenSSL has nothing. Raises Invalid."""
     if ciphers and not _CIPHERS.fullmatch(ciphers):
         raise unfit("Invalid characters in cipher string. Only alphanumeric, -, +, !, :, @, =, _, and . are allowed.")
+    fault = trials.ciphers_fault(ciphers or "")
+    if fault is not None:
+        raise unfit(f"Invalid cipher string: {fault}. Name ciphers as OpenSSL does, separated by colons.")
 
 
 def check_versions(versions: Sequence[str] | None) -> None:

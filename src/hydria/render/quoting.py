@@ -2,14 +2,17 @@
 
 import re
 
+# No form takes these where a configuration has a text (`L7Rule` and the patterns of `model.fields`).
+LINE_ENDS = "\0\r\n"
+
 # What needs no quotes.
 _SAFE = re.compile(r"[A-Za-z0-9_./:@%=,!+-]+")
 
 
 def quote(text: str) -> str:
-    """Return `text` as one word of HAProxy's configuration. Raises ValueError for control characters."""
-    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):
-        raise ValueError(f"no configuration can hold the control characters of {text!r}")
+    """Return `text` as one word of HAProxy's configuration. Raises ValueError for what would end its line."""
+    if any(char in text for char in LINE_ENDS):
+        raise ValueError(f"no line of a configuration can hold {text!r}")
     if _SAFE.fullmatch(text):
         return text
     # Nothing is special between strong quotes but their own end.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from hydria.model import HealthMonitor, Member, Pool
+from hydria.model.fields import LONGEST_CHECK
 from hydria.render.haproxy import tls
 from hydria.render.haproxy.hello import client_hello
 from hydria.render.haproxy.parts import PROXY_PROTOCOLS
@@ -25,7 +26,7 @@ _MEMBER_ITSELF = quote(r"%[bc_dst,regsub(.*:.*,[\0])]:%[bc_dst_port]")
 
 def check_lines(pool: Pool, monitor: HealthMonitor) -> list[str]:
     """Return what a monitor asks of the backend of its pool."""
-    lines = [f"timeout check {max(1, monitor.timeout)}s"]
+    lines = [f"timeout check {_seconds(monitor.timeout)}s"]
     if monitor.type == "TLS-HELLO":
         return [*lines, *_HELLO]
     if monitor.type not in ("HTTP", "HTTPS"):
@@ -42,7 +43,7 @@ def check_lines(pool: Pool, monitor: HealthMonitor) -> list[str]:
 
 def check_options(pool: Pool, member: Member, monitor: HealthMonitor) -> list[str]:
     """Return what a monitor asks of the server of one member."""
-    options = ["check", "inter", f"{max(1, monitor.delay)}s"]
+    options = ["check", "inter", f"{_seconds(monitor.delay)}s"]
     options += ["fall", str(monitor.max_retries_down), "rise", str(monitor.max_retries)]
     elsewhere = bool(member.monitor_address or member.monitor_port)
     if _by_tls(pool, monitor, elsewhere=elsewhere):
@@ -86,6 +87,11 @@ def _host(pool: Pool, monitor: HealthMonitor) -> str | None:
         return quote(monitor.domain_name)
     by_http_2 = pool.tls_enabled and "h2" in (pool.alpn_protocols or ())
     return _MEMBER_ITSELF if monitor.http_version == "1.1" or by_http_2 else None
+
+
+def _seconds(asked: int) -> int:
+    # Stored before there was a limit, some are longer than it.
+    return min(max(1, asked), LONGEST_CHECK)
 
 
 def _is_address(name: str) -> bool:

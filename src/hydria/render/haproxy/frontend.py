@@ -9,6 +9,10 @@ from hydria.render.haproxy.parts import Section, Surroundings, backend_name, end
 from hydria.render.haproxy.prometheus import metrics_lines
 from hydria.spec import Instance
 
+_PORTION = 50
+# Names of rules' conditions are ids.
+_ALLOWED, _REFUSE = "allowed_sources", "tcp-request connection reject"
+
 
 def frontend(instance: Instance, listener: Listener, surroundings: Surroundings) -> Section:
     """Return the section of a listener that is switched on."""
@@ -25,8 +29,7 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
     ]
     if listener.timeout_tcp_inspect:
         lines.append(f"tcp-request inspect-delay {listener.timeout_tcp_inspect}")
-    if listener.allowed_cidrs:
-        lines.append(f"tcp-request connection reject unless {{ src {' '.join(listener.allowed_cidrs)} }}")
+    lines += _source_lines(listener)
     lines += tls.response_lines(listener)
     if listener.protocol == "PROMETHEUS":
         return [*lines, *metrics_lines(listener)]
@@ -35,3 +38,12 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
     if pool is not None and pool.admin_state_up:
         lines.append(f"default_backend {backend_name(pool, listener)}")
     return lines
+
+
+def _source_lines(listener: Listener) -> list[str]:
+    """Return what refuses clients that no allowed CIDR has: lines of one condition, as a line has 64 words at most."""
+    cidrs = listener.allowed_cidrs or ()
+    if not cidrs:
+        return []
+    portions = [cidrs[start : start + _PORTION] for start in range(0, len(cidrs), _PORTION)]
+    return [*(f"acl {_ALLOWED} src {' '.join(each)}" for each in portions), f"{_REFUSE} unless {_ALLOWED}"]

@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from hydria.model import Listener, Pool, Tree
 from hydria.model.references import Purpose, references_of
-from hydria.model.tls import CIPHERS
+from hydria.model.tls import CIPHERS, VERSIONS
 from hydria.render.quoting import quote
+from hydria.trials import SUITES
 
 # Where the files are, and what their names end in.
 FOLDER = "tls"
@@ -154,8 +155,10 @@ def _paths(resource: Listener | Pool, directory: str) -> dict[str, str]:
 def _ciphers(resource: Listener | Pool) -> list[str]:
     """Return the ciphers of TLS 1.3, which OpenSSL takes apart from all others, and the others."""
     old = any(version in _OLD for version in resource.tls_versions or ())
-    named = (resource.tls_ciphers or (CIPHERS if old else "")).split(":")
+    named = (resource.tls_ciphers or CIPHERS).split(":")
     newest = [name for name in named if name.startswith("TLS_")]
+    # OpenSSL refuses a list of these for one name that it does not know, where it passes over others.
+    newest = [name for name in newest if name in SUITES] or newest
     others = [name for name in named if name and not name.startswith("TLS_")]
     if old:
         if not others or ":".join(named) == CIPHERS:
@@ -167,9 +170,7 @@ def _ciphers(resource: Listener | Pool) -> list[str]:
 
 
 def _versions(versions: Sequence[str] | None) -> list[str]:
-    if not versions:
-        return []
-    wanted = [index for index, version in enumerate(_VERSIONS) if version in versions]
+    wanted = [index for index, version in enumerate(_VERSIONS) if version in (versions or VERSIONS)]
     least, most = wanted[0], wanted[-1]
     words = ["ssl-min-ver", _haproxys(least), "ssl-max-ver", _haproxys(most)]
     gaps = (index for index in range(least, most) if index not in wanted)

@@ -1,0 +1,81 @@
+"""Tries a user's expressions and ciphers with the libraries that HAProxy has: PCRE2 and OpenSSL.
+
+A server without PCRE2 takes every expression that Python compiles. The host then finds out (`Report.troubles`).
+"""
+
+import ctypes
+import ctypes.util
+import ssl
+from functools import cache
+
+# HAProxy's options for conditions: no groups are captured, so nothing refers back to one.
+_CASELESS, _NO_AUTO_CAPTURE = 0x00000008, 0x00002000
+_JIT_COMPLETE, _JIT_BAD_OPTION = 1, -45
+
+# OpenSSL's ciphers of TLS 1.3, which have a list of their own.
+SUITES = frozenset(
+    {
+        "TLS_AES_128_GCM_SHA256",
+        "TLS_AES_256_GCM_SHA384",
+        "TLS_CHACHA20_POLY1305_SHA256",
+        "TLS_AES_128_CCM_SHA256",
+        "TLS_AES_128_CCM_8_SHA256",
+    }
+)
+
+
+def expression_fault(expression: str, *, caseless: bool = False) -> str | None:
+    """Return why PCRE2 does not compile an expression as HAProxy asks it to, or None; None too without PCRE2."""
+    library = _pcre2()
+    if library is None:
+        return None
+    text = expression.encode()
+    number, offset = ctypes.c_int(), ctypes.c_size_t()
+    options = _NO_AUTO_CAPTURE | (_CASELESS if caseless else 0)
+    code = library.pcre2_compile_8(text, len(text), options, ctypes.byref(number), ctypes.byref(offset), None)
+    if not code:
+        return f"{_message(library, number.value)} at offset {offset.value}"
+    try:
+        answer = library.pcre2_jit_compile_8(code, _JIT_COMPLETE)
+        return _message(library, answer) if answer not in (0, _JIT_BAD_OPTION) else None
+    finally:
+        library.pcre2_code_free_8(code)
+
+
+def ciphers_fault(ciphers: str) -> str | None:
+    """Return why OpenSSL can use nothing of a cipher string, or None. One known cipher of each kind is enough."""
+    names = [name for name in ciphers.split(":") if name]
+    suites = [name for name in names if name.startswith("TLS_")]
+    others = [name for name in names if not name.startswith("TLS_")]
+    if suites and not SUITES.intersection(suites):
+        return f"OpenSSL has no cipher of TLS 1.3 called {', '.join(suites)}"
+    if others:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers(":".join(others))
+        except ssl.SSLError:
+            return f"OpenSSL has no cipher for {':'.join(others)}"
+    if not names and ciphers:
+        return "it names no cipher"
+    return None
+
+
+@cache
+def _pcre2() -> ctypes.CDLL | None:
+    name = ctypes.util.find_library("pcre2-8") or "libpcre2-8.so.0"
+    try:
+        library = ctypes.CDLL(name)
+    except OSError:
+        return None
+    pointer = ctypes.c_void_p
+    library.pcre2_compile_8.restype = pointer
+    library.pcre2_compile_8.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint32, pointer, pointer, pointer]
+    library.pcre2_jit_compile_8.argtypes = [pointer, ctypes.c_uint32]
+    library.pcre2_code_free_8.argtypes = [pointer]
+    library.pcre2_get_error_message_8.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t]
+    return library
+
+
+def _message(library: ctypes.CDLL, number: int) -> str:
+    buffer = ctypes.create_string_buffer(256)
+    library.pcre2_get_error_message_8(number, buffer, len(buffer))
+    return buffer.value.decode(errors="replace")
