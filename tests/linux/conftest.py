@@ -16,6 +16,7 @@ from machines import Machine
 from wires import host, interface
 
 from demo.shell import Shell
+from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.kernel import ensure_namespace, inside, remove_namespace
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.wiring import Wiring
@@ -44,6 +45,7 @@ def names() -> Iterator[Names]:
         with inside(machine):
             yield names
             Wiring(names).remove_all()
+            Cgroups(names.prefix).remove_all()
     finally:
         remove_namespace(machine)
 

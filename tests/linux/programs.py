@@ -19,6 +19,7 @@ import httpx
 from haproxies import Web, get
 from wires import host, interface
 
+from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.kernel import namespaces, netlink, remove_namespace
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.processes import find_all
@@ -130,6 +131,7 @@ class Product:
                 os.kill(pid, signal.SIGKILL)
         self.end_proxies()
         Wiring(self.names).remove_all()
+        Cgroups(self.names.prefix).remove_all()
         subprocess.run(["rm", "-rf", str(self.directory)], check=True)
         self._http.close()
 

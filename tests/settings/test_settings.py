@@ -54,6 +54,8 @@ def test_every_key_can_be_set_by_its_variable(key: Key, tmp_path: Path) -> None:
         "password": "p",
         "cafile": "/ca.pem",
         "syslog": "/dev/log",
+        "haproxy_user": "haproxy",
+        "haproxy_group": "haproxy",
     }
     value = good.get(key.name, str(key.default).lower() if isinstance(key.default, bool) else str(key.default))
     # Keystone's address alone is a mistake.

@@ -13,10 +13,8 @@ LB = "cccccccc-0000-4000-8000-000000000001"
 
 SURROUNDINGS = Surroundings(
     directory="/run/hydria/amphorae/example",
-    events="/run/hydria/events.sock",
-    metrics="/run/hydria/metrics.sock",
-    user="haproxy",
-    group="haproxy",
+    uid=1_900_000_001,
+    gid=1_900_000_001,
     threads=1,
     max_connections=9900,
 )

@@ -38,8 +38,8 @@ async def run_agent(settings: Settings, stop: asyncio.Event) -> None:
     # Each amphora costs a few descriptors: its process, its watch, its socket while it is asked.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # HAProxy, unprivileged, must reach the event socket inside.
-    make_directory(settings.run_dir, 0o711)
+    make_directory(settings.run_dir)
+    make_directory(settings.state_dir)
     with lock_once(settings.run_dir / "agent.lock", "agent on this host"):
         host = LinuxHost(settings.agent, settings.run_dir, settings.state_dir)
         await host.open()

@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 
+from hydria.adapters.linux.cgroups import Cgroups
+from hydria.adapters.linux.jail import release
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.processes import find_all, gone
 from hydria.adapters.linux.wiring import Wiring
@@ -19,8 +21,11 @@ def purge(settings: Settings) -> None:
     """End its processes, remove its namespaces, links and directories. Raises HostError."""
     # Who is not root made only directories.
     if os.geteuid() == 0:
+        for directory in (settings.run_dir / "amphorae").glob("*"):
+            release(directory)
         end_lab(settings.run_dir)
         asyncio.run(_end_proxies(settings))
+        Cgroups(settings.agent.prefix).remove_all()
         Wiring(Names(settings.agent.prefix)).remove_all()
     for directory in (settings.run_dir, settings.state_dir):
         shutil.rmtree(directory, ignore_errors=True)

@@ -42,7 +42,7 @@ async def supervise(
 
     Raises HostError when they run already.
     """
-    make_directory(settings.run_dir, 0o711)
+    make_directory(settings.run_dir)
     with lock_once(settings.run_dir / "up.lock", "`hydria up`"):
         # Before either starts: an agent without it would wait.
         agent_secret(settings)

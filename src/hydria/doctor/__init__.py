@@ -1,7 +1,7 @@
 """Is this machine able to run Hydria? Looks and tries, changes nothing that stays, and says how to mend."""
 
 from hydria.doctor.finding import Finding
-from hydria.doctor.machine import clock, files, kernel, root
+from hydria.doctor.machine import clock, files, kernel, limits, root
 from hydria.doctor.programs import haproxy, others
 from hydria.doctor.standing import directories, external_network, leftovers, port, wiring
 from hydria.settings import Settings
@@ -17,6 +17,7 @@ def examine(settings: Settings) -> list[Finding]:
         *haproxy(settings),
         *others(),
         files(settings),
+        limits(settings),
         *directories(settings),
         port(settings),
         external_network(settings),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.kernel import ensure_namespace, inside, netlink, remove_namespace, reporting
 from hydria.adapters.linux.names import GATEWAY
 from hydria.doctor.finding import Finding, bad, fine, odd
@@ -73,6 +74,22 @@ def files(settings: Settings) -> Finding:
     if not many and hard < _FEW_FILES:
         return odd("open files", seen, mend)
     return fine("open files", seen)
+
+
+def limits(settings: Settings) -> Finding:
+    """Look which limits of amphorae the machine's control groups can hold."""
+    what, mode = "limits", settings.agent.limits
+    if mode == "off" or os.geteuid() != 0:
+        return fine(what, "switched off (agent.limits)" if mode == "off" else "not tried, this needs root")
+    groups = Cgroups(settings.agent.prefix)
+    missing = groups.missing()
+    groups.tidy()
+    seen = ", ".join(f"{each.name} (v{each.version})" for each in groups.controllers if each.name not in missing)
+    if not missing:
+        return fine(what, f"control groups: {seen}")
+    seen = f"no control groups for {', '.join(missing)}: an amphora may take all that the machine has of them"
+    mend = "mount -t cgroup2 none /sys/fs/cgroup, or give Hydria's service the right to make groups"
+    return bad(what, seen, mend) if mode == "required" else odd(what, seen, f"{mend}; or set agent.limits to off")
 
 
 def clock(settings: Settings) -> Finding:

@@ -13,8 +13,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from hydria.adapters.linux.accounts import named
 from hydria.doctor.finding import Finding, bad, fine, odd
-from hydria.settings import Settings
+from hydria.errors import HostError
+from hydria.settings import AgentSettings, Settings
 
 _OLDEST = (2, 6)
 _SECONDS = 5.0
@@ -36,11 +38,10 @@ def haproxy(settings: Settings) -> Iterator[Finding]:
         yield bad("haproxy", f"{program}, {version[0]}", "install 2.6 or newer, or set agent.haproxy to one")
         return
     yield fine("haproxy", f"{program}, {version[0]}")
-    missing = _missing_accounts(agent.haproxy_user, agent.haproxy_group)
-    if missing:
-        yield bad("haproxy's account", f"there is no {missing}", "set agent.haproxy_user and agent.haproxy_group")
-    elif os.geteuid() == 0:
-        yield _started(program, agent.haproxy_user, agent.haproxy_group)
+    accounts = _accounts(agent)
+    yield accounts
+    if accounts.ok != "bad" and os.geteuid() == 0:
+        yield _started(program, *_ids(agent))
 
 
 def others() -> Iterator[Finding]:
@@ -60,16 +61,40 @@ def others() -> Iterator[Finding]:
             yield odd(program, f"not there; {use} needs it", mend)
 
 
-def _missing_accounts(user: str, group: str) -> str:
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        return f"user {user}"
-    try:
-        grp.getgrnam(group)
-    except KeyError:
-        return f"group {group}"
-    return ""
+def _accounts(agent: AgentSettings) -> Finding:
+    """Look at what HAProxy would run as."""
+    what = "haproxy's account"
+    if agent.haproxy_user is not None:
+        try:
+            named(agent.haproxy_user, agent.haproxy_group)
+        except HostError as error:
+            return bad(what, str(error), "set agent.haproxy_user and agent.haproxy_group, or neither")
+        seen = f"all amphorae run as {agent.haproxy_user} and can end each other"
+        return odd(what, seen, "unset agent.haproxy_user, so that each has an id of its own")
+    first, last = agent.first_uid, agent.first_uid + agent.uids - 1
+    mend = "set agent.first_uid and agent.uids to ids that are free"
+    for kind in ("uid", "gid"):
+        if not _mapped(Path(f"/proc/self/{kind}_map"), first, last):
+            seen = f"this machine's user namespace does not have all of {kind} {first} to {last}"
+            return bad(what, seen, f"{mend}, or agent.haproxy_user to an account")
+    taken = [each.pw_name for each in pwd.getpwall() if first <= each.pw_uid <= last]
+    taken += [each.gr_name for each in grp.getgrall() if first <= each.gr_gid <= last]
+    if taken:
+        return bad(what, f"{taken[0]} has an id between {first} and {last}", mend)
+    return fine(what, f"each amphora's own, {first} to {last}")
+
+
+def _mapped(file: Path, first: int, last: int) -> bool:
+    ranges = [tuple(map(int, line.split())) for line in file.read_text().splitlines()]
+    return any(start <= first and last < start + count for start, _, count in ranges)
+
+
+def _ids(agent: AgentSettings) -> tuple[int, int]:
+    if agent.haproxy_user is not None:
+        return named(agent.haproxy_user, agent.haproxy_group)
+    # The last one: it is the last to be given away.
+    last = agent.first_uid + agent.uids - 1
+    return last, last
 
 
 def _said(*command: str) -> str:
@@ -80,11 +105,13 @@ def _said(*command: str) -> str:
     return done.stdout + done.stderr
 
 
-def _started(program: str, user: str, group: str) -> Finding:
+def _started(program: str, uid: int, gid: int) -> Finding:
     """Start one that listens on nothing but its own socket, ask it, and end it."""
     with tempfile.TemporaryDirectory(prefix="hydria-doctor-") as directory:
-        control, file = Path(directory, "s"), Path(directory, "c")
-        file.write_text(f"global\n  user {user}\n  group {group}\n  maxconn 10\n  stats socket {control} mode 600\n")
+        control, file, root = Path(directory, "s"), Path(directory, "c"), Path(directory, "r")
+        root.mkdir(mode=0o711)
+        account = f"  uid {uid}\n  gid {gid}\n  chroot {root}\n"
+        file.write_text(f"global\n{account}  maxconn 10\n  stats socket {control} mode 600\n")
         process = subprocess.Popen(
             [program, "-db", "-f", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )

@@ -203,8 +203,26 @@ class AgentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ] = "hydria"
     haproxy: Annotated[_Program, Meta(description="HAProxy, 2.4 or newer.")] = "haproxy"
-    haproxy_user: Annotated[_Account, Meta(description="Account that HAProxy drops to.")] = "haproxy"
-    haproxy_group: Annotated[_Account, Meta(description="Group that HAProxy drops to.")] = "haproxy"
+    first_uid: Annotated[
+        int,
+        Meta(
+            ge=1000,
+            le=2_147_483_647,
+            description="First of the user and group ids that HAProxy processes run as, each amphora's as its own. No"
+            " account of the machine may have one of them.",
+        ),
+    ] = 1_900_000_000
+    uids: Annotated[int, Meta(ge=1, le=100_000_000, description="How many of them there are.")] = 10_000_000
+    haproxy_user: Annotated[
+        _Account | None,
+        Meta(
+            description="Account that the HAProxy of every amphora runs as, where there are no ids to spare (some"
+            " containers). They can then end each other. Unset: each runs as an id of its own."
+        ),
+    ] = None
+    haproxy_group: Annotated[
+        _Account | None, Meta(description="Group beside haproxy_user. Unset: that account's own.")
+    ] = None
     syslog: Annotated[
         Path | None,
         Meta(
@@ -220,8 +238,23 @@ class AgentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = None
     memory_mb: Annotated[
         Annotated[int, Meta(ge=16, le=1_048_576)] | None,
-        Meta(description="Memory limit of one HAProxy in MiB. Unset: none."),
+        Meta(
+            description="Memory limit of one HAProxy in MiB; its amphora, which has two during a reload, may use twice"
+            " as much. Unset: an amphora may use half of the machine's memory."
+        ),
     ] = None
+    cpu_weight: Annotated[
+        int,
+        Meta(ge=1, le=10_000, description="Share of the processors of each amphora while they are busy; 100 is usual."),
+    ] = 100
+    pids: Annotated[int, Meta(ge=16, le=100_000, description="Processes and threads of each amphora at once.")] = 512
+    limits: Annotated[
+        Literal["auto", "required", "off"],
+        Meta(
+            description="Limits of amphorae by control groups (v2 or v1): auto uses those that there are, required"
+            " serves nothing without all of memory, cpu and pids, off uses none."
+        ),
+    ] = "auto"
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,53 +1,30 @@
-"""State changes as they happen: HAProxy's log lines on a datagram socket, and the ends of processes."""
+"""State changes as they happen: HAProxy's log lines on datagram sockets, and the ends of processes."""
 
 import asyncio
 import contextlib
 import os
-import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from hydria.adapters.linux.processes import Process
 
-# The log tag is the amphora's id.
-_TAG = re.compile(rb"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\[\d+\]:")
+# How many lines of one amphora are taken before others have their turn.
+_AT_ONCE = 64
 
 
 class Events:
     """Gathers the ids of amphorae to which something happened."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self) -> None:
         self._changed: dict[str, None] = {}
         self._woken = asyncio.Event()
-        self._socket: socket.socket | None = None
         self._watched: dict[str, int] = {}
 
-    async def open(self) -> None:
-        """Listen; a socket that a dead agent left is replaced."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.unlink(missing_ok=True)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._socket.bind(str(self.path))
-        asyncio.get_running_loop().add_reader(self._socket, self._receive, self._socket)
-        # HAProxy has dropped its privileges when it writes.
-        os.chmod(self.path, 0o622)  # noqa: S103
-
     def close(self) -> None:
-        """Listen no more."""
+        """Watch nothing more."""
         for amphora_id in list(self._watched):
             self.unwatch(amphora_id)
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket.close()
-        self.path.unlink(missing_ok=True)
-
-    def _receive(self, source: socket.socket) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                tag = _TAG.search(source.recv(2048))
-                if tag is not None:
-                    self.add(tag[1].decode())
 
     def add(self, amphora_id: str) -> None:
         """Say that something happened to an amphora."""
@@ -81,3 +58,54 @@ class Events:
         amphora_id = next(iter(self._changed))
         del self._changed[amphora_id]
         return amphora_id
+
+
+class EventSocket:
+    """One amphora's socket: HAProxy writes a line to it when the health of a member changes."""
+
+    def __init__(self, path: Path, told: Callable[[], None]) -> None:
+        self._path = path
+        self._told = told
+        self._socket: socket.socket | None = None
+        self._inode = 0
+
+    def open(self, gid: int) -> None:
+        """Listen, open to a group; a socket that a dead agent left is replaced."""
+        if self._socket is not None and inode(self._path) == self._inode:
+            return
+        self.close()
+        self._path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind(str(self._path))
+        open_to(self._path, gid)
+        self._inode = inode(self._path)
+        asyncio.get_running_loop().add_reader(self._socket, self._receive, self._socket)
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._socket is not None:
+            with contextlib.suppress(RuntimeError):
+                asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+            self._path.unlink(missing_ok=True)
+
+    def _receive(self, source: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(_AT_ONCE):
+                source.recv(1)
+        self._told()
+
+
+def inode(path: Path) -> int:
+    """Return what tells one file at a path from another; 0 when there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def open_to(path: Path, gid: int) -> None:
+    """Let a group, which is not the owner, write to a socket, and nobody else."""
+    os.chown(path, -1, gid)
+    os.chmod(path, 0o620)

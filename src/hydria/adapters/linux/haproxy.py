@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import re
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -35,6 +35,9 @@ _END_PATIENCE = 10.0
 # What nsenter exits with when there is no such program.
 _NO_PROGRAM = 127
 
+# Joins control groups before anything else is done, so that all memory counts; `$0` says whether it must.
+_JOINING = 'while [ "$1" != -- ]; do echo 0 >"$1" || [ "$0" = auto ] || exit 125; shift; done; shift; exec "$@"'
+
 _ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\)\s*:\s*(.*)$")
 
 
@@ -43,6 +46,8 @@ class Program(Struct, frozen=True, kw_only=True):
 
     path: str
     memory_mb: int | None = None
+    # Whether it starts only in its control groups.
+    limits_required: bool = False
 
 
 class Haproxy:
@@ -63,6 +68,8 @@ class Haproxy:
         self._resting = False
         # Members whose health is told by somebody who checks in HAProxy's place.
         self._marked: frozenset[str] = frozenset()
+        # The files by which what is started joins its control groups.
+        self.groups: Sequence[Path] = ()
 
     @property
     def process(self) -> Process | None:
@@ -303,7 +310,12 @@ class Haproxy:
 
     async def _run(self, *arguments: str) -> None:
         """Run HAProxy with the candidate configuration. Raises HostError with what it says when it fails."""
-        command = ("nsenter", f"--net={self._namespace_path}", self._program.path, "-f", str(self._candidate))
+        mode = "required" if self._program.limits_required else "auto"
+        joining = ("sh", "-c", _JOINING, mode, *map(str, self.groups), "--") if self.groups else ()
+        command = (
+            *joining,
+            *("nsenter", f"--net={self._namespace_path}", self._program.path, "-f", str(self._candidate)),
+        )
         child = await asyncio.create_subprocess_exec(
             *command,
             *arguments,

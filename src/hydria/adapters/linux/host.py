@@ -6,12 +6,15 @@ import os
 import resource
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import structlog
 from msgspec import Struct
 
 from hydria.adapters.linux import kernel
+from hydria.adapters.linux.accounts import Accounts
+from hydria.adapters.linux.cgroups import Cgroups, Limits
 from hydria.adapters.linux.counting import Tally
 from hydria.adapters.linux.events import Events
 from hydria.adapters.linux.exposition import exposition
@@ -19,10 +22,10 @@ from hydria.adapters.linux.finishing import Finishing
 from hydria.adapters.linux.flows import Flows
 from hydria.adapters.linux.guard import Guard
 from hydria.adapters.linux.haproxy import Haproxy, Program
+from hydria.adapters.linux.jail import Jail, release
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.pings import Pings
 from hydria.adapters.linux.remembered import Remembered
-from hydria.adapters.linux.scrapes import Scrapes
 from hydria.adapters.linux.way_back import ensure_way_back, remove_way_back
 from hydria.adapters.linux.wiring import TROUBLE, Wiring
 from hydria.errors import HostError
@@ -44,10 +47,16 @@ _SWEEP = 1.0
 _SPARE_DESCRIPTORS, _OF_CHECKS, _STEP = 500, 400, 500
 
 
+_MEBIBYTE = 1024 * 1024
+# What starting a HAProxy takes besides (MiB).
+_TO_START = 32
+
+
 class _Amphora(Struct, kw_only=True):
     """What we know of one amphora here."""
 
     haproxy: Haproxy
+    jail: Jail
     flows: Flows
     guard: Guard
     pings: Pings
@@ -56,6 +65,8 @@ class _Amphora(Struct, kw_only=True):
     known: dict[str, ServerState] = {}
     # How many legs it has, as long as we know of no other.
     legs: int | None = None
+    # Whether what was adopted has joined its control groups.
+    grouped: bool = False
     sweeper: asyncio.Task[None] | None = None
     finishing: Finishing
 
@@ -64,6 +75,7 @@ class _Amphora(Struct, kw_only=True):
         if self.sweeper is not None:
             self.sweeper.cancel()
         self.finishing.close()
+        self.jail.close()
         await self.flows.close()
         await self.pings.close()
 
@@ -77,16 +89,19 @@ class LinuxHost:
         self._remembered = Remembered(state_dir / "agent")
         self._names = Names(settings.prefix)
         self._wiring = Wiring(self._names)
-        self._events = Events(run_dir / "events.sock")
-        self._scrapes = Scrapes(run_dir / "metrics.sock", settings.haproxy_group, self.metrics)
+        self._events = Events()
+        self._accounts = Accounts(settings, run_dir / "amphorae")
+        self._cgroups = Cgroups(settings.prefix)
         self._amphorae: dict[str, _Amphora] = {}
 
     async def open(self) -> None:
         """Begin to listen for what happens, and find what runs since before a restart."""
         self._remembered.open()
+        make_directory(self._run_dir)
         make_directory(self._run_dir / "amphorae")
-        await self._events.open()
-        await self._scrapes.open()
+        # Of an earlier version, where all amphorae had one of each.
+        for name in ("events.sock", "metrics.sock"):
+            (self._run_dir / name).unlink(missing_ok=True)
 
     async def close(self) -> None:
         """Let go of everything; traffic flows on."""
@@ -95,7 +110,6 @@ class LinuxHost:
             amphora.haproxy.close()
         self._amphorae.clear()
         self._events.close()
-        self._scrapes.close()
 
     async def remembered(self) -> Mapping[str, Instance]:
         """Return what was served here, as this host's disk has it."""
@@ -132,9 +146,12 @@ class LinuxHost:
             try:
                 await amphora.rest()
                 await amphora.haproxy.end()
+                await asyncio.to_thread(self._cgroups.remove, amphora_id)
                 await asyncio.to_thread(kernel.remove_namespace, self._names.amphora(amphora_id))
                 if self._directory(amphora_id).exists():
+                    release(self._directory(amphora_id))
                     shutil.rmtree(self._directory(amphora_id))
+                self._accounts.forget(amphora_id)
                 # Last: it is what remembers that there is work.
                 self._remembered.forget(amphora_id)
             except OSError as error:
@@ -163,6 +180,7 @@ class LinuxHost:
     # --- one amphora ---
 
     async def _observe(self, amphora: _Amphora) -> Observation:
+        amphora.jail.refresh()
         read = await amphora.haproxy.statistics()
         servers = read.servers()
         # A new process has checked nothing yet: what the last one knew still holds.
@@ -180,10 +198,13 @@ class LinuxHost:
         key = instance.amphora_id
         namespace = self._names.amphora(key)
         make_directory(self._directory(key))
+        _, gid = self._accounts.keep(key)
+        await amphora.jail.open(gid)
         legs = len(instance.interfaces)
         if amphora.legs != legs:
             amphora.legs = None
         await asyncio.to_thread(self._connect, amphora, namespace, instance)
+        await asyncio.to_thread(self._limit, amphora, key)
         before = amphora.haproxy.process
         before_pid = before.pid if before is not None else None
         resting = spared(instance)
@@ -219,6 +240,21 @@ class LinuxHost:
             if index == 0 and len(instance.interfaces) > 1:
                 ensure_way_back(namespace, "eth0", interface)
 
+    def _limit(self, amphora: _Amphora, key: str) -> None:
+        """Make the amphora's control groups; what runs since before they were there joins them."""
+        if self._settings.limits == "off":
+            return
+        amphora.haproxy.groups = self._cgroups.ensure(key, _limits(self._settings))
+        missing = self._cgroups.missing() if self._settings.limits == "required" else []
+        if missing:
+            raise HostError(f"The host has no control groups for {', '.join(missing)}. See: hydria doctor")
+        process = amphora.haproxy.process
+        if process is not None and not amphora.grouped:
+            for file in amphora.haproxy.groups:
+                with contextlib.suppress(OSError):
+                    file.write_text(str(process.pid))
+        amphora.grouped = True
+
     def _disconnect(self, namespace: str, instance: Instance) -> None:
         wanted = {f"eth{index}" for index in range(len(instance.interfaces))}
         stale = [link for link in kernel.links(namespace) if link.startswith("eth") and link not in wanted]
@@ -231,7 +267,8 @@ class LinuxHost:
     def _amphora(self, key: str) -> _Amphora:
         if key not in self._amphorae:
             directory = self._directory(key)
-            program = Program(path=self._settings.haproxy, memory_mb=self._settings.memory_mb)
+            required = self._settings.limits == "required"
+            program = Program(path=self._settings.haproxy, memory_mb=self._settings.memory_mb, limits_required=required)
             namespace = self._names.amphora(key)
             haproxy = Haproxy(program, directory, kernel.namespace_path(namespace))
             flows = Flows(namespace, directory, lambda: self._events.add(key))
@@ -242,6 +279,7 @@ class LinuxHost:
             tally = Tally(directory / "counters.json")
             self._amphorae[key] = _Amphora(
                 haproxy=haproxy,
+                jail=Jail(directory, self._settings.syslog, partial(self._events.add, key), partial(self.metrics, key)),
                 flows=flows,
                 guard=Guard(namespace, directory, "eth0"),
                 pings=pings,
@@ -259,13 +297,12 @@ class LinuxHost:
             return None
 
     def _render(self, instance: Instance) -> Rendering:
+        uid, gid = self._accounts.of(instance.amphora_id)
         surroundings = Surroundings(
             directory=str(self._directory(instance.amphora_id)),
-            events=str(self._events.path),
-            metrics=str(self._scrapes.path),
-            syslog=None if self._settings.syslog is None else str(self._settings.syslog),
-            user=self._settings.haproxy_user,
-            group=self._settings.haproxy_group,
+            syslog=self._settings.syslog is not None,
+            uid=uid,
+            gid=gid,
             threads=self._settings.threads,
             max_connections=self._settings.max_connections or _possible_connections(instance.tree),
         )
@@ -274,7 +311,7 @@ class LinuxHost:
     def _memory_bytes(self) -> int:
         """Return what one HAProxy may use of the machine's memory."""
         limit = self._settings.memory_mb
-        return limit * 1024**2 if limit else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return limit * _MEBIBYTE if limit else _machine_bytes()
 
     async def _sweep(self, amphora: _Amphora) -> None:
         """Delete leaving servers as they become free: HAProxy does not say when a last connection ends."""
@@ -287,6 +324,17 @@ class LinuxHost:
 
     def _directory(self, key: str) -> Path:
         return self._run_dir / "amphorae" / key
+
+
+def _machine_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _limits(settings: AgentSettings) -> Limits:
+    """Return what one amphora may use: during a reload it has two HAProxies, and starting one takes some more."""
+    own = settings.memory_mb
+    memory = _machine_bytes() // 2 if own is None else (2 * own + _TO_START) * _MEBIBYTE
+    return Limits(memory_bytes=memory, cpu_weight=settings.cpu_weight, pids=settings.pids)
 
 
 def _counted(tree: Tree) -> set[str]:

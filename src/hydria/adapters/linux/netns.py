@@ -1,6 +1,5 @@
 """Network namespaces by name, kept under /run/netns as `ip netns` keeps them, made without starting a process."""
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -11,13 +10,13 @@ from pathlib import Path
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from hydria.adapters.linux.libc import call, libc
 from hydria.errors import HostError
 
 _DIRECTORY = Path("/run/netns")
 # The namespace of the calling thread: /proc/self would be the main thread's.
 OWN = "/proc/thread-self/ns/net"
 
-_libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
 _MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 0x100000
 _MNT_DETACH = 2
@@ -131,7 +130,7 @@ def ensure_namespace(name: str, sysctls: Mapping[str, str] | None = None) -> boo
             return False
         own = os.open(OWN, os.O_RDONLY)
         try:
-            _call(_libc.unshare, _CLONE_NEWNET)
+            call(libc.unshare, _CLONE_NEWNET)
             try:
                 _furnish({**_SYSCTLS, **(sysctls or {})})
                 _keep(namespace_path(name))
@@ -151,7 +150,7 @@ def remove_namespace(name: str) -> bool:
         if exists(name):
             _empty(name)
             with suppress(FileNotFoundError):
-                _call(_libc.umount2, path.encode(), _MNT_DETACH)
+                call(libc.umount2, path.encode(), _MNT_DETACH)
         Path(path).unlink(missing_ok=True)
     return True
 
@@ -180,7 +179,7 @@ def _keep(path: str) -> None:
     """Mount the calling thread's namespace onto a file, which keeps it: the last step, so that half of one is none."""
     Path(path).touch(mode=0o444)
     try:
-        _call(_libc.mount, OWN.encode(), path.encode(), None, _MS_BIND, None)
+        call(libc.mount, OWN.encode(), path.encode(), None, _MS_BIND, None)
     except OSError:
         Path(path).unlink(missing_ok=True)
         raise
@@ -226,19 +225,13 @@ def _share() -> None:
     """Let processes with mounts of their own (systemd's services) see the namespaces, as `ip netns` does."""
     path = str(_DIRECTORY).encode()
     try:
-        _call(_libc.mount, b"", path, b"none", _MS_SHARED | _MS_REC, None)
+        call(libc.mount, b"", path, b"none", _MS_SHARED | _MS_REC, None)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        _call(_libc.mount, path, path, b"none", _MS_BIND | _MS_REC, None)
-        _call(_libc.mount, b"", path, b"none", _MS_SHARED | _MS_REC, None)
+        call(libc.mount, path, path, b"none", _MS_BIND | _MS_REC, None)
+        call(libc.mount, b"", path, b"none", _MS_SHARED | _MS_REC, None)
 
 
 def _setns(descriptor: int) -> None:
-    _call(_libc.setns, descriptor, _CLONE_NEWNET)
-
-
-def _call(function: "ctypes._NamedFuncPointer", *arguments: object) -> None:
-    if function(*arguments) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+    call(libc.setns, descriptor, _CLONE_NEWNET)

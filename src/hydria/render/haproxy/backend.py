@@ -7,9 +7,17 @@ from hydria.render.haproxy import tls
 from hydria.render.haproxy.checks import check_lines, check_options, without_timing
 from hydria.render.haproxy.headers import header_lines
 from hydria.render.haproxy.logs import health_lines
-from hydria.render.haproxy.parts import PROXY_PROTOCOLS, Section, Server, Surroundings, backend_name, endpoint, mode_of
+from hydria.render.haproxy.parts import (
+    EVENTS,
+    PROXY_PROTOCOLS,
+    Section,
+    Server,
+    Surroundings,
+    backend_name,
+    endpoint,
+    mode_of,
+)
 from hydria.render.haproxy.persistence import cookie_key, persistence_lines
-from hydria.render.quoting import quote
 from hydria.spec import Instance
 
 # A method that may be sent twice without harm (RFC 9110, 9.2.2, without the ones that change something).
@@ -27,7 +35,7 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
         f"backend {backend_name(pool, listener)}",
         f"mode {mode_of(listener, pool)}",
         # State changes only: what traffic would log is below notice.
-        f"log {quote(surroundings.events)} local0 notice",
+        f"log {EVENTS} local0 notice",
         *health_lines(surroundings),
         "option log-health-checks",
         *_balance(pool),

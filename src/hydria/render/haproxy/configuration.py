@@ -6,7 +6,7 @@ from hydria.render.haproxy.acme import PORT, challenge_frontend
 from hydria.render.haproxy.backend import backend
 from hydria.render.haproxy.frontend import frontend
 from hydria.render.haproxy.logs import ring
-from hydria.render.haproxy.parts import Rendering, Section, Server, Surroundings, backend_name
+from hydria.render.haproxy.parts import ROOT, Rendering, Section, Server, Surroundings, backend_name
 from hydria.render.haproxy.persistence import table_keys
 from hydria.render.haproxy.prometheus import metrics_backend
 from hydria.render.quoting import quote
@@ -26,7 +26,7 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
             continue
         sections.append(frontend(instance, listener, surroundings))
         if listener.protocol == "PROMETHEUS":
-            sections.append(metrics_backend(instance, listener, surroundings))
+            sections.append(metrics_backend(listener))
         pools = tree.active_pools_of(listener)
         sections += [backend(instance, listener, pool, surroundings) for pool in pools]
         tables |= {backend_name(pool, listener): keys for pool in pools if (keys := table_keys(pool)) is not None}
@@ -74,11 +74,13 @@ def _global(instance: Instance, surroundings: Surroundings) -> Section:
         "httpclient.ssl.verify none",
         *tls.global_lines(instance.tree, surroundings.directory),
         f"server-state-file {quote(surroundings.directory + '/servers.state')}",
-        f"user {surroundings.user}",
-        f"group {surroundings.group}",
+        # Nothing of the host can be seen from there, nor written to.
+        f"chroot {quote(surroundings.directory + '/' + ROOT)}",
+        f"uid {surroundings.uid}",
+        f"gid {surroundings.gid}",
         f"nbthread {surroundings.threads}",
         f"maxconn {surroundings.max_connections}",
-        # What arrives on the event socket begins with this.
+        # What is forwarded to syslog says so whose it is.
         f"log-tag {instance.amphora_id}",
     ]
 

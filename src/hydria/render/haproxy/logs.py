@@ -11,7 +11,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from hydria.model import Listener
-from hydria.render.haproxy.parts import Section, Surroundings, mode_of
+from hydria.render.haproxy.parts import SYSLOG, Section, Surroundings, mode_of
 from hydria.render.quoting import quote
 
 RING = "traffic"
@@ -39,7 +39,7 @@ def traffic_lines(listener: Listener, surroundings: Surroundings) -> list[str]:
     if mode_of(listener) != "http":
         return [*_targets(surroundings, "info"), f"log-format {quote(_TCP)}"]
     lines = [*_targets(surroundings, "info"), f"log-format {quote(_HTTP)}"]
-    if surroundings.syslog is None:
+    if not surroundings.syslog:
         # A variable that nobody has set yet makes the second condition fail, which is what it should.
         lines.append(f"http-response set-log-level silent if {{ status 200:399 }} !{{ date,sub({_WATCHED}) lt 0 }}")
     return lines
@@ -58,8 +58,8 @@ def health_lines(surroundings: Surroundings) -> list[str]:
 
 def _targets(surroundings: Surroundings, level: str) -> list[str]:
     targets = [f"log ring@{RING} len {_LENGTH} local0 {level}"]
-    if surroundings.syslog is not None:
-        targets.append(f"log {quote(surroundings.syslog)} len {_LENGTH} format rfc5424 local0 {level}")
+    if surroundings.syslog:
+        targets.append(f"log {SYSLOG} len {_LENGTH} format rfc5424 local0 {level}")
     return targets
 
 

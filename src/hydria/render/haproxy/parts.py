@@ -8,23 +8,26 @@ from msgspec import Struct
 from hydria.model import Listener, Pool
 from hydria.render.quoting import quote
 
+# What HAProxy sees as its root, in the amphora's directory.
+ROOT = "root"
+
+# Sockets in there, by the names that HAProxy has for them: the datagram socket that takes state changes, the stream
+# socket that answers scrapes, the datagram socket to which the access log is forwarded.
+EVENTS, METRICS, SYSLOG = "/events.sock", "/metrics.sock", "/syslog.sock"
+
 
 class Surroundings(Struct, frozen=True, kw_only=True):
-    """What the host adds: where HAProxy's files are and what it may use.
+    """What the host adds: where HAProxy's files are, which account it has and what it may use.
 
-    `events` is the datagram socket that takes state changes, `metrics` the stream socket that answers scrapes,
-    `syslog` the datagram socket to which the access log is forwarded, if any; `max_connections` is what one process
-    can hold.
+    `max_connections` is what one process can hold; `syslog` says whether the access log is forwarded.
     """
 
     directory: str
-    events: str
-    metrics: str
-    user: str
-    group: str
+    uid: int
+    gid: int
     threads: int
     max_connections: int
-    syslog: str | None = None
+    syslog: bool = False
 
 
 class Server(Struct, frozen=True, kw_only=True):

@@ -1,9 +1,7 @@
 """A PROMETHEUS listener: `/metrics` on its port, answered by the agent, which adds up over reloads. Pure."""
 
 from hydria.model import Listener
-from hydria.render.haproxy.parts import Section, Surroundings
-from hydria.render.quoting import quote
-from hydria.spec import Instance
+from hydria.render.haproxy.parts import METRICS, Section
 
 # What begins so is in no metric: it is how we serve them, not what a user has.
 INTERNAL = "hydria-metrics:"
@@ -18,13 +16,12 @@ def metrics_lines(listener: Listener) -> list[str]:
     ]
 
 
-def metrics_backend(instance: Instance, listener: Listener, surroundings: Surroundings) -> Section:
-    """Return the section that asks the agent. Whose numbers they are is set here, whatever a client asks for."""
+def metrics_backend(listener: Listener) -> Section:
+    """Return the section that asks the agent, by a socket that is this amphora's alone."""
     return [
         f"backend {INTERNAL}{listener.id}",
         "mode http",
         f"timeout connect {listener.timeout_member_connect}",
         f"timeout server {listener.timeout_member_data}",
-        f"http-request set-uri /{instance.amphora_id}",
-        f"server agent {quote('unix@' + surroundings.metrics)}",
+        f"server agent unix@{METRICS}",
     ]

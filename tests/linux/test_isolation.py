@@ -1,0 +1,275 @@
+"""One amphora that is taken over can neither end, stop, read nor starve another."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from haproxies import Load, Web, get
+from intruder import account, intrude
+from machines import VIP, Machine, eventually
+from msgspec import structs
+
+from hydria.adapters.linux.accounts import Accounts
+from hydria.adapters.linux.cgroups import CONTROLLERS, Cgroups, Limits
+from hydria.errors import HostError
+from hydria.settings import AgentSettings
+from hydria.spec import Instance
+from support.trees import AMPHORA, instance, key, listener, load_balancer, member, pool
+
+OTHER, OTHER_VIP = "bbbbbbbb-0000-4000-8000-000000000002", "10.0.0.20"
+TREE = (
+    listener(),
+    listener(2, protocol="PROMETHEUS", protocol_port=8088, default_pool_id=None),
+    pool(),
+    member(1),
+)
+
+
+def _other(generation: int = 1) -> Instance:
+    made = instance(
+        structs.replace(TREE[0], id=key("1", 7)),
+        *TREE[2:],
+        root=load_balancer(vip_address=OTHER_VIP),
+        generation=generation,
+    )
+    leg = structs.replace(made.interfaces[0], port_id=key("d", 9), mac="fa:16:3e:00:00:09")
+    return structs.replace(made, amphora_id=OTHER, interfaces=(leg,))
+
+
+@pytest.fixture
+async def two(machine: Machine, web: list[Web]) -> AsyncIterator[Machine]:
+    """A machine with two amphorae."""
+    await machine.restart(memory_mb=32, pids=40)
+    await machine.host.serve(instance(*TREE))
+    await machine.host.serve(_other())
+    yield machine
+    await machine.host.withdraw(OTHER)
+
+
+def _pid(machine: Machine, amphora_id: str) -> int:
+    return int((machine.directory / "run/amphorae" / amphora_id / "haproxy.pid").read_text())
+
+
+def _status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _other_serves(machine: Machine, pid: int) -> None:
+    assert (_pid(machine, OTHER), _status(pid)["State"][0]) in ((pid, "S"), (pid, "R"))
+    assert get(machine.client, OTHER_VIP) == (200, "you hit: web1\n")
+
+
+async def test_each_runs_as_an_account_of_its_own_in_an_empty_root(two: Machine) -> None:
+    found = [_status(_pid(two, each)) for each in (AMPHORA, OTHER)]
+    own = [set(status["Uid"].split()) | set(status["Gid"].split()) for status in found]
+    assert own == [{str(account(two, AMPHORA))}, {str(account(two, OTHER))}]
+    assert own[0] != own[1]
+    for status in found:
+        assert (status["Groups"], int(status["CapEff"], 16), int(status["CapPrm"], 16)) == ("", 0, 0)
+        assert status["NoNewPrivs"] == "1"
+    root = two.amphora_files / "root"
+    assert os.readlink(f"/proc/{two.pid}/root") == str(root)
+    assert sorted(each.name for each in root.iterdir()) == ["events.sock", "metrics.sock"]
+    code = (
+        'told = [why(os.open, "/new", os.O_CREAT | os.O_WRONLY), why(os.listdir, "/"), why(libc.unshare, 0x10000000)]'
+    )
+    assert intrude(two, AMPHORA, code) == ["EACCES", "EACCES", "-1"]
+
+
+async def test_one_cannot_signal_another(two: Machine) -> None:
+    pid = _pid(two, OTHER)
+    code = (
+        'told = [why(os.kill, given["pid"], number) for number in (0, signal.SIGSTOP, signal.SIGUSR1, signal.SIGKILL)]'
+    )
+    assert intrude(two, AMPHORA, code, pid=pid) == ["EPERM"] * 4
+    _other_serves(two, pid)
+
+
+async def test_one_cannot_read_anothers_files_memory_numbers_or_names(two: Machine) -> None:
+    other, pid = two.directory / "run/amphorae" / OTHER, _pid(two, OTHER)
+    paths = [
+        *(other, other.parent, other.parent.parent, other / "haproxy.cfg", other / "account"),
+        *(Path(f"/proc/{pid}/{name}") for name in ("mem", "environ", "maps")),
+    ]
+    code = """
+def connected(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+told = [why(os.open, path, os.O_RDONLY) for path in given["paths"]]
+told += [why(connected, path) for path in given["sockets"]]
+"""
+    sockets = [str(other / name) for name in ("root/metrics.sock", "root/events.sock", "haproxy.sock")]
+    told = intrude(two, AMPHORA, code, jailed=False, paths=[str(each) for each in paths], sockets=sockets)
+    assert set(told) == {"EACCES"}
+
+
+async def test_what_one_asks_the_agent_is_answered_with_its_own_numbers(two: Machine) -> None:
+    code = """
+with socket.socket(socket.AF_UNIX) as client:
+    client.connect("/metrics.sock")
+    client.sendall(f"GET /{given['other']} HTTP/1.1\\r\\n\\r\\n".encode())
+    told = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+"""
+    told = await asyncio.to_thread(intrude, two, AMPHORA, code, other=OTHER)
+    assert key("1", 1) in told
+    assert key("1", 7) not in told
+
+
+async def test_one_cannot_use_up_the_agents_descriptors(two: Machine) -> None:
+    code = """
+held = []
+for _ in range(200):
+    held.append(socket.socket(socket.AF_UNIX))
+    held[-1].connect("/metrics.sock")
+time.sleep(1)
+told = 0
+for each in held:
+    each.setblocking(False)
+    told += why(each.recv, 1) == "EAGAIN"
+"""
+    assert await asyncio.to_thread(intrude, two, AMPHORA, code) <= 8
+
+
+async def test_one_that_takes_memory_ends_itself_only(two: Machine) -> None:
+    if "memory" in Cgroups(two.names.prefix).missing():
+        pytest.skip("this machine has no control groups for memory")
+    pid = _pid(two, OTHER)
+    with pytest.raises(subprocess.CalledProcessError) as ended:
+        intrude(two, AMPHORA, "told = len(b'x' * 2**29)")
+    assert ended.value.returncode == -9
+    _other_serves(two, pid)
+    await two.host.serve(instance(*TREE, generation=2))
+    assert two.get() == "web1"
+
+
+async def test_one_that_forks_without_end_is_bounded_and_ends_with_its_amphora(two: Machine) -> None:
+    if "pids" in Cgroups(two.names.prefix).missing():
+        pytest.skip("this machine has no control groups for processes")
+    pid = _pid(two, OTHER)
+    code = """
+told = 0
+try:
+    while told < 500:
+        if os.fork() == 0:
+            os.close(1)
+            time.sleep(600)
+            os._exit(0)
+        told += 1
+except OSError:
+    pass
+"""
+    assert 10 < intrude(two, AMPHORA, code) < 40
+    _other_serves(two, pid)
+    own = account(two, AMPHORA)
+    await two.host.withdraw(AMPHORA)
+    assert own not in _accounts_of_processes()
+    _other_serves(two, pid)
+
+
+def _accounts_of_processes() -> set[int]:
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, KeyError):
+            found.add(int(_status(int(process.name))["Uid"].split()[0]))
+    return found
+
+
+async def test_what_ran_as_the_common_account_is_moved_over_without_a_loss(machine: Machine, web: list[Web]) -> None:
+    await machine.restart(haproxy_user="haproxy", limits="off")
+    await machine.host.serve(instance(*TREE))
+    before = machine.pid
+    with Load(machine.client, VIP) as load:
+        await machine.restart(haproxy_user=None, limits="auto")
+        await machine.host.serve(instance(*TREE))
+        assert machine.pid != before
+        answered = load.answers
+        await eventually(lambda: _true(load.answers >= answered + 20 or bool(load.failures)))
+    assert load.failures == []
+    assert _status(machine.pid)["Uid"].split()[0] == str(account(machine, AMPHORA))
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+async def test_its_processes_are_in_its_groups_which_go_with_it(machine: Machine, web: list[Web]) -> None:
+    groups = Cgroups(machine.names.prefix)
+    await machine.host.serve(instance(*TREE))
+    for controller in groups.controllers:
+        file = controller.mount / machine.names.prefix / AMPHORA / "cgroup.procs"
+        assert str(machine.pid) in file.read_text().split()
+    await machine.host.withdraw(AMPHORA)
+    assert groups.amphorae() == set()
+
+
+async def test_what_was_started_without_limits_joins_its_groups_later(machine: Machine, web: list[Web]) -> None:
+    await machine.restart(limits="off")
+    await machine.host.serve(instance(*TREE))
+    pid = machine.pid
+    await machine.restart(limits="auto")
+    await machine.host.serve(instance(*TREE))
+    assert machine.pid == pid
+    for controller in Cgroups(machine.names.prefix).controllers:
+        file = controller.mount / machine.names.prefix / AMPHORA / "cgroup.procs"
+        assert str(pid) in file.read_text().split()
+
+
+async def test_a_syslog_that_is_started_again_is_found(machine: Machine, web: list[Web]) -> None:
+    path = machine.directory / "syslog"
+    for generation in (1, 2):
+        path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+            syslog.bind(str(path))
+            path.chmod(0o666)
+            syslog.settimeout(20)
+            if generation == 1:
+                await machine.restart(syslog=path)
+                await machine.host.serve(instance(*TREE))
+            await machine.host.observe(AMPHORA)
+            machine.get()
+            assert "status=200" in (await asyncio.to_thread(syslog.recv, 4096)).decode()
+
+
+def test_a_machine_without_control_groups_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").write_text("30 1 0:26 / / rw - tmpfs tmpfs rw\n")
+    groups = Cgroups("hydria", tmp_path / "mountinfo")
+    assert groups.missing() == list(CONTROLLERS)
+    assert groups.ensure(AMPHORA, Limits(memory_bytes=1, cpu_weight=100, pids=1)) == []
+
+
+def test_version_2_is_used_where_it_has_the_controller(tmp_path: Path) -> None:
+    unified, memory = tmp_path / "unified", tmp_path / "memory"
+    for mount in (unified, memory):
+        mount.mkdir()
+    (unified / "cgroup.controllers").write_text("cpu pids\n")
+    lines = [
+        f"31 1 0:27 / {memory} rw - cgroup cgroup rw,memory",
+        f"32 1 0:28 / {memory} rw - cgroup cgroup rw,pids",
+        f"33 1 0:29 / {unified} rw - cgroup2 cgroup2 rw",
+    ]
+    (tmp_path / "mountinfo").write_text("\n".join(lines))
+    found = Cgroups("hydria", tmp_path / "mountinfo").controllers
+    assert [(each.name, each.version) for each in found] == [("memory", 1), ("cpu", 2), ("pids", 2)]
+
+
+def test_no_two_amphorae_get_one_account_and_a_restart_knows_them(tmp_path: Path) -> None:
+    settings = AgentSettings(first_uid=50_000, uids=3)
+    ids = [f"amphora-{number}" for number in range(4)]
+    accounts = Accounts(settings, tmp_path)
+    for each in ids[:3]:
+        (tmp_path / each).mkdir()
+        accounts.keep(each)
+    given = [accounts.of(each) for each in ids[:3]]
+    assert sorted(given) == [(number, number) for number in (50_000, 50_001, 50_002)]
+    with pytest.raises(HostError, match=r"agent\.uids"):
+        accounts.of(ids[3])
+    again = Accounts(settings, tmp_path)
+    assert [again.of(each) for each in ids[:3]] == given
+    again.forget(ids[1])
+    assert again.of(ids[3]) == given[1]
