@@ -1,10 +1,4 @@
-"""Who may see and change what: every handler comes to its resource through here, and so does every generation."""
-
-from functools import cache
-from typing import Any
-
-from sqlalchemy import bindparam, update
-from sqlalchemy.sql.dml import ReturningUpdate
+"""Check who may see and change what: every handler loads its resource through here."""
 
 from hydria.api.kinds import LOAD_BALANCER, Kind
 from hydria.api.quotas import Quotas
@@ -13,7 +7,8 @@ from hydria.errors import Conflict, Invalid, NotFound
 from hydria.http.operation import Call, denied
 from hydria.model import Child, LoadBalancer
 from hydria.model.status import Progress, provisioning_status
-from hydria.store import Milestone, Transaction, columns
+from hydria.store import Transaction
+from hydria.store.generations import bump
 from hydria.store.tables import rows_of
 
 
@@ -86,12 +81,7 @@ class Changes:
             raise immutable(seen.kind.title, seen.resource.id)
         if seen.progress.deleted_in is not None or (self._strict and _pending(seen.progress)):
             raise immutable("Load Balancer", seen.load_balancer_id) if below else _not_now(seen)
-        transaction.hint("instances")
-        told = {"key": seen.load_balancer_id} | ({} if ending is None else {"now": ending})
-        counted = transaction.execute(_counting(ending=ending is not None), told)
-        begun = rows_of(LoadBalancer).load(counted.one())
-        transaction.milestones.append(Milestone(load_balancer_id=begun.id, generation=begun.generation, served=False))
-        return begun
+        return bump(transaction, seen.load_balancer_id, deleted_at=ending)
 
     def end(self, transaction: Transaction, seen: Seen, now: str) -> LoadBalancer:
         """Ask what `seen` is to go, and return its load balancer as it is now. Raises Conflict as `begin` does."""
@@ -109,16 +99,6 @@ class Changes:
         if going and self._strict:
             raise _not_now(seen)
         return going
-
-
-@cache
-def _counting(*, ending: bool) -> ReturningUpdate[Any]:
-    """Count one more change of a load balancer, which may be that it is to go."""
-    table, c = rows_of(LoadBalancer).table, columns(LoadBalancer)
-    counted = update(table).where(c.id == bindparam("key")).values(generation=c.generation + 1)
-    if ending:
-        counted = counted.values(deleted_in=c.generation + 1, updated_at=bindparam("now"))
-    return counted.returning(table)
 
 
 def _pending(progress: Progress) -> bool:

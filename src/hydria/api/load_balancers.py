@@ -28,7 +28,7 @@ from hydria.model.faults import unfit
 from hydria.model.load_balancer import AdditionalVip, LoadBalancerUpdate
 from hydria.model.status import Progress
 from hydria.ports import Device, Networking, Port
-from hydria.store import Milestone, Transaction, columns
+from hydria.store import Transaction, columns, generations
 from hydria.store.resources import Amphora
 
 
@@ -81,11 +81,7 @@ class LoadBalancers(ResourceApi):
         planting.put_down()
         placed = self._placed(call, networking, key, project, place)
         load_balancer = structs.replace(placed, provider=offer.provider)
-        call.transaction.insert(load_balancer)
-        call.transaction.hint("instances")
-        call.transaction.milestones.append(
-            Milestone(load_balancer_id=key, generation=load_balancer.generation, served=False)
-        )
+        generations.begin(call.transaction, load_balancer)
         return Seen(
             kind=KIND,
             resource=load_balancer,

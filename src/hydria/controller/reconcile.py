@@ -8,13 +8,14 @@ from typing import Any
 
 import structlog
 from msgspec import structs
-from sqlalchemy import CompoundSelect, and_, bindparam, not_, or_, select, union, update
+from sqlalchemy import CompoundSelect, and_, bindparam, not_, or_, select, union
 
 from hydria.controller.legs import release
 from hydria.controller.placement import Placement, heard_since
 from hydria.model import LoadBalancer
 from hydria.ports import Networking
 from hydria.store import Milestone, Transaction, columns
+from hydria.store.generations import bump_where
 from hydria.store.resources import CHILDREN, Amphora, Health, KnownHost, Traffic, tree
 from hydria.store.tables import rows_of
 
@@ -54,10 +55,7 @@ class Reconciler:
         lb, amphora = columns(LoadBalancer), columns(Amphora)
         users = select(amphora.load_balancer_id).where(amphora.id.in_([port.device_id for port in ports]))
         touched = lb.vip_port_id.in_([port.id for port in ports]) | lb.id.in_(users)
-        table = rows_of(LoadBalancer).table
-        counted = update(table).where(touched, lb.deleted_in.is_(None)).values(generation=lb.generation + 1)
-        if transaction.execute(counted).rowcount:
-            transaction.hint("instances")
+        bump_where(transaction, touched)
         networking.forget_altered_ports()
 
     def reconcile(self, transaction: Transaction, keys: Sequence[str], now: datetime) -> None:

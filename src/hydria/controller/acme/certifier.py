@@ -19,7 +19,7 @@ from hydria.model.base import stamp
 from hydria.ports import CertificateAuthority, Clock, Vault
 from hydria.store import Database, Transaction, columns
 from hydria.store.certificates import AcmeOrder
-from hydria.store.tables import rows_of
+from hydria.store.generations import bump_where
 
 log = structlog.get_logger(__name__)
 
@@ -206,17 +206,7 @@ def _write(transaction: Transaction, order: AcmeOrder) -> bool:
 def _serve_anew(transaction: Transaction, order: AcmeOrder) -> Mapping[str, int]:
     """Have what refers to an order served anew: a generation more, as after any change."""
     answering = wanted(transaction).get(Wanted(order.project_id, order.reference), set())
-    c = columns(LoadBalancer)
-    statement = (
-        rows_of(LoadBalancer)
-        .table.update()
-        .where(c.id.in_(answering), c.deleted_in.is_(None))
-        .values(generation=c.generation + 1)
-        .returning(c.id, c.generation)
-    )
-    rows = transaction.execute(statement).mappings().all()
-    transaction.hint("instances")
-    return {row["id"]: row["generation"] for row in rows}
+    return bump_where(transaction, columns(LoadBalancer).id.in_(answering))
 
 
 def _late(transaction: Transaction, generations: Mapping[str, int]) -> list[LoadBalancer]:

@@ -1,0 +1,71 @@
+"""A generation has one writer: whatever changes a load balancer wakes its hosts and counts in the metrics."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from hydria.model import LoadBalancer
+from hydria.store import Database, Milestone, Transaction, columns, generations, metadata
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url, synchronous="off")
+    metadata.create_all(made.engine)
+    yield made
+    made.close()
+
+
+def load_balancer(key: str, **values: Any) -> LoadBalancer:
+    given: dict[str, Any] = {
+        "vip_address": "10.0.0.1",
+        "vip_network_id": "n",
+        "vip_subnet_id": "s",
+        "vip_port_id": f"p-{key}",
+    }
+    return LoadBalancer(id=key, project_id="red", created_at="2026-01-01T00:00:00", **given, **values)
+
+
+def changed(database: Database, work: Callable[[Transaction], object]) -> tuple[set[str], list[tuple[str, int, bool]]]:
+    """Return the topics that a transaction hinted, and its milestones."""
+    topics: set[str] = set()
+    milestones: list[Milestone] = []
+    database.subscribe(topics.update)
+    database.watch(milestones.extend)
+    database.transact(work)
+    return topics, [(each.load_balancer_id, each.generation, each.served) for each in milestones]
+
+
+def test_the_first_generation_is_announced(database: Database) -> None:
+    said = changed(database, lambda transaction: generations.begin(transaction, load_balancer("a")))
+    assert said == ({"instances"}, [("a", 1, False)])
+
+
+def test_one_change_of_one_load_balancer(database: Database) -> None:
+    database.transact(lambda transaction: transaction.insert(load_balancer("a"), load_balancer("b")))
+    said = changed(database, lambda transaction: generations.bump(transaction, "a"))
+    assert said == ({"instances"}, [("a", 2, False)])
+    found = database.read(lambda transaction: transaction.find(LoadBalancer))
+    assert {each.id: (each.generation, each.deleted_in) for each in found} == {"a": (2, None), "b": (1, None)}
+
+
+def test_a_deletion_is_the_change_of_its_generation(database: Database) -> None:
+    database.transact(lambda transaction: transaction.insert(load_balancer("a")))
+    said = changed(database, lambda transaction: generations.bump(transaction, "a", deleted_at="2026-01-02T00:00:00"))
+    assert said == ({"instances"}, [("a", 2, False)])
+    (found,) = database.read(lambda transaction: transaction.find(LoadBalancer))
+    assert (found.generation, found.deleted_in, found.updated_at) == (2, 2, "2026-01-02T00:00:00")
+
+
+def test_a_change_of_many_leaves_out_those_that_are_to_go(database: Database) -> None:
+    rows = [load_balancer("a"), load_balancer("b", generation=5), load_balancer("c", generation=3, deleted_in=3)]
+    database.transact(lambda transaction: transaction.insert(*rows))
+    which = columns(LoadBalancer).id.in_(["b", "c"])
+    assert database.transact(lambda transaction: generations.bump_where(transaction, which)) == {"b": 6}
+    assert changed(database, lambda tx: generations.bump_where(tx, which)) == ({"instances"}, [("b", 7, False)])
+
+
+def test_a_change_of_none_wakes_nobody(database: Database) -> None:
+    which = columns(LoadBalancer).id == "nothing"
+    assert changed(database, lambda tx: generations.bump_where(tx, which)) == (set(), [])
