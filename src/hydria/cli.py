@@ -225,6 +225,19 @@ def show_logs(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+@app.command()
+def orphan(
+    action: Annotated[str, typer.Argument(metavar="list|adopt|remove")] = "list",
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Show what hosts serve and the server does not know, adopt it into the database, or remove it from its host."""
+    from hydria.compose.orphans import perform  # noqa: PLC0415
+
+    for line in perform(_settings(), action, ids or [], everything=everything):
+        _console.print(line, soft_wrap=True, markup=False)
+
+
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the database to this version's schema."""

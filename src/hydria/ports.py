@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from hydria.model.references import Purpose
 from hydria.model.status import ServerState
-from hydria.spec import Counters, GuardRule, Instance, Interface, Topology
+from hydria.spec import Counters, GuardRule, Instance, Interface, Network, Router, Topology
 
 
 class Clock(Protocol):
@@ -55,8 +55,16 @@ class Host(Protocol):
         """
         ...
 
+    async def inventory(self) -> Mapping[str, Instance | None]:
+        """Return everything that is here by amphora id, served or not: whole, without secrets; None if forgotten."""
+        ...
+
     async def wire(self, topology: Topology) -> None:
-        """Make networks and routers as told and remove all others. Raises HostError."""
+        """Make networks and routers as told and remove what is named in `removed`. Raises HostError."""
+        ...
+
+    async def wired(self) -> Topology | None:
+        """Return the topology that `wire` was given last, before a restart too; None before the first."""
         ...
 
     async def serve(self, instance: Instance) -> None:
@@ -183,6 +191,20 @@ class Networking(Protocol):
         """Return what security groups let in, in a fixed order."""
         ...
 
+    def restore_port(
+        self,
+        interface: Interface,
+        subnet_ids: Sequence[str],
+        owner: tuple[str, str],
+        device: Device,
+        security_group_ids: Sequence[str],
+    ) -> None:
+        """Make a port, its network and its subnets again as a host has them; `owner` is project id and port name.
+
+        What is there is left alone. Raises Conflict or Invalid.
+        """
+        ...
+
     def refuses_vip(self, network_id: str) -> str | None:
         """Say why a VIP on this network cannot work and what to do, or return None."""
         ...
@@ -202,8 +224,8 @@ class Secrets(Protocol):
 class Topologies(Protocol):
     """Where the networks and routers that a host must have come from, bound to one transaction."""
 
-    def generation(self) -> int:
-        """Return the number of changes so far."""
+    def version(self) -> tuple[int, int]:
+        """Return the number of changes so far, and the random number of the newest."""
         ...
 
     def topology(self) -> Topology:
@@ -212,6 +234,18 @@ class Topologies(Protocol):
 
     def tell(self, down: Mapping[str, str]) -> None:
         """Write down why the host could not make these networks, by id; all others are well."""
+        ...
+
+    def adopt(self, wire: Network | Router) -> list[str]:
+        """Make the rows of a network, of a router or of a router's missing parts; returns what could not be made."""
+        ...
+
+    def remove_unknown(self, ids: Sequence[str]) -> None:
+        """Have hosts remove networks, routers and their parts, of which no row is left."""
+        ...
+
+    def forget_removed(self, generation: int) -> None:
+        """Forget the names of what was removed up to a generation: every host has made that one."""
         ...
 
 

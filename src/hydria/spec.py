@@ -111,11 +111,13 @@ class Report(Struct, frozen=True, kw_only=True):
     """What a host says of one amphora.
 
     `generation` is what it serves now (0: nothing yet), `reason` why it does not serve generation `attempted`.
+    `change_id` is the load balancer's of that generation, None where the agent does not say it.
     `operating` is by resource id, `counters` by listener id; both are complete, not differences.
     """
 
     amphora_id: str
     generation: int
+    change_id: int | None = None
     attempted: int = 0
     reason: str | None = None
     operating: dict[str, OperatingStatus] = {}
@@ -141,6 +143,7 @@ class FloatingIp(Struct, frozen=True, kw_only=True):
 
     floating_ip: str
     fixed_ip: str
+    id: str = ""
 
 
 class Router(Struct, frozen=True, kw_only=True):
@@ -155,9 +158,16 @@ class Router(Struct, frozen=True, kw_only=True):
 
 
 class Topology(Struct, frozen=True, kw_only=True):
-    """Every network and router that a host must have. `generation` counts changes of any of it."""
+    """Every network and router that a host must have. `generation` counts changes of any of it.
+
+    `change_id` is a random number of the newest change, which differs where a restored database counts anew.
+    `removed` are the ids of networks, routers, their ports and floating IPs that were deleted or switched off. Only
+    these a host removes; what is named nowhere stays.
+    """
 
     generation: int
+    change_id: int = 0
+    removed: tuple[str, ...] = ()
     networks: tuple[Network, ...] = ()
     routers: tuple[Router, ...] = ()
 
@@ -165,21 +175,39 @@ class Topology(Struct, frozen=True, kw_only=True):
 class Holding(Struct, frozen=True, kw_only=True):
     """What an agent says it has when it polls: generations by amphora id (the newest that it was told, not served).
 
+    `host` is the host's id, which stays the same when it is renamed; `name` is what people call it. An agent from
+    before hosts had ids sends its name as `host` and no `name`.
+    `change_ids` are the load balancers' of these generations: after a database was restored from a backup, equal
+    generations may be different changes. None where the agent does not say them.
     `withdrawing` are the amphorae that it is busy removing and need not be told of again.
     """
 
     host: str
+    name: str = ""
     amphorae: dict[str, int] = {}
+    change_ids: dict[str, int] | None = None
     withdrawing: tuple[str, ...] = ()
     topology: int = 0
+    topology_change: int | None = None
+
+
+class Description(Struct, frozen=True, kw_only=True):
+    """An amphora that the server does not know, as its host remembers it: without secrets, None where it does not."""
+
+    amphora_id: str
+    instance: Instance | None
 
 
 class Orders(Struct, frozen=True, kw_only=True):
-    """The answer to a poll: what differs from the holding. An empty one means that the wait ran out."""
+    """The answer to a poll: what differs from the holding. An empty one means that the wait ran out.
+
+    `describe` are amphorae that the server does not know: it asks what they are, and they serve on.
+    """
 
     serve: tuple[Instance, ...] = ()
     withdraw: tuple[str, ...] = ()
     topology: Topology | None = None
+    describe: tuple[str, ...] = ()
 
 
 class Reports(Struct, frozen=True, kw_only=True):
@@ -190,6 +218,12 @@ class Reports(Struct, frozen=True, kw_only=True):
     withdrawn: tuple[str, ...] = ()
     # The newest topology that was tried, and why it could not be made, or None when it could.
     topology: int = 0
+    topology_change: int | None = None
     topology_reason: str | None = None
     # Why of each network that could not be made, by id; None where there is nothing new to say.
     networks_down: dict[str, str] | None = None
+    # Amphorae that the server asked to describe, beside all that the host holds (empty without them).
+    described: tuple[Description, ...] = ()
+    held: tuple[str, ...] = ()
+    # Networks, routers and parts of routers that no topology names; None where there is nothing new to say.
+    unknown: Topology | None = None

@@ -151,6 +151,6 @@ def test_ports() -> None:
 
 def test_topologies() -> None:
     topologies = MemoryTopologies()
-    assert (topologies.generation(), topologies.topology()) == (0, Topology(generation=0))
+    assert (topologies.version(), topologies.topology()) == ((0, 0), Topology(generation=0))
     topologies.change(networks=(Network(id="n"),))
     assert topologies.topology() == Topology(generation=1, networks=(Network(id="n"),))

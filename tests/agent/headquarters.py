@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from hydria.adapters.memory import MemoryHost
-from hydria.agent import Agent, LinkError
+from hydria.agent import Agent, Identity, LinkError
 from hydria.ports import Observation
 from hydria.spec import Holding, Instance, Orders, Report, Reports, Topology
 
@@ -125,7 +125,7 @@ class SlowHost(MemoryHost):
 @asynccontextmanager
 async def working(host: MemoryHost, server: Headquarters, *, look_seconds: float = 15.0) -> AsyncIterator[Agent]:
     """Let an agent work; at the end it is cut off as a killed one is."""
-    agent = Agent("host-1", host, server)
+    agent = Agent(Identity(id="host-1", name="one"), host, server)
     agent.look_seconds = look_seconds
     task = asyncio.create_task(agent.run(asyncio.Event()))
     try:

@@ -153,7 +153,7 @@ async def test_one_that_does_not_go(cloud: Cloud, api: Api, admin: Api, worker: 
     await fail_over(admin, lb)
     orders = worker.fetch()
     stuck = Report(amphora_id=before.id, generation=1, attempted=1, reason="it does not end")
-    cloud.database.transact(lambda tx: cloud.reporter.take(tx, stuck, cloud.clock.now()))
+    cloud.database.transact(lambda tx: cloud.reporter.take(tx, "host-1", stuck, cloud.clock.now()))
     assert await status(api, lb) == "ERROR"
     worker.serve(orders)
     worker.step()

@@ -9,8 +9,7 @@ import pytest
 
 from compare.inside import InsideHydria
 from hydria.compose.clock import SystemClock
-from hydria.compose.noop import NoopNetworking, NoopPlane, NoopSecrets
-from hydria.controller.orders import Quartermaster
+from hydria.compose.noop import NoopNetworking, NoopPlane
 from hydria.controller.reconcile import Reconciler
 from hydria.errors import HostError
 from hydria.homecloud import network
@@ -124,8 +123,7 @@ def test_a_database_with_real_hosts_is_refused(hydria: InsideHydria) -> None:
     def networking_of(transaction: Transaction) -> Networking:
         return network.HomeNetworking(transaction, clock.now())
 
-    quartermaster = Quartermaster(networking_of, network.HomeTopologies, lambda _: NoopSecrets())
-    plane = NoopPlane(hydria.database, clock, Reconciler(networking_of), quartermaster)
+    plane = NoopPlane(hydria.database, clock, Reconciler(networking_of))
     with pytest.raises(HostError, match="host real"):
         plane.start()
     hydria.database.transact(lambda transaction: transaction.delete(Amphora, columns(Amphora).host == "real"))

@@ -75,11 +75,45 @@ async def test_what_is_no_message(cloud: Cloud, raw: bytes) -> None:
         assert answer.status_code == 400
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'"generation": 1180591620717411303424',
+        b'"generation": -7',
+        b'"generation": 1, "attempted": -1',
+        b'"generation": 1, "operating": {"x": "FUNNY"}',
+        b'"generation": 1, "counters": {"x": {"bytes_in": -5}}',
+        b'"generation": 1, "counters": {"x": {"bytes_out": 9223372036854775808}}',
+        b'"generation": "1"',
+    ],
+)
+async def test_a_bad_report_is_refused_and_harms_no_other(cloud: Cloud, api: Api, bad: bytes) -> None:
+    cloud.exchange.poll_seconds = 0.05
+    lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
+    await poll(cloud)
+    cloud.controller.work()
+    (instance,) = (await poll(cloud)).serve
+    key = instance.amphora_id.encode()
+    good = b'{"amphora_id": "%s", "generation": 1}' % key
+    body = b'{"host": "host-1", "reports": [{"amphora_id": "%s", %s}, %s]}' % (key, bad, good)
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    answer = await cloud.http.post("/agent/v1/report", content=body, headers=headers)
+    assert (answer.status_code, answer.text[:8]) == (400, "Report 0")
+    assert (await api.show("loadbalancer", lb["id"]))["provisioning_status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "a\nb", "h" * 256])
+async def test_a_host_of_no_good_name_is_refused(cloud: Cloud, name: str) -> None:
+    for verb, message in (("poll", Holding(host=name)), ("report", Reports(host=name))):
+        assert (await call(cloud, verb, message))[0] == 400
+    assert cloud.database.read(lambda tx: tx.find(KnownHost)) == []
+
+
 async def test_a_poll_without_work_ends(cloud: Cloud) -> None:
     cloud.exchange.poll_seconds = 0.05
     assert await poll(cloud) == Orders()
     (host,) = cloud.database.read(lambda tx: tx.find(KnownHost))
-    assert host == KnownHost(name="host-1", seen_at=int(cloud.clock.now().timestamp()))
+    assert host == KnownHost(id="host-1", name="host-1", seen_at=int(cloud.clock.now().timestamp()))
 
 
 async def test_life_over_http(cloud: Cloud, api: Api, controller: Controller) -> None:

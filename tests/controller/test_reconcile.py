@@ -7,6 +7,7 @@ import pytest
 from msgspec import structs
 
 from hydria.errors import Conflict
+from hydria.model import LoadBalancer
 from hydria.spec import Counters, Orders, Report
 from hydria.store import columns
 from hydria.store.resources import Amphora, Health, KnownHost, Traffic
@@ -127,11 +128,72 @@ async def test_what_holds_the_newest_is_left_alone(cloud: Cloud, api: Api, worke
     assert worker.fetch() == Orders()
 
 
-async def test_what_nobody_knows_is_withdrawn(worker: Worker) -> None:
+async def test_an_unknown_amphora_is_not_withdrawn(worker: Worker) -> None:
     worker.holding = structs.replace(worker.holding, amphorae={"stranger": 3})
-    assert worker.fetch().withdraw == ("stranger",)
-    worker.holding = structs.replace(worker.holding, amphorae={"stranger": 3}, withdrawing=("stranger",))
+    assert worker.fetch().withdraw == ()
+
+
+async def test_a_renamed_host_keeps_its_amphorae(cloud: Cloud, api: Api, worker: Worker) -> None:
+    await make(cloud, api)
+    worker.step()
+    (key,) = worker.serving
+    worker.holding = structs.replace(worker.holding, name="renamed")
     assert worker.fetch() == Orders()
+    assert [(each.id, each.host) for each in amphorae(cloud)] == [(key, "host-1")]
+
+
+async def test_an_upgraded_agent_takes_over_what_its_host_had_by_name(cloud: Cloud, api: Api, worker: Worker) -> None:
+    await make(cloud, api)
+    worker.step()
+    (key,) = worker.serving
+    worker.holding = structs.replace(worker.holding, host="an-id", name="host-1")
+    assert worker.fetch() == Orders()
+    assert [(each.id, each.host) for each in amphorae(cloud)] == [(key, "an-id")]
+    assert [each.id for each in cloud.database.read(lambda tx: tx.find(KnownHost))] == ["an-id"]
+
+
+async def test_a_host_that_is_upgraded_and_renamed_at_once_is_known_by_what_it_holds(
+    cloud: Cloud, api: Api, worker: Worker
+) -> None:
+    await make(cloud, api)
+    worker.step()
+    (key,) = worker.serving
+    worker.holding = structs.replace(worker.holding, host="an-id", name="another")
+    assert worker.fetch() == Orders()
+    assert [(each.id, each.host) for each in amphorae(cloud)] == [(key, "an-id")]
+
+
+async def test_a_host_with_an_identity_is_not_taken_over_by_name(cloud: Cloud, api: Api, worker: Worker) -> None:
+    worker.holding = structs.replace(worker.holding, host="an-id", name="host-1")
+    worker.announce()
+    other = Worker(cloud, "other-id")
+    other.holding = structs.replace(other.holding, name="host-1")
+    other.announce()
+    assert {each.id for each in cloud.database.read(lambda tx: tx.find(KnownHost))} >= {"an-id", "other-id"}
+
+
+async def test_after_a_restored_backup_the_host_follows_the_server_again(
+    cloud: Cloud, api: Api, worker: Worker
+) -> None:
+    """The host holds generation 3 of a history of which the database knows only generation 1."""
+    lb = await make(cloud, api)
+    worker.step()
+    (key,) = worker.serving
+    of_backup = cloud.database.read(lambda tx: tx.find(LoadBalancer))[0]
+    for name in ("x", "y"):
+        await api.change("loadbalancer", lb["id"], name=name)
+    worker.step()
+    worker.holding = structs.replace(worker.holding, change_ids={key: worker.serving[key].tree.load_balancer.change_id})
+    cloud.database.transact(lambda tx: tx.update(of_backup))
+    for name in ("a", "b"):
+        await api.change("loadbalancer", lb["id"], name=name)
+    # What the host says of the other generation 3 is not taken for this one.
+    worker.report(key)
+    assert await status(api, lb) == "PENDING_UPDATE"
+    (instance,) = worker.fetch().serve
+    assert (instance.generation, instance.tree.load_balancer.name) == (3, "b")
+    worker.serve(Orders(serve=(instance,)))
+    assert await status(api, lb) == "ACTIVE"
 
 
 async def test_a_host_that_lost_everything_gets_it_back(cloud: Cloud, api: Api, worker: Worker) -> None:
@@ -225,7 +287,7 @@ async def test_a_deletion_that_fails(cloud: Cloud, api: Api, worker: Worker) -> 
     (key,) = orders.withdraw
     now = cloud.clock.now()
     report = Report(amphora_id=key, generation=1, attempted=1, reason="The namespace is busy.")
-    cloud.database.transact(lambda tx: cloud.reporter.take(tx, report, now))
+    cloud.database.transact(lambda tx: cloud.reporter.take(tx, "host-1", report, now))
     assert (await status(api, lb), await reason(api, lb)) == ("ERROR", "The namespace is busy.")
     worker.serve(orders)
     await api.fault("GET", f"loadbalancers/{lb['id']}", 404)
@@ -349,9 +411,29 @@ async def test_a_port_goes_also_when_changes_overlapped(cloud: Cloud, api: Api, 
 # --- reports ---
 
 
+async def test_reports_of_another_host_are_passed_over(cloud: Cloud, api: Api, worker: Worker) -> None:
+    lb = await make(cloud, api)
+    (instance,) = worker.fetch().serve
+    key, now = instance.amphora_id, cloud.clock.now()
+    report = Report(amphora_id=key, generation=1, reason="no", attempted=9)
+    cloud.database.transact(lambda tx: cloud.reporter.take(tx, "host-2", report, now))
+    assert await status(api, lb) == "PENDING_CREATE"
+    await api.delete(f"loadbalancers/{lb['id']}")
+    worker.fetch()
+    cloud.database.transact(lambda tx: cloud.reporter.withdrawn(tx, "host-2", [key], now))
+    assert [each.id for each in amphorae(cloud)] == [key]
+
+
+async def test_counters_of_unknown_listeners_are_passed_over(cloud: Cloud, api: Api, worker: Worker) -> None:
+    await make(cloud, api)
+    worker.counters = {"nobody": Counters(bytes_in=1)}
+    worker.step()
+    assert cloud.database.read(lambda tx: tx.find(Traffic)) == []
+
+
 async def test_reports_of_strangers_are_passed_over(cloud: Cloud, worker: Worker) -> None:
     worker.report("stranger")
-    cloud.database.transact(lambda tx: cloud.reporter.withdrawn(tx, ["stranger"], cloud.clock.now()))
+    cloud.database.transact(lambda tx: cloud.reporter.withdrawn(tx, "host-1", ["stranger"], cloud.clock.now()))
     assert amphorae(cloud) == []
 
 
@@ -359,7 +441,7 @@ async def test_withdrawn_without_being_asked(cloud: Cloud, api: Api, worker: Wor
     await make(cloud, api)
     worker.step()
     (key,) = worker.serving
-    cloud.database.transact(lambda tx: cloud.reporter.withdrawn(tx, [key], cloud.clock.now()))
+    cloud.database.transact(lambda tx: cloud.reporter.withdrawn(tx, "host-1", [key], cloud.clock.now()))
     assert [each.id for each in amphorae(cloud)] == [key]
 
 
@@ -379,7 +461,7 @@ async def test_a_generation_from_the_future_settles_nothing(cloud: Cloud, api: A
     lb = await make(cloud, api)
     (instance,) = worker.fetch().serve
     report = Report(amphora_id=instance.amphora_id, generation=99)
-    cloud.database.transact(lambda tx: cloud.reporter.take(tx, report, cloud.clock.now()))
+    cloud.database.transact(lambda tx: cloud.reporter.take(tx, "host-1", report, cloud.clock.now()))
     assert await status(api, lb) == "PENDING_CREATE"
     worker.serve(Orders(serve=(instance,)))
     assert await status(api, lb) == "ACTIVE"
@@ -506,4 +588,4 @@ async def test_a_crash_after_any_step(cloud: Cloud, api: Api, crash_at: int) -> 
     assert worker.serving == {}
     assert cloud.networking.ports == {}
     assert amphorae(cloud) == []
-    assert cloud.database.read(lambda tx: tx.find(KnownHost, columns(KnownHost).name == "host-1"))
+    assert cloud.database.read(lambda tx: tx.find(KnownHost, columns(KnownHost).id == "host-1"))

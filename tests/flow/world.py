@@ -16,7 +16,7 @@ import httpx
 from starlette.applications import Starlette
 
 from hydria.adapters.memory import MemoryHost, MemorySecrets
-from hydria.agent import Agent, Link
+from hydria.agent import Agent, Identity, Link
 from hydria.compose.clock import SystemClock
 from hydria.compose.server import make_app
 from hydria.controller.orders import Quartermaster
@@ -31,6 +31,7 @@ from hydria.store.resources import Amphora
 R = TypeVar("R")
 
 HOST = "host-1"
+IDENTITY = Identity(id=HOST, name="one")
 
 
 class Crash(BaseException):
@@ -103,7 +104,7 @@ class World:
             life = self.agent = Life()
             transport = AgentLine(self, life)
             async with httpx.AsyncClient(transport=transport, base_url="http://server.test") as client:
-                agent = Agent(HOST, FragileHost(self, life), Link(client, self.settings.agent_secret_file))
+                agent = Agent(IDENTITY, FragileHost(self, life), Link(client, self.settings.agent_secret_file))
                 task = asyncio.create_task(agent.run(asyncio.Event()))
                 try:
                     await life.over.wait()
@@ -164,6 +165,12 @@ class FragileHost:
     async def remembered(self) -> Mapping[str, Instance]:
         self._world.moment(self._life, "agent: starts")
         return await self._memory.remembered()
+
+    async def inventory(self) -> Mapping[str, Instance | None]:
+        return await self._memory.inventory()
+
+    async def wired(self) -> Topology | None:
+        return await self._memory.wired()
 
     async def wire(self, topology: Topology) -> None:
         await self._between("wire", lambda: self._memory.wire(topology))
@@ -233,7 +240,7 @@ def _settled(transaction: Transaction) -> dict[str, Instance]:
     """Return what is settled as instances made from the rows, by amphora id."""
     now = datetime.now(UTC)
     quartermaster = Quartermaster(lambda tx: HomeNetworking(tx, now), HomeTopologies, lambda _: MemorySecrets())
-    topology = HomeTopologies(transaction).generation()
+    topology = HomeTopologies(transaction).version()[0]
     c = columns(LoadBalancer)
     settled = {lb.id for lb in transaction.find(LoadBalancer, c.observed >= c.generation, c.deleted_in.is_(None))}
     amphorae = transaction.find(Amphora)

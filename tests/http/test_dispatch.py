@@ -50,7 +50,7 @@ class Everybody:
 
 
 def _write(call: Call) -> Any:
-    call.transaction.insert(KnownHost(name=call.form.name, seen_at=1))
+    call.transaction.insert(KnownHost(id=call.form.name, seen_at=1))
     if call.form.name == "clash":
         raise Conflict("It is there.")
     if call.form.name == "defect":
@@ -64,7 +64,7 @@ def _authorised(call: Call) -> Any:
 
 
 def _write_while_reading(call: Call) -> Any:
-    call.transaction.insert(KnownHost(name="seen", seen_at=1))
+    call.transaction.insert(KnownHost(id="seen", seen_at=1))
     return {}
 
 
@@ -72,7 +72,7 @@ OPERATIONS = (
     Operation(method="GET", path="/things/{id}", work=lambda call: {"id": call.path["id"]}),
     Operation(method="GET", path="/things/search", work=lambda call: {"found": call.query.pairs}),
     Operation(method="POST", path="/things", work=_write, form=Form, root="thing", status=201),
-    Operation(method="GET", path="/things", work=lambda call: [host.name for host in call.transaction.find(KnownHost)]),
+    Operation(method="GET", path="/things", work=lambda call: [host.id for host in call.transaction.find(KnownHost)]),
     Operation(method="DELETE", path="/things/{id}", work=lambda _: None, status=204),
     Operation(method="GET", path="/me", work=lambda call: {"user": call.caller.user_id, "admin": call.caller.is_admin}),
     Operation(
@@ -195,7 +195,7 @@ async def test_an_operation_is_prepared_before_its_transaction(tmp_path: Path) -
     async def prepare(preparation: Preparation) -> str:
         seen.append(preparation)
         # A transaction of its own can write here: the operation's has not begun.
-        database.transact(lambda transaction: transaction.insert(KnownHost(name="prepared", seen_at=1)))
+        database.transact(lambda transaction: transaction.insert(KnownHost(id="prepared", seen_at=1)))
         if preparation.form.name == "refused":
             raise TooMany("Not now.", 7)
         return f"ready for {preparation.caller.user_id if preparation.caller else 'nobody'}"

@@ -229,17 +229,24 @@ def test_wiring_again_mends_what_somebody_broke(cloud: Cloud) -> None:
             assert ask(None, FLOATING) == MACHINE
 
 
-def test_what_is_not_in_the_topology_goes_and_amphorae_stay(cloud: Cloud) -> None:
+def test_what_is_named_as_removed_goes_and_amphorae_stay(cloud: Cloud) -> None:
     cloud.wire((FLOATING, "10.0.0.11"))
     web = cloud.inside_host("web", "10.0.0.11")
-    with netlink(cloud.names.switch) as switch:
-        ensure_bridge(switch, uuid())
-    cloud.wiring.wire(Topology(generation=2, networks=(cloud.inner,)))
+    removed = (cloud.router.id, cloud.external.id)
+    cloud.wiring.wire(Topology(generation=2, networks=(cloud.inner,), removed=removed))
     assert cloud.namespace not in namespaces(cloud.names.prefix)
     assert links("/proc/thread-self/ns/net") == []
     assert addresses(web, "eth0") == {"10.0.0.11/24"}
     bridges = [link for link in links(cloud.names.switch) if link.startswith("b")]
     assert bridges == [bridge(cloud.inner.id)]
+
+
+def test_what_is_not_in_the_topology_stays(cloud: Cloud) -> None:
+    cloud.wire((FLOATING, "10.0.0.11"))
+    web = cloud.inside_host("web", "10.0.0.11")
+    cloud.wiring.wire(Topology(generation=1))
+    with server(web, "10.0.0.11"):
+        assert ask(None, FLOATING) == MACHINE
 
 
 def test_a_leg_of_a_network_that_the_topology_does_not_know_yet_stays(cloud: Cloud) -> None:
@@ -256,7 +263,7 @@ def test_a_bridge_is_not_removed_while_a_port_is_being_put_on_it(names: Names) -
     with ThreadPoolExecutor(1) as pool, netlink(names.switch) as switch:
         with held(names.switch):
             ensure_bridge(switch, network)
-            wired = pool.submit(Wiring(names).wire, Topology(generation=1))
+            wired = pool.submit(Wiring(names).wire, Topology(generation=1, removed=(network,)))
             eventually(lambda: waited_for(names.switch))
             host(names, "a", structs.replace(leg, network_id=network))
         wired.result(10)
@@ -274,8 +281,11 @@ def test_an_interface_and_the_gateway_are_taken_away(cloud: Cloud) -> None:
     cloud.router = structs.replace(cloud.router, gateway=None, snat_cidrs=())
     cloud.wire()
     assert links(cloud.namespace) == [router_leg(cloud.router.interfaces[0].port_id)]
+    (leg,) = cloud.router.interfaces
     cloud.router = structs.replace(cloud.router, interfaces=())
     cloud.wire()
+    assert links(cloud.namespace) == [router_leg(leg.port_id)]
+    cloud.wiring.wire(structs.replace(cloud.topology(cloud.router), removed=(leg.port_id,)))
     assert links(cloud.namespace) == []
 
 

@@ -16,7 +16,7 @@ from hydria.store.hints import EVERYTHING
 from hydria.store.resources import Health, KnownHost
 from support.postgres import Postgres
 
-ONE = KnownHost(name="one", seen_at=1)
+ONE = KnownHost(id="one", seen_at=1)
 
 
 @pytest.fixture
@@ -33,19 +33,19 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 def hosts(database: Database) -> list[KnownHost]:
-    return database.read(lambda tx: tx.find(KnownHost, order_by=(columns(KnownHost).name,)))
+    return database.read(lambda tx: tx.find(KnownHost, order_by=(columns(KnownHost).id,)))
 
 
 def test_insert_get_find_update_delete(database: Database) -> None:
-    two = KnownHost(name="two", seen_at=2)
+    two = KnownHost(id="two", seen_at=2)
     database.transact(lambda tx: tx.insert(two, Health(id="h", load_balancer_id="lb", operating_status="ONLINE"), ONE))
     assert hosts(database) == [ONE, two]
-    assert database.read(lambda tx: tx.get(KnownHost, "two", column="name")) == two
-    assert database.read(lambda tx: tx.get(KnownHost, "three", column="name")) is None
+    assert database.read(lambda tx: tx.get(KnownHost, "two")) == two
+    assert database.read(lambda tx: tx.get(KnownHost, "three")) is None
     assert database.read(lambda tx: tx.find(KnownHost, columns(KnownHost).seen_at > 1)) == [two]
-    database.transact(lambda tx: tx.update(KnownHost(name="two", seen_at=9)))
+    database.transact(lambda tx: tx.update(KnownHost(id="two", seen_at=9)))
     assert hosts(database)[1].seen_at == 9
-    assert database.transact(lambda tx: tx.delete(KnownHost, columns(KnownHost).name == "two")) == 1
+    assert database.transact(lambda tx: tx.delete(KnownHost, columns(KnownHost).id == "two")) == 1
     assert hosts(database) == [ONE]
     database.transact(lambda tx: tx.insert())
 
@@ -70,7 +70,7 @@ def test_a_failure_takes_everything_back(database: Database) -> None:
     assert heard == []
     database.transact(lambda tx: tx.insert(ONE))
     with pytest.raises(IntegrityError):
-        database.transact(lambda tx: tx.insert(KnownHost(name="two", seen_at=2), ONE))
+        database.transact(lambda tx: tx.insert(KnownHost(id="two", seen_at=2), ONE))
     assert hosts(database) == [ONE]
 
 
@@ -81,7 +81,7 @@ def test_hints_come_after_the_commit(database: Database) -> None:
     assert heard == []
 
     def work(transaction: Transaction) -> None:
-        transaction.insert(KnownHost(name="two", seen_at=2))
+        transaction.insert(KnownHost(id="two", seen_at=2))
         for topic in ("a", "b", "a"):
             transaction.hint(topic)
 
@@ -115,13 +115,13 @@ def test_work_runs_again_after_a_passing_failure(database: Database) -> None:
     def work(transaction: Transaction) -> str:
         nonlocal tries
         tries += 1
-        transaction.insert(KnownHost(name=f"try {tries}", seen_at=tries))
+        transaction.insert(KnownHost(id=f"try {tries}", seen_at=tries))
         if tries < 3:
             raise OperationalError("", {}, Exception("database is locked"))
         return "done"
 
     assert database.transact(work) == "done"
-    assert [host.name for host in hosts(database)] == ["try 3"]
+    assert [host.id for host in hosts(database)] == ["try 3"]
 
 
 def test_other_failures_of_the_database_are_told(database: Database) -> None:
@@ -131,12 +131,12 @@ def test_other_failures_of_the_database_are_told(database: Database) -> None:
 
 def test_writers_wait_for_each_other(database: Database) -> None:
     """What a transaction read does not change before it writes: no increment is lost."""
-    database.transact(lambda tx: tx.insert(KnownHost(name="one", seen_at=0)))
+    database.transact(lambda tx: tx.insert(KnownHost(id="one", seen_at=0)))
 
     def increment(transaction: Transaction) -> None:
-        found = transaction.get(KnownHost, "one", column="name")
+        found = transaction.get(KnownHost, "one")
         assert found is not None
-        transaction.update(KnownHost(name="one", seen_at=found.seen_at + 1))
+        transaction.update(KnownHost(id="one", seen_at=found.seen_at + 1))
 
     def many() -> None:
         for _ in range(25):
@@ -233,7 +233,7 @@ def test_a_full_disk_is_said_and_loses_nothing(url: str) -> None:
     def grow(transaction: Transaction) -> None:
         # The connection's own limit stands for the disk's.
         transaction.execute(text("PRAGMA max_page_count = 1"))
-        transaction.insert(*(KnownHost(name=f"{number:0100}", seen_at=1) for number in range(2000)))
+        transaction.insert(*(KnownHost(id=f"{number:0100}", seen_at=1) for number in range(2000)))
 
     with pytest.raises(Unavailable, match="disk is full"):
         database.transact(grow)

@@ -90,7 +90,7 @@ def test_again_changes_nothing(database_url: str) -> None:
     upgrade(database.engine)
     before = shape(database.engine)
     with database.engine.begin() as connection:
-        connection.execute(text("INSERT INTO hosts (name, seen_at) VALUES ('a', 1)"))
+        connection.execute(text("INSERT INTO hosts (id, name, seen_at, wired) VALUES ('1', 'a', 1, 0)"))
     upgrade(database.engine)
     upgrade(database_url)
     assert shape(database.engine) == before

@@ -12,7 +12,7 @@ from hydria.store import Database, Milestone, Transaction, columns, metadata
 from hydria.store.resources import KnownHost
 from support.postgres import Postgres
 
-ONE = KnownHost(name="one", seen_at=1)
+ONE = KnownHost(id="one", seen_at=1)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ async def database(postgres: Postgres) -> AsyncIterator[Database]:
 
 
 def hosts(transaction: Transaction) -> list[KnownHost]:
-    return transaction.find(KnownHost, order_by=(columns(KnownHost).name,))
+    return transaction.find(KnownHost, order_by=(columns(KnownHost).id,))
 
 
 def add(transaction: Transaction) -> None:
@@ -70,12 +70,12 @@ async def test_writers_of_the_loop_and_of_threads_lose_nothing(database: Databas
 
     def count(transaction: Transaction) -> None:
         (found,) = hosts(transaction)
-        transaction.update(KnownHost(name="one", seen_at=found.seen_at + 1))
+        transaction.update(KnownHost(id="one", seen_at=found.seen_at + 1))
 
     here = [database.run(count, writing=True) for _ in range(20)]
     there = [asyncio.to_thread(database.transact, count) for _ in range(20)]
     await asyncio.gather(*here, *there)
-    assert await database.run(hosts, writing=False) == [KnownHost(name="one", seen_at=41)]
+    assert await database.run(hosts, writing=False) == [KnownHost(id="one", seen_at=41)]
 
 
 async def test_work_goes_on_over_new_connections(database: Database, postgres: Postgres) -> None:
@@ -85,7 +85,7 @@ async def test_work_goes_on_over_new_connections(database: Database, postgres: P
     assert await database.run(hosts, writing=False, single=True) == [ONE]
     assert await database.run(hosts, writing=False) == [ONE]
     postgres.cut()
-    await database.run(lambda tx: tx.insert(KnownHost(name="two", seen_at=2)), writing=True)
+    await database.run(lambda tx: tx.insert(KnownHost(id="two", seen_at=2)), writing=True)
     assert len(await database.run(hosts, writing=False)) == 2
 
 

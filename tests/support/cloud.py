@@ -17,6 +17,7 @@ from hydria.controller.acme import AcmeSecrets
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
 from hydria.controller.orders import Quartermaster
+from hydria.controller.orphans import Orphans, Outside
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.homecloud.secrets import Vault, new_key
@@ -63,7 +64,16 @@ class Cloud:
         self.vault = Vault(new_key())
         self.quartermaster = Quartermaster(lambda _: self.networking, lambda _: self.topologies, self._secrets_of)
         self.reporter = Reporter(self.reconciler)
-        self.exchange = Exchange(self.database, self.clock, self.quartermaster, self.reporter, SECRET)
+        self.restored_projects: list[str] = []
+        outside = Outside(
+            networking_of=lambda _: self.networking,
+            topologies_of=lambda _: self.topologies,
+            restore_project=lambda _, project: self.restored_projects.append(project),
+        )
+        self.orphans = Orphans(outside)
+        self.exchange = Exchange(
+            self.database, self.clock, self.quartermaster, self.reporter, self.orphans, secret=SECRET
+        )
         self.controller = Controller(self.database, self.clock, self.reconciler)
         dispatcher = Dispatcher(
             self.database,

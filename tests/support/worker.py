@@ -4,6 +4,7 @@ from functools import partial
 
 from msgspec import structs
 
+from hydria.controller.hosts import heard_from
 from hydria.model.status import ServerState, operating_statuses
 from hydria.spec import Counters, Holding, Instance, Orders, Report
 from support.cloud import Cloud
@@ -24,7 +25,7 @@ class Worker:
     def announce(self) -> None:
         """Ask for work, so that the server knows the host."""
         cloud = self.cloud
-        cloud.database.transact(lambda tx: cloud.quartermaster.seen(tx, self.holding.host, cloud.clock.now()))
+        cloud.database.transact(lambda tx: heard_from(tx, self.holding, cloud.clock.now()))
 
     def fetch(self) -> Orders:
         """Let the controller work, then fetch and remember the orders."""
@@ -46,7 +47,9 @@ class Worker:
         for key in orders.withdraw:
             self.serving.pop(key, None)
         now = self.cloud.clock.now()
-        self.cloud.database.transact(lambda tx: self.cloud.reporter.withdrawn(tx, orders.withdraw, now))
+        self.cloud.database.transact(
+            lambda tx: self.cloud.reporter.withdrawn(tx, self.holding.host, orders.withdraw, now)
+        )
 
     def report(self, key: str, *, attempted: int = 0) -> None:
         """Report what an amphora serves."""
@@ -58,10 +61,14 @@ class Worker:
                 tree, {member.id: self._state(member.id, instance) for member in tree.members}
             )
             report = structs.replace(
-                report, generation=instance.generation, operating=operating, counters=self.counters
+                report,
+                generation=instance.generation,
+                change_id=tree.load_balancer.change_id,
+                operating=operating,
+                counters=self.counters,
             )
         now = self.cloud.clock.now()
-        self.cloud.database.transact(partial(self.cloud.reporter.take, report=report, now=now))
+        self.cloud.database.transact(partial(self.cloud.reporter.take, host=self.holding.host, report=report, now=now))
 
     def step(self) -> None:
         """Work until there is nothing to do, as a loop of poll and report does."""

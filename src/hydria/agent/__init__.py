@@ -2,6 +2,6 @@
 
 from hydria.agent.keeper import Keeper
 from hydria.agent.link import Link, LinkError
-from hydria.agent.loop import Agent
+from hydria.agent.loop import Agent, Identity
 
-__all__ = ["Agent", "Keeper", "Link", "LinkError"]
+__all__ = ["Agent", "Identity", "Keeper", "Link", "LinkError"]

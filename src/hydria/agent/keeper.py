@@ -46,6 +46,11 @@ class Keeper:
         """The newest generation that was ordered, None when it is to go."""
         return None if self._leaving or self._wanted is None else self._wanted.generation
 
+    @property
+    def change_id(self) -> int:
+        """The load balancer's `change_id` of what was ordered."""
+        return 0 if self._wanted is None else self._wanted.tree.load_balancer.change_id
+
     def serve(self, instance: Instance) -> None:
         """Order: serve this, whatever was ordered before."""
         self._wanted, self._leaving, self.withdrawn = instance, False, False
@@ -153,6 +158,7 @@ class Keeper:
             Report(
                 amphora_id=self.amphora_id,
                 generation=before.generation,
+                change_id=before.change_id,
                 attempted=attempted,
                 reason=reason,
                 operating=before.operating,
@@ -172,6 +178,7 @@ def _report(served: Instance, seen: Observation, *, attempted: int = 0, reason: 
     return Report(
         amphora_id=served.amphora_id,
         generation=served.generation,
+        change_id=served.tree.load_balancer.change_id,
         attempted=attempted,
         reason=reason,
         operating=operating_statuses(served.tree, seen.servers),

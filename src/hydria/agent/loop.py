@@ -1,16 +1,18 @@
 """The agent's loops: orders in, reports out, events and regular looks in between."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import structlog
+from msgspec import Struct
 
 from hydria.agent.keeper import Keeper
 from hydria.agent.link import LinkError
+from hydria.agent.topology import merged, unknown
 from hydria.errors import WiringError
 from hydria.ports import Host
-from hydria.spec import Holding, Orders, Report, Reports, Topology
+from hydria.spec import Description, Holding, Orders, Report, Reports, Topology
 from hydria.tasks import endless
 
 log = structlog.get_logger(__name__)
@@ -19,6 +21,13 @@ log = structlog.get_logger(__name__)
 LOOK_PERIOD = 15.0
 FIRST_RETRY = 0.1
 LAST_RETRY = 2.0
+
+
+class Identity(Struct, frozen=True, kw_only=True):
+    """What the server knows this host by: an id that it keeps for ever, and a name that may change."""
+
+    id: str
+    name: str
 
 
 class ToServer(Protocol):
@@ -36,14 +45,18 @@ class ToServer(Protocol):
 class Agent:
     """Keeps one host at what the server orders."""
 
-    def __init__(self, name: str, host: Host, link: ToServer) -> None:
-        """`name` is what the server knows this host by."""
-        self._name = name
+    def __init__(self, identity: Identity, host: Host, link: ToServer) -> None:
+        self._identity = identity
         self._host = host
         self._link = link
         self._keepers: dict[str, Keeper] = {}
         self._topology: Topology | None = None
+        # Generation and change of the topology that was tried last.
+        self._tried = (0, 0)
         self._topology_reason: str | None = None
+        # What of it no order names.
+        self._unknown: Topology | None = None
+        self._strays: set[str] = set()
         # None before anything was tried.
         self._networks_down: dict[str, str] | None = None
         self._wiring = asyncio.Lock()
@@ -51,7 +64,7 @@ class Agent:
         # The amphorae of which the server has not heard the newest, and what it heard last of each.
         self._unsent: set[str] = set()
         self._sent: dict[str, Report] = {}
-        self._sent_wires: tuple[int, str | None, dict[str, str] | None] | None = None
+        self._sent_wires: tuple[object, ...] | None = None
         self._news = asyncio.Event()
         self.look_seconds = LOOK_PERIOD
 
@@ -59,6 +72,8 @@ class Agent:
         """Work until `stop` is set; everything served goes on being served."""
         for instance in (await self._host.remembered()).values():
             self._keeper(instance.amphora_id).serve(instance)
+        # What is here and cannot be looked after: the server says what it is, or nobody does.
+        self._strays = set(await self._host.inventory()) - self._keepers.keys()
         loops = (self._take_orders, self._mend_wires, self._send_reports, self._watch, self._look_around)
         tasks = [endless(self._forever(each), each.__name__) for each in loops]
         try:
@@ -90,24 +105,38 @@ class Agent:
     # --- orders ---
 
     async def _take_orders(self) -> None:
-        held = {key: keeper.holding for key, keeper in self._keepers.items()}
+        held: dict[str, int | None] = dict.fromkeys(self._strays, 0)
+        held |= {key: keeper.holding for key, keeper in self._keepers.items()}
         holding = Holding(
-            host=self._name,
+            host=self._identity.id,
+            name=self._identity.name,
             amphorae={key: generation for key, generation in held.items() if generation is not None},
+            change_ids={key: keeper.change_id for key, keeper in self._keepers.items()},
             withdrawing=tuple(key for key, generation in held.items() if generation is None),
             topology=self._topology.generation if self._topology else 0,
+            topology_change=self._topology.change_id if self._topology else 0,
         )
         await self._obey(await self._link.poll(holding))
 
     async def _obey(self, orders: Orders) -> None:
         if orders.topology is not None:
             # Before the amphorae that need it.
-            self._topology = orders.topology
+            self._topology = merged(self._topology or await self._host.wired(), orders.topology)
+            self._unknown = unknown(self._topology, orders.topology)
             await self._wire()
         for instance in orders.serve:
             self._keeper(instance.amphora_id).serve(instance)
         for key in orders.withdraw:
             self._keeper(key).withdraw()
+        if orders.describe:
+            await self._describe(orders.describe)
+
+    async def _describe(self, keys: Sequence[str]) -> None:
+        """Tell the server of amphorae that it does not know. They serve on."""
+        known = await self._host.inventory()
+        described = tuple(Description(amphora_id=key, instance=known.get(key)) for key in keys)
+        held = (*self._keepers, *self._strays)
+        await self._link.report(Reports(host=self._identity.id, described=described, held=held))
 
     async def _wire(self) -> None:
         """Make the newest topology. One that fails is left to `_mend_wires`, and amphorae are served meanwhile."""
@@ -121,10 +150,11 @@ class Agent:
                 reason = str(error) or f"The host failed with {type(error).__name__}."
                 down = dict(error.networks) if isinstance(error, WiringError) else {}
                 self._rewire.set()
-            if (reason, down) != (self._topology_reason, self._networks_down):
-                if reason is not None:
+            tried = (topology.generation, topology.change_id)
+            if (tried, reason, down) != (self._tried, self._topology_reason, self._networks_down):
+                if reason is not None and reason != self._topology_reason:
                     log.warning("topology_failing", generation=topology.generation, reason=reason)
-                self._topology_reason, self._networks_down = reason, down
+                self._tried, self._topology_reason, self._networks_down = tried, reason, down
                 self._news.set()
 
     async def _mend_wires(self) -> None:
@@ -165,16 +195,18 @@ class Agent:
             for keeper in keepers
             if keeper.report not in (self._sent.get(keeper.amphora_id), _nothing(keeper))
         }
-        wires = (self._topology.generation if self._topology else 0, self._topology_reason, self._networks_down)
+        wires = (*self._tried, self._topology_reason, self._networks_down, self._unknown)
         if not reports and not withdrawn and wires == self._sent_wires:
             return
         message = Reports(
-            host=self._name,
+            host=self._identity.id,
             reports=tuple(reports.values()),
             withdrawn=withdrawn,
             topology=wires[0],
-            topology_reason=wires[1],
+            topology_change=wires[1],
+            topology_reason=wires[2],
             networks_down=self._networks_down if wires != self._sent_wires else None,
+            unknown=self._unknown if wires != self._sent_wires else None,
         )
         try:
             await self._link.report(message)
@@ -192,6 +224,7 @@ class Agent:
         # It may have been ordered again meanwhile.
         if keeper.withdrawn:
             del self._keepers[key]
+            self._strays.discard(key)
             self._sent.pop(key, None)
             await keeper.close()
 

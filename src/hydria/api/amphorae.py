@@ -18,7 +18,7 @@ from hydria.http.operation import Call, Operation
 from hydria.model import LoadBalancer
 from hydria.spec import Counters
 from hydria.store import Transaction, columns
-from hydria.store.resources import Amphora, Traffic
+from hydria.store.resources import Amphora, Traffic, host_name_sql
 from hydria.store.tables import rows_of
 
 _PATH = "/amphorae"
@@ -115,7 +115,7 @@ def attributes() -> dict[str, ColumnElement[Any]]:
         "vrrp_interface": nothing,
         "vrrp_id": literal(1, Integer),
         "vrrp_priority": cast(null(), Integer),
-        "cached_zone": c.host,
+        "cached_zone": host_name_sql(c.host),
         "created_at": c.created_at,
         "updated_at": c.updated_at,
         "image_id": nothing,

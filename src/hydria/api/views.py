@@ -21,7 +21,8 @@ from hydria.store.resources import Health
 from hydria.store.tables import rows_of
 
 # What a load balancer keeps for itself.
-HIDDEN = INTERNAL | {"generation", "observed", "failed", "reason", "vip_port_owned", "pool_id", "l7policy_id"}
+_COUNTED = {"generation", "change_id", "observed", "failed", "reason"}
+HIDDEN = INTERNAL | _COUNTED | {"vip_port_owned", "pool_id", "l7policy_id"}
 
 Related = dict[str, list[str]]
 

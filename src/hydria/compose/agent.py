@@ -3,11 +3,13 @@
 import asyncio
 import resource
 import socket
+import uuid
 
 import httpx
 
 from hydria.adapters.linux.host import LinuxHost
-from hydria.agent import Agent, Link
+from hydria.agent import Agent, Identity, Link
+from hydria.compose.credentials import HOST_ID, kept_secret
 from hydria.errors import HostError
 from hydria.files import make_directory
 from hydria.locking import lock_once
@@ -18,9 +20,10 @@ _LONGEST_SOCKET = 107
 _UUID = 36
 
 
-def host_name(settings: Settings) -> str:
-    """Return what the server knows this host by."""
-    return settings.agent.host or socket.gethostname()
+def host_identity(settings: Settings) -> Identity:
+    """Return what the server knows this host by; the id is made the first time. Raises HostError."""
+    key = kept_secret(settings, HOST_ID, lambda: str(uuid.uuid4()).encode()).decode()
+    return Identity(id=key, name=settings.agent.host or socket.gethostname())
 
 
 def _check_depth(settings: Settings) -> None:
@@ -41,12 +44,13 @@ async def run_agent(settings: Settings, stop: asyncio.Event) -> None:
     make_directory(settings.run_dir)
     make_directory(settings.state_dir)
     with lock_once(settings.run_dir / "agent.lock", "agent on this host"):
+        identity = host_identity(settings)
         host = LinuxHost(settings.agent, settings.run_dir, settings.state_dir)
         await host.open()
         try:
             # A proxy of the environment is not for what stays on loopback or between our own machines.
             async with httpx.AsyncClient(base_url=settings.agent_server_url, trust_env=False) as client:
                 link = Link(client, settings.agent_secret_file)
-                await Agent(host_name(settings), host, link).run(stop)
+                await Agent(identity, host, link).run(stop)
         finally:
             await host.close()

@@ -4,6 +4,7 @@ import base64
 import re
 import secrets
 import shlex
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,12 @@ SECRETS_KEY = Kept(
 TOKEN_KEY = Kept(name="token.key", check=_check_key, renewed="everybody has to log in again")
 ACCOUNT_KEY = Kept(
     name="acme-account.key", check=_check_account_key, renewed="it is a new account at the ACME authority"
+)
+
+HOST_ID = Kept(
+    name="host.id",
+    check=lambda content: uuid.UUID(content.decode()),
+    renewed="this host is a new one to the server, so that what it serves has to be adopted (hydria orphan adopt)",
 )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx
 
 from hydria.compose import supervisor
-from hydria.compose.agent import host_name
 from hydria.errors import HostError
 from hydria.files import make_directory, open_private_log
 from hydria.settings import Settings
@@ -46,10 +45,11 @@ def start(settings: Settings, settings_file: Path | None, *, noop: bool = False)
 def _ready(settings: Settings) -> bool:
     """Ask whether this machine's agent has asked for work."""
     try:
+        host = settings.host_id_file.read_text().strip()
         headers = {"authorization": f"Bearer {settings.agent_secret_file.read_text().strip()}"}
         url = f"{settings.agent_server_url}/agent/v1/hosts"
         answer = httpx.get(url, headers=headers, trust_env=False, timeout=5)
-        return host_name(settings) in answer.raise_for_status().json()["hosts"]
+        return host in answer.raise_for_status().json()["hosts"]
     except (httpx.HTTPError, OSError, ValueError):
         return False
 

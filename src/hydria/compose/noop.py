@@ -14,7 +14,7 @@ import structlog
 from msgspec import structs
 from sqlalchemy import select
 
-from hydria.controller.orders import Quartermaster
+from hydria.controller.hosts import heard_from
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.errors import HostError
@@ -22,7 +22,7 @@ from hydria.model import HealthMonitor, L7Policy, L7Rule, LoadBalancer, Member
 from hydria.model.references import Purpose
 from hydria.model.status import OperatingStatus
 from hydria.ports import Clock, Device, Networking, Port, Subnet
-from hydria.spec import Address, GuardRule, Interface, Report
+from hydria.spec import Address, GuardRule, Holding, Interface, Report
 from hydria.store import Database, Transaction, columns
 from hydria.store.resources import Amphora
 from hydria.store.tables import rows_of
@@ -129,6 +129,16 @@ class NoopNetworking:
         """Return what security groups let in."""
         return self._real.guard(security_group_ids)
 
+    def restore_port(
+        self,
+        interface: Interface,
+        subnet_ids: Sequence[str],
+        owner: tuple[str, str],
+        device: Device,
+        security_group_ids: Sequence[str],
+    ) -> None:
+        """Do nothing: there are no hosts that could have it."""
+
     def refuses_vip(self, network_id: str) -> str | None:
         """Say why a VIP on this network cannot work: never."""
         return None
@@ -145,12 +155,11 @@ class NoopSecrets:
 class NoopPlane:
     """The data plane that serves everything at once: what a transaction left pending is settled right after it."""
 
-    def __init__(self, database: Database, clock: Clock, reconciler: Reconciler, quartermaster: Quartermaster) -> None:
+    def __init__(self, database: Database, clock: Clock, reconciler: Reconciler) -> None:
         self._database = database
         self._clock = clock
         self._reconciler = reconciler
         self._reporter = Reporter(reconciler)
-        self._quartermaster = quartermaster
         self._turn = threading.RLock()
         self._converging = False
 
@@ -191,7 +200,7 @@ class NoopPlane:
 
     def _work(self, transaction: Transaction) -> None:
         now = self._clock.now()
-        self._quartermaster.seen(transaction, HOST, now)
+        heard_from(transaction, Holding(host=HOST), now)
         done: object = None
         while (step := self._step(transaction, now)) not in (done, _NOTHING):
             done = step
@@ -202,7 +211,7 @@ class NoopPlane:
         self._reconciler.reconcile(transaction, due, now)
         lb, amphora = columns(LoadBalancer), columns(Amphora)
         leaving = [each.id for each in transaction.find(Amphora, amphora.leaving.is_(True))]
-        self._reporter.withdrawn(transaction, leaving, now)
+        self._reporter.withdrawn(transaction, HOST, leaving, now)
         joined = rows_of(Amphora).table.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id)
         late = (amphora.served < lb.generation) & lb.deleted_in.is_(None) & amphora.leaving.is_(False)
         behind = transaction.execute(select(amphora.id, lb.generation).select_from(joined).where(late)).all()
@@ -211,7 +220,8 @@ class NoopPlane:
             served = transaction.get(Amphora, key)
             assert served is not None  # noqa: S101 - this transaction selected it
             operating = _unmeasured(transaction, served.load_balancer_id)
-            self._reporter.take(transaction, Report(amphora_id=key, generation=generation, operating=operating), now)
+            report = Report(amphora_id=key, generation=generation, operating=operating)
+            self._reporter.take(transaction, HOST, report, now)
         return due, leaving, [row[0] for row in behind]
 
 

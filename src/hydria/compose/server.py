@@ -20,12 +20,14 @@ from hydria.compose import metrics, rights, thrift
 from hydria.compose.authority import authority_of
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import SECRETS_KEY, TOKEN_KEY, Credentials, agent_secret, kept_secret
+from hydria.compose.fresh import external_ids, keep_external_ids, notice_fresh_database
 from hydria.compose.noop import NoopNetworking, NoopPlane, NoopSecrets
 from hydria.compose.schema import ensure_schema
 from hydria.controller.acme import AcmeSecrets, Certifier
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
 from hydria.controller.orders import Quartermaster
+from hydria.controller.orphans import Orphans, Outside
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.files import make_directory
@@ -79,7 +81,14 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
     )
     reconciler = Reconciler(networking_of)
     quartermaster = Quartermaster(networking_of, network.HomeTopologies, secrets_of)
-    exchange = Exchange(database, clock, quartermaster, Reporter(reconciler), agent_secret(settings))
+    orphans = Orphans(
+        Outside(
+            networking_of=networking_of,
+            topologies_of=network.HomeTopologies,
+            restore_project=identity.restore_project if settings.keystone.auth_url is None else _nothing,
+        )
+    )
+    exchange = Exchange(database, clock, quartermaster, Reporter(reconciler), orphans, secret=agent_secret(settings))
     exchange.poll_seconds = settings.server.poll_seconds
     mounts = (
         *api.mounts(
@@ -93,7 +102,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
         *secrets.KeyManager(vault).mounts(),
     )
     if noop:
-        NoopPlane(database, clock, reconciler, quartermaster).start()
+        NoopPlane(database, clock, reconciler).start()
     measures = Measures()
     # Where nothing is served no agent may think that it must serve.
     routes = [
@@ -113,6 +122,10 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: not_found}, middleware=middleware)
     app.state.exchange = exchange
     return app
+
+
+def _nothing(_: Transaction, project_id: str) -> None:
+    """Leave projects to the Keystone that has them."""
 
 
 class _WithoutSlash:
@@ -152,6 +165,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = Fa
         ensure_schema(settings)
         database = Database(settings.database_url, synchronous=settings.database.synchronous)
         stack.callback(database.close)
+        notice_fresh_database(settings, database)
         app = make_app(settings, database, SystemClock(), noop=noop)
         config = uvicorn.Config(
             app,
@@ -215,7 +229,9 @@ def _external_network(
 ) -> None:
     """Make the external network, if there is none; `owner` returns its project's id and may make it."""
 
-    def work(transaction: Transaction) -> None:
-        network.bootstrap(transaction, clock.now(), owner(transaction), settings.homecloud.external_cidr)
+    ids = external_ids(settings)
 
-    database.transact(work)
+    def work(transaction: Transaction) -> tuple[str, str] | None:
+        return network.bootstrap(transaction, clock.now(), owner(transaction), settings.homecloud.external_cidr, ids)
+
+    keep_external_ids(settings, database.transact(work))

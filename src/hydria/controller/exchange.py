@@ -5,6 +5,7 @@ The only module on the server's side that knows how an agent is let in.
 
 import asyncio
 import hmac
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -13,18 +14,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hydria.controller.hosts import heard_from
+from hydria.controller.messages import decode_holding, decode_reports
 from hydria.controller.orders import Quartermaster
+from hydria.controller.orphans import Orphans, listed
 from hydria.controller.placement import HOST_SILENCE
 from hydria.controller.reports import Reporter
 from hydria.controller.wakeup import Wakeup
+from hydria.errors import Invalid, Refusal
 from hydria.ports import Clock
 from hydria.spec import Holding, Orders, Reports
 from hydria.store import Database, Transaction
 
 log = structlog.get_logger(__name__)
 
-_holding = msgspec.json.Decoder(Holding)
-_reports = msgspec.json.Decoder(Reports)
 _encoder = msgspec.json.Encoder()
 
 # How often a host that waits counts as heard of again (seconds).
@@ -38,12 +41,20 @@ class Exchange:
     """`/agent/v1/poll` and `/agent/v1/report`, and `/agent/v1/hosts` for whoever starts agents."""
 
     def __init__(
-        self, database: Database, clock: Clock, quartermaster: Quartermaster, reporter: Reporter, secret: str
+        self,
+        database: Database,
+        clock: Clock,
+        quartermaster: Quartermaster,
+        reporter: Reporter,
+        orphans: Orphans,
+        *,
+        secret: str,
     ) -> None:
         self._database = database
         self._clock = clock
         self._quartermaster = quartermaster
         self._reporter = reporter
+        self._orphans = orphans
         if not secret:
             raise ValueError("an empty secret would let everybody in")
         self._secret = secret
@@ -57,6 +68,8 @@ class Exchange:
         """Return the routes."""
         return [
             Route("/agent/v1/hosts", self._hosts, methods=["GET"]),
+            Route("/agent/v1/orphans", self._list_orphans, methods=["GET"]),
+            Route("/agent/v1/orphans/{id}/{verb}", self._mend_orphan, methods=["POST"]),
             Route("/agent/v1/poll", self._poll, methods=["POST"]),
             Route("/agent/v1/report", self._report, methods=["POST"]),
         ]
@@ -81,9 +94,9 @@ class Exchange:
         if refusal is not None:
             return refusal
         try:
-            holding = _holding.decode(await request.body())
-        except msgspec.DecodeError as error:
-            return Response(f"not a holding: {error}", 400)
+            holding = decode_holding(await request.body())
+        except Invalid as error:
+            return Response(error.message, 400)
         self._asking.add(holding.host)
         wakeup = Wakeup()
         self._waiting.add(wakeup)
@@ -103,7 +116,7 @@ class Exchange:
             if loop.time() - seen >= _SEEN_PERIOD:
                 seen = loop.time()
                 now = self._clock.now()
-                await self._database.run(partial(self._quartermaster.seen, host=holding.host, now=now), writing=True)
+                await self._database.run(partial(heard_from, holding=holding, now=now), writing=True)
             outstanding = partial(self._quartermaster.outstanding, holding=holding)
             if await self._database.run(outstanding, writing=False):
                 orders = await self._database.run(partial(self._quartermaster.orders, holding=holding), writing=True)
@@ -120,21 +133,52 @@ class Exchange:
         if refusal is not None:
             return refusal
         try:
-            reports = _reports.decode(await request.body())
-        except msgspec.DecodeError as error:
-            return Response(f"not reports: {error}", 400)
+            reports, refused = decode_reports(await request.body())
+        except Invalid as error:
+            return Response(error.message, 400)
         await self._database.run(partial(self._take, reports=reports), writing=True)
         if reports.topology_reason is not None:
             log.warning("topology_failing", host=reports.host, reason=reports.topology_reason)
+        if refused:
+            for reason in refused:
+                log.warning("report_refused", host=reports.host, reason=reason)
+            return Response(" ".join((*refused, "All other reports were taken.")), 400)
         return Response(status_code=204)
 
     def _take(self, transaction: Transaction, reports: Reports) -> None:
         now = self._clock.now()
         for report in reports.reports:
-            self._reporter.take(transaction, report, now)
-        self._reporter.withdrawn(transaction, reports.withdrawn, now)
-        if reports.networks_down is not None:
-            self._quartermaster.wired(transaction, reports.networks_down)
+            self._reporter.take(transaction, reports.host, report, now)
+        self._reporter.withdrawn(transaction, reports.host, reports.withdrawn, now)
+        self._quartermaster.wired(transaction, reports, now)
+        self._orphans.take(transaction, reports, now)
+
+    async def _list_orphans(self, request: Request) -> Response:
+        """Return what hosts serve and this database does not know."""
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        found = await self._database.run(listed, writing=False)
+        return Response(_encoder.encode({"orphans": found}), media_type="application/json")
+
+    async def _mend_orphan(self, request: Request) -> Response:
+        """Adopt or remove an orphan; returns what could not be restored."""
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        key, now = request.path_params["id"], self._clock.now()
+        verbs: dict[str, Callable[[Transaction], list[str]]] = {
+            "adopt": partial(self._orphans.adopt, key=key, now=now),
+            "remove": partial(self._orphans.remove, key=key),
+        }
+        work = verbs.get(request.path_params["verb"])
+        if work is None:
+            return Response("An orphan is adopted or removed.", 404)
+        try:
+            missing = await self._database.run(work, writing=True)
+        except Refusal as refused:
+            return Response(refused.message, refused.status)
+        return Response(_encoder.encode({"missing": missing}), media_type="application/json")
 
     def _refusal(self, request: Request) -> Response | None:
         given = request.headers.get("authorization", "")

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from hydria.model import LoadBalancer
 from hydria.store import Database, Milestone, Transaction, columns
-from hydria.store.resources import Amphora, Health, KnownHost, provisioning_status_sql
+from hydria.store.resources import Amphora, Health, KnownHost, Orphan, host_name_sql, provisioning_status_sql
 from hydria.store.tables import rows_of
 
 _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
@@ -81,13 +81,22 @@ def _rows(transaction: Transaction) -> Iterator[Metric]:
         "hydria_amphorae",
         "Amphorae by host.",
         ("host",),
-        transaction.execute(select(amphora.host, func.count()).group_by(amphora.host)),
+        transaction.execute(select(host_name_sql(amphora.host), func.count()).group_by(amphora.host)),
+    )
+    orphan = columns(Orphan)
+    yield _gauge(
+        "hydria_orphans",
+        "What hosts serve and this database does not know: hydria orphan list.",
+        ("host", "kind"),
+        transaction.execute(
+            select(host_name_sql(orphan.host), orphan.kind, func.count()).group_by(orphan.host, orphan.kind)
+        ),
     )
     yield _gauge(
         "hydria_agent_last_seen_timestamp_seconds",
         "When the agent of a host last asked for work.",
         ("host",),
-        transaction.execute(select(host.name, host.seen_at)),
+        transaction.execute(select(host_name_sql(host.id), host.seen_at)),
     )
 
 

@@ -1,20 +1,21 @@
 """What a host must do next: the difference between what it holds and what its amphorae should be."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 
 from msgspec import structs
 from sqlalchemy import select
 
 from hydria.controller.acme import challenges_of
+from hydria.controller.hosts import made_topology
 from hydria.controller.legs import LegError, interfaces
 from hydria.controller.reconcile import fail
 from hydria.controller.secrets import SecretError, referred
 from hydria.model import LoadBalancer
 from hydria.ports import Networking, Secrets, Topologies
-from hydria.spec import Holding, Instance, Orders
+from hydria.spec import Holding, Instance, Orders, Reports
 from hydria.store import Transaction, columns
-from hydria.store.resources import Amphora, KnownHost, flavor_data, tree, zone_data
+from hydria.store.resources import Amphora, Orphan, flavor_data, tree, zone_data
 from hydria.store.tables import rows_of
 
 
@@ -33,51 +34,55 @@ class Quartermaster:
 
     def outstanding(self, transaction: Transaction, holding: Holding) -> bool:
         """Say whether there is anything to order. Only reads."""
-        serve, withdraw = self._differences(transaction, holding)
-        return bool(serve or withdraw) or self._topologies_of(transaction).generation() != holding.topology
+        differences = self._differences(transaction, holding)
+        return any(differences) or _outdated(self._topologies_of(transaction), holding)
 
     def orders(self, transaction: Transaction, holding: Holding) -> Orders:
         """Make out the orders; makes the ports that instances need and do not have yet."""
-        serve, withdraw = self._differences(transaction, holding)
+        serve, withdraw, describe = self._differences(transaction, holding)
+        if describe:
+            # One of those may be the amphora of a load balancer for which a fresh one would be made.
+            serve = [key for key in serve if key in holding.amphorae]
         instances = [self._instance(transaction, key) for key in serve]
         topologies = self._topologies_of(transaction)
-        changed = topologies.generation() != holding.topology
+        changed = _outdated(topologies, holding)
         return Orders(
             serve=tuple(instance for instance in instances if instance is not None),
             withdraw=tuple(withdraw),
             topology=topologies.topology() if changed else None,
+            describe=tuple(describe),
         )
 
-    def wired(self, transaction: Transaction, down: Mapping[str, str]) -> None:
-        """Take in which networks a host could not make, and why."""
-        self._topologies_of(transaction).tell(down)
+    def wired(self, transaction: Transaction, reports: Reports, now: datetime) -> None:
+        """Take in which topology a host made, and which networks it could not make, and why."""
+        topologies = self._topologies_of(transaction)
+        made_topology(transaction, topologies, reports, now)
+        if reports.networks_down is not None:
+            topologies.tell(reports.networks_down)
 
-    def seen(self, transaction: Transaction, host: str, now: datetime) -> None:
-        """Remember that a host asks for work."""
-        known = transaction.get(KnownHost, host, column="name")
-        seen = KnownHost(name=host, seen_at=int(now.timestamp()))
-        if known is None:
-            transaction.insert(seen)
-            transaction.hint("hosts")
-        else:
-            transaction.update(seen)
+    def _differences(self, transaction: Transaction, holding: Holding) -> tuple[list[str], list[str], list[str]]:
+        """Return the amphorae of a host to serve anew, those to remove and those to ask for.
 
-    def _differences(self, transaction: Transaction, holding: Holding) -> tuple[list[str], list[str]]:
+        Only a row removes an amphora. One that has no row here serves on: the database may be an older one, or empty.
+        """
         amphora, lb = columns(Amphora), columns(LoadBalancer)
         joined = rows_of(Amphora).table.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id)
-        statement = select(amphora.id, amphora.leaving, lb.generation, lb.deleted_in).select_from(joined)
+        statement = select(amphora.id, amphora.leaving, lb.generation, lb.change_id, lb.deleted_in).select_from(joined)
         serve, withdraw, known = [], [], set()
         for row in transaction.execute(statement.where(amphora.host == holding.host)):
-            key, leaving, generation, deleted_in = tuple(row)
+            key, leaving, generation, change_id, deleted_in = tuple(row)
             known.add(key)
             if leaving:
                 if key not in holding.withdrawing:
                     withdraw.append(key)
-            elif deleted_in is None and holding.amphorae.get(key) != generation:
+            elif deleted_in is None and not _holds(holding, key, generation, change_id):
                 serve.append(key)
-        # What nobody knows of must not go on serving.
-        withdraw += [key for key in holding.amphorae if key not in known and key not in holding.withdrawing]
-        return serve, withdraw
+        orphans = transaction.find(Orphan, columns(Orphan).host == holding.host, columns(Orphan).kind == "amphora")
+        known |= {orphan.id for orphan in orphans}
+        withdraw += [each.id for each in orphans if each.leaving and each.id not in holding.withdrawing]
+        # An agent without a name is too old to be asked.
+        describe = [key for key in holding.amphorae if key not in known] if holding.name else []
+        return serve, withdraw, describe
 
     def _instance(self, transaction: Transaction, key: str) -> Instance | None:
         amphora = transaction.get(Amphora, key)
@@ -103,3 +108,15 @@ class Quartermaster:
             secrets=secrets,
             challenges=challenges_of(transaction, whole),
         )
+
+
+def _outdated(topologies: Topologies, holding: Holding) -> bool:
+    generation, change_id = topologies.version()
+    return holding.topology != generation or holding.topology_change not in (None, change_id)
+
+
+def _holds(holding: Holding, key: str, generation: int, change_id: int) -> bool:
+    """Say whether a host holds this very change: a restored database may count to the same generation anew."""
+    if holding.amphorae.get(key) != generation:
+        return False
+    return holding.change_ids is None or holding.change_ids.get(key) == change_id

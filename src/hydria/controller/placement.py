@@ -47,7 +47,7 @@ class Placement:
             self._loads = dict(map(tuple, found))
         if not self._loads:
             return False
-        _, host = min((count, name) for name, count in self._loads.items())
+        _, host = min((count, host) for host, count in self._loads.items())
         self._loads[host] += 1
         amphora = Amphora(
             id=str(uuid.uuid4()), load_balancer_id=load_balancer.id, host=host, created_at=stamp(self._now)
@@ -64,10 +64,18 @@ class Placement:
 
     def silent(self, host: str) -> bool:
         """Say whether a host that is known does not ask for work any more."""
-        if host not in self._hosts:
-            self._hosts[host] = self._transaction.get(KnownHost, host, column="name")
-        known = self._hosts[host]
+        known = self._known(host)
         return known is not None and known.seen_at < heard_since(self._now)
+
+    def name(self, host: str) -> str:
+        """Return what people call a host."""
+        known = self._known(host)
+        return known.name if known is not None and known.name else host
+
+    def _known(self, host: str) -> KnownHost | None:
+        if host not in self._hosts:
+            self._hosts[host] = self._transaction.get(KnownHost, host)
+        return self._hosts[host]
 
 
 def heard_since(now: datetime) -> int:
@@ -79,8 +87,8 @@ def heard_since(now: datetime) -> int:
 def _loads() -> Select[Any]:
     host, amphora = columns(KnownHost), columns(Amphora)
     return (
-        select(host.name, func.count(amphora.id))
-        .select_from(rows_of(KnownHost).table.outerjoin(rows_of(Amphora).table, amphora.host == host.name))
+        select(host.id, func.count(amphora.id))
+        .select_from(rows_of(KnownHost).table.outerjoin(rows_of(Amphora).table, amphora.host == host.id))
         .where(host.seen_at >= bindparam("heard_since"))
-        .group_by(host.name)
+        .group_by(host.id)
     )

@@ -108,8 +108,7 @@ class Reconciler:
         return load_balancer
 
     def _settle(self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalancer:
-        # A generation that was never asked for comes from a host that outlived a database put back from a backup.
-        served = min(each.served if each.served <= load_balancer.generation else 0 for each in amphorae)
+        served = min(_confirmed(load_balancer, each) for each in amphorae)
         observed = max(load_balancer.observed, served)
         settled = _judged(structs.replace(load_balancer, observed=observed), amphorae)
         _written(transaction, load_balancer, settled)
@@ -131,7 +130,8 @@ class Reconciler:
             # Nothing but the load balancer's end waits for those that leave.
             waited_for = not amphora.leaving or load_balancer.deleted_in is not None
             if waited_for and placement.silent(amphora.host):
-                fail(transaction, load_balancer, f"Host {amphora.host} does not ask for work. Is its agent running?")
+                name = placement.name(amphora.host)
+                fail(transaction, load_balancer, f"Host {name} does not ask for work. Is its agent running?")
 
     def _forget_deleted(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
         """Remove the rows of children that no host serves any more."""
@@ -207,13 +207,23 @@ def _due() -> CompoundSelect[Any]:
     unsettled = lb.observed < lb.generation
     alone = select(lb.id).where(unsettled, or_(and_(not_(going), not_(stays)), and_(going, or_(not_(served), stays))))
     # From the hosts on, of which few are silent.
-    hosted = rows_of(KnownHost).table.join(rows_of(Amphora).table, amphora.host == host.name)
+    hosted = rows_of(KnownHost).table.join(rows_of(Amphora).table, amphora.host == host.id)
     waiting = (
         select(lb.id)
         .select_from(hosted.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id))
         .where(host.seen_at < bindparam("heard_since"), unsettled, lb.failed < lb.generation)
     )
     return union(alone, waiting)
+
+
+def _confirmed(load_balancer: LoadBalancer, amphora: Amphora) -> int:
+    """Return the generation that an amphora serves, 0 for one that this database never asked for.
+
+    Such a one comes from a host that served it before the database was restored from a backup.
+    """
+    newest = amphora.served == load_balancer.generation
+    foreign = newest and amphora.change_id not in (None, load_balancer.change_id)
+    return 0 if foreign or amphora.served > load_balancer.generation else amphora.served
 
 
 def _judged(load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalancer:

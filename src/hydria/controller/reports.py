@@ -1,6 +1,6 @@
 """What hosts say of their amphorae, written down: generations, reasons, health, traffic."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 import structlog
@@ -8,39 +8,51 @@ from msgspec import structs
 
 from hydria.controller.reconcile import Reconciler
 from hydria.model.base import stamp
-from hydria.spec import Report
+from hydria.spec import Counters, Report
 from hydria.store import Transaction, columns
-from hydria.store.resources import Amphora, Health, Traffic, health_of, ids_of
+from hydria.store.resources import Amphora, Health, Orphan, Traffic, health_of, ids_of
 
 log = structlog.get_logger(__name__)
 
+# No count of a host is larger: beyond it JSON numbers are not exact, and sums would leave a database's integers.
+_LARGEST = 2**53
+_LONGEST_REASON = 4000
+
 
 class Reporter:
-    """Takes reports in."""
+    """Takes reports in, each from the host that has the amphora."""
 
     def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler = reconciler
 
-    def take(self, transaction: Transaction, report: Report, now: datetime) -> None:
-        """Write one report down and reconcile its load balancer; one of an unknown amphora is passed over."""
+    def take(self, transaction: Transaction, host: str, report: Report, now: datetime) -> None:
+        """Write one report down and reconcile its load balancer.
+
+        One of an amphora that is unknown, or that another host has, is passed over.
+        """
         amphora = transaction.get(Amphora, report.amphora_id)
-        if amphora is None:
+        if amphora is None or amphora.host != host:
             return
-        told = structs.replace(amphora, served=report.generation, attempted=report.attempted, reason=report.reason)
+        reason = None if report.reason is None else report.reason.replace("\0", "")[:_LONGEST_REASON]
+        told = structs.replace(
+            amphora, served=report.generation, change_id=report.change_id, attempted=report.attempted, reason=reason
+        )
         if told != amphora:
             transaction.update(structs.replace(told, updated_at=stamp(now)))
-        if report.reason is not None and report.reason != amphora.reason:
-            log.warning("amphora_failing", amphora=amphora.id, generation=report.attempted, reason=report.reason)
+        if reason is not None and reason != amphora.reason:
+            log.warning("amphora_failing", amphora=amphora.id, generation=report.attempted, reason=reason)
         if not amphora.leaving:
             self._health(transaction, amphora, report)
         self._traffic(transaction, amphora, report)
         self._reconciler.reconcile(transaction, [amphora.load_balancer_id], now)
 
-    def withdrawn(self, transaction: Transaction, keys: Iterable[str], now: datetime) -> None:
+    def withdrawn(self, transaction: Transaction, host: str, keys: Iterable[str], now: datetime) -> None:
         """Forget amphorae of which nothing is left on their host, if they were to go."""
         for key in keys:
             amphora = transaction.get(Amphora, key)
-            if amphora is not None and amphora.leaving:
+            c = columns(Orphan)
+            transaction.delete(Orphan, c.id == key, c.host == host, c.leaving)
+            if amphora is not None and amphora.leaving and amphora.host == host:
                 self._reconciler.forget_amphora(transaction, amphora)
                 self._reconciler.reconcile(transaction, [amphora.load_balancer_id], now)
 
@@ -61,6 +73,10 @@ class Reporter:
             return
         c = columns(Traffic)
         known = {each.listener_id: each for each in transaction.find(Traffic, c.amphora_id == amphora.id)}
+        # Only listeners that are there: a counter of anything else would never be removed.
+        there = frozenset(known)
+        if not there.issuperset(report.counters):
+            there |= ids_of(transaction, amphora.load_balancer_id)
         for listener_id, counters in report.counters.items():
             traffic = Traffic(
                 amphora_id=amphora.id,
@@ -68,7 +84,26 @@ class Reporter:
                 load_balancer_id=amphora.load_balancer_id,
                 counters=counters,
             )
+            if listener_id not in there:
+                continue
             if listener_id not in known:
                 transaction.insert(traffic)
             elif known[listener_id] != traffic:
                 transaction.update(traffic)
+
+
+def insane(report: Report) -> str | None:
+    """Return the first number of a report that cannot be, in a sentence; None when all can."""
+    for name, value in _numbers(report):
+        if not 0 <= value <= _LARGEST:
+            return f"{name} is {value}. It must be from 0 to {_LARGEST}."
+    return None
+
+
+def _numbers(report: Report) -> Iterator[tuple[str, int]]:
+    yield "generation", report.generation
+    yield "attempted", report.attempted
+    yield "change_id", report.change_id or 0
+    for listener_id, counters in report.counters.items():
+        for name in Counters.__struct_fields__:
+            yield f"{name} of listener {listener_id}", getattr(counters, name)

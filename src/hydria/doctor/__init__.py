@@ -2,6 +2,7 @@
 
 from hydria.doctor.finding import Finding
 from hydria.doctor.machine import clock, files, kernel, limits, root
+from hydria.doctor.orphans import database, orphans
 from hydria.doctor.programs import haproxy, others
 from hydria.doctor.standing import directories, external_network, leftovers, port, wiring
 from hydria.settings import Settings
@@ -23,5 +24,7 @@ def examine(settings: Settings) -> list[Finding]:
         external_network(settings),
         leftovers(settings),
         wiring(settings),
+        database(settings),
+        orphans(settings),
         clock(settings),
     ]

@@ -19,6 +19,8 @@ class LoadBalancer(Resource, frozen=True, kw_only=True):
 
     `generation` counts changes to it and to everything below; `observed` is the newest generation that every host
     serves. `failed` is the generation that a host could not serve, and `reason` says why, for its owner.
+    `change_id` is a random number of the newest change. It tells apart generations of the same number that are made
+    when a database is restored from a backup and changed anew.
     """
 
     description: str = ""
@@ -36,6 +38,7 @@ class LoadBalancer(Resource, frozen=True, kw_only=True):
     # Whether Hydria made the VIP port, and so removes it.
     vip_port_owned: bool = True
     generation: int = 1
+    change_id: int = 0
     observed: int = 0
     failed: int = 0
     reason: str | None = None

@@ -303,6 +303,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.state_dir / "agent.secret"
 
     @property
+    def host_id_file(self) -> Path:
+        """Where this host's identity is kept, which a change of its name leaves alone."""
+        return self.state_dir / "host.id"
+
+    @property
+    def database_notice_file(self) -> Path:
+        """What a server wrote that found an empty database beside the keys of an earlier one."""
+        return self.state_dir / "database.notice"
+
+    @property
     def credentials_file(self) -> Path:
         """Where the first admin's credentials are written."""
         return self.state_dir / "clouds.yaml"

@@ -1,5 +1,6 @@
 """The only writer of a load balancer's generation: a change of it is one more generation, a hint and a milestone."""
 
+import secrets
 from functools import cache
 from typing import Any
 
@@ -10,13 +11,21 @@ from hydria.model import LoadBalancer
 from hydria.store.tables import columns, rows_of
 from hydria.store.transaction import Milestone, Transaction
 
+# JSON numbers are exact up to here.
+_LARGEST = 2**53
+
+
+def new_change_id() -> int:
+    """Return a random `change_id`: another history of the same load balancer never has the same."""
+    return 1 + secrets.randbelow(_LARGEST - 1)
+
 
 def bump(transaction: Transaction, key: str, *, deleted_at: str | None = None) -> LoadBalancer:
     """Increment the generation of one load balancer, and return it as it is now.
 
     With `deleted_at`, a time as the API writes it, the change is that the load balancer is to go.
     """
-    given = {"key": key} | ({} if deleted_at is None else {"now": deleted_at})
+    given = {"key": key, "change": new_change_id()} | ({} if deleted_at is None else {"now": deleted_at})
     row = transaction.execute(_bump_one(deleting=deleted_at is not None), given).one()
     bumped = rows_of(LoadBalancer).load(row)
     _announce(transaction, {bumped.id: bumped.generation})
@@ -27,7 +36,9 @@ def bump_where(transaction: Transaction, which: ColumnElement[bool]) -> dict[str
     """Increment the generations of all load balancers that are not to go and match; return them by id."""
     c = columns(LoadBalancer)
     statement = update(rows_of(LoadBalancer).table).where(which, c.deleted_in.is_(None))
-    rows = transaction.execute(statement.values(generation=c.generation + 1).returning(c.id, c.generation))
+    rows = transaction.execute(
+        statement.values(generation=c.generation + 1, change_id=new_change_id()).returning(c.id, c.generation)
+    )
     bumped = {row.id: row.generation for row in rows}
     _announce(transaction, bumped)
     return bumped
@@ -49,7 +60,9 @@ def _announce(transaction: Transaction, bumped: dict[str, int]) -> None:
 @cache
 def _bump_one(*, deleting: bool) -> ReturningUpdate[Any]:
     table, c = rows_of(LoadBalancer).table, columns(LoadBalancer)
-    statement = update(table).where(c.id == bindparam("key")).values(generation=c.generation + 1)
+    statement = (
+        update(table).where(c.id == bindparam("key")).values(generation=c.generation + 1, change_id=bindparam("change"))
+    )
     if deleting:
         statement = statement.values(deleted_in=c.generation + 1, updated_at=bindparam("now"))
     return statement.returning(table)

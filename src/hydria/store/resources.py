@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, bindparam, case, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, or_, select, union_all
 
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource, Tree
 from hydria.model.availability_zone import AvailabilityZone
@@ -22,6 +22,7 @@ from hydria.store.transaction import Transaction
 class Amphora(Struct, frozen=True, kw_only=True):
     """One instance of a load balancer on one host; `served` is the generation that the host last confirmed.
 
+    `host` is the host's id, `change_id` the load balancer's of the generation `served`, None where nobody said it.
     `attempted` and `reason` say what the host last failed at; `leaving` that it must be removed from its host.
     """
 
@@ -31,16 +32,39 @@ class Amphora(Struct, frozen=True, kw_only=True):
     created_at: str
     updated_at: str | None = None
     served: int = 0
+    change_id: int | None = None
     attempted: int = 0
     reason: str | None = None
     leaving: bool = False
 
 
 class KnownHost(Struct, frozen=True, kw_only=True):
-    """A host whose agent has asked for work; `seen_at` is when it last did (UTC, seconds since the epoch)."""
+    """A host whose agent has asked for work; `seen_at` is when it last did (UTC, seconds since the epoch).
 
-    name: str
+    `id` is the identity that the host keeps when it is renamed. It equals `name` for a host whose agent is from before
+    hosts had identities, until a newer agent claims it (`hydria.controller.hosts`).
+    """
+
+    id: str
+    name: str = ""
     seen_at: int
+    # The newest topology that it made whole.
+    wired: int = 0
+
+
+class Orphan(Struct, frozen=True, kw_only=True):
+    """What a host has and no row knows: an `amphora`, a `network` or a `router` (or parts of one).
+
+    `data` is what the host remembers of it: an `Instance` without secrets, a `Network` or a `Router` of the
+    specification; None where it remembers nothing. `leaving` that an operator had it removed.
+    """
+
+    id: str
+    kind: str
+    host: str
+    data: dict[str, Any] | None
+    found_at: str
+    leaving: bool = False
 
 
 class Health(Struct, frozen=True, kw_only=True):
@@ -78,7 +102,8 @@ register(AvailabilityZoneProfile, "availability_zone_profiles")
 register(AvailabilityZone, "availability_zones", key=("name",), index=(("availability_zone_profile_id",),))
 register(Quota, "quotas", key=("project_id",))
 register(Amphora, "amphorae", index=(("load_balancer_id",), ("host",)))
-register(KnownHost, "hosts", key=("name",))
+register(KnownHost, "hosts")
+register(Orphan, "orphans", key=("id", "host"), index=(("host",),))
 register(Health, "health", index=(("load_balancer_id",),))
 register(Traffic, "traffic", key=("amphora_id", "listener_id"), index=(("load_balancer_id",),))
 
@@ -121,6 +146,12 @@ def ids_of(transaction: Transaction, load_balancer_id: str) -> frozenset[str]:
     below = (select(columns(kind).id).where(columns(kind).load_balancer_id == bindparam("key")) for kind in CHILDREN)
     root = select(columns(LoadBalancer).id).where(columns(LoadBalancer).id == bindparam("key"))
     return frozenset(key for (key,) in transaction.execute(union_all(root, *below), {"key": load_balancer_id}))
+
+
+def host_name_sql(host: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Say in SQL what people call the host of this id."""
+    c = columns(KnownHost)
+    return func.coalesce(select(func.nullif(c.name, "")).where(c.id == host).scalar_subquery(), host)
 
 
 def flavor_data(transaction: Transaction, flavor_id: str | None) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Cloud:
         return self.database.read(lambda transaction: HomeTopologies(transaction).topology())
 
     def generation(self) -> int:
-        return self.database.read(lambda transaction: HomeTopologies(transaction).generation())
+        return self.database.read(lambda transaction: HomeTopologies(transaction).version()[0])
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, who: str | None = "demo", raw: bytes | None = None

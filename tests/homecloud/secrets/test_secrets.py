@@ -139,6 +139,9 @@ async def test_what_has_expired_is_gone(barbican: Barbican) -> None:
         ({"bit_length": -1}, 400, "bit_length"),
         ({"name": "a\0b"}, 400, "NUL"),
         ({"expiration": "soon"}, 400, "expiration"),
+        ({"expiration": "0001-01-01T00:00:00+23:59"}, 400, "expiration"),
+        ({"expiration": "9999-12-31T23:59:59-23:59"}, 400, "expiration"),
+        ({"expiration": "0003-01-01T00:00:00"}, 400, "before current time"),
     ],
 )
 async def test_what_does_not_fit_is_refused(barbican: Barbican, body: Any, status: int, what: str) -> None:

@@ -118,11 +118,23 @@ class LinuxHost:
     async def wire(self, topology: Topology) -> None:
         """Make networks and routers as told. Raises HostError, and leaves the reason for the doctor."""
         try:
+            # First: what is made and forgotten would be nobody's.
+            self._remembered.write_topology(topology)
             await asyncio.to_thread(self._wiring.wire, topology)
+        except OSError as error:
+            raise HostError(f"The host cannot write down its networks: {error}") from None
         except HostError as error:
             write_private(self._run_dir / TROUBLE, str(error).encode())
             raise
         (self._run_dir / TROUBLE).unlink(missing_ok=True)
+
+    async def inventory(self) -> Mapping[str, Instance | None]:
+        """Return everything that is here by amphora id: whole, without secrets; None for what is forgotten."""
+        return self._remembered.inventory(self._run_dir / "amphorae")
+
+    async def wired(self) -> Topology | None:
+        """Return what `wire` was given last, as this host's disk has it."""
+        return self._remembered.topology()
 
     async def serve(self, instance: Instance) -> None:
         """Make the amphora serve the instance. Raises HostError."""

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from hydria.files import make_directory, narrow, write_private
 from hydria.render.haproxy import tls
-from hydria.spec import Instance
+from hydria.spec import Instance, Topology
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +24,24 @@ class Remembered:
         """Make the place."""
         make_directory(self._directory)
         narrow(*self._directory.glob("*.json"))
+
+    @property
+    def _topology(self) -> Path:
+        # Beside the amphorae's, which are all that their directory has.
+        return self._directory.with_name(f"{self._directory.name}-topology.json")
+
+    def write_topology(self, topology: Topology) -> None:
+        """Write networks and routers down, whole or not at all."""
+        draft = self._topology.with_suffix(".draft")
+        draft.write_bytes(msgspec.json.encode(topology))
+        draft.rename(self._topology)
+
+    def topology(self) -> Topology | None:
+        """Return the networks and routers that were written down last, or None."""
+        try:
+            return msgspec.json.decode(self._topology.read_bytes(), type=Topology)
+        except (OSError, msgspec.DecodeError):
+            return None
 
     def write(self, instance: Instance) -> None:
         """Write an instance down so that a cut-off write leaves the last one; a part of one does not replace it."""
@@ -56,6 +74,12 @@ class Remembered:
             if ready is not None:
                 found[ready.amphora_id] = ready
         return found
+
+    def inventory(self, amphorae: Path) -> Mapping[str, Instance | None]:
+        """Return everything that is written, and None for what only has a directory below `amphorae`."""
+        keys = {path.stem for path in self._directory.glob("*.json")}
+        keys |= {path.name for path in amphorae.glob("*") if path.is_dir()}
+        return {key: self.read(key) for key in sorted(keys)}
 
     def _path(self, amphora_id: str) -> Path:
         return self._directory / f"{amphora_id}.json"

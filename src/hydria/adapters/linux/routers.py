@@ -1,6 +1,7 @@
 """A home-cloud router on the host: a namespace that forwards between its legs and translates addresses."""
 
 import os
+from collections.abc import Collection
 
 from msgspec import structs
 
@@ -27,8 +28,8 @@ class Routers:
         # By router id: the namespace's inode and the text.
         self._loaded: dict[str, tuple[int, str]] = {}
 
-    def ensure(self, router: Router) -> None:
-        """Make or mend a router. Raises HostError."""
+    def ensure(self, router: Router, removed: Collection[str] = ()) -> None:
+        """Make or mend a router; of its interfaces only those of removed ports go. Raises HostError."""
         namespace = self._names.router(router.id)
         ensure_namespace(namespace)
         sysctl(namespace, "net.ipv4.ip_forward", "1")
@@ -39,8 +40,9 @@ class Routers:
         wanted = {router_leg(leg.port_id): _inner(leg) for leg in router.interfaces}
         if router.gateway is not None:
             wanted[GATEWAY] = _outer(router, router.gateway)
+        gone = {GATEWAY, *map(router_leg, removed)}
         for link in links(namespace):
-            if link not in wanted:
+            if link in gone and link not in wanted:
                 remove_leg(self._names, namespace, link)
         for link, interface in wanted.items():
             ensure_leg(self._names, namespace, link, interface)

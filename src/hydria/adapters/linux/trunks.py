@@ -41,11 +41,10 @@ def ensure_trunk(names: Names, network: Network) -> bool:
         return changed
 
 
-def remove_trunks(switch: IPRoute, wanted: set[str]) -> None:
-    """Remove the ends of networks that are not wanted any more, and so their other ends."""
-    for link in switch.get_links():
-        name = str(link.get("ifname"))
-        if name.startswith("t") and name not in wanted:
+def remove_trunks(switch: IPRoute, ends: set[str]) -> None:
+    """Remove these ends of networks that are gone, and so their other ends."""
+    for link in switch.get_links() if ends else ():
+        if str(link.get("ifname")) in ends:
             switch.link("del", index=link["index"])
 
 

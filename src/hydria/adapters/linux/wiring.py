@@ -1,6 +1,6 @@
 """The whole topology on one machine: bridges in one namespace, routers in theirs, one link in the machine's own."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from hydria.adapters.linux.kernel import (
@@ -39,9 +39,11 @@ class Wiring:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._routers = Routers(names)
+        # Bridges of removed networks, until nobody is attached to them any more.
+        self._doomed: set[str] = set()
 
     def wire(self, topology: Topology) -> None:
-        """Make networks and routers as told and remove all others; amphorae's and hosts' legs stay.
+        """Make networks and routers as told and remove those that are named as removed; all else stays.
 
         Goes on past what fails, then raises WiringError with every reason.
         """
@@ -50,22 +52,25 @@ class Wiring:
         with reporting("The bridges cannot be made"), netlink(self._names.switch) as switch:
             for network in topology.networks:
                 ensure_bridge(switch, network.id)
-            remove_trunks(switch, {trunk_end(network.id) for network in topology.networks if network.physical})
+            apart = {network.id for network in topology.networks if network.physical is None}
+            remove_trunks(switch, {trunk_end(key) for key in (*topology.removed, *apart)})
         for network in topology.networks:
             if network.physical is not None:
                 with _noting(reasons, network.id):
                     ensure_trunk(self._names, network)
-        self._remove_routers({router.id for router in topology.routers})
+        self._remove_routers(topology.removed)
         external = [network for network in topology.networks if network.external]
         with _noting(reasons, external[0].id if external else ""):
             if external:
                 ensure_uplink(self._names, external[0])
-            else:
+            elif topology.networks or topology.removed:
                 remove_uplink(self._names)
         for router in topology.routers:
             with _noting(reasons, router.id):
-                self._routers.ensure(router)
-        self._remove_bridges({bridge(network.id) for network in topology.networks})
+                self._routers.ensure(router, topology.removed)
+        self._doomed |= {bridge(key) for key in topology.removed}
+        self._doomed -= {bridge(network.id) for network in topology.networks}
+        self._remove_bridges()
         if reasons:
             ids = {network.id for network in topology.networks}
             raise WiringError(" ".join(reasons.values()), {key: reasons[key] for key in reasons if key in ids})
@@ -78,18 +83,17 @@ class Wiring:
             remove_namespace(namespace)
         self._routers = Routers(self._names)
 
-    def _remove_routers(self, wanted: set[str]) -> None:
+    def _remove_routers(self, removed: Collection[str]) -> None:
         begin = self._names.router("")
         for namespace in namespaces(self._names.prefix):
             router_id = namespace.removeprefix(begin)
-            if namespace.startswith(begin) and router_id not in wanted:
+            if namespace.startswith(begin) and router_id in removed:
                 remove_namespace(namespace)
                 self._routers.forget(router_id)
 
-    def _remove_bridges(self, wanted: set[str]) -> None:
+    def _remove_bridges(self) -> None:
         switch_name = self._names.switch
         with reporting("A bridge cannot be removed"), held(switch_name, alone=True), netlink(switch_name) as switch:
             for found in switch.link("dump", kind="bridge"):
-                # A bridge with ports belongs to a network that this topology is too old to know.
-                if found.get("ifname") not in wanted and not list(switch.link("dump", master=found["index"])):
+                if found.get("ifname") in self._doomed and not list(switch.link("dump", master=found["index"])):
                     switch.link("del", index=found["index"])

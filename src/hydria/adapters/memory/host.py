@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 
+from msgspec import structs
+
 from hydria.adapters.memory.faults import Faults
 from hydria.errors import HostError
 from hydria.model import Member
@@ -25,6 +27,7 @@ class MemoryHost:
         self.instances: dict[str, Instance] = {}
         self.running: set[str] = set()
         self.topology: Topology | None = None
+        self.disk_topology: Topology | None = None
         self.counters: dict[str, Counters] = {}
         self._down: set[str] = set()
         self._events: asyncio.Queue[str] = asyncio.Queue()
@@ -39,8 +42,17 @@ class MemoryHost:
         """Take networks and routers as told."""
         self.calls.append(("wire", ""))
         self.faults.meet("wire")
+        self.disk_topology = topology
         self.topology = topology
         self.faults.meet("wire", after=True)
+
+    async def inventory(self) -> Mapping[str, Instance | None]:
+        """Return the instances that were served here."""
+        return {key: structs.replace(instance, secrets={}) for key, instance in self.instances.items()}
+
+    async def wired(self) -> Topology | None:
+        """Return what `wire` was given last."""
+        return self.disk_topology
 
     async def serve(self, instance: Instance) -> None:
         """Hold the instance; the last one goes on when a fault is set."""

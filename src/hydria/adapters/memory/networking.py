@@ -173,6 +173,28 @@ class MemoryNetworking:
     def swap_security_groups(self, port_id: str, before: Sequence[str], after: Sequence[str]) -> None:
         """Put a port into other security groups: they are not kept."""
 
+    def restore_port(
+        self,
+        interface: Interface,
+        subnet_ids: Sequence[str],
+        owner: tuple[str, str],
+        device: Device,
+        security_group_ids: Sequence[str],
+    ) -> None:
+        """Put a port back as a host has it."""
+        if interface.port_id in self.ports:
+            return
+        fixed_ips = tuple((key, address.ip) for key, address in zip(subnet_ids, interface.addresses, strict=False))
+        self._owners[interface.port_id] = owner[0]
+        self.ports[interface.port_id] = Port(
+            id=interface.port_id,
+            network_id=interface.network_id,
+            mac=interface.mac,
+            device_id=device.id,
+            device_owner=device.owner,
+            fixed_ips=fixed_ips,
+        )
+
     def guard(self, security_group_ids: Sequence[str]) -> tuple[GuardRule, ...]:
         """Return what security groups let in: nothing."""
         return ()

@@ -1,7 +1,7 @@
 """Identity of the home cloud: what the clients need of Keystone's v3 API, below `/identity`."""
 
 from hydria.homecloud.identity.passwords import Passwords, member_password
-from hydria.homecloud.identity.service import Identity
+from hydria.homecloud.identity.service import Identity, restore_project
 from hydria.homecloud.identity.tokens import new_key
 
-__all__ = ["Identity", "Passwords", "member_password", "new_key"]
+__all__ = ["Identity", "Passwords", "member_password", "new_key", "restore_project"]

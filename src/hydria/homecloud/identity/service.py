@@ -113,6 +113,19 @@ class Identity:
                 self._passwords.remember(password, kept)
 
 
+def restore_project(transaction: Transaction, project_id: str) -> None:
+    """Make a project of this id, which a lost database had, if there is none; the user `admin` may work in it."""
+    if transaction.get(Project, project_id) is not None:
+        return
+    transaction.insert(Project(id=project_id, name=f"restored-{project_id}"))
+    u, a = columns(User), columns(Assignment)
+    role_id = _role(transaction, "admin")
+    for user in transaction.find(User, u.domain_id == DOMAIN_ID, u.name == "admin"):
+        mine = (a.user_id == user.id) & (a.project_id == project_id) & (a.role_id == role_id)
+        if not transaction.find(Assignment, mine):
+            transaction.insert(Assignment(user_id=user.id, project_id=project_id, role_id=role_id))
+
+
 def _role(transaction: Transaction, name: str) -> str:
     found = transaction.get(Role, name, column="name")
     if found is None:

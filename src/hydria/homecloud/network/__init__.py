@@ -11,13 +11,13 @@ from hydria.homecloud.network import (
     subnets,
     tags,
 )
-from hydria.homecloud.network.bootstrap import bootstrap
+from hydria.homecloud.network.bootstrap import bootstrap, is_empty
 from hydria.homecloud.network.dialect import NeutronDialect
 from hydria.homecloud.network.networking import HomeNetworking
 from hydria.homecloud.network.topology import HomeTopologies
 from hydria.http.operation import Mount
 
-__all__ = ["HomeNetworking", "HomeTopologies", "bootstrap", "mounts"]
+__all__ = ["HomeNetworking", "HomeTopologies", "bootstrap", "is_empty", "mounts"]
 
 _PARTS = (networks, subnets, ports, routers, floating_ips, security_groups, qos, tags, discovery)
 

@@ -17,6 +17,7 @@ from hydria.homecloud.network.rows import (
     Network,
     Port,
     QosPolicy,
+    RemovedWire,
     Router,
     Row,
     SecurityGroupRule,
@@ -25,6 +26,7 @@ from hydria.homecloud.network.rows import (
     holds,
 )
 from hydria.store import Transaction, columns
+from hydria.store.generations import new_change_id
 from hydria.store.tables import rows_of
 
 R = TypeVar("R", bound=Row)
@@ -85,17 +87,23 @@ def remove(transaction: Transaction, row: Row) -> None:
     wired = _wired(transaction, row)
     transaction.delete(type(row), columns(type(row)).id == row.id)
     if wired:
-        rewire(transaction)
+        generation = rewire(transaction)
+        if not isinstance(row, Subnet):
+            transaction.ensure(RemovedWire(id=row.id, generation=generation))
     _alter_guards(transaction, row)
 
 
-def rewire(transaction: Transaction) -> None:
-    """Count a change of networks or routers, and wake those who tell the hosts."""
-    table = rows_of(TopologyCounter).table
-    counted = transaction.execute(update(table).values(generation=table.c.generation + 1))
-    if not counted.rowcount:
-        transaction.insert(TopologyCounter())
+def rewire(transaction: Transaction) -> int:
+    """Count a change of networks or routers, and wake those who tell the hosts; returns the generation."""
+    table, change_id = rows_of(TopologyCounter).table, new_change_id()
+    changed = update(table).values(generation=table.c.generation + 1, change_id=change_id)
+    generation = transaction.execute(changed.returning(table.c.generation)).scalar_one_or_none()
     transaction.hint("topology")
+    if generation is None:
+        first = TopologyCounter(change_id=change_id)
+        transaction.insert(first)
+        return first.generation
+    return int(generation)
 
 
 def alter(transaction: Transaction, port_ids: Iterable[str]) -> None:

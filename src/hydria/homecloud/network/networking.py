@@ -12,6 +12,7 @@ from hydria.homecloud.network import changes, interfaces, plugging
 from hydria.homecloud.network.faults import fault
 from hydria.homecloud.network.guards import guard
 from hydria.homecloud.network.kinds import NETWORK, PORT, QOS_POLICY, SECURITY_GROUP, SUBNET, Kind
+from hydria.homecloud.network.restoring import Restoring
 from hydria.homecloud.network.rows import Address, AlteredPort, Network, Port, QosPolicy, SecurityGroup, Subnet
 from hydria.ports import Caller
 from hydria.spec import GuardRule, Interface
@@ -147,6 +148,20 @@ class HomeNetworking:
             changes.change(self._transaction, port, self._now, security_groups=tuple(groups))
             # Whoever asks for it tells the hosts.
             changes.forget(self._transaction, port_id)
+
+    def restore_port(
+        self,
+        interface: Interface,
+        subnet_ids: Sequence[str],
+        owner: tuple[str, str],
+        device: ports.Device,
+        security_group_ids: Sequence[str],
+    ) -> None:
+        """Make a port, its network and its subnets again as a host has them. Raises Conflict or Invalid."""
+        project_id, name = owner
+        Restoring(self._transaction, self._now, project_id).port(
+            interface, subnet_ids, name, device, security_group_ids
+        )
 
     def guard(self, security_group_ids: Sequence[str]) -> tuple[GuardRule, ...]:
         """Return what security groups let in, in a fixed order."""

@@ -194,6 +194,15 @@ class TopologyCounter(Struct, frozen=True, kw_only=True):
 
     id: str = "topology"
     generation: int = 1
+    # Random: see `hydria.spec.Topology`.
+    change_id: int = 0
+
+
+class RemovedWire(Struct, frozen=True, kw_only=True):
+    """A network, router, port or floating IP that is deleted, in a generation that not every host has made yet."""
+
+    id: str
+    generation: int
 
 
 register(Network, "network_networks", index=(("project_id",), ("name",)))
@@ -219,3 +228,4 @@ register(SecurityGroupRule, "network_security_group_rules", index=(("security_gr
 register(QosPolicy, "network_qos_policies", index=(("project_id",), ("name",)))
 register(AlteredPort, "network_altered_ports", key=("port_id",))
 register(TopologyCounter, "network_topology")
+register(RemovedWire, "network_removed_wires")

@@ -1,12 +1,15 @@
 """Networks and routers as hosts make them: `hydria.ports.Topologies` over the rows, in a fixed number of statements."""
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from msgspec import Struct, structs
+from sqlalchemy import select, union
 
 from hydria import spec
-from hydria.homecloud.network import interfaces, plugging
+from hydria.homecloud.network import changes, interfaces, plugging
+from hydria.homecloud.network.restoring import Restoring
 from hydria.homecloud.network.rows import (
     ROUTER_GATEWAY,
     ROUTER_INTERFACE,
@@ -14,6 +17,7 @@ from hydria.homecloud.network.rows import (
     FloatingIp,
     Network,
     Port,
+    RemovedWire,
     Router,
     Subnet,
     TopologyCounter,
@@ -24,22 +28,63 @@ from hydria.store import Transaction, columns
 class HomeTopologies:
     """The home cloud's networks and routers, bound to one transaction."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._transaction = transaction
+        self._now = now
 
-    def generation(self) -> int:
-        """Return the number of changes so far."""
+    def version(self) -> tuple[int, int]:
+        """Return the number of changes so far, and the random number of the newest."""
         counter = self._transaction.get(TopologyCounter, TopologyCounter().id)
-        return 0 if counter is None else counter.generation
+        return (0, 0) if counter is None else (counter.generation, counter.change_id)
 
     def topology(self) -> spec.Topology:
         """Return all networks and all routers that are not switched off."""
         read = _Read.of(self._transaction)
+        generation, change_id = self.version()
         return spec.Topology(
-            generation=self.generation(),
+            generation=generation,
+            change_id=change_id,
+            removed=self._removed(),
             networks=tuple(read.network(network) for network in read.networks.values()),
             routers=tuple(read.router(router) for router in read.routers),
         )
+
+    def adopt(self, wire: spec.Network | spec.Router) -> list[str]:
+        """Make the rows of a network, of a router or of a router's missing parts; returns what could not be made."""
+        restoring = Restoring(self._transaction, self._now(), self._owner())
+        if isinstance(wire, spec.Router):
+            return restoring.router(wire)
+        restoring.network(wire)
+        return []
+
+    def remove_unknown(self, ids: Sequence[str]) -> None:
+        """Have hosts remove networks, routers and their parts, of which no row is left."""
+        generation = changes.rewire(self._transaction)
+        for key in ids:
+            if self._transaction.get(Router, key) is None and self._transaction.get(Network, key) is None:
+                self._transaction.ensure(RemovedWire(id=key, generation=generation))
+
+    def _owner(self) -> str:
+        """Return the project of the external network: its admin gives adopted things to whom they belong."""
+        found = self._transaction.find(Network, columns(Network).external)
+        return found[0].project_id if found else ""
+
+    def forget_removed(self, generation: int) -> None:
+        """Forget the names of what was removed up to a generation: every host has made that one."""
+        self._transaction.delete(RemovedWire, columns(RemovedWire).generation <= generation)
+
+    def _removed(self) -> tuple[str, ...]:
+        """Name what hosts must remove: what is deleted, and what is switched off or leads nowhere."""
+        port, router, floating_ip = columns(Port), columns(Router), columns(FloatingIp)
+        statements = (
+            select(columns(RemovedWire).id),
+            select(router.id).where(router.admin_state_up.is_(False)),
+            select(port.id).where(
+                port.device_owner.in_([ROUTER_INTERFACE, ROUTER_GATEWAY]), port.admin_state_up.is_(False)
+            ),
+            select(floating_ip.id).where(floating_ip.router_id.is_(None)),
+        )
+        return tuple(sorted(key for (key,) in self._transaction.execute(union(*statements))))
 
     def tell(self, down: Mapping[str, str]) -> None:
         """Write down why the host could not make these networks, by id; all others are well."""
@@ -108,7 +153,7 @@ class _Read(Struct, frozen=True, kw_only=True):
             gateway=None if gateway is None else self._gateway(gateway),
             snat_cidrs=_cidrs_of_version_4(self._subnets(inside)) if snat else (),
             floating_ips=tuple(
-                spec.FloatingIp(floating_ip=each.floating_ip_address, fixed_ip=each.fixed_ip_address)
+                spec.FloatingIp(id=each.id, floating_ip=each.floating_ip_address, fixed_ip=each.fixed_ip_address)
                 for each in self.floating_ips[router.id]
                 if each.fixed_ip_address is not None
             ),

@@ -1,7 +1,7 @@
 """/secrets: store, list, show, fetch, fill, delete, and the user's own metadata."""
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import structs
@@ -203,11 +203,13 @@ def _expiration(wanted: str | None, now: str) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(wanted.strip())
-    except ValueError:
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        # A time zone may lead out of the years that there are.
         raise bad("Invalid date for 'expiration'.") from None
-    if moment.tzinfo is not None:
-        moment = (moment - (moment.utcoffset() or moment - moment)).replace(tzinfo=None)
-    written = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    # Not strftime, which writes the year 3 as "3".
+    written = moment.isoformat(timespec="seconds")
     if written <= now:
         raise bad("'expiration' is before current time.")
     return written

@@ -1,0 +1,86 @@
+"""The agents' messages, read with suspicion: a host may be of another version, or out of its mind."""
+
+import contextlib
+import re
+
+import msgspec
+from msgspec import Struct
+
+from hydria.controller.reports import insane
+from hydria.errors import Invalid
+from hydria.spec import Description, Holding, Report, Reports
+
+_LONGEST_NAME = 255
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class _Envelope(Struct, frozen=True, kw_only=True):
+    """`Reports`, of which each report is read by itself."""
+
+    host: str
+    reports: tuple[msgspec.Raw, ...] = ()
+    described: tuple[msgspec.Raw, ...] = ()
+
+
+class _Described(Struct, frozen=True, kw_only=True):
+    amphora_id: str
+
+
+_holding = msgspec.json.Decoder(Holding)
+_envelope = msgspec.json.Decoder(_Envelope)
+_report = msgspec.json.Decoder(Report)
+
+
+def decode_holding(content: bytes) -> Holding:
+    """Return what a host says that it holds. Raises Invalid."""
+    try:
+        holding = _holding.decode(content)
+    except msgspec.DecodeError as error:
+        raise Invalid(f"This is not a holding: {error}.") from None
+    _check_host(holding.host)
+    if holding.name:
+        _check_host(holding.name)
+    return holding
+
+
+def decode_reports(content: bytes) -> tuple[Reports, list[str]]:
+    """Return what a host reports, and a sentence for each report that cannot be taken. Raises Invalid."""
+    reports: list[Report] = []
+    refused: list[str] = []
+    try:
+        envelope = _envelope.decode(content)
+        whole = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+        for name in ("reports", "described"):
+            whole.pop(name, None)
+        rest = msgspec.json.decode(msgspec.json.encode(whole), type=Reports)
+    except msgspec.DecodeError as error:
+        raise Invalid(f"These are not reports: {error}.") from None
+    _check_host(rest.host)
+    for number, raw in enumerate(envelope.reports):
+        try:
+            report = _report.decode(raw)
+        except msgspec.DecodeError as error:
+            refused.append(f"Report {number} cannot be read: {error}.")
+            continue
+        trouble = insane(report)
+        if trouble is None:
+            reports.append(report)
+        else:
+            refused.append(f"Report {number} (amphora {report.amphora_id[:36]}): {trouble}")
+    described = tuple(_description(raw) for raw in envelope.described)
+    return msgspec.structs.replace(rest, reports=tuple(reports), described=described), refused
+
+
+def _description(raw: msgspec.Raw) -> Description:
+    """Return what a host says of an amphora; of one that another version wrote only the id. Raises Invalid."""
+    with contextlib.suppress(msgspec.DecodeError):
+        return msgspec.json.decode(raw, type=Description)
+    try:
+        return Description(amphora_id=msgspec.json.decode(raw, type=_Described).amphora_id, instance=None)
+    except msgspec.DecodeError as error:
+        raise Invalid(f"A description cannot be read: {error}.") from None
+
+
+def _check_host(host: str) -> None:
+    if not 0 < len(host) <= _LONGEST_NAME or _CONTROL.search(host):
+        raise Invalid(f"A host is named by 1 to {_LONGEST_NAME} characters, none of them a control character.")

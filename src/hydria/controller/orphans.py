@@ -1,0 +1,245 @@
+"""Orphans: what hosts serve and this database does not know. An operator adopts or removes them.
+
+They come from a database that was restored from a backup, is empty or another one, and from a host that lost its
+identity. Nothing removes them by itself.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import Struct, structs
+from sqlalchemy import update
+
+from hydria.errors import Conflict, NotFound
+from hydria.model import LoadBalancer
+from hydria.model.base import stamp
+from hydria.model.flavor import Flavor
+from hydria.model.references import references
+from hydria.ports import Device, Networking, Topologies
+from hydria.spec import Instance, Network, Reports, Router
+from hydria.store import Transaction, columns
+from hydria.store.generations import bump, new_change_id
+from hydria.store.resources import Amphora, KnownHost, Orphan, Traffic
+from hydria.store.tables import rows_of
+
+log = structlog.get_logger(__name__)
+
+_NOTHING_IS_KNOWN = "The host does not remember what it serves there, so it can only be removed."
+
+
+class Outside(Struct, frozen=True, kw_only=True):
+    """What adopting needs besides the tables of load balancers, each bound to a transaction when it is called."""
+
+    networking_of: Callable[[Transaction], Networking]
+    topologies_of: Callable[[Transaction], Topologies]
+    # Make a project of this id if there is none.
+    restore_project: Callable[[Transaction, str], None]
+
+
+class Orphans:
+    """Takes in what hosts say of orphans, and does with them what an operator asks."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
+
+    def take(self, transaction: Transaction, reports: Reports, now: datetime) -> None:
+        """Write down what a host describes.
+
+        An amphora of a load balancer that is known, and that has no other on this host, is recognised as its own: the
+        backup is from before a failover.
+        """
+        for description in reports.described:
+            if not self._recognise(transaction, reports, description.instance, now):
+                data = None if description.instance is None else msgspec.to_builtins(description.instance)
+                self._add(transaction, reports.host, ("amphora", description.amphora_id), data, now)
+        if reports.unknown is None:
+            return
+        c = columns(Orphan)
+        told = {("network", each.id): each for each in reports.unknown.networks}
+        wires: dict[tuple[str, str], Network | Router] = {**told}
+        wires |= {("router", each.id): each for each in reports.unknown.routers}
+        for orphan in transaction.find(Orphan, c.host == reports.host, c.kind != "amphora"):
+            if (orphan.kind, orphan.id) not in wires:
+                transaction.delete(Orphan, c.id == orphan.id, c.host == orphan.host)
+        for key, wire in wires.items():
+            self._add(transaction, reports.host, key, msgspec.to_builtins(wire), now)
+
+    def find(self, transaction: Transaction, key: str) -> Orphan:
+        """Return an orphan. Raises NotFound."""
+        found = transaction.find(Orphan, columns(Orphan).id == key)
+        if not found:
+            raise NotFound(f"There is no orphan {key}. See: hydria orphan list")
+        return found[0]
+
+    def remove(self, transaction: Transaction, key: str) -> list[str]:
+        """Have an orphan removed from its host; the row goes when the host has done it."""
+        orphan = self.find(transaction, key)
+        if orphan.kind == "amphora":
+            transaction.update(structs.replace(orphan, leaving=True))
+            transaction.hint("instances")
+        else:
+            self._outside.topologies_of(transaction).remove_unknown(_wire_ids(orphan))
+        log.warning("orphan_removed", kind=orphan.kind, id=key, host=orphan.host)
+        return []
+
+    def adopt(self, transaction: Transaction, key: str, now: datetime) -> list[str]:
+        """Make the rows of an orphan again; returns what could not be restored. Raises a Refusal."""
+        orphan = self.find(transaction, key)
+        if orphan.leaving:
+            raise Conflict(f"{key} is being removed.")
+        if orphan.data is None:
+            raise Conflict(f"{key}: {_NOTHING_IS_KNOWN}")
+        if orphan.kind == "amphora":
+            missing = self._adopt_amphora(transaction, orphan, msgspec.convert(orphan.data, Instance), now)
+        else:
+            kind: Any = Router if orphan.kind == "router" else Network
+            missing = self._outside.topologies_of(transaction).adopt(msgspec.convert(orphan.data, kind))
+        transaction.delete(Orphan, columns(Orphan).id == key)
+        log.warning("orphan_adopted", kind=orphan.kind, id=key, host=orphan.host)
+        return missing
+
+    def _add(
+        self, transaction: Transaction, host: str, key: tuple[str, str], data: dict[str, Any] | None, now: datetime
+    ) -> None:
+        fresh = Orphan(id=key[1], kind=key[0], host=host, data=data, found_at=stamp(now))
+        c = columns(Orphan)
+        found = transaction.find(Orphan, c.id == fresh.id, c.host == host)
+        if not found:
+            transaction.insert(fresh)
+            # Once for each, however often the host says it.
+            log.warning("orphan_found", kind=key[0], id=key[1], host=host, see="hydria orphan list")
+        elif found[0].data != data:
+            transaction.update(structs.replace(found[0], data=data))
+
+    def _recognise(self, transaction: Transaction, reports: Reports, instance: Instance | None, now: datetime) -> bool:
+        if instance is None:
+            return False
+        load_balancer = transaction.get(LoadBalancer, instance.tree.load_balancer.id)
+        c = columns(Amphora)
+        if load_balancer is None or transaction.get(Amphora, instance.amphora_id) is not None:
+            return False
+        others = transaction.find(Amphora, c.load_balancer_id == load_balancer.id, c.leaving.is_(False))
+        if any(other.host != reports.host or other.id in reports.held for other in others):
+            return False
+        self._replace(transaction, [other.id for other in others], instance, reports.host, now)
+        log.warning("amphora_recognised", amphora=instance.amphora_id, load_balancer=load_balancer.id)
+        return True
+
+    def _replace(
+        self, transaction: Transaction, others: Sequence[str], instance: Instance, host: str, now: datetime
+    ) -> None:
+        """Put an amphora that a host has in the place of those that it does not have."""
+        root, c = instance.tree.load_balancer, columns(Amphora)
+        networking = self._outside.networking_of(transaction)
+        for other in others:
+            for port in networking.ports_of(other):
+                networking.bind_port(port.id, Device(id=instance.amphora_id, owner="Octavia"))
+            traffic = rows_of(Traffic).table
+            moved = update(traffic).where(traffic.c.amphora_id == other).values(amphora_id=instance.amphora_id)
+            transaction.execute(moved)
+            transaction.delete(Amphora, c.id == other)
+        amphora = Amphora(
+            id=instance.amphora_id,
+            load_balancer_id=root.id,
+            host=host,
+            created_at=stamp(now),
+            served=instance.generation,
+            change_id=root.change_id,
+        )
+        transaction.insert(amphora)
+        transaction.hint("instances")
+
+    def _adopt_amphora(self, transaction: Transaction, orphan: Orphan, instance: Instance, now: datetime) -> list[str]:
+        root, c = instance.tree.load_balancer, columns(Amphora)
+        known = transaction.get(LoadBalancer, root.id)
+        if known is not None and known.deleted_in is not None:
+            raise Conflict(f"The load balancer {root.id} is being deleted. Remove the orphan: hydria orphan remove")
+        row = transaction.get(Amphora, orphan.id)
+        if row is not None:
+            # Another identity of the same host had it.
+            transaction.update(structs.replace(row, host=orphan.host))
+            transaction.hint("instances")
+            return []
+        if known is not None:
+            leaving = update(rows_of(Amphora).table).where(c.load_balancer_id == root.id).values(leaving=True)
+            transaction.execute(leaving)
+            bump(transaction, root.id)
+            self._replace(transaction, [], instance, orphan.host, now)
+            return []
+        return self._restore(transaction, instance, orphan.host, now)
+
+    def _restore(self, transaction: Transaction, instance: Instance, host: str, now: datetime) -> list[str]:
+        """Make a load balancer, what is below it and its ports again."""
+        tree, missing = instance.tree, []
+        # One generation more: the host says then how everything is.
+        root = structs.replace(
+            tree.load_balancer,
+            generation=instance.generation + 1,
+            change_id=new_change_id(),
+            observed=instance.generation,
+            failed=0,
+            reason=None,
+        )
+        self._outside.restore_project(transaction, root.project_id)
+        if root.flavor_id is not None and transaction.get(Flavor, root.flavor_id) is None:
+            missing.append(f"flavor {root.flavor_id}")
+            root = structs.replace(root, flavor_id=None)
+        networking = self._outside.networking_of(transaction)
+        if root.vip_qos_policy_id and not networking.has_qos_policy(root.vip_qos_policy_id, None):
+            missing.append(f"QoS policy {root.vip_qos_policy_id}: its bandwidth limits end with the next change")
+            root = structs.replace(root, vip_qos_policy_id=None)
+        vip, *others = instance.interfaces
+        subnets = [root.vip_subnet_id, *(each.subnet_id for each in root.additional_vips)]
+        device = Device(id=f"lb-{root.id}", owner="Octavia")
+        name = f"octavia-lb-{root.id}"
+        networking.restore_port(vip, subnets, (root.project_id, name), device, root.vip_sg_ids)
+        member_subnets = sorted({each.subnet_id for each in tree.members if each.subnet_id} - set(subnets))
+        if len(member_subnets) == len(others):
+            own = Device(id=instance.amphora_id, owner="Octavia")
+            for leg, subnet_id in zip(others, member_subnets, strict=True):
+                networking.restore_port(leg, [subnet_id], (root.project_id, f"{name}-members"), own, ())
+        elif others:
+            missing.append("the ports on members' subnets: the next change makes new ones, with other addresses")
+        for reference, _ in dict.fromkeys(references(tree)):
+            missing.append(
+                f"secret {reference}: if it is lost, store it again and name it anew; it is served meanwhile"
+            )
+        children = (*tree.listeners, *tree.pools, *tree.members, *tree.health_monitors)
+        transaction.insert(root, *children, *tree.l7_policies, *tree.l7_rules)
+        self._replace(transaction, [], instance, host, now)
+        return missing
+
+
+def _wire_ids(orphan: Orphan) -> list[str]:
+    """Name an orphan network or router and, of a router that is known, its parts that are not."""
+    if orphan.kind == "network" or orphan.data is None:
+        return [orphan.id]
+    router = msgspec.convert(orphan.data, Router)
+    legs = [leg.port_id for leg in (*router.interfaces, *([router.gateway] if router.gateway else []))]
+    return [orphan.id, *legs, *(pair.id or pair.floating_ip for pair in router.floating_ips)]
+
+
+def listed(transaction: Transaction) -> list[dict[str, Any]]:
+    """Return what an operator needs to know of each orphan, amphorae first: they know their subnets' ids."""
+    order = ("amphora", "network", "router")
+    found = sorted(transaction.find(Orphan), key=lambda each: (order.index(each.kind), each.host, each.id))
+    names = {host.id: host.name or host.id for host in transaction.find(KnownHost)}
+    return [_summary(orphan, names.get(orphan.host, orphan.host)) for orphan in found]
+
+
+def _summary(orphan: Orphan, host: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {"id": orphan.id, "kind": orphan.kind, "host": host, "found_at": orphan.found_at}
+    shown["leaving"] = orphan.leaving
+    if orphan.data is not None and orphan.kind == "amphora":
+        root = msgspec.convert(orphan.data, Instance).tree.load_balancer
+        shown |= {"load_balancer": root.id, "name": root.name, "project": root.project_id}
+        shown["addresses"] = list(root.vip_addresses)
+    elif orphan.data is not None and orphan.kind == "router":
+        router = msgspec.convert(orphan.data, Router)
+        legs = (*router.interfaces, *([router.gateway] if router.gateway else []))
+        shown["addresses"] = [each.ip for leg in legs for each in leg.addresses]
+        shown["addresses"] += [pair.floating_ip for pair in router.floating_ips]
+    return shown

@@ -1,0 +1,210 @@
+"""Rows made again of what a host still has: for operators who adopt orphans after a database was lost."""
+
+import ipaddress
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from hydria import spec
+from hydria.homecloud.network import changes, plugging
+from hydria.homecloud.network.addresses import default_pools, key_of
+from hydria.homecloud.network.faults import fault
+from hydria.homecloud.network.rows import (
+    FLOATING_IP,
+    ROUTER_GATEWAY,
+    ROUTER_INTERFACE,
+    Address,
+    FloatingIp,
+    HostRoute,
+    Network,
+    Port,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
+from hydria.ports import Device
+from hydria.store import Transaction, columns
+
+_RESTORED = "restored"
+
+
+class Restoring:
+    """Makes rows of one transaction that are missing; what is there is left alone."""
+
+    def __init__(self, transaction: Transaction, now: datetime, project_id: str) -> None:
+        self._transaction = transaction
+        self._now = now
+        time = changes.stamp(now)
+        self._common: dict[str, Any] = {"project_id": project_id, "created_at": time, "updated_at": time}
+
+    def network(self, wanted: spec.Network) -> Network:
+        """Return a network's row."""
+        found = self._transaction.get(Network, wanted.id)
+        if found is None:
+            found = Network(
+                id=wanted.id,
+                name=_RESTORED,
+                mtu=wanted.mtu,
+                external=wanted.external,
+                physical_network=wanted.physical,
+                **self._common,
+            )
+            changes.add(self._transaction, found)
+            for address in wanted.host_addresses:
+                self._subnet(found, address, None, (spec.Route(destination="0.0.0.0/0", via=address.ip),))
+        return found
+
+    def port(
+        self,
+        leg: spec.Interface,
+        subnet_ids: Sequence[str | None],
+        name: str,
+        device: Device,
+        groups: Sequence[str] = (),
+    ) -> Port:
+        """Return the row of a port as a host has it, with its network and subnets. Raises Conflict or Invalid."""
+        found = self._transaction.get(Port, leg.port_id)
+        if found is not None:
+            return found
+        network = self.network(spec.Network(id=leg.network_id, mtu=leg.mtu))
+        # An address without a subnet's id is on whatever subnet of the network has it.
+        ids = [*subnet_ids, *[None] * len(leg.addresses)]
+        wishes = [
+            (self._subnet(network, address, subnet_id, leg.routes), address.ip)
+            for address, subnet_id in zip(leg.addresses, ids, strict=False)
+        ]
+        for group in groups:
+            self._security_group(group, leg.guard or (), first=group == groups[0])
+        plugging.check_mac(self._transaction, network.id, leg.mac)
+        port = Port(
+            id=leg.port_id,
+            network_id=network.id,
+            name=name,
+            mac_address=leg.mac,
+            device_id=device.id,
+            device_owner=device.owner,
+            port_security_enabled=device.owner not in (ROUTER_INTERFACE, ROUTER_GATEWAY),
+            security_groups=tuple(groups),
+            **self._common,
+        )
+        plugging.plug(self._transaction, port, wishes)
+        return port
+
+    def router(self, wanted: spec.Router) -> list[str]:
+        """Make a router's row, or the parts that are missing of one; returns what could not be."""
+        router = self._transaction.get(Router, wanted.id)
+        if router is None:
+            snat = bool(wanted.snat_cidrs) or wanted.gateway is None
+            router = Router(id=wanted.id, name=_RESTORED, enable_snat=snat, **self._common)
+            changes.add(self._transaction, router)
+        for leg in wanted.interfaces:
+            self.port(leg, (), "", Device(id=router.id, owner=ROUTER_INTERFACE))
+        if wanted.gateway is not None and router.gw_port_id is None:
+            gateway = self.port(wanted.gateway, (), "", Device(id=router.id, owner=ROUTER_GATEWAY))
+            router = changes.change(self._transaction, router, self._now, gw_port_id=gateway.id)
+        return [
+            f"floating IP {pair.floating_ip}: no network of the router has {pair.fixed_ip}"
+            for pair in wanted.floating_ips
+            if not self._floating_ip(router, pair)
+        ]
+
+    def _subnet(
+        self, network: Network, address: spec.Address, subnet_id: str | None, routes: Sequence[spec.Route]
+    ) -> Subnet:
+        cidr = ipaddress.ip_interface(f"{address.ip}/{address.prefix}").network
+        there = plugging.subnets_of(self._transaction, network.id)
+        found = next((each for each in there if each.id == subnet_id or ipaddress.ip_network(each.cidr) == cidr), None)
+        if found is not None:
+            if subnet_id not in (None, found.id):
+                raise fault("HTTPBadRequest", msg=f"{cidr} is the subnet {found.id} already, not {subnet_id}.")
+            return found
+        default = next((route.via for route in routes if route.destination in spec.DEFAULT_ROUTES), None)
+        # A router's interface is the gateway of its subnet; without a default route the first address is kept free.
+        gateway = default if default and ipaddress.ip_address(default) in cidr else str(cidr[1])
+        subnet = Subnet(
+            id=subnet_id or str(uuid.uuid4()),
+            network_id=network.id,
+            name=_RESTORED,
+            ip_version=cidr.version,
+            cidr=str(cidr),
+            gateway_ip=gateway,
+            allocation_pools=default_pools(cidr, gateway),
+            host_routes=tuple(
+                HostRoute(destination=route.destination, nexthop=route.via)
+                for route in routes
+                if route.via is not None and route.destination not in spec.DEFAULT_ROUTES
+            ),
+            **self._common,
+        )
+        changes.add(self._transaction, subnet)
+        return subnet
+
+    def _security_group(self, key: str, rules: Sequence[spec.GuardRule], *, first: bool) -> None:
+        """Make a group; the first of several gets all rules, as the host does not know whose they are."""
+        if self._transaction.get(SecurityGroup, key) is not None:
+            return
+        changes.add(self._transaction, SecurityGroup(id=key, name=_RESTORED, **self._common))
+        for rule in rules if first else ():
+            for source in rule.sources if rule.sources is not None else (None,):
+                row = SecurityGroupRule(
+                    id=str(uuid.uuid4()),
+                    security_group_id=key,
+                    direction="ingress",
+                    ethertype=rule.ethertype,
+                    protocol=rule.protocol,
+                    port_range_min=rule.port_min,
+                    port_range_max=rule.port_max,
+                    remote_ip_prefix=source,
+                    **self._common,
+                )
+                changes.add(self._transaction, row)
+
+    def _floating_ip(self, router: Router, pair: spec.FloatingIp) -> bool:
+        """Make a floating IP that leads to an address inside; that gets a port where it has none."""
+        gateway = None if router.gw_port_id is None else self._transaction.get(Port, router.gw_port_id)
+        c = columns(Port)
+        legs = self._transaction.find(Port, c.device_id == router.id, c.device_owner == ROUTER_INTERFACE)
+        inside = [each for leg in legs for each in plugging.subnets_of(self._transaction, leg.network_id)]
+        fixed = ipaddress.ip_address(pair.fixed_ip)
+        subnet = next((each for each in inside if fixed in ipaddress.ip_network(each.cidr)), None)
+        outside = [] if gateway is None else plugging.subnets_of(self._transaction, gateway.network_id)
+        floating = ipaddress.ip_address(pair.floating_ip)
+        place = next((each for each in outside if floating in ipaddress.ip_network(each.cidr)), None)
+        if gateway is None or subnet is None or place is None:
+            return False
+        key = pair.id or str(uuid.uuid4())
+        held = self._holder(place, pair.floating_ip, Device(id=key, owner=FLOATING_IP))
+        leads_to = self._holder(subnet, pair.fixed_ip, Device(id="", owner=""))
+        row = FloatingIp(
+            id=key,
+            floating_network_id=gateway.network_id,
+            floating_ip_address=pair.floating_ip,
+            floating_port_id=held,
+            port_id=leads_to,
+            fixed_ip_address=pair.fixed_ip,
+            router_id=router.id,
+            **self._common,
+        )
+        changes.add(self._transaction, row)
+        return True
+
+    def _holder(self, subnet: Subnet, ip: str, device: Device) -> str:
+        """Return the id of the port that has an address, made if there is none."""
+        c = columns(Address)
+        found = self._transaction.find(Address, c.subnet_id == subnet.id, c.key == key_of(ip))
+        if found:
+            return found[0].port_id
+        port = Port(
+            id=str(uuid.uuid4()),
+            network_id=subnet.network_id,
+            name=_RESTORED,
+            mac_address=plugging.new_mac(),
+            device_id=device.id,
+            device_owner=device.owner,
+            port_security_enabled=device.owner == "",
+            **self._common,
+        )
+        plugging.plug(self._transaction, port, [(subnet, ip)])
+        return port.id
