@@ -5,21 +5,27 @@ import contextlib
 import os
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from datagrams import Echo, ask, echoes
 from haproxies import Load, Web, get
 from intruder import account, intrude
 from machines import VIP, Machine, eventually
 from msgspec import structs
+from pyroute2 import NFCTSocket
 
+from hydria.adapters.linux import nft
 from hydria.adapters.linux.accounts import Accounts
 from hydria.adapters.linux.cgroups import CONTROLLERS, Cgroups, Limits
+from hydria.adapters.linux.flow_limit import flows_of
+from hydria.adapters.linux.kernel import inside
 from hydria.errors import HostError
+from hydria.render.flow_limit import TABLE
 from hydria.settings import AgentSettings
 from hydria.spec import Instance
-from support.trees import AMPHORA, instance, key, listener, load_balancer, member, pool
+from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, pool
 
 OTHER, OTHER_VIP = "bbbbbbbb-0000-4000-8000-000000000002", "10.0.0.20"
 TREE = (
@@ -37,7 +43,7 @@ def _other(generation: int = 1) -> Instance:
         root=load_balancer(vip_address=OTHER_VIP),
         generation=generation,
     )
-    leg = structs.replace(made.interfaces[0], port_id=key("d", 9), mac="fa:16:3e:00:00:09")
+    leg = structs.replace(made.interfaces[0], port_id=key("e", 9), mac="fa:16:3e:00:00:09")
     return structs.replace(made, amphora_id=OTHER, interfaces=(leg,))
 
 
@@ -178,6 +184,58 @@ def _accounts_of_processes() -> set[int]:
         with contextlib.suppress(OSError, KeyError):
             found.add(int(_status(int(process.name))["Uid"].split()[0]))
     return found
+
+
+@pytest.fixture
+def echo(machine: Machine) -> Iterator[Echo]:
+    with echoes(machine.names, NETWORK, "10.0.0.11/24") as running:
+        yield running[0]
+
+
+async def test_flows_of_one_are_bounded_while_another_serves(machine: Machine, echo: Echo) -> None:
+    tree = (listener(protocol="UDP", protocol_port=53), pool(protocol="UDP"), member(1, protocol_port=5353))
+    mine, namespace = instance(*tree), machine.names.amphora(AMPHORA)
+    other = structs.replace(_other(), tree=instance(*tree, root=load_balancer(vip_address=OTHER_VIP)).tree)
+    await machine.restart(flows=3000)
+    await machine.host.serve(mine)
+    await machine.host.serve(other)
+    sent = 0
+
+    async def limited() -> bool:
+        nonlocal sent
+        await asyncio.to_thread(_flood, machine.client, range(20_000 + sent, 21_000 + sent))
+        sent = (sent + 1000) % 40_000
+        return await asyncio.to_thread(nft.named, namespace, TABLE) != {}
+
+    await eventually(limited)
+    before = flows_of(namespace)
+    await asyncio.to_thread(_flood, machine.client, range(1100, 19_000))
+    assert flows_of(namespace) - before < 3000
+    assert await asyncio.to_thread(ask, machine.client, OTHER_VIP) == echo.name
+
+    async def lifted() -> bool:
+        await asyncio.to_thread(_forget_flows, namespace)
+        return await asyncio.to_thread(nft.named, namespace, TABLE) == {}
+
+    await eventually(lifted)
+    await machine.host.withdraw(OTHER)
+
+
+def _flood(namespace: str, ports: range) -> None:
+    """Begin a flow from each port."""
+    for port in ports:
+        with inside(namespace):
+            made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with made:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(("", port))
+            with contextlib.suppress(OSError):
+                made.sendto(b"x", (VIP, 53))
+
+
+def _forget_flows(namespace: str) -> None:
+    with inside(namespace), NFCTSocket() as conntrack:
+        conntrack.flush()
 
 
 async def test_what_ran_as_the_common_account_is_moved_over_without_a_loss(machine: Machine, web: list[Web]) -> None:

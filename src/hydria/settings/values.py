@@ -248,6 +248,15 @@ class AgentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Meta(ge=1, le=10_000, description="Share of the processors of each amphora while they are busy; 100 is usual."),
     ] = 100
     pids: Annotated[int, Meta(ge=16, le=100_000, description="Processes and threads of each amphora at once.")] = 512
+    flows: Annotated[
+        int,
+        Meta(
+            ge=1024,
+            le=100_000_000,
+            description="Flows of UDP and SCTP, and with security groups of TCP, that the kernel may remember for each"
+            " amphora, 0.6 KB each. net.netfilter.nf_conntrack_max, the kernel's own bound, should be more.",
+        ),
+    ] = 131_072
     limits: Annotated[
         Literal["auto", "required", "off"],
         Meta(

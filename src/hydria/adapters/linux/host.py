@@ -19,6 +19,7 @@ from hydria.adapters.linux.counting import Tally
 from hydria.adapters.linux.events import Events
 from hydria.adapters.linux.exposition import exposition
 from hydria.adapters.linux.finishing import Finishing
+from hydria.adapters.linux.flow_limit import FlowLimit
 from hydria.adapters.linux.flows import Flows
 from hydria.adapters.linux.guard import Guard
 from hydria.adapters.linux.haproxy import Haproxy, Program
@@ -58,6 +59,7 @@ class _Amphora(Struct, kw_only=True):
     haproxy: Haproxy
     jail: Jail
     flows: Flows
+    flow_limit: FlowLimit
     guard: Guard
     pings: Pings
     tally: Tally
@@ -76,6 +78,7 @@ class _Amphora(Struct, kw_only=True):
             self.sweeper.cancel()
         self.finishing.close()
         self.jail.close()
+        self.flow_limit.close()
         await self.flows.close()
         await self.pings.close()
 
@@ -236,6 +239,8 @@ class LinuxHost:
             raise HostError("HAProxy ended right after its start.")
         await amphora.pings.converge(instance.tree)
         await amphora.flows.converge(instance.tree, len(instance.interfaces))
+        if any((self._directory(key) / rules).exists() for rules in ("flows.nft", "guard.nft")):
+            amphora.flow_limit.watch()
         if amphora.legs is None:
             await asyncio.to_thread(self._disconnect, namespace, instance)
             amphora.legs = legs
@@ -293,6 +298,7 @@ class LinuxHost:
                 haproxy=haproxy,
                 jail=Jail(directory, self._settings.syslog, partial(self._events.add, key), partial(self.metrics, key)),
                 flows=flows,
+                flow_limit=FlowLimit(namespace, self._settings.flows),
                 guard=Guard(namespace, directory, "eth0"),
                 pings=pings,
                 tally=tally,

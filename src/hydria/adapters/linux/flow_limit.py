@@ -1,0 +1,71 @@
+"""A bound on the flows that the kernel remembers in a namespace.
+
+The kernel's own bound is one number for all namespaces, which only the machine's own may set, and nft's `ct count`
+looks at all flows for each new one. So the agent reads every second how many there are, and lets fewer in near the
+bound.
+"""
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from hydria.adapters.linux import nft
+from hydria.adapters.linux.netns import inside
+from hydria.errors import HostError
+from hydria.render.flow_limit import admitted, render_flow_limit
+
+log = structlog.get_logger(__name__)
+
+_PERIOD = 1.0
+_COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
+
+
+class FlowLimit:
+    """The bound of one namespace; costs nothing until `watch` is called."""
+
+    def __init__(self, namespace: str, most: int) -> None:
+        self._namespace = namespace
+        self._most = most
+        self._task: asyncio.Task[None] | None = None
+        # What is in the kernel; 0 when that is not known.
+        self._rate: int | None = 0
+
+    def watch(self) -> None:
+        """Keep the bound from now on: there are rules that have the kernel remember flows."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._keep())
+
+    def close(self) -> None:
+        """Stop looking; a limit that is there stays."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._look)
+            except (HostError, OSError) as error:
+                log.warning("flows_not_limited", namespace=self._namespace, reason=str(error))
+                self._rate = 0
+            await asyncio.sleep(_PERIOD)
+
+    def _look(self) -> None:
+        count = flows_of(self._namespace)
+        rate = admitted(count, self._most, self._rate)
+        if rate == self._rate:
+            return
+        nft.load(self._namespace, render_flow_limit(rate))
+        if rate is not None and not self._rate:
+            log.warning("flows_limited", namespace=self._namespace, flows=count, most=self._most)
+        self._rate = rate
+
+
+def flows_of(namespace: str) -> int:
+    """Return how many flows the kernel remembers in a namespace. Raises HostError."""
+    with inside(namespace):
+        try:
+            return int(_COUNT.read_text())
+        except FileNotFoundError:
+            # The kernel remembers none at all.
+            return 0

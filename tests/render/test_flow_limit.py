@@ -1,0 +1,35 @@
+"""The bound on a namespace's flows: what is admitted, and rules that the real nft takes."""
+
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hydria.render.flow_limit import admitted, render_flow_limit
+
+
+@given(st.integers(0, 300_000), st.integers(1024, 200_000), st.none() | st.integers(1, 100_000))
+def test_what_is_admitted_in_a_second_fits_in_what_is_left(count: int, most: int, before: int | None) -> None:
+    rate = admitted(count, most, before)
+    if rate is None:
+        assert count < most / 2
+    elif count < most - 1:
+        assert rate >= 1
+        assert 2 * rate <= most - count
+    else:
+        assert rate == 1
+
+
+def test_it_is_lifted_later_than_it_is_set() -> None:
+    assert admitted(4500, 10_000, None) is None
+    assert admitted(5000, 10_000, None) is not None
+    assert admitted(4500, 10_000, 2048) is not None
+    assert admitted(3900, 10_000, 2048) is None
+
+
+@pytest.mark.parametrize("rate", [None, 1, 65536])
+def test_nft_takes_the_rules(rate: int | None) -> None:
+    text = render_flow_limit(rate)
+    done = subprocess.run(["nft", "-c", "-f", "-"], input=text, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
