@@ -47,6 +47,34 @@ async def test_additional_vips(cloud: Cloud, api: Api, six: Subnet, worker: Work
     assert cloud.networking.ports == {}
 
 
+async def test_addresses_are_values(cloud: Cloud, api: Api, six: Subnet, worker: Worker) -> None:
+    asked = [{"subnet_id": six.id, "ip_address": "2001:0DB8:0:0::42"}]
+    lb = await api.create(
+        "loadbalancer", vip_subnet_id=cloud.subnet.id, vip_address="::ffff:10.0.0.77", additional_vips=asked
+    )
+    assert (lb["vip_address"], lb["additional_vips"][0]["ip_address"]) == ("10.0.0.77", "2001:db8::42")
+    for query, number in (("::FFFF:10.0.0.77", 1), ("10.0.0.77", 1), ("10.0.0.7", 0), ("nonsense", 0)):
+        assert len((await api.get("loadbalancers", vip_address=query))["loadbalancers"]) == number, query
+    pool = await api.create("pool", loadbalancer_id=lb["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
+    members = f"pools/{pool['id']}/members"
+    one = await api.add_member(
+        pool["id"], address="2001:DB8:0::0a", protocol_port=80, monitor_address="2001:DB8:0:0::B", name="kept"
+    )
+    assert (one["address"], one["monitor_address"]) == ("2001:db8::a", "2001:db8::b")
+    again = {"member": {"address": "2001:db8:0:0:0:0:0:a", "protocol_port": 80}}
+    assert "already using ip 2001:db8::a" in await api.fault("POST", members, 409, again)
+    assert len((await api.get(members, address="2001:DB8::000A"))["members"]) == 1
+    batch = {"members": [{"address": "2001:0db8::A", "protocol_port": 80, "weight": 7}]}
+    assert (await api.send("PUT", members, json=batch)).status_code == 202
+    (after,) = (await api.get(members))["members"]
+    assert (after["id"], after["weight"], after["name"]) == (one["id"], 7, "kept")
+    twice = [{"address": "2001:db8::1", "protocol_port": 80}, {"address": "2001:DB8::1", "protocol_port": 80}]
+    await api.fault("PUT", members, 409, {"members": twice})
+    worker.step()
+    served = next(iter(worker.serving.values()))
+    assert set(served.tree.load_balancer.vip_addresses) <= {each.ip for each in served.interfaces[0].addresses}
+
+
 async def test_additional_vips_that_cannot_be(cloud: Cloud, api: Api, six: Subnet) -> None:
     elsewhere = cloud.networking.add_subnet(cloud.networking.add_network("p-red"), "192.0.2.0/24")
     same = SAY + "Duplicate VIP subnet(s) specified. Only one IP can be bound per subnet."

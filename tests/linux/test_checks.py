@@ -75,6 +75,19 @@ async def test_a_member_without_another_name_is_asked_for_by_its_address(machine
 
         await eventually(up)
         assert ("host", "[2001:db8::11]:80") in six.headers
+        # A place of its own to check it at, in a new configuration and by the runtime socket.
+        own = {"address": "2001:db8::11", "monitor_address": "2001:db8::11"}
+        changed = (*whole[:2], member(1, **own), whole[3])
+        await machine.host.serve(instance(*changed, root=load_balancer(additional_vips=(vip,)), generation=2))
+        await eventually(up)
+        more = (*changed, member(2, **own | {"protocol_port": 81}, monitor_port=80))
+        await machine.host.serve(instance(*more, root=load_balancer(additional_vips=(vip,)), generation=3))
+
+        async def both() -> bool:
+            servers = (await machine.host.observe(AMPHORA)).servers
+            return [servers[key("3", number)] for number in (1, 2)] == ["up", "up"]
+
+        await eventually(both)
     finally:
         six.stop()
 

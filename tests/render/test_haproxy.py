@@ -53,7 +53,7 @@ CASES: dict[str, Callable[[], Instance]] = {
         pool(1),
         pool(2, admin_state_up=False),
         member(1, admin_state_up=False),
-        member(2, address="2001:db8::5", weight=256),
+        member(2, address="2001:db8::5", weight=256, monitor_address="2001:db8::6"),
         monitor(http_version="1.1", domain_name="www.example.org", expected_codes="200, 202", url_path="/a?b='c'&d=$e"),
     ),
     "https_monitor": lambda: instance(*TUTORIAL, monitor(type="HTTPS", expected_codes="200-299", http_method="HEAD")),

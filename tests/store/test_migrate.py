@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 import hydria.homecloud
 import hydria.store.resources
@@ -113,6 +113,58 @@ def test_addresses_learn_whether_the_one_after_them_is_free(database_url: str) -
     with database.engine.connect() as connection:
         found = connection.execute(text("SELECT subnet_id, next FROM network_addresses ORDER BY subnet_id, key"))
         assert list(map(tuple, found)) == [("a", None), ("a", "03"), ("a", "05"), ("b", "04")]
+
+
+def insert(connection: Connection, table: str, **values: Any) -> None:
+    """Insert a row; what must be there and is not given is empty, by its column's type."""
+    for column in inspect(connection).get_columns(table):
+        if not column["nullable"]:
+            empty = {"TEXT": "", "BIGINT": 0, "BOOLEAN": False}[str(column["type"])]
+            values.setdefault(column["name"], empty)
+    names = ", ".join(f'"{name}"' for name in values)
+    places = ", ".join(f":{name}" for name in values)
+    connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), values)  # noqa: S608 - our own names
+
+
+def test_addresses_of_older_versions_become_canonical(database_url: str) -> None:
+    settings, database = configuration(), Database(database_url)
+    with database.engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0007")
+        vips = '[{"subnet_id":"s","ip_address":"2001:DB8::9","port_id":"p"}]'
+        insert(connection, "load_balancers", id="lb", vip_address="2001:DB8:0::1", additional_vips=vips, generation=4)
+        insert(connection, "load_balancers", id="other", vip_address="10.0.0.1", additional_vips="[]", generation=4)
+        rest = {"load_balancer_id": "lb", "pool_id": "pool", "protocol_port": 80}
+        insert(connection, "members", id="a", address="2001:db8::a", created_at="1", monitor_address="::0:1", **rest)
+        insert(connection, "members", id="b", address="2001:DB8::000A", created_at="2", **rest)
+        insert(connection, "members", id="c", address="::ffff:10.0.0.9", created_at="3", **rest)
+        cidrs = '["2001:DB8::/32","10.0.0.0/8"]'
+        insert(connection, "listeners", id="l", load_balancer_id="lb", allowed_cidrs=cidrs)
+        insert(connection, "listeners", id="m", load_balancer_id="other", allowed_cidrs="null")
+        insert(connection, "pools", id="pool", load_balancer_id="lb", session_persistence="null")
+        pair = '[{"ip_address":"2001:DB8::5","mac_address":"FA:16:3E:00:00:01"}]'
+        insert(connection, "network_ports", id="p", mac_address="fa:16:3e:00:00:02", allowed_address_pairs=pair)
+    upgrade(database.engine)
+    with database.engine.connect() as connection:
+
+        def rows(statement: str) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in connection.execute(text(statement))]
+
+        found = rows("SELECT id, vip_address, additional_vips, generation FROM load_balancers ORDER BY id")
+        assert found == [
+            ("lb", "2001:db8::1", vips.replace("DB8", "db8"), 5),
+            ("other", "10.0.0.1", "[]", 4),
+        ]
+        # The younger of two members that are one goes as if somebody had deleted it.
+        assert rows("SELECT id, address, monitor_address, deleted_in FROM members ORDER BY id") == [
+            ("a", "2001:db8::a", "::1", None),
+            ("b", "2001:db8::a", None, 5),
+            ("c", "10.0.0.9", None, None),
+        ]
+        assert rows("SELECT allowed_cidrs FROM listeners ORDER BY id") == [(cidrs.replace("DB8", "db8"),), ("null",)]
+        assert rows("SELECT allowed_address_pairs FROM network_ports") == [
+            (pair.replace("DB8", "db8").replace("FA:16:3E", "fa:16:3e"),)
+        ]
 
 
 def test_a_failure_leaves_nothing_behind(database_url: str) -> None:

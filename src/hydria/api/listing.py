@@ -17,7 +17,7 @@ from hydria.http.operation import Call, denied
 from hydria.model import HealthMonitor, LoadBalancer, Pool
 from hydria.store import columns
 from hydria.store.resources import Health, provisioning_status_sql
-from hydria.store.tables import rows_of
+from hydria.store.tables import as_stored, rows_of
 
 _RESERVED = {"fields", "limit", "marker", "page_reverse", "sort", "sort_key", "sort_dir", "project_id", "tenant_id"}
 _TAGS = {"tags", "tags-any", "not-tags", "not-tags-any"}
@@ -142,7 +142,7 @@ def _equal(column: Column, value: str) -> ColumnElement[bool]:
             # Octavia finds nothing, and so do we.
             return false()
         return column == number if -(2**63) <= number < 2**63 else false()
-    return column == value
+    return column == as_stored(column, value)
 
 
 def _tagged(column: Column, key: str, values: Iterable[str]) -> ColumnElement[bool]:

@@ -74,7 +74,7 @@ def _find_additional(
 
 def _address_on(port: Port, subnet_id: str, wanted: str | None) -> str:
     for subnet, ip in port.fixed_ips:
-        if subnet == subnet_id and (wanted is None or _same(ip, wanted)):
+        if subnet == subnet_id and (wanted is None or ip == wanted):
             return ip
     raise unfit("No VIP address found on the specified VIP port within the specified subnet.")
 
@@ -97,7 +97,7 @@ def _on_port(networking: Networking, form: LoadBalancerCreate, key: str, project
         fixed = [(subnet, ip) for subnet, ip in port.fixed_ips if subnet == form.vip_subnet_id]
         refusal = "No VIP address found on the specified VIP port within the specified subnet."
     elif form.vip_address:
-        fixed = [(subnet, ip) for subnet, ip in port.fixed_ips if _same(ip, form.vip_address)]
+        fixed = [(subnet, ip) for subnet, ip in port.fixed_ips if ip == form.vip_address]
         refusal = "Specified VIP address not found on the specified VIP port."
     else:
         fixed = list(port.fixed_ips) if len(port.fixed_ips) == 1 else []
@@ -134,7 +134,3 @@ def _on_network(networking: Networking, form: LoadBalancerCreate, key: str, proj
             raise Invalid(f"Validation failure: {detail}")
     # IPv4 before IPv6, as Octavia chooses.
     return Place(subnet=min(subnets, key=lambda subnet: subnet.ip_version), address=form.vip_address or None)
-
-
-def _same(one: str, other: str) -> bool:
-    return ipaddress.ip_address(one) == ipaddress.ip_address(other)

@@ -4,7 +4,6 @@ A plan raises `Defect`; the dialects word it. Booleans may be `"yes"`, `"on"` or
 unknown attributes are refused.
 """
 
-import ipaddress
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -14,6 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, Struct, inspect
 from msgspec import json as msgspec_json
+
+from hydria.model.addresses import canonical_cidr, canonical_ip, canonical_mac
 
 Convert = Callable[[Any], Any]
 
@@ -256,18 +257,14 @@ def _uuid(value: Any) -> str:
 
 def _ip_address(value: Any) -> str:
     try:
-        address = ipaddress.ip_address(value) if isinstance(value, str) else None
-    except ValueError:
-        address = None
-    # A zone (fe80::1%eth0) means something on one machine only.
-    if address is None or "%" in value:
-        raise _invalid(value, "Value should be IPv4 or IPv6 format")
-    return str(value)
+        return canonical_ip(value)
+    except (ValueError, TypeError):
+        raise _invalid(value, "Value should be IPv4 or IPv6 format") from None
 
 
 def _cidr(value: str) -> str:
     try:
-        return ipaddress.ip_network(value, strict=False).with_prefixlen
+        return canonical_cidr(value)
     except ValueError:
         raise _invalid(value, "Value should be IPv4 or IPv6 CIDR format") from None
 
@@ -285,9 +282,10 @@ def _url(value: str) -> str:
 
 
 def _mac(value: str) -> str:
-    if not re.fullmatch(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", value):
-        raise _invalid(value, f"'{value}' is not a valid MAC address")
-    return value.lower()
+    try:
+        return canonical_mac(value)
+    except ValueError:
+        raise _invalid(value, f"'{value}' is not a valid MAC address") from None
 
 
 _FORMATS: dict[str, Callable[[str], str]] = {

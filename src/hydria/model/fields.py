@@ -1,7 +1,8 @@
 """The value types of Octavia's attributes, with their bounds; decoding reads the bounds off these.
 
-`extra={"format": …}` names what a plain pattern cannot say; `hydria.http.decode` checks it. `extra_json_schema` says
-it to readers of the API's description.
+`extra={"format": …}` names what a plain pattern cannot say; `hydria.http.decode` checks it, and rewrites addresses to
+their canonical form. Fields of stored structs have the same types: by these, lists compare addresses as values.
+`extra_json_schema` says it to readers of the API's description.
 """
 
 from typing import Annotated, Literal, TypeAlias, TypeVar, Union
@@ -25,6 +26,9 @@ IpAddress = Annotated[
 ]
 Cidr = Annotated[
     str, Meta(extra={"format": "cidr"}, extra_json_schema={"description": "An IPv4 or IPv6 network in CIDR notation."})
+]
+MacAddress = Annotated[
+    str, Meta(extra={"format": "mac"}, extra_json_schema={"description": "A MAC address, shown as aa:bb:cc:dd:ee:ff."})
 ]
 UrlPath = Annotated[str, Meta(max_length=255, extra={"format": "url_path"}, extra_json_schema={"pattern": "^/"})]
 Port = Annotated[int, Meta(ge=1, le=65535)]

@@ -40,7 +40,7 @@ class Listener(Child, frozen=True, kw_only=True):
     client_ca_tls_container_ref: str | None = None
     client_authentication: ClientAuthentication = "NONE"
     client_crl_container_ref: str | None = None
-    allowed_cidrs: tuple[str, ...] | None = None
+    allowed_cidrs: tuple[Cidr, ...] | None = None
     tls_ciphers: str | None = None
     tls_versions: tuple[str, ...] | None = None
     alpn_protocols: tuple[AlpnProtocol, ...] | None = None

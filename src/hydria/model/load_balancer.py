@@ -27,7 +27,7 @@ class LoadBalancer(Resource, frozen=True, kw_only=True):
     provider: str = "amphora"
     flavor_id: str | None = None
     availability_zone: str | None = None
-    vip_address: str
+    vip_address: IpAddress
     vip_port_id: str
     vip_subnet_id: str
     vip_network_id: str

@@ -10,12 +10,12 @@ class Member(Child, frozen=True, kw_only=True):
     """The stored member; weight 0 takes no new connections."""
 
     pool_id: str
-    address: str
+    address: IpAddress
     protocol_port: int
     weight: int = 1
     backup: bool = False
     subnet_id: str | None = None
-    monitor_address: str | None = None
+    monitor_address: IpAddress | None = None
     monitor_port: int | None = None
     vnic_type: str = "normal"
 

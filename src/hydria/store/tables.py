@@ -9,9 +9,11 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, g
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Float, Index, MetaData, Table, Text, UniqueConstraint
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
+
+from hydria.model.addresses import CANONICAL
 
 S = TypeVar("S", bound=Struct)
 
@@ -68,7 +70,13 @@ def register(
             packed[field] = hint
         is_key = field in key
         table_columns.append(
-            Column(field, scalar or Text, primary_key=is_key, nullable=nullable and not is_key and scalar is not None)
+            Column(
+                field,
+                scalar or Text,
+                primary_key=is_key,
+                nullable=nullable and not is_key and scalar is not None,
+                info={"format": format_of(hint)},
+            )
         )
     constraints = [UniqueConstraint(*group, name=f"uq_{name}_{'_'.join(group)}") for group in unique]
     indexes = [Index(f"ix_{name}_{'_'.join(group)}", *group) for group in index]
@@ -85,6 +93,30 @@ def rows_of(kind: type[S]) -> Rows[S]:
 def columns(kind: type[Struct]) -> ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]:
     """Return the columns of a kind of struct, for conditions: `columns(Pool).load_balancer_id == id`."""
     return _registered[kind].table.c
+
+
+def as_stored(column: ColumnElement[Any], text: str) -> str:
+    """Return a text as the column's values are written, for comparisons: addresses have one canonical form.
+
+    A text that is no address stays as it is and finds nothing.
+    """
+    canonical = CANONICAL.get(getattr(column, "info", {}).get("format") or "")
+    if canonical is None:
+        return text
+    try:
+        return canonical(text)
+    except ValueError:
+        return text
+
+
+def format_of(hint: Any) -> str | None:
+    """Return the format that a type hint's bounds name (`hydria.model.fields`), or None."""
+    if get_origin(hint) is Annotated:
+        named = ((bound.extra or {}).get("format") for bound in hint.__metadata__ if isinstance(bound, msgspec.Meta))
+        return next((name for name in named if name is not None), None)
+    if get_origin(hint) in (Union, UnionType):
+        return next((name for name in map(format_of, get_args(hint)) if name is not None), None)
+    return None
 
 
 def _bare(hint: Any) -> tuple[Any, bool]:

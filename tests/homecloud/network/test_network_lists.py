@@ -58,6 +58,30 @@ async def test_ports_are_found_by_address_subnet_and_group(cloud: Cloud) -> None
     assert set(port) == {"id", "name", "mac_address", "fixed_ips", "status"}
 
 
+async def test_lists_compare_addresses_as_values(cloud: Cloud) -> None:
+    network = await cloud.make("/networks", name="six")
+    body = {"network_id": network["id"], "ip_version": 6, "name": "s", "cidr": "2001:DB8:0::/64", "dns_nameservers": []}
+    subnet = await cloud.make("/subnets", **body | {"gateway_ip": "2001:0DB8::1", "dns_nameservers": ["2001:DB8::35"]})
+    assert (subnet["cidr"], subnet["gateway_ip"]) == ("2001:db8::/64", "2001:db8::1")
+    assert subnet["dns_nameservers"] == ["2001:db8::35"]
+    fixed = [{"ip_address": "2001:DB8:0:0::A"}]
+    pair = {"ip_address": "2001:0DB8::B", "mac_address": "FA-16-3E-00-00-02"}
+    made = {"network_id": network["id"], "name": "p", "mac_address": "FA-16-3E-00-00-01", "fixed_ips": fixed}
+    port = await cloud.make("/ports", **made, allowed_address_pairs=[pair])
+    assert port["fixed_ips"] == [{"subnet_id": subnet["id"], "ip_address": "2001:db8::a"}]
+    assert port["mac_address"] == "fa:16:3e:00:00:01"
+    assert port["allowed_address_pairs"] == [{"ip_address": "2001:db8::b", "mac_address": "fa:16:3e:00:00:02"}]
+    for query, names in (
+        ("/ports?fixed_ips=ip_address=2001:DB8:0::A", ["p"]),
+        ("/ports?fixed_ips=ip_address_substr=DB8::A", ["p"]),
+        ("/ports?mac_address=FA163E000001", ["p"]),
+        ("/subnets?cidr=2001:DB8:0:0::/64", ["s"]),
+        ("/subnets?gateway_ip=2001:DB8::0:1", ["s"]),
+        ("/subnets?gateway_ip=2001:DB8::0:2", []),
+    ):
+        assert await cloud.names(query) == names, query
+
+
 async def test_pages_link_to_each_other(cloud: Cloud) -> None:
     await _networks(cloud, "a", "b", "c", "d")
     query = "/networks?sort_key=name&sort_dir=desc&limit=2&router:external=False"

@@ -24,11 +24,6 @@ def from_key(key: str, ip_version: int) -> str:
     return str(ipaddress.IPv4Address(number) if ip_version == 4 else ipaddress.IPv6Address(number))
 
 
-def canonical(ip: str) -> str:
-    """Return the one way to write an address."""
-    return str(ipaddress.ip_address(ip))
-
-
 def usable(network: IpNetwork) -> Range:
     """Return the first and the last address that a host may have."""
     first, last = int(network.network_address), int(network.broadcast_address)

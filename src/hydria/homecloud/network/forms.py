@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, Union
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from hydria.model.fields import IpAddress, Maybe, Uuid
+from hydria.model.fields import Cidr as Network
+from hydria.model.fields import IpAddress, MacAddress, Maybe, Uuid
 
 T = TypeVar("T")
 
@@ -18,8 +19,8 @@ Name = Annotated[str, Meta(max_length=255)]
 Text = Annotated[str, Meta(max_length=255)]
 ProjectId = Annotated[str, Meta(max_length=255)]
 Tag = Annotated[str, Meta(max_length=255)]
-Mac = Annotated[str, Meta(extra={"format": "mac"})]
-Cidr = Annotated[str, Meta(pattern=r"\A[^\s/]+/\d{1,3}\Z"), Meta(extra={"format": "cidr"})]
+# Neutron wants the prefix length here.
+Cidr = Annotated[Network, Meta(pattern=r"\A[^\s/]+/\d{1,3}\Z")]
 
 _COMMON = frozenset({"id", "status", "created_at", "updated_at", "revision_number", "tags"})
 _OWNER = frozenset({"project_id", "tenant_id"})
@@ -111,8 +112,8 @@ class FixedIp(Struct, kw_only=True):
 class PairForm(Struct, kw_only=True):
     """An address that a port may use besides its own: an address or a range, and a MAC address or the port's."""
 
-    ip_address: Annotated[str, Meta(extra={"format": "cidr"})]
-    mac_address: Maybe[Mac] = UNSET
+    ip_address: Network
+    mac_address: Maybe[MacAddress] = UNSET
 
 
 class PortUpdate(Struct, kw_only=True):
@@ -123,7 +124,7 @@ class PortUpdate(Struct, kw_only=True):
     name: Given[Name] = UNSET
     description: Given[Text] = UNSET
     admin_state_up: Given[bool] = UNSET
-    mac_address: Maybe[Mac] = UNSET
+    mac_address: Maybe[MacAddress] = UNSET
     fixed_ips: Maybe[list[FixedIp]] = UNSET
     device_id: Given[Text] = UNSET
     device_owner: Given[Text] = UNSET
@@ -239,7 +240,7 @@ class SecurityGroupRuleCreate(Struct, kw_only=True):
     protocol: Maybe[Any] = UNSET
     port_range_min: Maybe[int] = UNSET
     port_range_max: Maybe[int] = UNSET
-    remote_ip_prefix: Maybe[Annotated[str, Meta(extra={"format": "cidr"})]] = UNSET
+    remote_ip_prefix: Maybe[Network] = UNSET
     remote_group_id: Maybe[Uuid] = UNSET
     description: Given[Text] = UNSET
 

@@ -24,6 +24,7 @@ from hydria.homecloud.network.rows import (
 )
 from hydria.ports import Caller
 from hydria.store import Transaction, columns
+from hydria.store.tables import as_stored
 
 Column = ColumnElement[Any]
 Match = Callable[[Sequence[str]], ColumnElement[bool]]
@@ -73,9 +74,9 @@ def _fixed_ips(values: Sequence[str]) -> ColumnElement[bool]:
     for value in values:
         name, _, wanted = value.partition("=")
         if name == "ip_address":
-            condition: ColumnElement[bool] = c.ip_address == wanted
+            condition: ColumnElement[bool] = c.ip_address == as_stored(c.ip_address, wanted)
         elif name == "ip_address_substr":
-            condition = c.ip_address.contains(wanted, autoescape=True)
+            condition = c.ip_address.contains(wanted.lower(), autoescape=True)
         else:
             condition = c.subnet_id == wanted if name == "subnet_id" else literal(value) == ""
         asked.setdefault(name, []).append(condition)

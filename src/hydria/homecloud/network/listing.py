@@ -11,7 +11,7 @@ from hydria.homecloud.network.kinds import Column, Kind
 from hydria.homecloud.network.rows import Row, holds
 from hydria.http.operation import Call
 from hydria.store import columns
-from hydria.store.tables import rows_of
+from hydria.store.tables import as_stored, rows_of
 
 _RESERVED = frozenset({"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir"})
 _TAGS = frozenset({"tags", "tags-any", "not-tags", "not-tags-any"})
@@ -81,7 +81,7 @@ def _equal(column: Column, value: str) -> ColumnElement[bool]:
     if isinstance(column.type, Integer):
         return cast(column, Text) == value
     # What is not there is found by the empty text.
-    return func.coalesce(column, "") == value
+    return func.coalesce(column, "") == as_stored(column, value)
 
 
 def _tagged(column: Column, key: str, values: Sequence[str]) -> ColumnElement[bool]:

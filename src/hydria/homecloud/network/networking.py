@@ -1,6 +1,5 @@
 """The network service as the load balancers' side uses it: `hydria.ports.Networking` over the same rows as the API."""
 
-import ipaddress
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -70,8 +69,7 @@ class HomeNetworking:
             created_at=now,
             updated_at=now,
         )
-        wanted = None if address is None else str(ipaddress.ip_address(address))
-        return _port(port, plugging.plug(self._transaction, port, [(row, wanted)]))
+        return _port(port, plugging.plug(self._transaction, port, [(row, address)]))
 
     def add_address(self, port_id: str, subnet: ports.Subnet, address: str | None) -> ports.Port:
         """Give a port one more address. Raises Conflict or Invalid."""
@@ -81,8 +79,7 @@ class HomeNetworking:
         if port is None:
             raise fault("PortNotFound", id=port_id)
         there = plugging.addresses_of(self._transaction, port_id)[port_id]
-        wanted = None if address is None else str(ipaddress.ip_address(address))
-        given = plugging.give(self._transaction, port, [(row, wanted)], first=len(there))
+        given = plugging.give(self._transaction, port, [(row, address)], first=len(there))
         changes.change(self._transaction, port, self._now)
         return _port(port, [*there, *given])
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec import UNSET
 
 from hydria.homecloud.network import allocation, changes
-from hydria.homecloud.network.addresses import canonical, is_usable, key_of
+from hydria.homecloud.network.addresses import is_usable, key_of
 from hydria.homecloud.network.faults import fault, invalid_input
 from hydria.homecloud.network.forms import FixedIp
 from hydria.homecloud.network.rows import ROUTER_INTERFACE, Address, FloatingIp, Network, Port, Subnet
@@ -100,7 +100,6 @@ def check_mac(transaction: Transaction, network_id: str, mac: str) -> str:
 
 def _checked(transaction: Transaction, subnet: Subnet, ip: str, owner: str) -> str:
     """Return the address if the subnet has it and nobody else does; the gateway's is for a router's port only."""
-    ip = canonical(ip)
     if not is_usable(ipaddress.ip_network(subnet.cidr), ip):
         raise fault("InvalidIpForSubnet", ip=ip)
     c = columns(Address)
@@ -132,7 +131,7 @@ def _unasked(transaction: Transaction, network_id: str, subnets: Sequence[Subnet
 
 
 def _wish(network_id: str, subnets: Sequence[Subnet], asked: FixedIp) -> Wish:
-    ip = None if asked.ip_address is UNSET else canonical(asked.ip_address)
+    ip = None if asked.ip_address is UNSET else asked.ip_address
     if asked.subnet_id is not UNSET:
         for subnet in subnets:
             if subnet.id == asked.subnet_id:

@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec import json as msgspec_json
 from sqlalchemy import ColumnElement
 
+from hydria.model.fields import Cidr, IpAddress, MacAddress
 from hydria.store import register
 
 ROUTER_INTERFACE = "network:router_interface"
@@ -54,15 +55,15 @@ class Network(Row, frozen=True, kw_only=True):
 class Pool(Struct, frozen=True, kw_only=True):
     """A range of addresses, both ends included."""
 
-    start: str
-    end: str
+    start: IpAddress
+    end: IpAddress
 
 
 class HostRoute(Struct, frozen=True, kw_only=True):
     """A route that the hosts of a subnet should have."""
 
-    destination: str
-    nexthop: str
+    destination: Cidr
+    nexthop: IpAddress
 
 
 class Subnet(Row, frozen=True, kw_only=True):
@@ -71,11 +72,11 @@ class Subnet(Row, frozen=True, kw_only=True):
     network_id: str
     name: str = ""
     ip_version: int
-    cidr: str
-    gateway_ip: str | None
+    cidr: Cidr
+    gateway_ip: IpAddress | None
     enable_dhcp: bool = True
     allocation_pools: tuple[Pool, ...]
-    dns_nameservers: tuple[str, ...] = ()
+    dns_nameservers: tuple[IpAddress, ...] = ()
     host_routes: tuple[HostRoute, ...] = ()
     ipv6_ra_mode: str | None = None
     ipv6_address_mode: str | None = None
@@ -83,10 +84,10 @@ class Subnet(Row, frozen=True, kw_only=True):
 
 
 class AddressPair(Struct, frozen=True, kw_only=True):
-    """An address that a port may use besides its own."""
+    """An address or a network that a port may use besides its own; one address is stored without `/32` or `/128`."""
 
-    ip_address: str
-    mac_address: str
+    ip_address: Cidr
+    mac_address: MacAddress
 
 
 class BandwidthRule(Struct, frozen=True, kw_only=True):
@@ -112,7 +113,7 @@ class Port(Row, frozen=True, kw_only=True):
 
     network_id: str
     name: str = ""
-    mac_address: str
+    mac_address: MacAddress
     admin_state_up: bool = True
     device_id: str = ""
     device_owner: str = ""
@@ -135,7 +136,7 @@ class Address(Struct, frozen=True, kw_only=True):
     subnet_id: str
     key: str
     next: str | None
-    ip_address: str
+    ip_address: IpAddress
     port_id: str
     position: int = 0
 
@@ -153,10 +154,10 @@ class FloatingIp(Row, frozen=True, kw_only=True):
     """An address of an external network that a router translates to a port's fixed address."""
 
     floating_network_id: str
-    floating_ip_address: str
+    floating_ip_address: IpAddress
     floating_port_id: str
     port_id: str | None = None
-    fixed_ip_address: str | None = None
+    fixed_ip_address: IpAddress | None = None
     router_id: str | None = None
     revision_number: int = 0
 
@@ -178,7 +179,7 @@ class SecurityGroupRule(Row, frozen=True, kw_only=True):
     protocol: str | None = None
     port_range_min: int | None = None
     port_range_max: int | None = None
-    remote_ip_prefix: str | None = None
+    remote_ip_prefix: Cidr | None = None
     remote_group_id: str | None = None
     revision_number: int = 0
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from hydria.homecloud.network import addresses, changes
 from hydria.homecloud.network.access import creator, forbidden, may_write
-from hydria.homecloud.network.addresses import IpNetwork, canonical
+from hydria.homecloud.network.addresses import IpNetwork
 from hydria.homecloud.network.faults import bad_request, fault, invalid_attribute, invalid_input
 from hydria.homecloud.network.forms import PoolForm, RouteForm, SubnetCreate, SubnetUpdate
 from hydria.homecloud.network.kinds import NETWORK, SUBNET
@@ -65,7 +65,7 @@ def _update(call: Call) -> Subnet:
     if form.allocation_pools is not UNSET:
         pools = _pools(form.allocation_pools, cidr, subnet.gateway_ip)
     if form.gateway_ip is not UNSET:
-        gateway = None if form.gateway_ip is None else canonical(form.gateway_ip)
+        gateway = form.gateway_ip
         if gateway is not None:
             addresses.check_gateway(cidr, gateway, pools)
         if gateway != subnet.gateway_ip:
@@ -97,7 +97,7 @@ def _cidr(form: SubnetCreate) -> IpNetwork:
             if form.ip_version == 4:
                 raise invalid_input(f"{name} is not valid when ip_version is 4")
             raise invalid_input(f"{name} '{getattr(form, name)}' is not supported: leave it out, addresses are fixed")
-    cidr = ipaddress.ip_network(form.cidr, strict=False)
+    cidr = ipaddress.ip_network(form.cidr)
     if cidr.version != form.ip_version:
         raise invalid_input(f"'cidr' '{cidr}' does not match the ip_version '{form.ip_version}'")
     return cidr
@@ -122,14 +122,14 @@ def _ranges(transaction: Transaction, network_id: str) -> list[Any]:
 def _gateway(form: SubnetCreate, cidr: IpNetwork) -> str | None:
     if form.gateway_ip is UNSET:
         return addresses.default_gateway(cidr)
-    return None if form.gateway_ip is None else canonical(form.gateway_ip)
+    return form.gateway_ip
 
 
 def _pools(asked: Sequence[PoolForm] | None, cidr: IpNetwork, gateway: str | None) -> tuple[Pool, ...]:
     if asked is None:
         pools = addresses.default_pools(cidr, gateway)
     else:
-        pools = addresses.checked_pools(cidr, [(canonical(pool.start), canonical(pool.end)) for pool in asked])
+        pools = addresses.checked_pools(cidr, [(pool.start, pool.end) for pool in asked])
     if gateway is not None:
         addresses.check_gateway(cidr, gateway, pools)
     return pools
@@ -148,7 +148,7 @@ def _told(form: SubnetUpdate, key: str, cidr: IpNetwork) -> dict[str, Any]:
 def _nameservers(asked: Sequence[str], key: str) -> tuple[str, ...]:
     if len(asked) > _MAX_NAMESERVERS:
         raise fault("DNSNameServersExhausted", id=key, quota=_MAX_NAMESERVERS)
-    servers = tuple(map(canonical, asked))
+    servers = tuple(asked)
     for server in servers:
         if servers.count(server) > 1:
             raise invalid_attribute("dns_nameservers", f"Duplicate nameserver '{server}'")
@@ -160,7 +160,7 @@ def _routes(asked: Sequence[RouteForm], key: str, cidr: IpNetwork) -> tuple[Host
         raise fault("HostRoutesExhausted", id=key, quota=_MAX_ROUTES)
     routes = []
     for each in asked:
-        destination, via = ipaddress.ip_network(each.destination, strict=False), ipaddress.ip_address(each.nexthop)
+        destination, via = ipaddress.ip_network(each.destination), ipaddress.ip_address(each.nexthop)
         if destination.version != cidr.version or via.version != cidr.version:
             raise invalid_input(f"'host_routes' '{destination}' does not match the ip_version '{cidr.version}'")
         route = HostRoute(destination=str(destination), nexthop=str(via))

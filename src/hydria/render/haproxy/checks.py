@@ -7,7 +7,7 @@ from hydria.model import HealthMonitor, Member, Pool
 from hydria.model.fields import LONGEST_CHECK
 from hydria.render.haproxy import tls
 from hydria.render.haproxy.hello import client_hello
-from hydria.render.haproxy.parts import PROXY_PROTOCOLS
+from hydria.render.haproxy.parts import PROXY_PROTOCOLS, host_word
 from hydria.render.quoting import quote
 
 # An alert is an answer of TLS too.
@@ -52,7 +52,7 @@ def check_options(pool: Pool, member: Member, monitor: HealthMonitor) -> list[st
         # Servers that are added while HAProxy runs check as they are spoken to only where they are told so.
         options.append("check-send-proxy")
     if member.monitor_address:
-        options += ["addr", member.monitor_address]
+        options += ["addr", host_word(member.monitor_address)]
     if member.monitor_port:
         options += ["port", str(member.monitor_port)]
     elif monitor.type == "TLS-HELLO" and pool.tls_enabled and not elsewhere:

@@ -76,7 +76,12 @@ Section = list[str | Server]
 
 def endpoint(address: str, port: int) -> str:
     """Write an address with a port."""
-    return f"[{address}]:{port}" if ip_address(address).version == 6 else f"{address}:{port}"
+    return f"{host_word(address)}:{port}"
+
+
+def host_word(address: str) -> str:
+    """Write an address where HAProxy looks for a port behind it: IPv6 in brackets."""
+    return f"[{address}]" if ip_address(address).version == 6 else address
 
 
 def backend_name(pool: Pool, listener: Listener) -> str:
