@@ -129,6 +129,31 @@ async def test_redirections(api: Api, lb: Body, listener: Body, pool: Body) -> N
         assert tuple(made[name] for name in target) == expected
 
 
+async def test_a_change_keeps_what_it_does_not_name(api: Api, listener: Body, pool: Body) -> None:
+    other = "https://www.example.com/other"
+    made = await add(api, listener, action="REDIRECT_TO_URL", redirect_url=URL, redirect_http_code=301)
+    prefix = await add(api, listener, action="REDIRECT_PREFIX", redirect_prefix=URL, redirect_http_code=308)
+    to_pool = await add(api, listener, action="REDIRECT_TO_POOL", redirect_pool_id=pool["id"])
+    target = ("action", "redirect_pool_id", "redirect_url", "redirect_prefix", "redirect_http_code")
+    for key, form, expected in (
+        (made, {"redirect_url": other}, ("REDIRECT_TO_URL", None, other, None, 301)),
+        (made, {"name": "n", "position": 1}, ("REDIRECT_TO_URL", None, other, None, 301)),
+        (made, {"redirect_http_code": 307}, ("REDIRECT_TO_URL", None, other, None, 307)),
+        # The action that it has already, and nothing else of what it does.
+        (made, {"action": "REDIRECT_TO_URL", "name": "m"}, ("REDIRECT_TO_URL", None, other, None, 307)),
+        # Another redirection keeps the code, a pool has none.
+        (made, {"redirect_prefix": URL}, ("REDIRECT_PREFIX", None, None, URL, 307)),
+        (made, {"action": "REDIRECT_TO_URL", "redirect_url": URL}, ("REDIRECT_TO_URL", None, URL, None, 307)),
+        (made, {"redirect_url": other, "redirect_http_code": None}, ("REDIRECT_TO_URL", None, other, None, 302)),
+        (prefix, {"redirect_prefix": other}, ("REDIRECT_PREFIX", None, None, other, 308)),
+        (prefix, {"redirect_pool_id": pool["id"]}, ("REDIRECT_TO_POOL", pool["id"], None, None, None)),
+        (to_pool, {"action": "REDIRECT_TO_POOL"}, ("REDIRECT_TO_POOL", pool["id"], None, None, None)),
+        (to_pool, {"redirect_url": URL}, ("REDIRECT_TO_URL", None, URL, None, 302)),
+    ):
+        changed = await api.change("l7policy", key["id"], **form)
+        assert tuple(changed[name] for name in target) == expected, form
+
+
 async def test_changing_what_it_does(api: Api, listener: Body, pool: Body) -> None:
     made = await add(api, listener, action="REDIRECT_TO_URL", redirect_url=URL, redirect_http_code=301)
     changed = await api.change("l7policy", made["id"], redirect_pool_id=pool["id"])

@@ -8,10 +8,13 @@ import pytest
 from haproxies import Web, ask
 from machines import VIP, Machine, change_under_load
 
+from hydria.model.listener_checks import HEADERS
 from support.trees import instance, key, listener, member, policy, pool, rule
 
 # Pool 1 is web1, pool 2 is web2.
 TREE = (listener(), pool(1), pool(2), member(1), member(2, pool_id=key("2", 2)))
+# What a browser says of itself.
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/1"
 TO_WEB2 = policy(action="REDIRECT_TO_POOL", redirect_pool_id=key("2", 2))
 
 
@@ -49,6 +52,79 @@ def answer(machine: Machine, path: str = "/", headers: Mapping[str, str] | None 
             {"type": "FILE_TYPE", "compare_type": "REGEX", "value": "^(jpe?g|png)$"},
             [("/a.jpeg", {}), ("/a.png", {})],
             [("/a.gif", {}), ("/apng", {})],
+        ),
+        # Octavia's reading: the whole path.
+        (
+            {"type": "FILE_TYPE", "compare_type": "REGEX", "value": r"\.(jpe?g|png)$"},
+            [("/a/b.jpeg?c", {}), ("/a.png", {})],
+            [("/a.gif", {}), ("/apng", {}), ("/a.png/b", {})],
+        ),
+        # A host's name has no port and no case, and may end in the root's dot.
+        (
+            {"type": "HOST_NAME", "compare_type": "EQUAL_TO", "value": "www.example.org"},
+            [("/", {"Host": each}) for each in ("www.example.org:8000", "WWW.EXAMPLE.org.", "www.example.org.:80")],
+            [("/", {"Host": each}) for each in ("www.example.org.evil", "example.org:80", "a,www.example.org")],
+        ),
+        (
+            {"type": "HOST_NAME", "compare_type": "ENDS_WITH", "value": ".example.org."},
+            [("/", {"Host": each}) for each in ("a.example.org:8000", "b.Example.org.", "c.example.org")],
+            [("/", {"Host": each}) for each in ("example.org:8000", "a.example.org.evil:80")],
+        ),
+        (
+            {"type": "HOST_NAME", "compare_type": "EQUAL_TO", "value": "www.example.org:8000"},
+            [("/", {"Host": "www.example.org:8000"})],
+            [("/", {"Host": "www.example.org"}), ("/", {"Host": "www.example.org:80"})],
+        ),
+        (
+            {"type": "HOST_NAME", "compare_type": "EQUAL_TO", "value": "[2001:DB8::1]"},
+            [("/", {"Host": "[2001:db8::1]:8000"}), ("/", {"Host": "[2001:db8::1]"})],
+            [("/", {"Host": "[2001:db8::2]"})],
+        ),
+        (
+            {"type": "HOST_NAME", "compare_type": "REGEX", "value": r"^(?:a|b)\.example\.org$"},
+            [("/", {"Host": "a.example.org:8000"}), ("/", {"Host": "B.example.org"})],
+            [("/", {"Host": "c.example.org"})],
+        ),
+        (
+            {"type": "HOST_NAME", "compare_type": "REGEX", "value": r"^a\.example\.org(:8\d+)?$"},
+            [("/", {"Host": "a.example.org:8000"}), ("/", {"Host": "a.example.org"})],
+            [("/", {"Host": "a.example.org:9000"})],
+        ),
+        # A header's value may have commas, and a list is one header or several.
+        (
+            {"type": "HEADER", "key": "User-Agent", "compare_type": "EQUAL_TO", "value": f'"{AGENT}"'},
+            [("/", {"User-Agent": AGENT})],
+            [("/", {"User-Agent": AGENT + " more"}), ("/", {"User-Agent": "like Gecko) Chrome/1"})],
+        ),
+        (
+            {"type": "HEADER", "key": "user-agent", "compare_type": "CONTAINS", "value": '"(KHTML, like"'},
+            [("/", {"User-Agent": AGENT})],
+            [("/", {"User-Agent": "KHTML"})],
+        ),
+        (
+            {"type": "HEADER", "key": "User-Agent", "compare_type": "REGEX", "value": "KHTML, like G.cko"},
+            [("/", {"User-Agent": AGENT})],
+            [("/", {"User-Agent": "like Gecko"})],
+        ),
+        (
+            {"type": "HEADER", "key": "X-Words", "compare_type": "STARTS_WITH", "value": '"like Gecko"'},
+            [("/", {"X-Words": "like Gecko, and more"})],
+            [("/", {"X-Words": AGENT})],
+        ),
+        (
+            {"type": "HEADER", "key": "X-Words", "compare_type": "ENDS_WITH", "value": "KHTML"},
+            [("/", {"X-Words": "like, KHTML"})],
+            [("/", {"X-Words": "KHTML, like"})],
+        ),
+        (
+            {"type": "HEADER", "key": "X-Groups", "compare_type": "EQUAL_TO", "value": "staff"},
+            [("/", {"X-Groups": "a, staff,b"}), ("/", {"X-Groups": "staff"})],
+            [("/", {"X-Groups": "a, staffs"})],
+        ),
+        (
+            {"type": "HEADER", "key": "X-Forwarded-For", "compare_type": "STARTS_WITH", "value": "192.0.2."},
+            [("/", {"X-Forwarded-For": "10.0.0.1, 192.0.2.7"})],
+            [("/", {"X-Forwarded-For": "10.0.0.1, 10.192.0.2"})],
         ),
         (
             {"type": "HEADER", "key": "X-Kind", "compare_type": "CONTAINS", "value": '"a b"'},
@@ -139,6 +215,30 @@ async def test_headers_are_inserted(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(listener(insert_headers={"X-Forwarded-For": "false"}), *TREE[1:], generation=2))
     answer(machine)
     assert not [name for name, _ in web[0].headers if name.lower().startswith("x-forwarded")]
+
+
+async def test_every_header_that_is_taken_arrives(machine: Machine, web: list[Web]) -> None:
+    claimed = "192.0.2.66"
+    for generation, yes in enumerate(("true", "True"), start=1):
+        wanted = dict.fromkeys(HEADERS, yes)
+        await machine.host.serve(instance(listener(insert_headers=wanted), *TREE[1:], generation=generation))
+        assert answer(machine, headers=dict.fromkeys(HEADERS, claimed)) == (200, "web1")
+        seen = [(name.lower(), value) for name, value in web[0].headers]
+        added = ("x-forwarded-for", claimed), ("x-forwarded-for", "10.0.0.50")
+        assert [each for each in seen if each[0] == "x-forwarded-for"] == list(added)
+        for name in HEADERS:
+            if name != "X-Forwarded-For":
+                # A client's own value is replaced.
+                values = [value for key, value in seen if key == name.lower()]
+                assert len(values) == 1, name
+                assert values != [claimed], name
+        assert {value for name, value in seen if name in ("x-real-ip", "x-client-ip", "x-forwarded-ip")} == {
+            "10.0.0.50"
+        }
+    off = listener(insert_headers=dict.fromkeys(HEADERS, "false"))
+    await machine.host.serve(instance(off, *TREE[1:], generation=3))
+    answer(machine)
+    assert not {name.lower() for name, _ in web[0].headers} & {name.lower() for name in HEADERS}
 
 
 async def test_only_allowed_cidrs_may_connect(machine: Machine, web: list[Web]) -> None:

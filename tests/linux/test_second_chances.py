@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+from typing import Any
 
 from haproxies import Web, get
 from machines import VIP, Machine, eventually
@@ -40,6 +41,49 @@ async def test_a_kept_connection_ends_where_a_member_does_not_answer(machine: Ma
 
     # Whoever keeps a connection knows that it may end, and asks again: nobody is told of an error.
     assert (before, await asyncio.to_thread(_ask, connection)) == (200, None)
+
+
+async def test_an_error_that_is_meant_is_asked_for_at_most_twice(machine: Machine, web: list[Web]) -> None:
+    # The checks ask another server, which is well.
+    checked, place = monitor(), {"monitor_address": "10.0.0.13"}
+    one = (*TREE[:2], member(1, **place))
+    await machine.host.serve(instance(*one, member(2, **place), checked))
+    for each in web[:2]:
+        each.status = 503
+
+    status, _ = await asyncio.to_thread(get, machine.client, VIP)
+
+    assert status == 503
+    assert [each.requests for each in web[:2]] == [1, 1]
+    # Only one may be chosen: the other is drained, switched off, a backup or gone, without a reload or with one.
+    choices: list[list[dict[str, Any]]] = [[{"weight": 0}], [{"admin_state_up": False}], [{"backup": True}], []]
+    for generation, second in enumerate(choices, start=2):
+        others = (member(2, **place, **each) for each in second)
+        await machine.host.serve(instance(*one, *others, checked, generation=generation))
+        before = [each.requests for each in web[:2]]
+        status, _ = await asyncio.to_thread(get, machine.client, VIP)
+        assert status == 503
+        assert [each.requests for each in web[:2]] == [before[0] + 1, before[1]], second
+
+
+async def test_an_answer_that_never_comes_is_waited_for_at_most_twice(machine: Machine, web: list[Web]) -> None:
+    for each in web:
+        each.status = 0
+    await machine.host.serve(instance(*TREE))
+
+    status, _ = await asyncio.to_thread(get, machine.client, VIP)
+
+    assert status == 502
+    assert [each.requests for each in web[:2]] == [1, 1]
+
+
+async def test_a_member_that_cannot_be_reached_is_nobodys(machine: Machine, web: list[Web]) -> None:
+    # Nothing listens there; also what must not be sent twice was not sent at all.
+    await machine.host.serve(instance(*TREE[:3], member(2, protocol_port=9)))
+
+    for method in ("GET", "POST"):
+        answers = [await asyncio.to_thread(get, machine.client, VIP, method=method) for _ in range(4)]
+        assert [status for status, _ in answers] == [200] * 4
 
 
 async def test_an_error_before_the_monitor_notices_is_nobodys(machine: Machine, web: list[Web]) -> None:

@@ -54,7 +54,7 @@ class L7Policies(ResourceApi):
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse what does not fit its action; an action clears what it does not need."""
         assert isinstance(resource, L7Policy)  # noqa: S101 - by the kind
-        for name, value in l7_checks.settle_change(given(form)).items():
+        for name, value in l7_checks.settle_change(resource, given(form)).items():
             setattr(form, name, value)
         if form.redirect_pool_id:
             listener = call.transaction.get(Listener, resource.listener_id)

@@ -31,10 +31,11 @@ def check_listener(protocol: str) -> None:
         raise not_provided(f"{protocol} protocol listeners do not support L7 policies")
 
 
-def settle(values: dict[str, Any]) -> dict[str, Any]:
+def settle(values: dict[str, Any], before: L7Policy | None = None) -> dict[str, Any]:
     """Return a policy's given attributes with what follows from them: where it redirects to decides its action.
 
-    `redirect_pool_id` stands also for a pool that is still to be made. Raises Invalid.
+    `redirect_pool_id` stands also for a pool that is still to be made. `before` is the policy that is changed: what
+    the change does not name and still has a meaning stays. Raises Invalid.
     """
     settled = dict(values)
     if "action" in values:
@@ -47,8 +48,14 @@ def settle(values: dict[str, Any]) -> dict[str, Any]:
     if action is not None:
         settled["action"] = action
         settled |= {name: None for target, name in _TARGETS.items() if target != action}
-        settled["redirect_http_code"] = None if pool else settled.get("redirect_http_code") or 302
+        settled["redirect_http_code"] = None if pool else _code(settled, before)
     return settled
+
+
+def _code(values: dict[str, Any], before: L7Policy | None) -> int:
+    """Return the status code of a redirection: the given one, that of before where none is named, or 302."""
+    stored = before.redirect_http_code if before is not None and "redirect_http_code" not in values else None
+    return values.get("redirect_http_code") or stored or 302
 
 
 def _clear_for(values: dict[str, Any]) -> None:
@@ -64,11 +71,15 @@ def _clear_for(values: dict[str, Any]) -> None:
         values["redirect_url"] = None
 
 
-def settle_change(values: dict[str, Any]) -> dict[str, Any]:
+def settle_change(before: L7Policy, values: dict[str, Any]) -> dict[str, Any]:
     """Return what a change of a policy comes to; an action clears what the others need. Raises Invalid."""
     if not values:
         raise _policy("Invalid update options")
-    settled = settle(values)
+    action = values.get("action")
+    if action == before.action and action in _TARGETS and not any(name in values for name in _TARGETS.values()):
+        # The action that it has already: its target stays.
+        values = {**values, _TARGETS[action]: getattr(before, _TARGETS[action])}
+    settled = settle(values, before)
     action = settled.get("action")
     if action is not None:
         settled |= {name: None for target, name in _TARGETS.items() if target != action}

@@ -12,8 +12,8 @@ from hydria.model.listener import Listener, ListenerUpdate
 from hydria.model.pool import Pool
 from hydria.model.pool_checks import check_readable
 
-_HEADERS = ("X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-IP", "X-Client-IP", "X-Real-IP")
-_TLS_HEADERS = (
+HEADERS = ("X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-IP", "X-Client-IP", "X-Real-IP")
+TLS_HEADERS = (
     "X-SSL-Client-Verify",
     "X-SSL-Client-Has-Cert",
     "X-SSL-Client-DN",
@@ -117,9 +117,9 @@ def _check_headers(headers: dict[str, str] | None, protocol: str) -> None:
     if protocol not in ("HTTP", "TERMINATED_HTTPS"):
         raise no_option("insert-headers", f"a {protocol} protocol listener.")
     names = list(headers)
-    if any(name not in _HEADERS + _TLS_HEADERS for name in names):
+    if any(name not in HEADERS + TLS_HEADERS for name in names):
         raise no_option(names, "insert_headers")
-    of_tls = [name for name in names if name in _TLS_HEADERS]
+    of_tls = [name for name in names if name in TLS_HEADERS]
     if of_tls and protocol != "TERMINATED_HTTPS":
         raise no_option(of_tls, f"{protocol} protocol listener.")
 

@@ -69,7 +69,11 @@ def _balance(pool: Pool) -> list[str]:
 
 
 def _second_chances(monitor: HealthMonitor | None) -> list[str]:
-    """Let another member answer what one failed to, where asking twice does no harm."""
+    """Let another member answer what one failed to, where asking twice does no harm: once, and only another.
+
+    `nbsrv` counts the members that may be chosen at that moment. HAProxy has one counter for what could not be sent
+    and for what is asked again, so a second connection that fails ends the request.
+    """
     if monitor is not None and monitor.type in ("HTTP", "HTTPS"):
         # A monitor says what a healthy answer is: until it has noticed, an error may be a member's own.
         failures, chosen = "conn-failure empty-response 500 502 503 504", ""
@@ -77,7 +81,8 @@ def _second_chances(monitor: HealthMonitor | None) -> list[str]:
         # HAProxy copies its whole buffer for each request that it may repeat, a twentieth of its time and more. Of a
         # later request it hangs up instead of answering 502, and clients repeat that themselves (RFC 9110, 9.2.2).
         failures, chosen = "conn-failure empty-response", "{ http_first_req } "
-    return [f"retry-on {failures}", f"http-request disable-l7-retry unless {chosen}{{ method {_REPEATABLE} }}"]
+    allowed = f"{{ nbsrv gt 1 }} {chosen}{{ method {_REPEATABLE} }}"
+    return ["retries 1", f"retry-on {failures}", f"http-request disable-l7-retry unless {allowed}"]
 
 
 def _server(

@@ -14,6 +14,9 @@ _OF_CLIENT_CERTIFICATES = {
     "X-SSL-Client-Not-After": "%{+Q}[ssl_c_notafter]",
 }
 
+# Each names the client alone: what a client says of itself is replaced, where X-Forwarded-For is added to.
+_OF_ADDRESSES = ("X-Forwarded-IP", "X-Client-IP", "X-Real-IP")
+
 
 def header_lines(listener: Listener) -> list[str]:
     """Return what adds the headers; for a listener's backends, so that its policies see what the client sent."""
@@ -21,7 +24,8 @@ def header_lines(listener: Listener) -> list[str]:
     lines = []
     if "X-Forwarded-For" in wanted:
         lines.append("option forwardfor")
-    values = {"X-Forwarded-Port": "%[dst_port]", "X-Forwarded-Proto": _scheme(listener)}
+    values = dict.fromkeys(_OF_ADDRESSES, "%[src]")
+    values |= {"X-Forwarded-Port": "%[dst_port]", "X-Forwarded-Proto": _scheme(listener)}
     values |= _OF_CLIENT_CERTIFICATES
     lines += [f"http-request set-header {name} {value}" for name, value in values.items() if name in wanted]
     return lines

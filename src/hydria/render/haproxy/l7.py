@@ -1,5 +1,7 @@
 """L7 policies as a frontend's rules: who is rejected, who is redirected, who goes to another pool. Pure."""
 
+import re
+
 from hydria.model import L7Policy, L7Rule, Listener, Tree
 from hydria.render.haproxy.parts import backend_name
 from hydria.render.quoting import argument, literal, quote
@@ -14,17 +16,39 @@ _MATCHES = {
 
 _PRECEDENCE = {"REJECT": 0, "REDIRECT_TO_URL": 1, "REDIRECT_PREFIX": 1, "REDIRECT_TO_POOL": 2}
 
-# What a rule looks at; `{}` is its key. Behind a path's last dot is its type: one without a dot begins with a slash.
+# What a rule looks at; `{}` is its key. Types that are not here look at more than one thing.
 _FETCHES = {
-    "HOST_NAME": "req.hdr(host)",
     "PATH": "path",
-    "FILE_TYPE": "path,field(-1,.)",
-    "HEADER": "req.hdr({})",
     "COOKIE": "req.cook({})",
     "SSL_DN_FIELD": "ssl_c_s_dn({})",
     "SSL_CONN_HAS_CERT": "ssl_c_used",
     "SSL_VERIFY_RESULT": "ssl_c_verify",
 }
+
+# A header line as it is, and cut at its commas.
+_WHOLE_HEADER, _HEADER_ELEMENT = "req.fhdr({})", "req.hdr({})"
+
+# Headers whose value may have commas and is no list.
+_SINGLE_HEADERS = frozenset({
+    "authorization", "cookie", "date", "expires", "from", "host", "if-modified-since", "if-range",
+    "if-unmodified-since", "last-modified", "location", "origin", "proxy-authorization", "referer", "user-agent",
+})  # fmt: skip
+# Headers that are lists by their definition.
+_LIST_HEADERS = frozenset({
+    "accept", "accept-charset", "accept-encoding", "accept-language", "access-control-request-headers", "allow",
+    "cache-control", "connection", "content-encoding", "content-language", "expect", "forwarded", "if-match",
+    "if-none-match", "pragma", "prefer", "sec-websocket-extensions", "sec-websocket-protocol", "te", "trailer",
+    "transfer-encoding", "upgrade", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
+    "x-forwarded-proto",
+})  # fmt: skip
+
+_WHOLE_HOST, _HOST_WITHOUT_PORT = "req.fhdr(host)", "req.fhdr(host),host_only,rtrim(.)"
+
+# Behind a path's last dot is its type: one without a dot begins with a slash.
+_FILE_TYPE = "path,field(-1,.)"
+
+# What has a colon and means no port: an expression's groups and classes, and addresses in brackets.
+_NO_PORT = re.compile(r"\(\?[A-Za-z-]*:|\[:\w+:\]|\[\^[^\]]*\]|\\?\[[0-9A-Fa-f:.]*\\?\]")
 
 
 def policy_lines(tree: Tree, listener: Listener) -> list[str]:
@@ -35,7 +59,7 @@ def policy_lines(tree: Tree, listener: Listener) -> list[str]:
     """
     policies = [policy for policy in tree.policies_of(listener.id) if tree.matches(policy)]
     conditions = {policy.id: _condition(tree, policy) for policy in policies}
-    lines = [_definition(rule) for policy in policies for rule in tree.active_rules_of(policy)]
+    lines = [line for policy in policies for rule in tree.active_rules_of(policy) for line in _definition(rule)]
     # Sorting keeps the positions.
     for policy in sorted(policies, key=lambda each: _PRECEDENCE[each.action]):
         action = _action(tree, listener, policy)
@@ -64,19 +88,47 @@ def _target(policy: L7Policy) -> str:
     return f"code {code} prefix {literal(policy.redirect_prefix or '/')}"
 
 
-def _definition(rule: L7Rule) -> str:
-    return f"acl {rule.id} {_test(rule)}"
+def _definition(rule: L7Rule) -> list[str]:
+    """Return the lines of a rule's condition: lines of one name are alternatives."""
+    return [f"acl {rule.id} {test}" for test in _tests(rule)]
 
 
-def _test(rule: L7Rule) -> str:
-    fetch = quote(_FETCHES[rule.type].replace("{}", argument(rule.key or "")))
+def _tests(rule: L7Rule) -> list[str]:
     if rule.type == "SSL_CONN_HAS_CERT":
-        return fetch
+        return [_FETCHES[rule.type]]
     if rule.type == "SSL_VERIFY_RESULT":
-        return f"{fetch} -m int {int(rule.value)}"
+        return [f"{_FETCHES[rule.type]} -m int {int(rule.value)}"]
+    value = _value(rule)
     # Host names have no case; the dashes keep a value from being read as a flag.
     flags = "-i " if rule.type == "HOST_NAME" else ""
-    return f"{fetch} {flags}-m {_MATCHES[rule.compare_type]} -- {quote(_value(rule))}"
+    wanted = f"{flags}-m {_MATCHES[rule.compare_type]} -- {quote(value)}"
+    fetches = (each.replace("{}", argument(rule.key or "")) for each in _fetches(rule, value))
+    return [f"{quote(fetch)} {wanted}" for fetch in fetches]
+
+
+def _fetches(rule: L7Rule, value: str) -> list[str]:
+    """Return what a rule's value is compared with; one of them must match."""
+    if rule.type == "HEADER":
+        return _header_fetches(rule.compare_type, (rule.key or "").lower())
+    if rule.type == "HOST_NAME":
+        return [_WHOLE_HOST if ":" in _NO_PORT.sub("", value) else _HOST_WITHOUT_PORT]
+    if rule.type == "FILE_TYPE":
+        # An expression may describe the type or, as in Octavia, the path that ends in it.
+        return [_FILE_TYPE, "path"] if rule.compare_type == "REGEX" else [_FILE_TYPE]
+    return [_FETCHES[rule.type]]
+
+
+def _header_fetches(compare_type: str, name: str) -> list[str]:
+    """Return how a header is looked at: its whole value, and its elements where it is or may be a list.
+
+    The beginning and the end of an element count only in headers that are known to be lists: in any other, a comma may
+    stand within a sentence. What an element contains, the whole value contains too.
+    """
+    if compare_type == "CONTAINS" or name in _SINGLE_HEADERS:
+        return [_WHOLE_HEADER]
+    if compare_type in ("STARTS_WITH", "ENDS_WITH") and name not in _LIST_HEADERS:
+        return [_WHOLE_HEADER]
+    return [_WHOLE_HEADER, _HEADER_ELEMENT]
 
 
 def _value(rule: L7Rule) -> str:
@@ -86,4 +138,7 @@ def _value(rule: L7Rule) -> str:
     # Octavia's way to give a value with spaces.
     if len(value) > 1 and value[0] == value[-1] == '"':
         value = value[1:-1]
+    if rule.type == "HOST_NAME" and rule.compare_type in ("EQUAL_TO", "ENDS_WITH"):
+        # The root's dot is no part of the name.
+        return value.rstrip(".") or value
     return value.removeprefix(".") if rule.type == "FILE_TYPE" else value
