@@ -131,6 +131,10 @@ class Networking(Protocol):
         """Return a network's subnets, or None when the network is not there."""
         ...
 
+    def free_addresses(self, subnet: Subnet) -> int:
+        """Return how many addresses a subnet could give to ports that ask for any."""
+        ...
+
     def port(self, port_id: str, project_id: str | None) -> Port | None:
         """Return a port, or None."""
         ...

@@ -240,6 +240,37 @@ async def test_datagrams_go_to_datagram_pools(api: Api, lb: Body, name: str) -> 
     )
 
 
+@pytest.mark.parametrize("name", ["UDP", "SCTP"])
+async def test_members_that_no_vip_can_carry_are_refused_however_they_come(api: Api, lb: Body, name: str) -> None:
+    six: list[Body] = [{"address": "2001:db8::1", "protocol_port": 53}]
+    mixed = [{"address": "10.0.0.11", "protocol_port": 53}, *six]
+    pool = {"name": "p", "protocol": name, "lb_algorithm": "ROUND_ROBIN"}
+    alone = await api.create("pool", loadbalancer_id=lb["id"], **pool)
+    # While no listener sends to it, nothing is known of its clients.
+    await api.add_member(alone["id"], "2001:db8::1", 53)
+    listener = await api.create("listener", loadbalancer_id=lb["id"], **protocol(name, 53))
+    behind = await api.create("pool", listener_id=listener["id"], **pool)
+    other = await api.create("listener", loadbalancer_id=lb["id"], **protocol(name, 54))
+    new = {"loadbalancer_id": lb["id"], **protocol(name, 55)}
+    tree = [{"name": "l", **protocol(name, 53), "default_pool": {**pool, "members": mixed}}]
+    named = [{"name": "l", **protocol(name, 53), "default_pool": {"name": "p"}}]
+    root = {"vip_subnet_id": lb["vip_subnet_id"]}
+    for method, path, body in (
+        ("POST", f"pools/{behind['id']}/members", {"member": six[0]}),
+        ("PUT", f"pools/{behind['id']}/members", {"members": mixed}),
+        ("PUT", f"listeners/{other['id']}", {"listener": {"default_pool_id": alone["id"]}}),
+        ("POST", "listeners", {"listener": {**new, "default_pool_id": alone["id"]}}),
+        ("POST", "listeners", {"listener": {**new, "default_pool": {**pool, "members": mixed}}}),
+        ("POST", "pools", {"pool": {**pool, "listener_id": other["id"], "members": mixed}}),
+        ("POST", "loadbalancers", {"loadbalancer": {**root, "listeners": tree}}),
+        ("POST", "loadbalancers", {"loadbalancer": {**root, "listeners": named, "pools": [{**pool, "members": six}]}}),
+    ):
+        assert "mixing IPv4 and IPv6" in await api.fault(method, path, 501, body), (method, path)
+    # An IPv4-mapped address is one of IPv4, and a pool of the right version is welcome anywhere.
+    await api.add_member(behind["id"], "::ffff:10.0.0.11", 53)
+    await api.change("listener", other["id"], default_pool_id=behind["id"])
+
+
 async def test_policies_inside_a_listener(api: Api, lb: Body) -> None:
     pool = {"name": "own", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
     rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/"}

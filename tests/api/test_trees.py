@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from hydria.ports import Device
 from support.api import Api
 from support.cloud import Cloud
 from support.worker import Worker
@@ -210,6 +211,29 @@ async def test_a_pool_with_its_members(cloud: Cloud, api: Api) -> None:
         healthmonitor=MONITOR,
     )
     assert (len(made["members"]), bool(made["healthmonitor_id"])) == (2, True)
+
+
+async def test_a_vip_on_a_network_goes_where_there_is_room(cloud: Cloud, api: Api) -> None:
+    networking = cloud.networking
+    network = networking.add_network("p-red")
+    # Three addresses less the gateway's, one, and five.
+    small, full = networking.add_subnet(network, "10.9.0.0/29"), networking.add_subnet(network, "10.9.1.0/30")
+    six = networking.add_subnet(network, "2001:db8::/64")
+    nobody = Device(id="", owner="")
+    networking.create_port("taken", "p-red", full, None, nobody)
+    for _ in range(2):
+        networking.create_port("taken", "p-red", small, None, nobody)
+    large = networking.add_subnet(network, "10.9.2.0/28")
+
+    async def subnet(**more: Any) -> str:
+        return str((await api.create("loadbalancer", vip_network_id=network, **more))["vip_subnet_id"])
+
+    assert await subnet() == large.id
+    # The subnets of additional VIPs are not for the first.
+    assert await subnet(additional_vips=[{"subnet_id": large.id}]) == small.id
+    while networking.free_addresses(large):
+        networking.create_port("taken", "p-red", large, None, nobody)
+    assert [await subnet() for _ in range(3)] == [small.id, small.id, six.id]
 
 
 async def test_vips(cloud: Cloud, api: Api) -> None:

@@ -12,10 +12,10 @@ from hydria.api.kinds import POOL
 from hydria.api.references import check_listener
 from hydria.api.resource import ResourceApi
 from hydria.api.statistics import stats
-from hydria.api.trees import drop_rules, policies_of
+from hydria.api.trees import drop_rules, member_addresses, policies_of
 from hydria.api.views import Seen, dressed
 from hydria.http.operation import Call, Operation
-from hydria.model import Listener, LoadBalancer, Pool, Resource, listener_checks
+from hydria.model import Listener, LoadBalancer, Pool, Resource, listener_checks, pool_checks
 from hydria.model.create import ListenerCreate
 from hydria.model.listener import ListenerUpdate
 
@@ -61,12 +61,19 @@ class Listeners(ResourceApi):
         listener_checks.check(after, before)
         check_listener(self._secrets_of(call.transaction), after, before)
         if after.allowed_cidrs != before.allowed_cidrs:
-            above = call.transaction.get(LoadBalancer, after.load_balancer_id)
-            assert above is not None  # noqa: S101 - a listener has one
+            above = self._root(call, after)
             listener_checks.check_sources(after.allowed_cidrs or (), above.vip_addresses, above.vip_sg_ids)
         if after.default_pool_id and after.default_pool_id != before.default_pool_id:
             pool = pool_of(call, after.load_balancer_id, after.default_pool_id)
             listener_checks.check_pool(after.protocol, pool)
+            if pool.protocol in pool_checks.DATAGRAM:
+                vips = self._root(call, after).vip_addresses
+                pool_checks.check_families(pool.protocol, member_addresses(call, pool), vips)
+
+    def _root(self, call: Call, listener: Listener) -> LoadBalancer:
+        found = call.transaction.get(LoadBalancer, listener.load_balancer_id)
+        assert found is not None  # noqa: S101 - a listener has one
+        return found
 
     def take_along(self, call: Call, resource: Resource, generation: int) -> None:
         """Let the L7 policies and their rules go too."""

@@ -41,6 +41,7 @@ class Pools(ResourceApi):
             if in_front.default_pool_id:
                 raise Conflict("This listener already has a default pool")
             listener_checks.check_pool(in_front.protocol, pool)
+            planting.front(pool)
             call.transaction.update(
                 structs.replace(in_front, default_pool_id=pool.id, changed_in=load_balancer.generation)
             )

@@ -85,6 +85,9 @@ class Planting:
         self._children: dict[str, Child] = {}
         self._subnets: set[str] = set()
         self._statuses: dict[str, str] = {}
+        # Pools that get members or a listener in front of them; of these, those that were there before.
+        self._pools: dict[str, Pool] = {}
+        self._attached: set[str] = set()
         # Whether a pool that was there before has a monitor, and whether it is behind a listener, as far as is known.
         self._checked: dict[str, bool] = {}
         self._fronted: dict[str, bool] = {}
@@ -122,7 +125,17 @@ class Planting:
         self._check_port(listener)
         listener_checks.check_sources(listener.allowed_cidrs or (), self._ground.vips, self._ground.vip_sg_ids)
         self._add(listener)
+        if default_pool is not None:
+            self.front(default_pool)
         return listener
+
+    def front(self, pool: Pool) -> None:
+        """Note that a listener of this call sends to a pool."""
+        self._pools[pool.id] = pool
+        self._fronted[pool.id] = True
+        if pool.id not in self._children:
+            # Nothing was asked of its members while it stood alone.
+            self._attached.add(pool.id)
 
     def _check_port(self, listener: Listener) -> None:
         c = columns(Listener)
@@ -171,8 +184,7 @@ class Planting:
     def _member(self, form: MemberAlone, pool: Pool) -> Member:
         """Add a member whose address and port are known to be free. Raises Invalid, Unsupported."""
         pool_checks.check_member_address(form.address)
-        if self._is_fronted(pool):
-            pool_checks.check_families(pool.protocol, form.address, self._ground.vips)
+        self._pools[pool.id] = pool
         self.check_subnet(form.subnet_id or None)
         if form.request_sriov:
             # There is no flavor that does.
@@ -264,6 +276,7 @@ class Planting:
         kinds: Counter[type[Resource]] = Counter(type(each) for each in children)
         kinds[Member] -= spared
         self._quotas.take(self._call.transaction, self._ground.project_id, kinds)
+        self._check_families()
         # Octavia looks at the monitors that are there already.
         monitored = self._monitored({each.pool_id for each in children if isinstance(each, Member)})
         # What nobody has spoken of is OFFLINE.
@@ -274,6 +287,16 @@ class Planting:
         ]
         self._call.transaction.insert(*children, *healths)
         self._statuses = {each.id: each.operating_status for each in healths}
+
+    def _check_families(self) -> None:
+        """Refuse members whose datagrams no VIP could carry, whatever brought pool, member and listener together."""
+        made = self._made(Member)
+        for pool in self._pools.values():
+            if self._is_fronted(pool):
+                addresses = [each.address for each in made if each.pool_id == pool.id]
+                if pool.id in self._attached:
+                    addresses += member_addresses(self._call, pool)
+                pool_checks.check_families(pool.protocol, addresses, self._ground.vips)
 
     def seen(self, kind: Kind, key: str) -> Seen:
         """Return a child that was put down as a look at it would."""
@@ -306,6 +329,12 @@ def _around_member() -> Select[bool, bool, bool]:
     checked = select(monitor.id).where(monitor.pool_id == pool, monitor.deleted_in.is_(None)).exists()
     fronted = select(listener.id).where(listener.default_pool_id == pool).exists()
     return select(twice, checked, fronted)
+
+
+def member_addresses(call: Call, pool: Pool) -> list[str]:
+    """Return the addresses of a pool's members that are not asked to go."""
+    c = columns(Member)
+    return [each.address for each in call.transaction.find(Member, c.pool_id == pool.id, c.deleted_in.is_(None))]
 
 
 def policies_of(call: Call, listener_id: str) -> list[L7Policy]:

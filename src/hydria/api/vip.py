@@ -1,6 +1,7 @@
 """Where a VIP goes: Octavia's rules for subnet, network, port and address in a create form."""
 
 import ipaddress
+from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
@@ -132,5 +133,22 @@ def _on_network(networking: Networking, form: LoadBalancerCreate, key: str, proj
         if not subnets:
             detail = "Supplied network does not contain a subnet for VIP address specified."
             raise Invalid(f"Validation failure: {detail}")
-    # IPv4 before IPv6, as Octavia chooses.
-    return Place(subnet=min(subnets, key=lambda subnet: subnet.ip_version), address=form.vip_address or None)
+    return Place(subnet=_roomiest(networking, form, subnets), address=form.vip_address or None)
+
+
+def _roomiest(networking: Networking, form: LoadBalancerCreate, subnets: Sequence[Subnet]) -> Subnet:
+    """Return the subnet of a VIP for which only the network was named.
+
+    A subnet that has a free address comes before one that has none, IPv4 before IPv6, as in Octavia, and then the one
+    with most free addresses. The subnet of an additional VIP is taken only where there is no other.
+    """
+    others = {vip.subnet_id for vip in form.additional_vips or ()}
+    subnets = [subnet for subnet in subnets if subnet.id not in others] or subnets
+    if len(subnets) == 1 or form.vip_address:
+        return subnets[0]
+
+    def rank(subnet: Subnet) -> tuple[bool, int, int, str]:
+        free = networking.free_addresses(subnet)
+        return free <= 0, subnet.ip_version, -free, subnet.id
+
+    return min(subnets, key=rank)

@@ -59,6 +59,11 @@ class NoopNetworking:
         found = self._real.network_subnets(network_id, project_id)
         return (_made_up(_partner(network_id)), _made_up_ipv6(network_id)) if found is None else found
 
+    def free_addresses(self, subnet: Subnet) -> int:
+        """Return how many addresses a subnet has left; a made-up one has all."""
+        known = self._real.subnet(subnet.id, None)
+        return ipaddress.ip_network(subnet.cidr).num_addresses if known is None else self._real.free_addresses(known)
+
     def port(self, port_id: str, project_id: str | None) -> Port | None:
         """Return a port; one that is not there is free and has one address."""
         return self._real.port(port_id, project_id) or _port(port_id, _made_up(_partner(port_id)), None)

@@ -1,6 +1,7 @@
 """What a pool can be: its algorithm, its persistence, its TLS towards members. Pure."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET, structs
 
@@ -137,9 +138,11 @@ def check_member_address(address: str) -> None:
         raise Invalid(f"{address} is not a valid option for member address")
 
 
-def check_families(pool_protocol: str, address: str, vips: tuple[str, ...]) -> None:
-    """Refuse a member that datagrams could not be sent on to: no VIP has its IP version. Raises Unsupported."""
-    if pool_protocol in DATAGRAM and all((":" in vip) != (":" in address) for vip in vips):
+def check_families(pool_protocol: str, addresses: Iterable[str], vips: Sequence[str]) -> None:
+    """Refuse members that datagrams could not be sent on to: no VIP has their IP version. Raises Unsupported."""
+    if pool_protocol not in DATAGRAM:
+        return
+    if not {":" in address for address in addresses} <= {":" in vip for vip in vips}:
         raise not_provided(
             "This provider doesn't support mixing IPv4 and IPv6 addresses for its VIP and members in "
             f"{pool_protocol} load balancers."

@@ -95,6 +95,23 @@ async def test_a_free_address_is_found_at_once_however_many_are_taken(cloud: Clo
     assert not any("SCAN network_addresses" in each or "B-TREE" in each for each in plans)
 
 
+async def test_free_addresses_are_counted(cloud: Cloud) -> None:
+    pools = [{"start": "10.0.0.10", "end": "10.0.0.12"}, {"start": "10.0.0.20", "end": "10.0.0.20"}]
+    network, subnet = await cloud.inside(allocation_pools=pools)
+
+    def free(networking: HomeNetworking) -> int:
+        (known,) = networking.network_subnets(network["id"], DEMO) or ()
+        return networking.free_addresses(known)
+
+    assert cloud.networking(free) == 4
+    # One outside of the pools does not count.
+    await cloud.make("/ports", network_id=network["id"], fixed_ips=[{"ip_address": "10.0.0.99"}])
+    assert cloud.networking(free) == 4
+    for left in (3, 2, 1, 0):
+        await _vip(cloud, subnet["id"])
+        assert cloud.networking(free) == left
+
+
 async def test_a_project_sees_its_own(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     port = await _vip(cloud, subnet["id"])

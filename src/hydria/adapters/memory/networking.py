@@ -77,6 +77,11 @@ class MemoryNetworking:
             return None
         return tuple(subnet for subnet in self._subnets.values() if subnet.network_id == network_id)
 
+    def free_addresses(self, subnet: Subnet) -> int:
+        """Return how many addresses of a subnet nobody has, the gateway among those that have one."""
+        unusable = 2 if subnet.ip_version == 4 else 1
+        return ip_network(subnet.cidr).num_addresses - unusable - len(self._taken(subnet))
+
     def port(self, port_id: str, project_id: str | None) -> Port | None:
         """Return a port, or None."""
         return self.ports.get(port_id) if project_id in (None, self._owners.get(port_id)) else None

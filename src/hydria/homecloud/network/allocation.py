@@ -7,7 +7,7 @@ successor is free (`Address.next`); whoever takes or frees an address tells the 
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Insert, Select, Text, Update, bindparam, case, exists, insert, null, or_, select, update
+from sqlalchemy import Insert, Select, Text, Update, bindparam, case, exists, func, insert, null, or_, select, update
 
 from hydria.homecloud.network.addresses import from_key, key_of
 from hydria.homecloud.network.rows import Address, Port, Subnet
@@ -18,6 +18,16 @@ from hydria.store.tables import rows_of
 def has_free(transaction: Transaction, subnet: Subnet) -> bool:
     """Say whether the subnet's pools have an address that nobody has."""
     return any(transaction.execute(_has_free(), ends).scalar_one() for ends in _ends(subnet))
+
+
+def count_free(transaction: Transaction, subnet: Subnet) -> int:
+    """Return how many addresses of the subnet's pools nobody has."""
+    c, free = columns(Address), 0
+    for ends in _ends(subnet):
+        within = select(func.count()).where(c.subnet_id == subnet.id, c.key.between(ends["first"], ends["last"]))
+        taken = int(transaction.execute(within).scalar_one())
+        free += int(ends["last"], 16) - int(ends["first"], 16) + 1 - taken
+    return free
 
 
 def take_lowest(transaction: Transaction, subnet: Subnet, port: Port, position: int) -> Address | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, true
 
 from hydria import ports
-from hydria.homecloud.network import changes, interfaces, plugging
+from hydria.homecloud.network import allocation, changes, interfaces, plugging
 from hydria.homecloud.network.faults import fault
 from hydria.homecloud.network.guards import guard
 from hydria.homecloud.network.kinds import NETWORK, PORT, QOS_POLICY, SECURITY_GROUP, SUBNET, Kind
@@ -44,6 +44,11 @@ class HomeNetworking:
         if not self._transaction.find(Network, columns(Network).id == network_id, _seen(NETWORK, project_id)):
             return None
         return tuple(_subnet(each) for each in plugging.subnets_of(self._transaction, network_id))
+
+    def free_addresses(self, subnet: ports.Subnet) -> int:
+        """Return how many addresses of a subnet's pools nobody has."""
+        row = self._row(subnet.id)
+        return 0 if row is None else allocation.count_free(self._transaction, row)
 
     def port(self, port_id: str, project_id: str | None) -> ports.Port | None:
         """Return a port, or None."""
