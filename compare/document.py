@@ -21,6 +21,29 @@ and below. A case's name finds its requests in `compare/cases` or `compare/attri
 
 """
 
+_TRAFFIC = """\
+## What differs in traffic
+
+The comparison is of the API. On purpose, Hydria's traffic differs from that of Octavia's amphorae here:
+
+- `HEADER` rules are compared with the whole value. Octavia cuts every value at its commas, so that a rule for a whole
+  `User-Agent` never matches. EQUAL_TO and REGEX match an element of a list too, but in headers that are no lists
+  (`User-Agent`, dates, `Referer` …); STARTS_WITH and ENDS_WITH only in headers that are lists by definition (`Accept`,
+  `X-Forwarded-For` …).
+- `HOST_NAME` rules ignore the port and a dot at the end in `Host`, unless the rule's value has a port itself.
+- A `FILE_TYPE` rule with REGEX matches the type (`^(jpg|png)$`) or, as in Octavia, the path (`\\.(jpg|png)$`).
+- `X-Real-IP`, `X-Client-IP` and `X-Forwarded-IP` are inserted, in place of a client's own. Octavia takes and ignores them.
+- A GET, HEAD or OPTIONS that a member failed to answer is asked again once, where another member may be chosen.
+
+As in Octavia:
+
+- `PATH` rules compare the path as the client writes it: `//admin`, `/./admin` and `/%61dmin` do not start with `/admin`.
+  Let the members refuse what nobody may see, or reject by a REGEX that allows what is wanted (`invert`).
+- A REGEX whose search reaches PCRE2's limits counts as not matched, also in a REJECT policy. Write expressions without
+  nested repetition (`(a+)+`).
+
+"""
+
 
 def write(talks: dict[str, list[Exchange]], found: list[Difference], known: list[Reason]) -> None:
     """Write the page."""
@@ -28,6 +51,7 @@ def write(talks: dict[str, list[Exchange]], found: list[Difference], known: list
         _HEAD
         + _summary(talks, found)
         + _reasons(found, known)
+        + _TRAFFIC
         + _routes(talks, found, known)
         + _attributes(talks, found, known)
     )
