@@ -32,13 +32,13 @@ The comparison is of the API. On purpose, Hydria's traffic differs from that of 
   `X-Forwarded-For` …).
 - `HOST_NAME` rules ignore the port and a dot at the end in `Host`, unless the rule's value has a port itself.
 - A `FILE_TYPE` rule with REGEX matches the type (`^(jpg|png)$`) or, as in Octavia, the path (`\\.(jpg|png)$`).
-- `X-Real-IP`, `X-Client-IP` and `X-Forwarded-IP` are inserted, in place of a client's own. Octavia takes and ignores them.
+- `X-Real-IP`, `X-Client-IP` and `X-Forwarded-IP` are inserted, in place of a client's own; Octavia ignores them.
 - A GET, HEAD or OPTIONS that a member failed to answer is asked again once, where another member may be chosen.
 
 As in Octavia:
 
-- `PATH` rules compare the path as the client writes it: `//admin`, `/./admin` and `/%61dmin` do not start with `/admin`.
-  Let the members refuse what nobody may see, or reject by a REGEX that allows what is wanted (`invert`).
+- `PATH` rules compare the path as the client writes it: neither `//admin` nor `/./admin` nor `/%61dmin` starts with
+  `/admin`. Let the members refuse what nobody may see, or reject by a REGEX that allows what is wanted (`invert`).
 - A REGEX whose search reaches PCRE2's limits counts as not matched, also in a REJECT policy. Write expressions without
   nested repetition (`(a+)+`).
 

@@ -113,7 +113,7 @@ def _on_port(networking: Networking, form: LoadBalancerCreate, key: str, project
 
 def _refuse_gateway(subnet: Subnet, address: str) -> None:
     """Refuse a port that has the address of its subnet's gateway: the clients of the subnet would lose their way."""
-    if subnet.gateway_ip is not None and _same(address, subnet.gateway_ip):
+    if subnet.gateway_ip is not None and address == subnet.gateway_ip:
         raise unfit(f"The address {address} is that of the gateway of the subnet {subnet.id}. Choose another one.")
 
 
