@@ -54,6 +54,16 @@ def test_any_subnet_is_there_and_everything_is_active_once_the_call_is_answered(
     assert (shown["provisioning_status"], shown["operating_status"]) == ("ACTIVE", "OFFLINE")
 
 
+def test_addresses_are_shown_as_they_were_typed(send: Send) -> None:
+    lb = send("POST", "loadbalancers", "loadbalancer", vip_subnet_id=SUBNET)["id"]
+    pool = send("POST", "pools", "pool", loadbalancer_id=lb, protocol="HTTP", lb_algorithm="ROUND_ROBIN")["id"]
+    address = "2001:db8:0:0:0:0:0:1"
+    made = send("POST", f"pools/{pool}/members", "member", address=address, protocol_port=80, monitor_address=address)
+    assert (made["address"], made["monitor_address"]) == (address, address)
+    (listed,) = send("GET", f"pools/{pool}/members?address={address}")["members"]
+    assert listed["address"] == address
+
+
 def test_members_stay_no_monitor(send: Send) -> None:
     lb = send("POST", "loadbalancers", "loadbalancer", vip_subnet_id=SUBNET)["id"]
     pool = send("POST", "pools", "pool", loadbalancer_id=lb, protocol="HTTP", lb_algorithm="ROUND_ROBIN")["id"]

@@ -32,11 +32,13 @@ def mounts(
     *,
     strict_immutable: bool,
     default_quotas: Mapping[str, int] | None = None,
+    keep_spelling: bool = False,
 ) -> tuple[Mount, ...]:
     """Return Octavia's mounts; `networking_of` and `secrets_of` bind the network service and the key manager
     to a transaction.
 
     `default_quotas` are the limits of projects without their own, by `Quota`'s names; absent ones do not limit.
+    `keep_spelling` shows IP addresses as clients typed them.
     """
     quotas = Quotas(default_quotas)
     changes = Changes(strict_immutable=strict_immutable, quotas=quotas)
@@ -55,7 +57,7 @@ def mounts(
     operations = guarded((*operations, *providers.operations()))
     amphorae = guarded(Amphorae(changes).operations())
     described = {"/v2.0/lbaas": operations, "/v2.0/octavia": amphorae}
-    dialect = OctaviaDialect()
+    dialect = OctaviaDialect(keep_spelling=keep_spelling)
     return (
         Mount(prefixes=("", ROOT), operations=healthcheck.operations(), dialect=dialect),
         Mount(

@@ -8,13 +8,20 @@ from hydria.http.operation import Operation
 
 
 class OctaviaDialect:
-    """Decodes as Octavia does and dresses refusals as its faults."""
+    """Decodes as Octavia does and dresses refusals as its faults.
+
+    Octavia shows an IP address as it was typed. Hydria shows the canonical form, unless `keep_spelling` is set.
+    """
+
+    def __init__(self, *, keep_spelling: bool = False) -> None:
+        self._keep_spelling = keep_spelling
 
     def decode(self, raw: bytes, operation: Operation) -> Any:
         """Return the operation's form. Raises Invalid."""
         assert operation.form is not None  # noqa: S101 - the dispatcher asks only then
         try:
-            return decode(raw, operation.root, operation.form, aliases={"tenant_id": "project_id"})
+            aliases = {"tenant_id": "project_id"}
+            return decode(raw, operation.root, operation.form, aliases, keep_spelling=self._keep_spelling)
         except Defect as defect:
             raise Invalid(_sentence(defect, operation.root or "")) from None
 

@@ -142,7 +142,7 @@ def _equal(column: Column, value: str) -> ColumnElement[bool]:
             # Octavia finds nothing, and so do we.
             return false()
         return column == number if -(2**63) <= number < 2**63 else false()
-    return column == as_stored(column, value)
+    return column.in_({value, as_stored(column, value)})
 
 
 def _tagged(column: Column, key: str, values: Iterable[str]) -> ColumnElement[bool]:

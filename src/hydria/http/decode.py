@@ -48,10 +48,18 @@ class Defect(Exception):
         self.whole: Any = None
 
 
-def decode(raw: bytes, root: str | None, form: type[Struct], aliases: Mapping[str, str] = NO_ALIASES) -> Any:
+def decode(
+    raw: bytes,
+    root: str | None,
+    form: type[Struct],
+    aliases: Mapping[str, str] = NO_ALIASES,
+    *,
+    keep_spelling: bool = False,
+) -> Any:
     """Return `form` from a body `{root: {…}}`, or `{…}` where root is None. Raises Defect.
 
     `aliases` are old names of attributes at the top; the new name wins where both are given.
+    `keep_spelling` leaves IP addresses as they were typed.
     """
     try:
         body = msgspec_json.decode(raw)
@@ -60,7 +68,7 @@ def decode(raw: bytes, root: str | None, form: type[Struct], aliases: Mapping[st
     if not isinstance(body, dict):
         raise Defect("body", why="Request must be a JSON dict")
     if root is None:
-        return _plan(form)(body)
+        return _plan(form, keep_spelling)(body)
     unknown = [key for key in body if key != root]
     if unknown:
         raise Defect("unknown", why=", ".join(unknown))
@@ -71,18 +79,18 @@ def decode(raw: bytes, root: str | None, form: type[Struct], aliases: Mapping[st
         if old in inner and new in form.__struct_fields__:
             inner.setdefault(new, inner.pop(old))
     try:
-        return _plan(form)(inner)
+        return _plan(form, keep_spelling)(inner)
     except Defect as defect:
         defect.path = (root, *defect.path)
         raise
 
 
 @cache
-def _plan(form: type[Struct]) -> Convert:
+def _plan(form: type[Struct], keep_spelling: bool) -> Convert:
     described = inspect.type_info(form)
     if not isinstance(described, inspect.StructType):
         raise TypeError(f"{form} is not a struct")
-    fields = {field.encode_name: (field.name, _converter(field.type)) for field in described.fields}
+    fields = {field.encode_name: (field.name, _converter(field.type, keep_spelling)) for field in described.fields}
     mandatory = [field.encode_name for field in described.fields if field.required and _no_default(field)]
 
     def convert(body: Any) -> Any:
@@ -111,21 +119,31 @@ def _no_default(field: inspect.Field) -> bool:
     return field.default is NODEFAULT and field.default_factory is NODEFAULT
 
 
-def _converter(kind: inspect.Type) -> Convert:
+def _converter(kind: inspect.Type, keep_spelling: bool) -> Convert:
     if isinstance(kind, inspect.UnionType):
-        return _optional(kind)
+        return _optional(kind, keep_spelling)
     if isinstance(kind, inspect.Metadata):
-        inner, check = _converter(kind.type), _FORMATS[(kind.extra or {})["format"]]
-        # These say of any value what it should be.
-        first = check in (_uuid, _ip_address)
-        return lambda value: check(value if first and not isinstance(value, str) else inner(value))
+        return _formatted(kind, keep_spelling)
     if isinstance(kind, inspect.StructType):
-        return _plan(kind.cls)
+        return _plan(kind.cls, keep_spelling)
     if isinstance(kind, inspect.ListType | inspect.VarTupleType):
-        return _list(_converter(kind.item_type))
+        return _list(_converter(kind.item_type, keep_spelling))
     if isinstance(kind, inspect.DictType):
-        return _dict(_converter(kind.value_type))
+        return _dict(_converter(kind.value_type, keep_spelling))
     return _scalar(kind)
+
+
+def _formatted(kind: inspect.Metadata, keep_spelling: bool) -> Convert:
+    inner, check = _converter(kind.type, keep_spelling), _FORMATS[(kind.extra or {})["format"]]
+    # These say of any value what it should be.
+    first = check in (_uuid, _ip_address)
+    kept = keep_spelling and check is _ip_address
+
+    def convert(value: Any) -> Any:
+        checked = check(value if first and not isinstance(value, str) else inner(value))
+        return value if kept else checked
+
+    return convert
 
 
 def _scalar(kind: inspect.Type) -> Convert:
@@ -142,8 +160,8 @@ def _scalar(kind: inspect.Type) -> Convert:
     raise TypeError(f"no form may have a field of {kind}")
 
 
-def _optional(kind: inspect.UnionType) -> Convert:
-    inner = [_converter(each) for each in kind.types if not isinstance(each, inspect.NoneType)]
+def _optional(kind: inspect.UnionType, keep_spelling: bool) -> Convert:
+    inner = [_converter(each, keep_spelling) for each in kind.types if not isinstance(each, inspect.NoneType)]
     if len(inner) != 1:
         raise TypeError(f"no form may have a field of {kind}")
     convert = inner[0]
