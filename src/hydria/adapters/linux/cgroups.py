@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 CONTROLLERS = ("memory", "cpu", "pids")
 
 # The weight of all amphorae together beside the machine's other programs and groups, which have 100 each.
-_TOGETHER = 1000
+_TOGETHER = 400
 # A group is busy for a moment after its last process has ended (seconds).
 _PATIENCE = 5.0
 
