@@ -39,10 +39,16 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 
 class Observation(Struct, frozen=True, kw_only=True):
-    """What a host sees of one running amphora: members' states by id, traffic by listener id."""
+    """What a host sees of one running amphora: members' states by id, traffic by listener id.
+
+    `troubles` are the reasons of listeners, pools and policies that are not served as they should be, by id;
+    `unserved` are those of them that are not served at all.
+    """
 
     servers: Mapping[str, ServerState] = {}
     counters: Mapping[str, Counters] = {}
+    troubles: Mapping[str, str] = {}
+    unserved: frozenset[str] = frozenset()
 
 
 class Host(Protocol):

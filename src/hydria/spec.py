@@ -79,7 +79,8 @@ class Instance(Struct, frozen=True, kw_only=True):
     `flavor` and `zone` are the data of the profiles of its flavor and availability zone, empty without.
     `secrets` are PEM texts by the references (Barbican's) that the tree names: of a certificate the leaf, the
     intermediates and the private key in this order; of a CA its certificates; of a revocation list the list. They
-    are for memory and tmpfs only. `challenges` are HTTP-01's: what is answered at
+    are for memory and tmpfs only. `lost` says of references that lead nowhere any more why; a host that has what one
+    led to serves on with it. `challenges` are HTTP-01's: what is answered at
     `/.well-known/acme-challenge/<token>` on port 80, by token.
     """
 
@@ -90,6 +91,7 @@ class Instance(Struct, frozen=True, kw_only=True):
     flavor: dict[str, Any] = {}
     zone: dict[str, Any] = {}
     secrets: dict[str, str] = {}
+    lost: dict[str, str] = {}
     challenges: dict[str, str] = {}
 
 
@@ -112,7 +114,8 @@ class Report(Struct, frozen=True, kw_only=True):
 
     `generation` is what it serves now (0: nothing yet), `reason` why it does not serve generation `attempted`.
     `change_id` is the load balancer's of that generation, None where the agent does not say it.
-    `operating` is by resource id, `counters` by listener id; both are complete, not differences.
+    `operating` is by resource id, `counters` by listener id, `troubles` by the id of what cannot be served as it
+    should be, with the reason: the rest of the generation is served. All are complete, not differences.
     """
 
     amphora_id: str
@@ -122,6 +125,7 @@ class Report(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     operating: dict[str, OperatingStatus] = {}
     counters: dict[str, Counters] = {}
+    troubles: dict[str, str] = {}
 
 
 class Network(Struct, frozen=True, kw_only=True):

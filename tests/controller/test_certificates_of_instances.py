@@ -4,6 +4,8 @@ from support.api import Api
 from support.cloud import Cloud
 from support.worker import Worker
 
+POOL = {"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+
 
 async def test_an_instance_carries_its_certificates(cloud: Cloud, api: Api, worker: Worker) -> None:
     cloud.secrets.texts = {"first": "PEM 1", "second": "PEM 2", "ca": "PEM CA", "unused": "PEM X"}
@@ -28,16 +30,41 @@ async def test_an_instance_carries_its_certificates(cloud: Cloud, api: Api, work
     assert instance.secrets == {"first": "PEM 1", "second": "PEM 2", "ca": "PEM CA"}
 
 
-async def test_a_lost_reference_is_said_and_another_mends_it(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_a_lost_reference_is_its_listeners_trouble_alone_and_another_mends_it(
+    cloud: Cloud, api: Api, worker: Worker
+) -> None:
     listener = {"protocol": "TERMINATED_HTTPS", "protocol_port": 443, "default_tls_container_ref": "first"}
-    lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id, listeners=[listener])
+    plain = {"protocol": "HTTP", "protocol_port": 80, "default_pool": POOL}
+    lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id, listeners=[listener, plain])
     worker.serve(worker.fetch())
     cloud.secrets.lost = {"first"}
-    await api.put(f"listeners/{lb['listeners'][0]['id']}", {"listener": {"name": "x"}})
-    assert worker.fetch().serve == ()
-    shown = (await api.get(f"loadbalancers/{lb['id']}/status"))["statuses"]["loadbalancer"]
-    assert shown["provisioning_status"] == "ERROR"
-    assert shown["provisioning_status_reason"].startswith("first cannot be read any more: Secret first not found.")
-    await api.put(f"listeners/{lb['listeners'][0]['id']}", {"listener": {"default_tls_container_ref": "second"}})
+    (pool,) = lb["pools"]
+    member = await api.add_member(pool["id"], "10.0.0.9")
+    orders = worker.fetch()
+    assert orders.serve[0].lost.keys() == {"first"}
+    worker.serve(orders)
+    assert (await api.show("loadbalancer", lb["id"]))["provisioning_status"] == "ACTIVE"
+    shown = (await api.get(f"pools/{pool['id']}/members/{member['id']}"))["member"]
+    assert shown["provisioning_status"] == "ACTIVE"
+    tree = (await api.get(f"loadbalancers/{lb['id']}/status"))["statuses"]["loadbalancer"]
+    (one,) = [each for each in tree["listeners"] if each["provisioning_status"] == "ERROR"]
+    assert one["provisioning_status_reason"].startswith("first cannot be read any more: Secret first not found.")
+    assert one["operating_status"] == "ERROR"
+    assert tree["operating_status"] == "DEGRADED"
+    found = (await api.get("listeners", provisioning_status="ERROR"))["listeners"]
+    assert [each["id"] for each in found] == [one["id"]]
+    await api.put(f"listeners/{one['id']}", {"listener": {"default_tls_container_ref": "second"}})
+    assert (await api.show("listener", one["id"]))["provisioning_status"] == "PENDING_UPDATE"
+    worker.serve(worker.fetch())
+    assert (await api.show("listener", one["id"]))["provisioning_status"] == "ACTIVE"
+    tree = (await api.get(f"loadbalancers/{lb['id']}/status"))["statuses"]["loadbalancer"]
+    assert tree["operating_status"] == "ONLINE"
+
+
+async def test_a_load_balancer_that_is_switched_off_needs_no_secrets(cloud: Cloud, api: Api, worker: Worker) -> None:
+    listener = {"protocol": "TERMINATED_HTTPS", "protocol_port": 443, "default_tls_container_ref": "first"}
+    lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id, listeners=[listener], admin_state_up=False)
+    cloud.secrets.lost = {"first"}
     worker.serve(worker.fetch())
     assert (await api.show("loadbalancer", lb["id"]))["provisioning_status"] == "ACTIVE"
+    assert (await api.show("listener", lb["listeners"][0]["id"]))["provisioning_status"] == "ACTIVE"

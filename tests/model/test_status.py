@@ -12,7 +12,7 @@ from sqlalchemy import Connection, create_engine, insert, select
 from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource, Tree
 from hydria.model.status import OperatingStatus, Progress, ServerState, operating_statuses, provisioning_status
 from hydria.store import columns, metadata
-from hydria.store.resources import provisioning_status_sql
+from hydria.store.resources import Health, provisioning_status_sql
 from hydria.store.tables import rows_of
 
 COMMON: dict[str, Any] = {"project_id": "p", "created_at": "2026-01-01T00:00:00"}
@@ -37,12 +37,17 @@ def connection() -> Iterator[Connection]:
         yield connection
 
 
-def from_sql(connection: Connection, load_balancer: LoadBalancer, resource: Resource) -> str:
+def from_sql(
+    connection: Connection, load_balancer: LoadBalancer, resource: Resource, trouble: str | None = None
+) -> str:
     kind = type(resource)
     source: Any = rows_of(kind).table
     if kind is not LoadBalancer:
         link = columns(LoadBalancer).id == columns(kind).load_balancer_id
         source = source.join(rows_of(LoadBalancer).table, link)
+        source = source.outerjoin(rows_of(Health).table, columns(Health).id == columns(kind).id)
+    health = Health(id=resource.id, load_balancer_id=load_balancer.id, operating_status="ONLINE", trouble=trouble)
+    connection.execute(insert(rows_of(Health).table), rows_of(Health).dump(health))
     for row in {load_balancer.id: load_balancer, resource.id: resource}.values():
         connection.execute(insert(rows_of(type(row)).table), rows_of(type(row)).dump(row))
     found = connection.execute(select(provisioning_status_sql(kind)).select_from(source)).scalar_one()
@@ -61,11 +66,15 @@ def from_sql(connection: Connection, load_balancer: LoadBalancer, resource: Reso
         deleted_in=maybe,
     ),
     child=st.builds(structs.replace, st.just(POOL), created_in=generations, changed_in=generations, deleted_in=maybe),
+    trouble=st.none() | st.just("trouble"),
 )
-def test_the_function_and_its_sql_agree(connection: Connection, root: LoadBalancer, child: Pool) -> None:
+def test_the_function_and_its_sql_agree(
+    connection: Connection, root: LoadBalancer, child: Pool, trouble: str | None
+) -> None:
     progress = Progress.of(root)
     for resource in (root, child):
-        assert from_sql(connection, root, resource) == provisioning_status(resource, progress)
+        found = from_sql(connection, root, resource, trouble)
+        assert found == provisioning_status(resource, progress, trouble)
 
 
 @pytest.mark.parametrize(

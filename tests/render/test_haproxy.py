@@ -193,6 +193,20 @@ def test_a_vip_that_is_not_on_the_leg_is_refused() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"protocol": "TERMINATED_HTTPS"},
+        {"protocol": "TERMINATED_HTTPS", "default_tls_container_ref": "a", "client_authentication": "MANDATORY"},
+        {"protocol": "TERMINATED_HTTPS", "default_tls_container_ref": "a", "client_authentication": "OPTIONAL"},
+        {"protocol": "PROMETHEUS", "client_authentication": "MANDATORY", "client_ca_tls_container_ref": "ca"},
+    ],
+)
+def test_a_listener_without_what_protects_it_is_never_rendered(values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="has no"):
+        render(instance(listener(default_pool_id=None, **values)), SURROUNDINGS)
+
+
 PATHS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=60)
 
 

@@ -6,6 +6,7 @@ from msgspec import structs
 
 from hydria.controller.hosts import heard_from
 from hydria.model.status import ServerState, operating_statuses
+from hydria.render.serving import serving
 from hydria.spec import Counters, Holding, Instance, Orders, Report
 from support.cloud import Cloud
 
@@ -56,9 +57,9 @@ class Worker:
         instance = self.serving.get(key)
         report = Report(amphora_id=key, generation=0, attempted=attempted, reason=self.trouble)
         if instance is not None:
-            tree = instance.tree
+            tree, part = instance.tree, serving(instance, {}, {})
             operating = operating_statuses(
-                tree, {member.id: self._state(member.id, instance) for member in tree.members}
+                tree, {member.id: self._state(member.id, instance) for member in tree.members}, part.unserved
             )
             report = structs.replace(
                 report,
@@ -66,6 +67,7 @@ class Worker:
                 change_id=tree.load_balancer.change_id,
                 operating=operating,
                 counters=self.counters,
+                troubles=part.troubles,
             )
         now = self.cloud.clock.now()
         self.cloud.database.transact(partial(self.cloud.reporter.take, host=self.holding.host, report=report, now=now))

@@ -163,6 +163,7 @@ class Keeper:
                 reason=reason,
                 operating=before.operating,
                 counters=before.counters,
+                troubles=before.troubles,
             )
         )
 
@@ -181,6 +182,7 @@ def _report(served: Instance, seen: Observation, *, attempted: int = 0, reason: 
         change_id=served.tree.load_balancer.change_id,
         attempted=attempted,
         reason=reason,
-        operating=operating_statuses(served.tree, seen.servers),
+        operating=operating_statuses(served.tree, seen.servers, seen.unserved),
         counters=dict(seen.counters),
+        troubles=dict(seen.troubles),
     )

@@ -108,5 +108,5 @@ def _pending(progress: Progress) -> bool:
 def _not_now(seen: Seen) -> Conflict:
     if not isinstance(seen.resource, LoadBalancer):
         return immutable("Load Balancer", seen.load_balancer_id)
-    state = provisioning_status(seen.resource, seen.progress)
+    state = provisioning_status(seen.resource, seen.progress, seen.trouble)
     return Conflict(f"Invalid state {state} of loadbalancer resource {seen.resource.id}")

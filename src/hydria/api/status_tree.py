@@ -17,14 +17,18 @@ def status_tree(transaction: Transaction, root: Seen) -> dict[str, Any]:
     load_balancer = root.resource
     assert isinstance(load_balancer, LoadBalancer)  # noqa: S101 - by the kind
     whole = tree(transaction, load_balancer)
-    operating = {key: each.operating_status for key, each in health_of(transaction, load_balancer.id).items()}
+    known = health_of(transaction, load_balancer.id)
 
     def node(resource: Resource) -> dict[str, Any]:
+        health = known.get(resource.id)
+        trouble = health.trouble if health else None
+        status = provisioning_status(resource, root.progress, trouble)
         return {
             "id": resource.id,
             "name": resource.name,
-            "operating_status": operating.get(resource.id, "OFFLINE"),
-            "provisioning_status": provisioning_status(resource, root.progress),
+            "operating_status": health.operating_status if health else "OFFLINE",
+            "provisioning_status": status,
+            **({"provisioning_status_reason": trouble} if trouble and status == "ERROR" else {}),
         }
 
     def member(each: Member) -> dict[str, Any]:

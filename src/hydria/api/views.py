@@ -40,6 +40,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     progress: Progress
     operating_status: str
     load_balancer_id: str
+    trouble: str | None = None
     related: Related | None = None
 
 
@@ -55,6 +56,7 @@ def selection(kind: Kind, *, whole: bool = False) -> Select[Any]:
         lb.id.label("lb_id"),
         *(lb[name].label(f"lb_{name}") for name in _PROGRESS),
         health.operating_status,
+        health.trouble,
         *(_labelled(kind) if whole else ()),
     )
     joined = table.outerjoin(rows_of(Health).table, health.id == table.c.id)
@@ -73,7 +75,8 @@ def seen(kind: Kind, row: Row[Any], *, whole: bool = False) -> Seen:
         load_balancer_id=row[lb],
         progress=Progress(**dict(zip(_PROGRESS, row[lb + 1 : health], strict=True))),
         operating_status=row[health] or "OFFLINE",
-        related=_related(kind, row[health + 1 :]) if whole else None,
+        trouble=row[health + 1],
+        related=_related(kind, row[health + 2 :]) if whole else None,
     )
 
 
@@ -103,7 +106,7 @@ def dressed(kind: Kind, item: Seen, related: Related) -> dict[str, Any]:
     names, values = _shown(type(resource))
     plain = dict(zip(names, values(resource), strict=True))
     plain["tenant_id"] = resource.project_id
-    plain["provisioning_status"] = provisioning_status(resource, item.progress)
+    plain["provisioning_status"] = provisioning_status(resource, item.progress, item.trouble)
     plain["operating_status"] = item.operating_status
     if plain["updated_at"] is None and plain["provisioning_status"] != "PENDING_CREATE":
         # Octavia writes a row, and so its time, when it becomes ACTIVE; here that is read off.

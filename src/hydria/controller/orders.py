@@ -10,7 +10,7 @@ from hydria.controller.acme import challenges_of
 from hydria.controller.hosts import made_topology
 from hydria.controller.legs import LegError, interfaces
 from hydria.controller.reconcile import fail
-from hydria.controller.secrets import SecretError, referred
+from hydria.controller.secrets import referred
 from hydria.model import LoadBalancer
 from hydria.ports import Networking, Secrets, Topologies
 from hydria.spec import Holding, Instance, Orders, Reports
@@ -92,10 +92,10 @@ class Quartermaster:
         whole = tree(transaction, load_balancer)
         try:
             legs = interfaces(self._networking_of(transaction), amphora, whole)
-            secrets = referred(self._secrets_of(transaction), whole)
-        except (LegError, SecretError) as error:
+        except LegError as error:
             fail(transaction, load_balancer, str(error))
             return None
+        secrets, lost = referred(self._secrets_of(transaction), whole)
         # Progress is the server's own affair and would make equal instances differ.
         plain = structs.replace(load_balancer, observed=0, failed=0, reason=None)
         return Instance(
@@ -106,6 +106,7 @@ class Quartermaster:
             flavor=flavor_data(transaction, load_balancer.flavor_id),
             zone=zone_data(transaction, load_balancer.availability_zone),
             secrets=secrets,
+            lost=lost,
             challenges=challenges_of(transaction, whole),
         )
 

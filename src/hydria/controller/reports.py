@@ -59,10 +59,13 @@ class Reporter:
     def _health(self, transaction: Transaction, amphora: Amphora, report: Report) -> None:
         key = amphora.load_balancer_id
         known = health_of(transaction, key)
-        told = [Health(id=of, load_balancer_id=key, operating_status=status) for of, status in report.operating.items()]
+        told = [
+            Health(id=of, load_balancer_id=key, operating_status=status, trouble=report.troubles.get(of))
+            for of, status in report.operating.items()
+        ]
         transaction.update(*(each for each in told if each.id in known and each != known[each.id]))
-        # What nothing is written of is OFFLINE.
-        fresh = [each for each in told if each.id not in known and each.operating_status != "OFFLINE"]
+        # What nothing is written of is OFFLINE, and well.
+        fresh = [each for each in told if each.id not in known and (each.operating_status != "OFFLINE" or each.trouble)]
         if fresh:
             # Not of what has gone since.
             there = ids_of(transaction, key)

@@ -14,7 +14,7 @@ Purpose = Literal["certificate", "ca", "crl"]
 def references(tree: Tree) -> Iterator[tuple[str, Purpose]]:
     """Return the references that a host needs, each with what it is; the same one may come again."""
     for listener in tree.listeners:
-        if not listener.admin_state_up:
+        if not (listener.admin_state_up and tree.load_balancer.admin_state_up):
             continue
         yield from references_of(listener)
         for pool in tree.active_pools_of(listener):

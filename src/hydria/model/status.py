@@ -3,7 +3,7 @@
 `provisioning_status` comes from generations; operating statuses from what a host says of the servers it runs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, Self
 
 from msgspec import Struct
@@ -36,8 +36,10 @@ class Progress(Struct, frozen=True, kw_only=True):
         return cls(**{name: getattr(load_balancer, name) for name in cls.__struct_fields__})
 
 
-def provisioning_status(resource: Resource, progress: Progress) -> ProvisioningStatus:
+def provisioning_status(resource: Resource, progress: Progress, trouble: str | None = None) -> ProvisioningStatus:
     """Derive a resource's provisioning status; `progress` is that of the load balancer that it is or belongs to.
+
+    `trouble` is why its host cannot serve a child: it is in ERROR alone, and its load balancer is ACTIVE.
 
     A failure counts until a newer change is asked for: then the change is pending again, and is tried.
     """
@@ -50,14 +52,17 @@ def provisioning_status(resource: Resource, progress: Progress) -> ProvisioningS
     if resource.deleted_in is not None or progress.deleted_in is not None:
         return "PENDING_DELETE"
     if settled:
-        return "ACTIVE"
+        return "ERROR" if trouble is not None and not root else "ACTIVE"
     return "PENDING_CREATE" if progress.observed < resource.created_in else "PENDING_UPDATE"
 
 
-def operating_statuses(tree: Tree, servers: Mapping[str, ServerState]) -> dict[str, OperatingStatus]:
+def operating_statuses(
+    tree: Tree, servers: Mapping[str, ServerState], unserved: Collection[str] = ()
+) -> dict[str, OperatingStatus]:
     """Derive the operating status of everything in a tree that a host serves, by id.
 
-    `servers` says what the proxy knows of each member, by member id. The roll-up is Octavia's: a pool is ERROR when
+    `servers` says what the proxy knows of each member, by member id; `unserved` are the ids of what is not served, as
+    it cannot be: that is in ERROR, and its load balancer DEGRADED. The roll-up is Octavia's: a pool is ERROR when
     none of its members works and DEGRADED when some fail, OFFLINE when no listener uses it; the load balancer takes
     over the worst of the pools in use; what
     has no state of its own (a listener, a policy) is ONLINE when it is switched on.
@@ -69,8 +74,12 @@ def operating_statuses(tree: Tree, servers: Mapping[str, ServerState]) -> dict[s
         statuses[each.id] = _switch(each)
     for pool in tree.pools:
         statuses[pool.id] = _pool(tree, pool, statuses)
+    troubled = [each for each in unserved if each in statuses]
+    statuses |= dict.fromkeys(troubled, "ERROR")
     root = tree.load_balancer
-    statuses[root.id] = "OFFLINE" if not root.admin_state_up else _worst(statuses[pool.id] for pool in tree.pools)
+    pools = [statuses[pool.id] for pool in tree.pools]
+    degraded: list[OperatingStatus] = ["DEGRADED"] if troubled else []
+    statuses[root.id] = "OFFLINE" if not root.admin_state_up else _worst([*pools, *degraded])
     return statuses
 
 

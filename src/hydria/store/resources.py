@@ -68,11 +68,15 @@ class Orphan(Struct, frozen=True, kw_only=True):
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """The operating status of one resource as its host last reported it; OFFLINE until then, without a row."""
+    """The operating status of one resource as its host last reported it; OFFLINE until then, without a row.
+
+    `trouble` is why its host cannot serve it as it should.
+    """
 
     id: str
     load_balancer_id: str
     operating_status: str
+    trouble: str | None = None
 
 
 class Traffic(Struct, frozen=True, kw_only=True):
@@ -178,7 +182,7 @@ def _data(transaction: Transaction, statement: Select[Any]) -> dict[str, Any]:
 
 
 def provisioning_status_sql(kind: type[Resource]) -> ColumnElement[str]:
-    """Say `hydria.model.status.provisioning_status` in SQL; a child's statement joins its load balancer."""
+    """Say `hydria.model.status.provisioning_status` in SQL; a child's statement joins its load balancer and health."""
     lb, c = columns(LoadBalancer), columns(kind)
     root = kind is LoadBalancer
     settled: ColumnElement[bool] = lb.deleted_in.is_(None)
@@ -190,6 +194,7 @@ def provisioning_status_sql(kind: type[Resource]) -> ColumnElement[str]:
     return case(
         (failing if root else failing & ~settled, "ERROR"),
         (c.deleted_in.is_not(None) | lb.deleted_in.is_not(None), "PENDING_DELETE"),
+        *(() if root else ((settled & columns(Health).trouble.is_not(None), "ERROR"),)),
         (settled, "ACTIVE"),
         (lb.observed < c.created_in, "PENDING_CREATE"),
         else_="PENDING_UPDATE",

@@ -9,7 +9,6 @@ while the two may differ; `tls` has certificates and keys, for root alone.
 
 import asyncio
 import contextlib
-import re
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from msgspec import Struct, structs
 
 from hydria.adapters.linux import haproxy_socket, stick_tables
 from hydria.adapters.linux.processes import Process, find, find_all, gone, now
+from hydria.adapters.linux.refused import Refused, alerts_in
 from hydria.errors import HostError
 from hydria.files import make_directory, write_private
 from hydria.model.status import ServerState
@@ -37,8 +37,6 @@ _NO_PROGRAM = 127
 
 # Joins control groups before anything else is done, so that all memory counts; `$0` says whether it must.
 _JOINING = 'while [ "$1" != -- ]; do echo 0 >"$1" || [ "$0" = auto ] || exit 125; shift; done; shift; exec "$@"'
-
-_ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\)\s*:\s*(.*)$")
 
 
 class Program(Struct, frozen=True, kw_only=True):
@@ -336,7 +334,7 @@ class Haproxy:
         if child.returncode == _NO_PROGRAM:
             raise HostError(f"{self._program.path} is missing on the host. Install it there.")
         if child.returncode:
-            raise HostError(f"HAProxy cannot serve this: {_sentence(said.decode(errors='replace'))}")
+            raise Refused(self._candidate.read_text(), alerts_in(said.decode(errors="replace")))
 
     # --- finding ---
 
@@ -387,12 +385,3 @@ async def _handed_over(last: haproxy_socket.Session) -> None:
     async with asyncio.timeout(_START_PATIENCE):
         while await last.state() == "serving":
             pass
-
-
-def _sentence(said: str) -> str:
-    """Return the alerts of HAProxy's start without their decoration, or all it said."""
-    alerts = [match[1].strip() for line in said.splitlines() if (match := _ALERT.match(line))]
-    # The last one only says that there were others.
-    useful = [alert for alert in alerts if "Exiting" not in alert and "Fatal errors" not in alert] or alerts
-    words = "; ".join(useful) or said.strip() or "it said nothing"
-    return words[:500]

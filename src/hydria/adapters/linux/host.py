@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
-from hydria.adapters.linux import kernel
+from hydria.adapters.linux import haproxy_socket, kernel
 from hydria.adapters.linux.accounts import Accounts
 from hydria.adapters.linux.cgroups import Cgroups, Limits
 from hydria.adapters.linux.counting import Tally
@@ -26,6 +26,7 @@ from hydria.adapters.linux.haproxy import Haproxy, Program
 from hydria.adapters.linux.jail import Jail, release
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.pings import Pings
+from hydria.adapters.linux.refused import Refused
 from hydria.adapters.linux.remembered import Remembered
 from hydria.adapters.linux.way_back import ensure_way_back, remove_way_back
 from hydria.adapters.linux.wiring import TROUBLE, Wiring
@@ -34,7 +35,8 @@ from hydria.files import make_directory, write_private
 from hydria.model import Tree
 from hydria.model.status import ServerState
 from hydria.ports import Observation
-from hydria.render.haproxy import Rendering, Surroundings, ports, render, spared, tls
+from hydria.render.haproxy import Rendering, Surroundings, ports, render, spared
+from hydria.render.serving import Refusal, blame, serving
 from hydria.settings import AgentSettings
 from hydria.spec import Instance, Topology
 
@@ -71,6 +73,10 @@ class _Amphora(Struct, kw_only=True):
     grouped: bool = False
     sweeper: asyncio.Task[None] | None = None
     finishing: Finishing
+    # What HAProxy refused, and what of the instance that is served is not as it should be (`render.serving`).
+    refused: dict[str, Refusal] = {}
+    troubles: Mapping[str, str] = {}
+    unserved: frozenset[str] = frozenset()
 
     async def rest(self) -> None:
         """Stop what looks after it."""
@@ -141,9 +147,6 @@ class LinuxHost:
 
     async def serve(self, instance: Instance) -> None:
         """Make the amphora serve the instance. Raises HostError."""
-        missing = _lost(instance)
-        if missing is not None:
-            raise HostError(missing)
         amphora = self._amphora(instance.amphora_id)
         async with amphora.lock:
             try:
@@ -207,6 +210,8 @@ class LinuxHost:
         return Observation(
             servers={**servers, **amphora.flows.states(), **amphora.pings.states()},
             counters=amphora.tally.counters() | await amphora.flows.counters(),
+            troubles=amphora.troubles,
+            unserved=amphora.unserved,
         )
 
     async def _serve(self, amphora: _Amphora, instance: Instance) -> None:
@@ -223,11 +228,12 @@ class LinuxHost:
         before = amphora.haproxy.process
         before_pid = before.pid if before is not None else None
         resting = spared(instance)
+        served = instance
         if resting:
             self._events.unwatch(key)
             finishing = await amphora.haproxy.rest()
         else:
-            finishing = await amphora.haproxy.converge(self._render(instance))
+            served, finishing = await self._converge(amphora, instance)
         after = amphora.haproxy.process
         if after is not None and before_pid != after.pid:
             self._events.watch(key, after)
@@ -237,7 +243,7 @@ class LinuxHost:
                 await amphora.finishing.start(finishing, past)
         if after is None and not resting:
             raise HostError("HAProxy ended right after its start.")
-        await amphora.pings.converge(instance.tree)
+        await amphora.pings.converge(served.tree)
         await amphora.flows.converge(instance.tree, len(instance.interfaces))
         if any((self._directory(key) / rules).exists() for rules in ("flows.nft", "guard.nft")):
             amphora.flow_limit.watch()
@@ -247,6 +253,29 @@ class LinuxHost:
         self._remembered.write(instance)
         if amphora.sweeper is None or amphora.sweeper.done():
             amphora.sweeper = asyncio.create_task(self._sweep(amphora))
+
+    async def _converge(self, amphora: _Amphora, instance: Instance) -> tuple[Instance, haproxy_socket.Session | None]:
+        """Have HAProxy serve what can be served; returns that, and a session with a process that finishes.
+
+        What HAProxy refuses of it is left out, and known to be so until it is another. Raises HostError.
+        """
+        kept = self._remembered.secrets(instance.amphora_id, self._directory(instance.amphora_id), instance.lost)
+        while True:
+            part = serving(instance, kept, amphora.refused)
+            try:
+                session = await amphora.haproxy.converge(self._render(part.instance))
+            except Refused as error:
+                found = blame(part.instance, error.text, error.alerts, amphora.refused)
+                # Each turn leaves something more out, so that there is an end.
+                if not found.keys() - part.unserved:
+                    raise
+                amphora.refused |= found
+                continue
+            amphora.troubles, amphora.unserved = part.troubles, part.unserved
+            amphora.refused = {key: each for key, each in amphora.refused.items() if key in part.unserved}
+            for key, reason in part.troubles.items():
+                log.warning("not_served_as_asked", amphora=instance.amphora_id, id=key, reason=reason)
+            return part.instance, session
 
     def _connect(self, amphora: _Amphora, namespace: str, instance: Instance) -> None:
         kernel.ensure_namespace(namespace)
@@ -358,13 +387,6 @@ def _limits(settings: AgentSettings) -> Limits:
 def _counted(tree: Tree) -> set[str]:
     """Return the ids of what HAProxy counts of."""
     return {each.id for kind in (tree.listeners, tree.pools, tree.members) for each in kind}
-
-
-def _lost(instance: Instance) -> str | None:
-    for each in tls.secret_files(instance.tree):
-        if not instance.secrets.get(each.reference):
-            return f"The server did not send what {each.reference} leads to. Name it again in its listener or pool."
-    return None
 
 
 def _possible_connections(tree: Tree) -> int:

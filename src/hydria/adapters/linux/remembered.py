@@ -1,6 +1,7 @@
 """What this host was told to serve, on its disk: so that it serves after a restart before the server answers."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -61,6 +62,18 @@ class Remembered:
             return msgspec.json.decode(self._path(amphora_id).read_bytes(), type=Instance)
         except (OSError, msgspec.DecodeError):
             return None
+
+    def secrets(self, amphora_id: str, directory: Path, wanted: Collection[str]) -> dict[str, str]:
+        """Return the secrets by reference that stand in an amphora's directory since they were served."""
+        instance = self.read(amphora_id) if wanted else None
+        if instance is None:
+            return {}
+        found = {}
+        for each in tls.secret_files(instance.tree):
+            if each.reference in wanted:
+                with contextlib.suppress(OSError):
+                    found[each.reference] = Path(tls.place(str(directory), each.name)).read_text()
+        return found
 
     def all(self, amphorae: Path) -> Mapping[str, Instance]:
         """Return what can be served of everything that is written, with the secrets that are below `amphorae`."""

@@ -10,6 +10,7 @@ from hydria.errors import HostError
 from hydria.model import Member
 from hydria.model.status import ServerState
 from hydria.ports import Observation
+from hydria.render.serving import serving
 from hydria.spec import Counters, Instance, Topology
 
 
@@ -76,11 +77,14 @@ class MemoryHost:
         self.faults.meet("observe")
         if amphora_id not in self.running:
             raise HostError(f"Amphora {amphora_id} does not run on this host.")
-        tree = self.instances[amphora_id].tree
+        instance = self.instances[amphora_id]
+        tree, part = instance.tree, serving(instance, {}, {})
         monitored = {monitor.pool_id for monitor in tree.health_monitors if monitor.admin_state_up}
         return Observation(
             servers={member.id: self._state(member, monitored) for member in tree.members},
             counters={each.id: self.counters.get(each.id, Counters()) for each in tree.listeners},
+            troubles=part.troubles,
+            unserved=part.unserved,
         )
 
     async def changed(self) -> str:

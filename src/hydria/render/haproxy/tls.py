@@ -82,11 +82,16 @@ def global_lines(tree: Tree, directory: str) -> list[str]:
 
 def bind_words(listener: Listener, directory: str) -> str:
     """Return what a listener's `bind` line says of TLS, with a space before it; nothing where none ends there."""
+    authenticates = listener.client_authentication in _AUTHENTICATION
     if not terminates(listener):
+        if listener.protocol == "TERMINATED_HTTPS" or authenticates:
+            raise ValueError(f"the listener {listener.id} has no certificate")
         return ""
     words = ["ssl", "crt-list", place(directory, f"{listener.id}{LIST}")]
     kept = _paths(listener, directory)
-    if listener.client_authentication in _AUTHENTICATION and "ca" in kept:
+    if authenticates and "ca" not in kept:
+        raise ValueError(f"the listener {listener.id} asks for clients' certificates and has no CA")
+    if authenticates:
         words += ["ca-file", kept["ca"], "verify", _AUTHENTICATION[listener.client_authentication]]
         if "crl" in kept:
             words += ["crl-file", kept["crl"]]

@@ -11,8 +11,8 @@ from alembic import op
 
 from hydria.model.addresses import canonical_cidr, canonical_ip, canonical_mac
 
-revision = "0008"
-down_revision = "0007"
+revision = "0010"
+down_revision = "0009"
 
 Rewrite = Callable[[Any], Any]
 

@@ -1,0 +1,175 @@
+"""The part of an instance that can be served: what cannot is left out, in itself, and the reason is kept. Pure.
+
+Protection fails closed. A listener without its certificate, its clients' authority or a policy is not served at all; a
+pool that cannot be spoken to as it should be is served without members.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct, structs
+
+from hydria.model import Listener, Pool, Tree
+from hydria.model.listener_checks import has_certificates
+from hydria.model.references import references_of
+from hydria.spec import Instance
+
+_PLACE = re.compile(r"candidate\.cfg:(\d+)\]")
+
+
+class Refusal(Struct, frozen=True):
+    """What HAProxy refused of an object, and what the object was like then."""
+
+    reason: str
+    likeness: tuple[Any, ...]
+
+
+class Serving(Struct, frozen=True, kw_only=True):
+    """What is served of an instance. `troubles` are reasons by id; `unserved` are the ids of what was left out."""
+
+    instance: Instance
+    troubles: dict[str, str]
+    unserved: frozenset[str]
+
+
+def serving(instance: Instance, kept: Mapping[str, str], refused: Mapping[str, Refusal]) -> Serving:
+    """Return what can be served of an instance.
+
+    `kept` are secrets that the host has still, by reference, for those that are lost; `refused` is what HAProxy
+    refused, by id, which counts for as long as it is the same.
+    """
+    secrets = dict(instance.secrets)
+    secrets |= {key: kept[key] for key in instance.lost if key in kept and not secrets.get(key)}
+    filled = structs.replace(instance, secrets=secrets, lost={})
+    troubles: dict[str, str] = {}
+    unserved: set[str] = set()
+    for resource in _in_use(instance.tree):
+        why = _unprotected(resource) or _missing(resource, instance, secrets)
+        known = refused.get(resource.id)
+        if why is None and known is not None and known.likeness == likeness(filled, resource):
+            why = known.reason
+        if why is not None:
+            unserved.add(resource.id)
+        else:
+            why = next((instance.lost[key] for key, _ in _needed(resource) if key in instance.lost), None)
+        if why is not None:
+            troubles[resource.id] = why
+    for policy in instance.tree.l7_policies:
+        known = refused.get(policy.id)
+        if known is not None and policy.listener_id in unserved and policy.listener_id in refused:
+            troubles[policy.id] = known.reason
+            unserved.add(policy.id)
+    tree = _without(instance.tree, unserved)
+    return Serving(instance=structs.replace(filled, tree=tree), troubles=troubles, unserved=frozenset(unserved))
+
+
+def blame(instance: Instance, text: str, alerts: Iterable[str], refused: Mapping[str, Refusal]) -> dict[str, Refusal]:
+    """Return what HAProxy refuses, by id: whose lines of the configuration its alerts are about.
+
+    Where a pool is blamed again although it is served without members, its listener is. Empty where nothing of it is
+    known to be at fault.
+    """
+    lines = text.splitlines()
+    found: dict[str, Refusal] = {}
+    for alert in alerts:
+        for number in map(int, _PLACE.findall(alert)):
+            for resource in _owners(instance.tree, lines, number, refused):
+                reason = f"HAProxy cannot serve this: {alert[:400]}"
+                found[resource.id] = Refusal(reason, likeness(instance, resource))
+    return found
+
+
+def likeness(instance: Instance, resource: Any) -> tuple[Any, ...]:
+    """Return what decides whether HAProxy takes an object: another one may be taken."""
+    tree = instance.tree
+    if isinstance(resource, Listener):
+        policies = tree.policies_of(resource.id)
+        parts: tuple[Any, ...] = (policies, tuple(tree.rules_of(policy.id) for policy in policies))
+    elif isinstance(resource, Pool):
+        parts = (tree.monitor_of(resource.id), tree.members_of(resource.id))
+    else:
+        return (resource, tree.rules_of(resource.id))
+    return (resource, parts, tuple(instance.secrets.get(key) for key, _ in references_of(resource)))
+
+
+def _in_use(tree: Tree) -> Iterator[Listener | Pool]:
+    """Return the listeners that are switched on, and their pools, each once."""
+    if not tree.load_balancer.admin_state_up:
+        return
+    pools: dict[str, Pool] = {}
+    for listener in tree.listeners:
+        if listener.admin_state_up:
+            yield listener
+            pools |= {pool.id: pool for pool in tree.active_pools_of(listener)}
+    yield from pools.values()
+
+
+def _needed(resource: Listener | Pool) -> Iterator[tuple[str, str]]:
+    """Return the references without which a resource is not what it should be."""
+    if isinstance(resource, Listener) and not has_certificates(resource):
+        return
+    if isinstance(resource, Pool) and not resource.tls_enabled:
+        return
+    yield from references_of(resource)
+
+
+def _missing(resource: Listener | Pool, instance: Instance, secrets: Mapping[str, str]) -> str | None:
+    for reference, _ in _needed(resource):
+        if reference not in secrets:
+            unsent = f"The server did not send what {reference} leads to. Name it again in its listener or pool."
+            return instance.lost.get(reference, unsent)
+    return None
+
+
+def _unprotected(resource: Listener | Pool) -> str | None:
+    """Say what a resource lacks that no host may do without; the API takes no such one any more."""
+    if isinstance(resource, Pool):
+        if resource.tls_enabled and resource.crl_container_ref and not resource.ca_tls_container_ref:
+            return "The pool has a revocation list without a CA. Set ca_tls_container_ref."
+        return None
+    secure = resource.protocol == "TERMINATED_HTTPS" or resource.client_authentication != "NONE"
+    if secure and not any(purpose == "certificate" for _, purpose in references_of(resource)):
+        return "The listener has no certificate. Set default_tls_container_ref or sni_container_refs."
+    if resource.client_authentication != "NONE" and not resource.client_ca_tls_container_ref:
+        return "Clients' certificates are asked for without a CA. Set client_ca_tls_container_ref."
+    return None
+
+
+def _without(tree: Tree, unserved: set[str]) -> Tree:
+    if not unserved:
+        return tree
+    return structs.replace(
+        tree,
+        listeners=tuple(each for each in tree.listeners if each.id not in unserved),
+        pools=tuple(_empty(each) if each.id in unserved else each for each in tree.pools),
+        members=tuple(each for each in tree.members if each.pool_id not in unserved),
+        health_monitors=tuple(each for each in tree.health_monitors if each.pool_id not in unserved),
+    )
+
+
+def _empty(pool: Pool) -> Pool:
+    # Nobody is spoken to.
+    return structs.replace(pool, tls_enabled=False, session_persistence=None)
+
+
+def _owners(tree: Tree, lines: list[str], number: int, refused: Mapping[str, Refusal]) -> list[Any]:
+    """Return what a line of the configuration is of."""
+    index = min(number, len(lines)) - 1
+    head = next((line for line in lines[index::-1] if line and not line.startswith(" ")), "")
+    kind, _, name = head.partition(" ")
+    pool_id, _, listener_id = name.partition(":")
+    listeners = {each.id: each for each in tree.listeners}
+    if kind == "backend" and (pool := tree.pool(pool_id)) is not None:
+        if pool.id not in refused:
+            return [pool]
+        return [listeners[listener_id]] if listener_id in listeners else []
+    if kind != "frontend" or name not in listeners:
+        return []
+    words = lines[index].split()
+    policies = [
+        policy
+        for policy in tree.policies_of(name)
+        if any(rule.id in word for rule in tree.rules_of(policy.id) for word in words)
+    ]
+    return [listeners[name], *policies]
