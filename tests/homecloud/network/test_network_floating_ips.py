@@ -59,7 +59,7 @@ async def test_it_leads_to_a_port_and_away_again(cloud: Cloud) -> None:
         "device_owner": "",
     }
     assert cloud.topology().routers[0].floating_ips == (
-        FloatingIp(floating_ip=floating["floating_ip_address"], fixed_ip="10.0.0.2"),
+        FloatingIp(id=floating["id"], floating_ip=floating["floating_ip_address"], fixed_ip="10.0.0.2"),
     )
     (found,) = (await cloud.get(f"/floatingips?port_id={port['id']}&status=ACTIVE"))["floatingips"]
     assert found["id"] == floating["id"]
