@@ -130,7 +130,7 @@ def test_addresses_of_older_versions_become_canonical(database_url: str) -> None
     settings, database = configuration(), Database(database_url)
     with database.engine.begin() as connection:
         settings.attributes["connection"] = connection
-        command.upgrade(settings, "0007")
+        command.upgrade(settings, "0009")
         vips = '[{"subnet_id":"s","ip_address":"2001:DB8::9","port_id":"p"}]'
         insert(connection, "load_balancers", id="lb", vip_address="2001:DB8:0::1", additional_vips=vips, generation=4)
         insert(connection, "load_balancers", id="other", vip_address="10.0.0.1", additional_vips="[]", generation=4)
