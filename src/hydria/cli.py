@@ -20,8 +20,6 @@ from hydria.errors import HydriaError, SettingsError
 from hydria.settings import Settings
 
 if TYPE_CHECKING:
-    from openstack.connection import Connection
-
     from hydria.lab import Lab
 
 app = typer.Typer(
@@ -93,6 +91,7 @@ def up(
     settings = _settings()
     if not noop:
         _need_root("hydria up")
+        _warn_of_hidden(settings)
     if detach:
         from hydria.compose.detached import start  # noqa: PLC0415
 
@@ -295,46 +294,41 @@ def plug(
     tap: Annotated[str, typer.Option(help="Tap device of a virtual machine, instead of a namespace.")] = "",
 ) -> None:
     """Attach a namespace, container or virtual machine of this machine to a home-cloud port (as root)."""
-    from hydria.adapters.linux.names import Names  # noqa: PLC0415
-    from hydria.adapters.linux.plug import interface_of, plug_tap  # noqa: PLC0415
-    from hydria.adapters.linux.plug import plug as attach  # noqa: PLC0415
+    from hydria.compose.plugging import plug_port  # noqa: PLC0415
 
     settings = _settings()
     _need_root("hydria plug")
-    if bool(namespace) == bool(tap):
-        raise HydriaError(
-            "Name a namespace or a tap device: hydria plug PORT NAMESPACE, or: hydria plug PORT --tap tap0"
-        )
-    connection = _connection(settings)
-    found = connection.network.find_port(port)
-    if found is None:
-        raise HydriaError(f"There is no port {port}: openstack port list")
-    names, interface = Names(settings.agent.prefix), interface_of(connection, found)
-    if tap:
-        plug_tap(names, tap, interface)
-        addresses = ", ".join(f"{each.ip}/{each.prefix}" for each in interface.addresses)
-        _console.print(f"{tap} is on port {found.id}. Its machine has {interface.mac}, {addresses}.", soft_wrap=True)
-        return
-    attach(names, namespace, link, interface)
-    _console.print(f"{namespace} has {link} on port {found.id}.", soft_wrap=True)
+    _console.print(plug_port(settings, port, namespace, link, tap), soft_wrap=True)
+
+
+@app.command()
+def unplug(port: Annotated[str, typer.Argument(help="Name or id of a port of the home cloud.")]) -> None:
+    """Take off a port what `hydria plug` attached to it; only then can the port be deleted (as root)."""
+    from hydria.compose.plugging import unplug_port  # noqa: PLC0415
+
+    settings = _settings()
+    _need_root("hydria unplug")
+    _console.print(unplug_port(settings, port), soft_wrap=True)
+
+
+def _warn_of_hidden(settings: Settings) -> None:
+    """Say what of the machine's own the external network's range would hide."""
+    from hydria.doctor import external_network  # noqa: PLC0415
+
+    for finding in external_network(settings):
+        if finding.ok != "ok":
+            _errors.print(f"warning: {finding.name}: {finding.seen}; {finding.mend}", style="yellow", soft_wrap=True)
 
 
 def _lab() -> "Lab":
     from hydria.adapters.linux.names import Names  # noqa: PLC0415
+    from hydria.compose.agent import host_name  # noqa: PLC0415
+    from hydria.compose.plugging import connection  # noqa: PLC0415
     from hydria.lab import Lab  # noqa: PLC0415
 
     settings = _settings()
     _need_root("hydria lab")
-    return Lab(_connection(settings), Names(settings.agent.prefix), settings.run_dir)
-
-
-def _connection(settings: Settings) -> "Connection":
-    import openstack  # noqa: PLC0415
-
-    from hydria.compose.credentials import Credentials  # noqa: PLC0415
-
-    credentials = Credentials.kept(settings)
-    return openstack.connect(load_envvars=False, load_yaml_config=False, **credentials.connection())
+    return Lab(connection(settings), Names(settings.agent.prefix), settings.run_dir, host_name(settings))
 
 
 def _need_root(command: str) -> None:

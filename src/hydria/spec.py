@@ -54,11 +54,19 @@ class GuardRule(Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...] | None = None
 
 
+class AddressPair(Struct, frozen=True, kw_only=True):
+    """Addresses that a port may send from besides its own, and the MAC that goes with them."""
+
+    mac: str
+    cidr: str
+
+
 class Interface(Struct, frozen=True, kw_only=True):
     """One leg of a namespace in a network: the data of a Neutron port.
 
     `egress` limits what the namespace sends, `ingress` what it is sent. `guard` is what may come in, None everything;
-    answers always may.
+    answers always may. With `port_security` only the port's MAC and addresses may be sent from, and `address_pairs`.
+    A port that is switched off (`admin_state_up`) has no carrier.
     """
 
     port_id: str
@@ -70,6 +78,9 @@ class Interface(Struct, frozen=True, kw_only=True):
     egress: Limit | None = None
     ingress: Limit | None = None
     guard: tuple[GuardRule, ...] | None = None
+    port_security: bool = False
+    address_pairs: tuple[AddressPair, ...] = ()
+    admin_state_up: bool = True
 
 
 class Instance(Struct, frozen=True, kw_only=True):
@@ -167,6 +178,8 @@ class Topology(Struct, frozen=True, kw_only=True):
     `change_id` is a random number of the newest change, which differs where a restored database counts anew.
     `removed` are the ids of networks, routers, their ports and floating IPs that were deleted or switched off. Only
     these a host removes; what is named nowhere stays.
+    `plugged` are the ports that something else than an amphora or router has: whoever plugged it made its leg, the
+    topology says what may be sent from there.
     """
 
     generation: int
@@ -174,6 +187,7 @@ class Topology(Struct, frozen=True, kw_only=True):
     removed: tuple[str, ...] = ()
     networks: tuple[Network, ...] = ()
     routers: tuple[Router, ...] = ()
+    plugged: tuple[Interface, ...] = ()
 
 
 class Holding(Struct, frozen=True, kw_only=True):

@@ -114,11 +114,18 @@ class Product:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
         assert done.returncode == 1, done
         return done.stderr
+
+    def run(self, *command: str) -> str:
+        """Run a command that must leave with exit status 0, and return what it says."""
+        program = [sys.executable, "-m", "hydria.cli", *command]
+        done = subprocess.run(program, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done
+        return done.stdout
 
     def close(self) -> None:
         """End everything and remove what is left of it."""

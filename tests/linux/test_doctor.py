@@ -7,10 +7,10 @@ import pytest
 from msgspec import structs
 from wires import interface, uuid
 
-from hydria.adapters.linux.kernel import ensure_leg, ensure_switch, namespaces
+from hydria.adapters.linux.kernel import ensure_leg, ensure_switch, namespaces, netlink
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.wiring import TROUBLE
-from hydria.doctor import Finding, examine
+from hydria.doctor import Finding, examine, external_network
 from hydria.locking import lock_once
 from hydria.settings import Settings
 from hydria.settings.values import AgentSettings, HomeCloudSettings, ServerSettings
@@ -73,6 +73,37 @@ def test_leftovers_are_seen_until_an_agent_runs(settings: Settings, names: Names
     assert _by_name(settings)["leftovers"].ok == "warning"
     with lock_once(settings.run_dir / "agent.lock", "agent"):
         assert _by_name(settings)["leftovers"].ok == "ok"
+
+
+def test_what_the_external_network_hides_is_seen(settings: Settings, names: Names, tmp_path: Path) -> None:
+    resolver = tmp_path / "resolv.conf"
+    resolver.write_text("search example.org\nnameserver 203.0.113.53\nnameserver 198.51.100.53\nnameserver ::1\nbad\n")
+    own = "/proc/thread-self/ns/net"
+    ensure_leg(names, own, "eth7", interface(uuid(), "198.51.100.5/24"))
+
+    def hidden() -> set[str]:
+        found = list(external_network(settings, resolver))
+        assert {each.ok for each in found} == {"warning"}
+        assert all("homecloud.external_cidr" in each.mend for each in found)
+        return {each.seen.removeprefix("203.0.113.0/24 hides ") for each in found}
+
+    server = f"the name server 203.0.113.53 ({resolver})"
+    assert hidden() == {server}
+    with netlink(own) as here:
+        (index,) = here.link_lookup(ifname="eth7")
+        here.route("add", dst="203.0.113.128/25", gateway="198.51.100.1", oif=index)
+        here.route("add", dst="192.0.2.0/24", gateway="203.0.113.200", oif=index, flags=["onlink"])
+        here.route("add", dst="0.0.0.0/0", gateway="198.51.100.1", oif=index)
+    routed = {"the route to 203.0.113.128/25", "the gateway 203.0.113.200 of the route to 192.0.2.0/24"}
+    assert hidden() == {server} | routed
+    # A connection of the machine's, to a peer that is there now.
+    with netlink(own) as here:
+        here.addr("add", index=1, address="203.0.113.9", prefixlen=32)
+        with socket.create_server(("203.0.113.9", 0)) as there:
+            client = socket.create_connection(there.getsockname(), source_address=("127.0.0.1", 0))
+            with client, there.accept()[0]:
+                here.addr("del", index=1, address="203.0.113.9", prefixlen=32)
+                assert hidden() == {server, "203.0.113.9, to which the machine has a connection"} | routed
 
 
 def test_an_external_network_that_the_machine_has_already_is_seen(settings: Settings, names: Names) -> None:

@@ -76,6 +76,8 @@ class _Network:
         number = len(self.kept["ports"])
         fixed = [{"subnet_id": subnet.id, "ip_address": f"203.0.113.{number + 10}"}]
         values = {"mac_address": f"fa:16:3e:00:00:{number:02x}", "fixed_ips": fixed, "qos_policy_id": None, **values}
+        security = {"is_port_security_enabled": True, "allowed_address_pairs": [], "is_admin_state_up": True}
+        values = {"binding_host_id": "", **security, **values}
         return self._create("ports", **values)
 
     def get_network(self, network_id: str) -> Any:
@@ -83,6 +85,10 @@ class _Network:
 
     def get_subnet(self, subnet_id: str) -> Any:
         return self._list("subnets", id=subnet_id)[0]
+
+    def update_port(self, port: Any, **values: Any) -> Any:
+        vars(port).update(values)
+        return port
 
     def update_router(self, router: Any, **values: Any) -> None:
         vars(router).update(values)
@@ -99,6 +105,8 @@ class _Network:
         self.delete_port(self._list("ports", id=port_id, device_id=router.id)[0])
 
     def delete_port(self, port: Any) -> None:
+        if getattr(port, "binding_host_id", ""):
+            raise ConflictException(f"Port {port.id} is plugged.")
         self.kept["ports"].remove(port)
 
     def delete_router(self, router: Any) -> None:
@@ -122,7 +130,7 @@ class _Surroundings:
     def another(self) -> Lab:
         """A second process's view of the same lab."""
         connection: Any = SimpleNamespace(network=self.network, current_project_id="mine")
-        return Lab(connection, self.names, self.run_dir)
+        return Lab(connection, self.names, self.run_dir, "this-host")
 
     def fetch(self, address: str) -> tuple[str, str]:
         """What webserver1's curl gets: body and status."""

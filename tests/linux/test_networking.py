@@ -5,6 +5,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from haproxies import Web, get
 from programs import Body, Product, eventually, product
 from wires import host, interface
 
-from hydria.adapters.linux.kernel import inside, netlink
+from hydria.adapters.linux.kernel import ensure_namespace, inside, netlink, remove_namespace
 from hydria.adapters.linux.netns import OWN
 from hydria.adapters.linux.wiring import TROUBLE
 
@@ -286,6 +287,50 @@ def test_security_groups_say_who_comes_in_and_change_at_once(cloud: Cloud) -> No
     assert cloud.product.proxy == proxy
     for each in (group, friends):
         cloud.ask("DELETE", f"security-groups/{each}")
+
+
+def test_a_plugged_neighbour_does_not_speak_in_the_vips_name(cloud: Cloud) -> None:
+    product, evil = cloud.product, cloud.product.names.lab("evil")
+    made = cloud.balancer({"address": "10.0.0.11"}, vip_subnet_id=cloud.subnet)
+    vip = made["vip_address"]
+    port = cloud.ask("POST", "ports", {"port": {"network_id": cloud.network}})["port"]
+    ensure_namespace(evil)
+    assert "has eth0" in product.run("plug", port["id"], evil)
+
+    def claims() -> str:
+        """Have the neighbour claim the VIP, the client ask anew who has it, and say who answers."""
+        with inside(evil):
+            for command in (f"addr replace {vip}/24 dev eth0", "link set eth0 down", "link set eth0 up"):
+                subprocess.run(["ip", *command.split()], check=True)
+        with inside(product.client):
+            subprocess.run(["ip", "neigh", "flush", "dev", "eth0"], check=True)
+        try:
+            return get(product.client, vip, timeout=2)[1]
+        except OSError:
+            return "nobody"
+
+    def says(answer: str) -> bool:
+        return claims() == answer
+
+    assert [claims() for _ in range(30)] == ["you hit: web11\n"] * 30
+    # What somebody flushed is there again with the next change of any network.
+    with inside(product.names.switch):
+        subprocess.run(["nft", "flush", "ruleset"], check=True)
+    cloud.ask("POST", "networks", {"network": {"name": "one more"}})
+    eventually(lambda: [claims() for _ in range(5)] == ["you hit: web11\n"] * 5)
+    # Without port security it may; that reaches the host by itself, and so does its end.
+    for secured, answer in ((False, "nobody"), (True, "you hit: web11\n")):
+        change = {"port_security_enabled": secured, "security_groups": []}
+        cloud.ask("PUT", f"ports/{port['id']}", {"port": change})
+        eventually(partial(says, answer))
+    # Neither port is given up while a host has it.
+    for key in (port["id"], made["vip_port_id"]):
+        assert product.ask("DELETE", f"{NET}/ports/{key}").status_code == 409
+        assert product.ask("PUT", f"{NET}/ports/{key}", {"port": {"fixed_ips": []}}).status_code == 409
+    assert "belongs to Octavia" in product.fails("plug", made["vip_port_id"], evil, "--link", "eth1")
+    assert "is free" in product.run("unplug", port["id"])
+    cloud.ask("DELETE", f"ports/{port['id']}")
+    remove_namespace(evil)
 
 
 def test_a_flat_network_whose_bridge_is_missing_is_down_until_there_is_one(cloud: Cloud) -> None:

@@ -3,6 +3,8 @@
 import os
 import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -227,6 +229,104 @@ def test_wiring_again_mends_what_somebody_broke(cloud: Cloud) -> None:
             cloud.wire((FLOATING, "10.0.0.11"))
             assert ask(client, FLOATING) == "203.0.113.77"
             assert ask(None, FLOATING) == MACHINE
+
+
+def test_a_router_that_is_made_again_has_its_rules(cloud: Cloud) -> None:
+    web = cloud.inside_host("web", "10.0.0.11")
+    with server(web, "10.0.0.11"):
+        for _ in range(3):
+            cloud.wire((FLOATING, "10.0.0.11"))
+            assert ask(None, FLOATING, seconds=60) == MACHINE
+            remove_namespace(cloud.namespace)
+            # Once the kernel is done with it, the next namespace gets its number.
+            time.sleep(0.3)
+
+
+def listening(namespace: str, kind: int) -> socket.socket:
+    """Something of the machine's, or a tenant's, that is not picky about who comes."""
+    with inside(namespace):
+        made = socket.socket(socket.AF_INET6, kind)
+    made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    made.bind(("::", 7070))
+    made.settimeout(60)
+    return made
+
+
+def echoes(namespace: str | None, address: str, kind: int, seconds: float) -> bool:
+    """Say whether what listens at an address takes a connection, or answers a datagram, in time."""
+    with inside(namespace or OWN_NAMESPACE):
+        client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+    with client:
+        client.settimeout(seconds)
+        try:
+            client.connect((address, 7070))
+            client.send(b"?")
+            return client.recv(10) == b"!"
+        except OSError:
+            return False
+
+
+@contextmanager
+def answering(namespace: str) -> Iterator[None]:
+    """Answer datagrams and connections at every address of a namespace."""
+    datagrams, streams = listening(namespace, socket.SOCK_DGRAM), listening(namespace, socket.SOCK_STREAM)
+    streams.listen()
+
+    def answer_datagrams() -> None:
+        while True:
+            text, peer = datagrams.recvfrom(10)
+            if not text:
+                return
+            datagrams.sendto(b"!", peer)
+
+    def answer_streams() -> None:
+        while True:
+            try:
+                client, _ = streams.accept()
+            except OSError:
+                return
+            with client:
+                client.recv(10)
+                client.sendall(b"!")
+
+    threads = [threading.Thread(target=each) for each in (answer_datagrams, answer_streams)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        with inside(namespace), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", ("127.0.0.1", 7070))
+        streams.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+        datagrams.close()
+        streams.close()
+
+
+def test_the_machine_answers_nobody_and_is_answered(cloud: Cloud) -> None:
+    both = (*cloud.external.host_addresses, Address(ip="2001:db8:f::1", prefix=64))
+    cloud.external = structs.replace(cloud.external, host_addresses=both)
+    cloud.wire((FLOATING, "10.0.0.11"))
+    web = cloud.inside_host("web", "10.0.0.11")
+    leg = interface(cloud.external.id, "203.0.113.77/24", "2001:db8:f::4d/64", via=MACHINE)
+    near = host(cloud.names, "near", leg)
+    with answering(OWN_NAMESPACE), answering(web), answering(near):
+        for again in (False, True):
+            if again:
+                # Somebody empties the machine's rules, and wiring mends them.
+                subprocess.run(["nft", "flush", "ruleset"], check=True)
+                cloud.wire((FLOATING, "10.0.0.11"))
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                assert not echoes(web, MACHINE, kind, 0.5)
+                assert not echoes(near, MACHINE, kind, 0.5)
+                assert not echoes(near, "2001:db8:f::1", kind, 0.5)
+                assert echoes(None, FLOATING, kind, 30)
+                assert echoes(None, "203.0.113.77", kind, 30)
+                assert echoes(None, "2001:db8:f::4d", kind, 30)
+                assert echoes(None, MACHINE, kind, 30)
+    cloud.wiring.remove_all()
+    assert subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout == ""
 
 
 def test_what_is_named_as_removed_goes_and_amphorae_stay(cloud: Cloud) -> None:

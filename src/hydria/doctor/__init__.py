@@ -1,13 +1,14 @@
 """Is this machine able to run Hydria? Looks and tries, changes nothing that stays, and says how to mend."""
 
+from hydria.doctor.external import external_network
 from hydria.doctor.finding import Finding
 from hydria.doctor.machine import clock, files, kernel, limits, root
 from hydria.doctor.orphans import database, orphans
 from hydria.doctor.programs import haproxy, others
-from hydria.doctor.standing import directories, external_network, leftovers, port, wiring
+from hydria.doctor.standing import directories, leftovers, port, wiring
 from hydria.settings import Settings
 
-__all__ = ["Finding", "examine"]
+__all__ = ["Finding", "examine", "external_network"]
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -21,7 +22,7 @@ def examine(settings: Settings) -> list[Finding]:
         limits(settings),
         *directories(settings),
         port(settings),
-        external_network(settings),
+        *external_network(settings),
         leftovers(settings),
         wiring(settings),
         database(settings),

@@ -14,6 +14,8 @@ from hydria.adapters.linux.names import GATEWAY
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.errors import HostError
 from hydria.render.nftables import render_router
+from hydria.render.port_filter import render_port_filter
+from hydria.render.uplink_filter import render_uplink_filter
 from hydria.settings import Settings
 from hydria.spec import Address, FloatingIp, Interface, Router
 
@@ -28,6 +30,13 @@ _ROUTER = Router(
     ),
     snat_cidrs=("198.51.100.0/24",),
     floating_ips=(FloatingIp(floating_ip="192.0.2.2", fixed_ip="198.51.100.2"),),
+)
+_PORT = Interface(
+    port_id="p",
+    network_id="n",
+    mac="02:00:00:00:00:02",
+    addresses=(Address(ip="192.0.2.3", prefix=24), Address(ip="2001:db8::3", prefix=64)),
+    port_security=True,
 )
 
 
@@ -120,7 +129,8 @@ def _rules(namespace: str) -> None:
         try:
             done = subprocess.run(
                 ["nft", "-f", "-"],
-                input=render_router(_ROUTER, GATEWAY),
+                # All kinds that we load, of the link that was just made.
+                input=f"{render_router(_ROUTER, GATEWAY)}{render_port_filter(_PORT, 'p')}{render_uplink_filter('p')}",
                 capture_output=True,
                 text=True,
                 timeout=20,

@@ -1,4 +1,4 @@
-"""The doctor on what stands where Hydria wants to be: directories, the port, the external network, leftovers."""
+"""The doctor on what stands where Hydria wants to be: directories, the port, networks, leftovers."""
 
 import errno
 import fcntl
@@ -6,12 +6,9 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
-from hydria.adapters.linux.kernel import namespaces, netlink
-from hydria.adapters.linux.names import Names
-from hydria.adapters.linux.netns import OWN
+from hydria.adapters.linux.kernel import namespaces
 from hydria.adapters.linux.wiring import TROUBLE
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.settings import Settings
@@ -56,20 +53,6 @@ def port(settings: Settings) -> Finding:
             return bad("port", seen, f"see who has it (ss -ltnp 'sport = :{number}'), or set server.port")
         return bad("port", seen, "set server.host to an address of this machine, and server.port above 1023 or be root")
     return fine("port", f"{host} port {number} is free")
-
-
-def external_network(settings: Settings) -> Finding:
-    """Look whether the machine has addresses of its own where the external network should be."""
-    cidr, own = settings.homecloud.external_cidr, Names(settings.agent.prefix).uplink
-    wanted = ip_network(cidr)
-    with netlink(OWN) as here:
-        names = {link["index"]: str(link.get("ifname")) for link in here.get_links()}
-        for address in here.get_addr(family=socket.AF_INET):
-            there = ip_interface(f"{address.get('address')}/{address['prefixlen']}")
-            link = names.get(address["index"], "")
-            if link != own and there.network.overlaps(wanted):
-                return bad("external network", f"{link} has {there} already", "set homecloud.external_cidr to another")
-    return fine("external network", cidr)
 
 
 def wiring(settings: Settings) -> Finding:

@@ -19,7 +19,7 @@ from hydria.adapters.linux.kernel import (
     reporting,
 )
 from hydria.adapters.linux.names import Names
-from hydria.adapters.linux.plug import interface_of
+from hydria.adapters.linux.plug import claim, disclaim, interface_of
 from hydria.errors import HostError
 from hydria.lab.hosts import WebServer
 
@@ -49,8 +49,10 @@ class Lab:
 
     hosts = tuple(host.name for host in _HOSTS)
 
-    def __init__(self, connection: "Connection", names: Names, run_dir: Path) -> None:
+    def __init__(self, connection: "Connection", names: Names, run_dir: Path, machine: str) -> None:
+        """`machine` is what the network service knows this host by."""
         self._connection = connection
+        self._machine = machine
         self._network = connection.network
         self._names = names
         self._run_dir = run_dir
@@ -78,6 +80,7 @@ class Lab:
         with _sentences("The lab's hosts are gone, but not its network (its load balancers and floating IPs go first)"):
             for host in _HOSTS:
                 for port in self._ports(host):
+                    disclaim(self._connection, port)
                     self._network.delete_port(port)
             subnet = self._own(self._network.subnets(name=SUBNET))
             router = self._own(self._network.routers(name=ROUTER))
@@ -98,7 +101,7 @@ class Lab:
             port = next(iter(self._ports(host)), None)
             if port is None:
                 raise HostError(f"The host {name} has no port: make the lab first (hydria lab up).")
-            interface = interface_of(self._connection, port)
+            interface = interface_of(self._connection, claim(self._connection, port, self._machine))
         ensure_namespace(self._names.lab(name))
         ensure_leg(self._names, self._names.lab(name), LINK, interface)
         if host.address is not None:

@@ -13,7 +13,7 @@ from hydria.adapters.linux.checking import Checks, targets
 from hydria.adapters.linux.conntrack import count_flows, end_flows, end_strangers
 from hydria.adapters.linux.datagram_rows import datagram_rows
 from hydria.adapters.linux.exposition import Row
-from hydria.adapters.linux.netns import namespace_path, sysctl
+from hydria.adapters.linux.netns import identity, sysctl
 from hydria.errors import HostError
 from hydria.files import write_private
 from hydria.model import Tree
@@ -44,7 +44,7 @@ class Flows:
         self._lock = asyncio.Lock()
         self._counting: asyncio.Task[None] | None = None
         # What is in the kernel, and in which namespace (its inode); None when that is not known.
-        self._loaded: tuple[int, Ruleset] | None = None
+        self._loaded: tuple[tuple[int, int], Ruleset] | None = None
         # What those rules were made for: nobody hears of health before it counts.
         self._told: Mapping[str, ServerState] = {}
         # What was read last.
@@ -107,7 +107,7 @@ class Flows:
                 raise HostError(f"The host cannot serve this: {error}") from None
             if not wanted.text and not self._file.exists():
                 return
-            place = os.stat(namespace_path(self._namespace)).st_ino
+            place = identity(self._namespace)
             if self._loaded != (place, wanted):
                 before = self._loaded[1] if self._loaded is not None and self._loaded[0] == place else None
                 self._loaded = None

@@ -1,11 +1,10 @@
 """Who may speak to an amphora's VIP: the rules of security groups in its namespace."""
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 from hydria.adapters.linux import nft
-from hydria.adapters.linux.netns import namespace_path
+from hydria.adapters.linux.netns import identity
 from hydria.errors import HostError
 from hydria.files import write_private
 from hydria.render.guard import render_guard
@@ -22,8 +21,8 @@ class Guard:
         self._namespace = namespace
         self._file = directory / "guard.nft"
         self._link = link
-        # What was loaded, and into which namespace (its inode).
-        self._loaded: tuple[int, str] | None = None
+        # What was loaded, and into which namespace.
+        self._loaded: tuple[tuple[int, int], str] | None = None
 
     def ensure(self, rules: tuple[GuardRule, ...] | None, ports: Collection[int]) -> None:
         """Let in what the rules say, everything without; the namespace is there. Raises HostError.
@@ -36,7 +35,7 @@ class Guard:
             text = render_guard(rules, self._link, ports)
         except ValueError as error:
             raise HostError(f"A security group's rule cannot be kept: {error}.") from error
-        wanted = os.stat(namespace_path(self._namespace)).st_ino, text
+        wanted = identity(self._namespace), text
         if self._loaded == wanted:
             return
         self._loaded = None

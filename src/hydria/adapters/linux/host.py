@@ -26,6 +26,7 @@ from hydria.adapters.linux.haproxy import Haproxy, Program
 from hydria.adapters.linux.jail import Jail, release
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.pings import Pings
+from hydria.adapters.linux.port_filters import drop_filters
 from hydria.adapters.linux.refused import Refused
 from hydria.adapters.linux.remembered import Remembered
 from hydria.adapters.linux.way_back import ensure_way_back, remove_way_back
@@ -166,6 +167,7 @@ class LinuxHost:
                 await amphora.haproxy.end()
                 await asyncio.to_thread(self._cgroups.remove, amphora_id)
                 await asyncio.to_thread(kernel.remove_namespace, self._names.amphora(amphora_id))
+                await asyncio.to_thread(drop_filters, self._names.switch)
                 if self._directory(amphora_id).exists():
                     release(self._directory(amphora_id))
                     shutil.rmtree(self._directory(amphora_id))

@@ -27,6 +27,7 @@ from hydria.adapters.linux.netns import (
     reporting,
     sysctl,
 )
+from hydria.adapters.linux.port_filters import ensure_filter
 from hydria.adapters.linux.shaping import ensure_limits
 from hydria.spec import Interface, Route
 
@@ -71,6 +72,8 @@ def ensure_switch(names: Names) -> bool:
     """Make the namespace of the bridges; True when it was not there. Raises HostError."""
     # The switch itself speaks to nobody.
     silent = {"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1"}
+    # Nobody filters here by iptables, and to ask for it costs each packet a look.
+    silent |= {f"net.bridge.bridge-nf-call-{tables}": "0" for tables in ("iptables", "ip6tables", "arptables")}
     return ensure_namespace(names.switch, silent)
 
 
@@ -106,15 +109,18 @@ def ensure_leg(names: Names, namespace: str, link: str, interface: Interface) ->
         with netlink(namespace) as here, netlink(names.switch) as switch:
             with held(names.switch):
                 leg, end, mended = _ensure_pair(here, switch, namespace, link, interface)
+                # Before anything can be sent.
+                secured = ensure_filter(names.switch, switch, end, interface)
+                mended |= _ensure_state(switch, end, "up" if interface.admin_state_up else "down")
             fresh, readdressed = _ensure_addresses(here, leg["index"], interface)
-            raised = _ensure_up(here, leg)
-            if mended or raised:
+            raised = _ensure_state(here, leg, "up")
+            if (mended or raised) and interface.admin_state_up:
                 _await_forwarding(switch, switch_end(interface.port_id))
             if mended or raised or fresh:
                 _announce(here, namespace, link, leg["index"], interface.mac)
             rerouted = ensure_routes(here, leg["index"], interface.routes)
             shaped = ensure_limits(here, leg, switch, end, interface)
-        return changed or mended or readdressed or raised or rerouted or shaped
+        return changed or mended or secured or readdressed or raised or rerouted or shaped
 
 
 def remove_leg(names: Names, namespace: str, link: str) -> bool:
@@ -176,7 +182,6 @@ def _ensure_pair(
         return _found(here, link), _found(switch, switch_end(interface.port_id)), True
     changed |= _mend(here, leg, {"address": interface.mac.lower(), "mtu": interface.mtu})
     changed |= _mend(switch, end, {"mtu": interface.mtu, "master": master})
-    changed |= _ensure_up(switch, end)
     return leg, end, changed
 
 
@@ -191,7 +196,6 @@ def _make_pair(switch: IPRoute, namespace: str, link: str, interface: Interface,
             mtu=interface.mtu,
             master=master,
             group=PORTS,
-            state="up",
             peer={"ifname": link, "net_ns_fd": descriptor, "address": interface.mac, "mtu": interface.mtu},
         )
     finally:
@@ -214,10 +218,10 @@ def _mend(socket: IPRoute, link: _Link, wanted: dict[str, Any]) -> bool:
     return bool(wrong)
 
 
-def _ensure_up(socket: IPRoute, link: _Link) -> bool:
-    if link["state"] == "up":
+def _ensure_state(socket: IPRoute, link: _Link, state: str) -> bool:
+    if link["state"] == state:
         return False
-    socket.link("set", index=link["index"], state="up")
+    socket.link("set", index=link["index"], state=state)
     return True
 
 

@@ -113,6 +113,15 @@ def exists(name: str) -> bool:
         return False
 
 
+def identity(name: str) -> tuple[int, int]:
+    """Return what tells a namespace from any other that has, or had, its name. Raises FileNotFoundError.
+
+    The kernel gives the number of a namespace that is gone to the next one, so the time of its making is needed too.
+    """
+    found = os.stat(namespace_path(name))
+    return found.st_ino, found.st_ctime_ns
+
+
 def namespaces(prefix: str) -> list[str]:
     """Return the names that begin with the prefix and a dash, sorted."""
     try:

@@ -31,6 +31,18 @@ def named(namespace: str, table: str) -> dict[tuple[str, str], dict[str, Any]]:
     return found
 
 
+def rules_by_table(namespace: str, family: str) -> dict[str, int]:
+    """Return how many rules each table of a family has."""
+    found: dict[str, int] = {}
+    listed = _nft(f"nft cannot list the rules of {namespace}", namespace, "-j", "-t", "list", "ruleset", family)
+    for item in _items(listed):
+        if "table" in item:
+            found.setdefault(str(item["table"]["name"]), 0)
+        elif "rule" in item:
+            found[str(item["rule"]["table"])] += 1
+    return found
+
+
 def counters(namespace: str, table: str) -> dict[str, tuple[int, int]]:
     """Return (packets, bytes) of an inet table's counters by name. Raises HostError where there is no such table."""
     failure = f"nft cannot read the counters of {namespace}"

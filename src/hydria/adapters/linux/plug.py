@@ -7,17 +7,18 @@ from hydria.adapters.linux.kernel import (
     ensure_bridge,
     ensure_leg,
     ensure_switch,
+    exists,
     find,
     held,
     netlink,
-    remove_leg,
     reporting,
 )
 from hydria.adapters.linux.names import Names, switch_end
 from hydria.adapters.linux.netns import OWN
+from hydria.adapters.linux.port_filters import drop_filter, ensure_filter
 from hydria.adapters.linux.shaping import ensure_limit
 from hydria.errors import HostError
-from hydria.spec import Address, Interface, Limit, Route
+from hydria.spec import Address, AddressPair, Interface, Limit, Route
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -47,6 +48,12 @@ def interface_of(connection: "Connection", port: Any) -> Interface:
         routes=tuple(routes.values()),
         egress=limits.get("egress"),
         ingress=limits.get("ingress"),
+        # As in Neutron, what belongs to the network service itself is trusted.
+        port_security=port.is_port_security_enabled and not (port.device_owner or "").startswith("network:"),
+        address_pairs=tuple(
+            AddressPair(mac=pair["mac_address"], cidr=pair["ip_address"]) for pair in port.allowed_address_pairs or ()
+        ),
+        admin_state_up=port.is_admin_state_up,
     )
 
 
@@ -98,11 +105,61 @@ def plug_tap(names: Names, tap: str, interface: Interface) -> bool:
             here.link("set", index=device["index"], net_ns_fd=names.switch, ifname=end)
             there = find(switch, end)
         assert there is not None  # noqa: S101 - it is there, or just came
-        switch.link("set", index=there["index"], master=master, mtu=interface.mtu, state="up")
+        switch.link("set", index=there["index"], master=master, mtu=interface.mtu)
+        # Before the machine can send anything.
+        ensure_filter(names.switch, switch, there, interface)
+        switch.link("set", index=there["index"], state="up" if interface.admin_state_up else "down")
         ensure_limit(switch, there, interface.ingress, interface.mtu)
     return device is not None
 
 
-def unplug(names: Names, namespace: str, link: str) -> bool:
-    """Take the link away again; False when there was none. Raises HostError."""
-    return remove_leg(names, namespace, link)
+def unplug(names: Names, port_id: str) -> bool:
+    """Take what is plugged off a port: the link goes, of a tap device the device itself. False when there was none.
+
+    Raises HostError.
+    """
+    if not exists(names.switch):
+        return False
+    end, removed = switch_end(port_id), False
+    with reporting(f"The port {port_id} cannot be unplugged"), netlink(names.switch) as switch:
+        there = find(switch, end)
+        if there is not None:
+            switch.link("del", index=there["index"])
+            removed = True
+    drop_filter(names.switch, end)
+    return removed
+
+
+def claim(connection: "Connection", port: Any, host: str) -> Any:
+    """Say in the network service that a port is plugged on a host, before it is, and return the port as it is then.
+
+    Its addresses are not given to anybody else until `disclaim`. Raises HostError for a port that has a user.
+    """
+    check_plain(port)
+    if port.binding_host_id not in (None, "", host):
+        raise HostError(f"The port {port.id} is plugged on host {port.binding_host_id}. Unplug it there first.")
+    if port.binding_host_id != host:
+        return _bound(connection, port, host)
+    return port
+
+
+def check_plain(port: Any) -> None:
+    """Refuse a port that a load balancer, a router or a floating IP has. Raises HostError."""
+    if port.device_owner == "Octavia" or (port.device_owner or "").startswith("network:"):
+        raise HostError(f"The port {port.id} belongs to {port.device_owner}. Use a port of your own.")
+
+
+def disclaim(connection: "Connection", port: Any) -> None:
+    """Say in the network service that nothing is plugged into a port any more. Raises HostError."""
+    if port.binding_host_id:
+        _bound(connection, port, "")
+
+
+def _bound(connection: "Connection", port: Any, host: str) -> Any:
+    # Loading the SDK takes a while.
+    from openstack.exceptions import SDKException  # noqa: PLC0415
+
+    try:
+        return connection.network.update_port(port, binding_host_id=host)
+    except SDKException as error:
+        raise HostError(f"The port {port.id} cannot be bound: {error}") from error

@@ -10,11 +10,11 @@ from hydria.adapters.linux.kernel import (
     ensure_leg,
     ensure_namespace,
     links,
-    namespace_path,
     remove_leg,
     sysctl,
 )
 from hydria.adapters.linux.names import GATEWAY, Names, router_leg
+from hydria.adapters.linux.netns import identity
 from hydria.errors import HostError
 from hydria.render.nftables import render_router
 from hydria.spec import Address, Interface, Router
@@ -25,8 +25,8 @@ class Routers:
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        # By router id: the namespace's inode and the text.
-        self._loaded: dict[str, tuple[int, str]] = {}
+        # By router id: which namespace and the text.
+        self._loaded: dict[str, tuple[tuple[int, int], str]] = {}
 
     def ensure(self, router: Router, removed: Collection[str] = ()) -> None:
         """Make or mend a router; of its interfaces only those of removed ports go. Raises HostError."""
@@ -56,7 +56,7 @@ class Routers:
             text = render_router(router, GATEWAY)
         except ValueError as error:
             raise HostError(f"The router {router.id} cannot be made: {error}.") from error
-        state = (os.stat(namespace_path(namespace)).st_ino, text)
+        state = (identity(namespace), text)
         if self._loaded.get(router.id) != state:
             nft.load(namespace, text)
             self._loaded[router.id] = state

@@ -1,4 +1,7 @@
-"""The machine's own link to the external network: the one thing in the machine's namespace, and closed to transit."""
+"""The machine's own link to the external network: the one thing in the machine's namespace.
+
+It is closed to transit, and lets nothing in but answers.
+"""
 
 import errno
 import socket
@@ -7,9 +10,11 @@ from uuid import UUID
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from hydria.adapters.linux import nft
 from hydria.adapters.linux.kernel import ensure_leg, find, netlink, remove_leg, reporting, routing_rules
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.netns import OWN
+from hydria.render.uplink_filter import render_no_uplink_filter, render_uplink_filter
 from hydria.spec import Interface, Network
 
 # After the table `local` (0) and before all that a machine's own rules are likely to be.
@@ -30,17 +35,22 @@ def ensure_uplink(names: Names, network: Network) -> None:
     with reporting(f"The routing rule for {names.uplink} cannot be made"), netlink(OWN) as here:
         for family in _FAMILIES:
             _close(here, names.uplink, family)
+        # Tenants, for whom this is the gateway, reach nothing that listens here.
+        nft.load(OWN, render_uplink_filter(names.uplink))
     ensure_leg(names, OWN, names.uplink, link)
 
 
 def remove_uplink(names: Names) -> None:
-    """Remove the link and its rules; nothing there is fine. Raises HostError."""
+    """Remove the link, its routing rules and its filter; nothing there is fine. Raises HostError."""
     with reporting(f"The link {names.uplink} cannot be removed"), netlink(OWN) as here:
         if find(here, names.uplink) is not None:
             remove_leg(names, OWN, names.uplink)
-        for family in _FAMILIES:
-            if _closed(here, names.uplink, family):
-                here.rule("del", family=family, **_rule(names.uplink))
+        closed = [family for family in _FAMILIES if _closed(here, names.uplink, family)]
+        if closed:
+            nft.load(OWN, render_no_uplink_filter(names.uplink))
+        # Last: they are what remembers that there is work.
+        for family in closed:
+            here.rule("del", family=family, **_rule(names.uplink))
 
 
 def _close(here: IPRoute, link: str, family: int) -> None:

@@ -14,6 +14,7 @@ from hydria.adapters.linux.kernel import (
     reporting,
 )
 from hydria.adapters.linux.names import Names, bridge, trunk_end
+from hydria.adapters.linux.port_filters import mend_filters
 from hydria.adapters.linux.routers import Routers
 from hydria.adapters.linux.trunks import ensure_trunk, remove_trunks
 from hydria.adapters.linux.uplink import ensure_uplink, remove_uplink
@@ -68,6 +69,8 @@ class Wiring:
         for router in topology.routers:
             with _noting(reasons, router.id):
                 self._routers.ensure(router, topology.removed)
+        with _noting(reasons, "ports"):
+            mend_filters(self._names.switch, topology.plugged)
         self._doomed |= {bridge(key) for key in topology.removed}
         self._doomed -= {bridge(network.id) for network in topology.networks}
         self._remove_bridges()

@@ -35,7 +35,9 @@ R = TypeVar("R", bound=Row)
 _WIRED: dict[type[Row], frozenset[str]] = {
     Network: frozenset({"mtu", "external"}),
     Subnet: frozenset({"gateway_ip"}),
-    Port: frozenset({"mac_address", "admin_state_up"}),
+    Port: frozenset(
+        {"mac_address", "admin_state_up", "binding_host_id", "port_security_enabled", "allowed_address_pairs"}
+    ),
     Router: frozenset({"admin_state_up", "enable_snat", "gw_port_id"}),
     FloatingIp: frozenset({"port_id", "fixed_ip_address", "router_id"}),
 }
@@ -45,7 +47,9 @@ _WIRED: dict[type[Row], frozenset[str]] = {
 _LEGS: dict[type[Row], frozenset[str]] = {
     Network: frozenset({"mtu"}),
     Subnet: frozenset({"gateway_ip", "host_routes"}),
-    Port: frozenset({"mac_address", "qos_policy_id"}),
+    Port: frozenset(
+        {"mac_address", "qos_policy_id", "admin_state_up", "port_security_enabled", "allowed_address_pairs"}
+    ),
     QosPolicy: frozenset({"rules"}),
 }
 
@@ -167,7 +171,7 @@ def _wired(transaction: Transaction, row: Row) -> bool:
             network = transaction.get(Network, row.network_id)
             return network is not None and network.external
         case Port():
-            return row.device_owner in (ROUTER_INTERFACE, ROUTER_GATEWAY)
+            return row.device_owner in (ROUTER_INTERFACE, ROUTER_GATEWAY) or bool(row.binding_host_id)
         case FloatingIp():
             return row.router_id is not None
     return False

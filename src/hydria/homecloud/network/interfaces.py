@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import structs
 
@@ -21,7 +22,17 @@ def of_port(transaction: Transaction, port: Port) -> spec.Interface:
     subnets = subnets_by_id(transaction, addresses)
     routes = routes_of([subnets[address.subnet_id] for address in addresses])
     limits = limits_of(transaction, port)
-    return structs.replace(interface(port, network, addresses, subnets, routes), **limits)
+    return structs.replace(interface(port, network, addresses, subnets, routes), **limits, **security_of(port))
+
+
+def security_of(port: Port) -> dict[str, Any]:
+    """Return what a port may send: as in Neutron, what belongs to the network service itself is trusted."""
+    pairs = (spec.AddressPair(mac=pair.mac_address, cidr=pair.ip_address) for pair in port.allowed_address_pairs)
+    return {
+        "port_security": port.port_security_enabled and not port.device_owner.startswith("network:"),
+        "address_pairs": tuple(pairs),
+        "admin_state_up": port.admin_state_up,
+    }
 
 
 def limits_of(transaction: Transaction, port: Port) -> dict[str, spec.Limit]:

@@ -47,6 +47,7 @@ class HomeTopologies:
             removed=self._removed(),
             networks=tuple(read.network(network) for network in read.networks.values()),
             routers=tuple(read.router(router) for router in read.routers),
+            plugged=tuple(read.plugged_port(port) for port in read.plugged),
         )
 
     def adopt(self, wire: spec.Network | spec.Router) -> list[str]:
@@ -104,6 +105,7 @@ class _Read(Struct, frozen=True, kw_only=True):
     legs: dict[str, list[Port]]
     addresses: dict[str, list[Address]]
     floating_ips: dict[str, list[FloatingIp]]
+    plugged: list[Port]
 
     @classmethod
     def of(cls, transaction: Transaction) -> "_Read":
@@ -118,13 +120,17 @@ class _Read(Struct, frozen=True, kw_only=True):
         leading: dict[str, list[FloatingIp]] = {router.id: [] for router in up}
         for each in transaction.find(FloatingIp, floating_ips.router_id.in_(leading), order_by=(floating_ips.id,)):
             leading[str(each.router_id)].append(each)
+        plugged = transaction.find(Port, ports.binding_host_id != "", order_by=(ports.created_at, ports.id))
         return cls(
             networks={network.id: network for network in networks},
             subnets={subnet.id: subnet for subnet in transaction.find(Subnet)},
             routers=up,
             legs=legs,
-            addresses=plugging.addresses_of(transaction, *(port.id for each in legs.values() for port in each)),
+            addresses=plugging.addresses_of(
+                transaction, *(port.id for each in (*legs.values(), plugged) for port in each)
+            ),
             floating_ips=leading,
+            plugged=plugged,
         )
 
     def network(self, network: Network) -> spec.Network:
@@ -158,6 +164,10 @@ class _Read(Struct, frozen=True, kw_only=True):
                 if each.fixed_ip_address is not None
             ),
         )
+
+    def plugged_port(self, port: Port) -> spec.Interface:
+        """Return a port that is plugged: what may be sent from there."""
+        return structs.replace(self._interface(port), **interfaces.security_of(port))
 
     def _interface(self, port: Port, routes: tuple[spec.Route, ...] = ()) -> spec.Interface:
         network = self.networks[port.network_id]

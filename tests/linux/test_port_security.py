@@ -1,0 +1,278 @@
+"""Port security: who shares a network with a VIP cannot speak in its name, and what Neutron lets through passes."""
+
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import pytest
+from msgspec import structs
+from wires import ask, host, interface, server, uuid
+
+from hydria.adapters.linux import nft
+from hydria.adapters.linux.kernel import ensure_leg, inside, netlink, remove_leg
+from hydria.adapters.linux.names import Names, switch_end
+from hydria.adapters.linux.port_filters import drop_filters
+from hydria.adapters.linux.wiring import Wiring
+from hydria.spec import AddressPair, Interface, Network, Topology
+
+VIP, VIP6, OWN, OWN6, CLIENT, CLIENT6 = (
+    "10.0.0.10", "2001:db8::10", "10.0.0.66", "2001:db8::66", "10.0.0.50", "2001:db8::50",
+)  # fmt: skip
+MARKER = b"the last of them"
+EVERYONE = "ff:ff:ff:ff:ff:ff"
+FOREIGN_MAC = "fa:16:3e:99:99:99"
+
+
+@dataclass
+class Segment:
+    """A network with a VIP that somebody serves, its client, and a port whose user means ill."""
+
+    names: Names
+    network: str
+    leg: Interface
+    victim: str
+    client: str
+    attacker: str
+
+    def secure(self, **changes: object) -> bool:
+        """Make the attacker's port what it should be now."""
+        self.leg = structs.replace(self.leg, **changes)
+        return ensure_leg(self.names, self.attacker, "eth0", self.leg)
+
+    def arrives(self, *frames: bytes) -> list[bool]:
+        """Send frames from the attacker's link and say which of them the client's link is sent."""
+        with _packets(self.client) as seen, _packets(self.attacker) as out:
+            for number, frame in enumerate(frames):
+                out.send(frame + bytes([number]) * 8)
+            mark = _ethernet(self.leg.mac, 0x0800, _ipv4(OWN, CLIENT, 253, MARKER))
+            out.send(mark)
+            found: list[bytes] = []
+            # A link keeps the order: what has not come before the marker does not come.
+            while not found or MARKER not in found[-1]:
+                found.append(seen.recv(4000))
+        return [any(got.endswith(bytes([number]) * 8) for got in found) for number in range(len(frames))]
+
+    @property
+    def tables(self) -> set[str]:
+        return set(nft.rules_by_table(self.names.switch, "netdev"))
+
+
+@pytest.fixture
+def segment(names: Names) -> Segment:
+    network = uuid()
+    leg = structs.replace(interface(network, f"{OWN}/24", f"{OWN6}/64"), port_security=True)
+    victim = structs.replace(interface(network, f"{VIP}/24", f"{VIP6}/64"), port_security=True)
+    client = structs.replace(interface(network, f"{CLIENT}/24", f"{CLIENT6}/64"), port_security=True)
+    return Segment(
+        names, network, leg, host(names, "victim", victim), host(names, "client", client), host(names, "evil", leg)
+    )
+
+
+@contextmanager
+def _packets(namespace: str) -> Iterator[socket.socket]:
+    with inside(namespace):
+        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        made.bind(("eth0", 3))
+    with made:
+        made.settimeout(60)
+        yield made
+
+
+def _ethernet(source: str, kind: int, payload: bytes, to: str = EVERYONE) -> bytes:
+    macs = bytes.fromhex((to + source).replace(":", ""))
+    return macs + struct.pack("!H", kind) + payload
+
+
+def _arp(mac: str, sender: str, sender_mac: str | None = None) -> bytes:
+    inner = bytes.fromhex((sender_mac or mac).replace(":", ""))
+    address = ip_address(sender).packed
+    return _ethernet(mac, 0x0806, struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2) + inner + address + b"\xff" * 6 + address)
+
+
+def _ipv4(source: str, to: str, protocol: int, payload: bytes) -> bytes:
+    addresses = ip_address(source).packed + ip_address(to).packed
+    return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0) + addresses + payload
+
+
+def _ipv6(source: str, to: str, protocol: int, payload: bytes) -> bytes:
+    addresses = ip_address(source).packed + ip_address(to).packed
+    return struct.pack("!IHBB", 6 << 28, len(payload), protocol, 255) + addresses + payload
+
+
+def _udp(source: int, to: int) -> bytes:
+    return struct.pack("!HHHH", source, to, 16, 0) + bytes(8)
+
+
+def _neighbour(kind: int, target: str) -> bytes:
+    return struct.pack("!BBHI", kind, 0, 0, 0x20000000) + ip_address(target).packed
+
+
+def _claim(segment: Segment, *addresses: str) -> None:
+    """Give the attacker's link addresses that are not its own, and have its kernel tell everybody."""
+    with inside(segment.attacker):
+        for address in addresses:
+            flags = ["nodad"] if ":" in address else []
+            subprocess.run(["ip", "addr", "add", address, "dev", "eth0", *flags], check=True)
+        subprocess.run(["sysctl", "-q", "-w", "net.ipv6.conf.eth0.ndisc_notify=1"], check=True)
+        for state in ("down", "up"):
+            subprocess.run(["ip", "link", "set", "eth0", state], check=True)
+        for address in addresses:
+            if ":" in address:
+                subprocess.run(["ip", "addr", "replace", address, "dev", "eth0", "nodad"], check=True)
+
+
+def test_a_claimed_vip_gets_none_of_its_clients(segment: Segment) -> None:
+    _claim(segment, f"{VIP}/24", f"{VIP6}/64")
+    with (
+        server(segment.victim, VIP, "right "),
+        server(segment.victim, VIP6, "right "),
+        server(segment.attacker, VIP, "wrong "),
+        server(segment.attacker, VIP6, "wrong "),
+    ):
+        for _ in range(30):
+            # Whoever asks anew who has the address meets both answers.
+            with inside(segment.client):
+                subprocess.run(["ip", "neigh", "flush", "dev", "eth0"], check=True)
+            segment.arrives(_arp(segment.leg.mac, VIP))
+            assert ask(segment.client, VIP, seconds=60) == f"right {CLIENT}"
+            assert ask(segment.client, VIP6, seconds=60) == f"right {CLIENT6}"
+
+
+def test_only_what_the_port_may_send_arrives(segment: Segment) -> None:
+    mac = segment.leg.mac
+    local = str(ip_address(b"\xfe\x80" + bytes(6) + _eui64(mac)))
+    good = [
+        _arp(mac, OWN),
+        _ethernet(mac, 0x0800, _ipv4(OWN, CLIENT, 17, _udp(5000, 53))),
+        _ethernet(mac, 0x0800, _ipv4("0.0.0.0", "255.255.255.255", 17, _udp(68, 67))),  # noqa: S104
+        _ethernet(mac, 0x86DD, _ipv6(OWN6, CLIENT6, 17, _udp(5000, 53))),
+        _ethernet(mac, 0x86DD, _ipv6(local, "ff02::1", 58, _neighbour(136, local))),
+        _ethernet(mac, 0x86DD, _ipv6(OWN6, "ff02::1", 58, _neighbour(136, OWN6))),
+        _ethernet(mac, 0x86DD, _ipv6("::", "ff02::1:ff00:66", 58, _neighbour(135, OWN6))),
+    ]
+    bad = [
+        _arp(mac, VIP),
+        _arp(mac, "0.0.0.0"),  # noqa: S104
+        _arp(mac, OWN, FOREIGN_MAC),
+        _arp(FOREIGN_MAC, OWN),
+        _ethernet(FOREIGN_MAC, 0x0800, _ipv4(OWN, CLIENT, 17, _udp(5000, 53))),
+        _ethernet(mac, 0x0800, _ipv4(VIP, CLIENT, 17, _udp(5000, 53))),
+        _ethernet(mac, 0x0800, _ipv4(VIP, "255.255.255.255", 17, _udp(68, 67))),
+        # A DHCP server and a router, which a port never is.
+        _ethernet(mac, 0x0800, _ipv4(OWN, "255.255.255.255", 17, _udp(67, 68))),
+        _ethernet(mac, 0x86DD, _ipv6(local, "ff02::1:2", 17, _udp(547, 546))),
+        _ethernet(mac, 0x86DD, _ipv6(local, "ff02::1", 58, _neighbour(134, OWN6))),
+        _ethernet(mac, 0x86DD, _ipv6(local, CLIENT6, 58, _neighbour(137, VIP6))),
+        # An advertisement of somebody else's address, from one's own.
+        _ethernet(mac, 0x86DD, _ipv6(OWN6, "ff02::1", 58, _neighbour(136, VIP6))),
+        _ethernet(mac, 0x86DD, _ipv6(VIP6, CLIENT6, 17, _udp(5000, 53))),
+        _ethernet(mac, 0x86DD, _ipv6("fe80::1", CLIENT6, 17, _udp(5000, 53))),
+        _ethernet(mac, 0x86DD, _ipv6("::", "ff02::1", 58, _neighbour(136, VIP6))),
+        # Within a VLAN, which the bridge does not look into, and what is neither IP nor ARP.
+        _ethernet(mac, 0x8100, struct.pack("!HH", 0, 0x0800) + _ipv4(VIP, CLIENT, 17, _udp(5000, 53))),
+        _ethernet(mac, 0x8035, bytes(28)),
+        _ethernet(mac, 0x88CC, bytes(46)),
+    ]
+    assert segment.arrives(*good) == [True] * len(good)
+    assert segment.arrives(*bad) == [False] * len(bad)
+    segment.secure(port_security=False)
+    assert segment.arrives(*bad) == [True] * len(bad)
+    assert switch_end(segment.leg.port_id) not in segment.tables
+    segment.secure(port_security=True)
+    assert segment.arrives(*bad) == [False] * len(bad)
+
+
+def _eui64(mac: str) -> bytes:
+    parts = bytes.fromhex(mac.replace(":", ""))
+    return bytes([parts[0] ^ 2]) + parts[1:3] + b"\xff\xfe" + parts[3:]
+
+
+def test_allowed_address_pairs_lift_it_for_their_mac_and_addresses(segment: Segment) -> None:
+    mac, other = segment.leg.mac, "fa:16:3e:88:88:88"
+    frames = [
+        _arp(mac, "10.0.0.200"),
+        _ethernet(mac, 0x0800, _ipv4("10.0.0.207", CLIENT, 17, _udp(5000, 53))),
+        _ethernet(mac, 0x86DD, _ipv6("2001:db8::2:1", CLIENT6, 17, _udp(5000, 53))),
+        _ethernet(mac, 0x86DD, _ipv6(OWN6, "ff02::1", 58, _neighbour(136, "2001:db8::2:1"))),
+        _ethernet(other, 0x0800, _ipv4("10.0.0.100", CLIENT, 17, _udp(5000, 53))),
+        _arp(other, "10.0.0.100"),
+    ]
+    wrong = [_arp(mac, "10.0.0.100"), _arp(other, OWN), _arp(mac, "10.0.0.208")]
+    assert segment.arrives(*frames) == [False] * len(frames)
+    pairs = (
+        AddressPair(mac=mac, cidr="10.0.0.200/29"),
+        AddressPair(mac=mac, cidr="2001:db8::2:0/112"),
+        AddressPair(mac=other, cidr="10.0.0.100"),
+    )
+    segment.secure(address_pairs=pairs)
+    assert segment.arrives(*frames) == [True] * len(frames)
+    assert segment.arrives(*wrong) == [False] * len(wrong)
+    segment.secure(address_pairs=(AddressPair(mac=mac, cidr="0.0.0.0/0"), AddressPair(mac=mac, cidr="::/0")))
+    assert segment.arrives(_arp(mac, VIP), _arp(FOREIGN_MAC, VIP), frames[2]) == [True, False, True]
+    segment.secure(address_pairs=())
+    assert segment.arrives(*frames) == [False] * len(frames)
+
+
+def test_wiring_again_mends_filters_that_somebody_removed(segment: Segment) -> None:
+    names, spoofed = segment.names, _arp(segment.leg.mac, VIP)
+    wiring = Wiring(names)
+    topology = Topology(generation=1, networks=(Network(id=segment.network),))
+    for damage in ("flush ruleset", f"flush chain netdev {switch_end(segment.leg.port_id)} sent"):
+        with inside(names.switch):
+            subprocess.run(["nft", damage], check=True)
+        wiring.wire(topology)
+        assert segment.arrives(spoofed) == [False]
+        assert len(segment.tables) == 3
+    assert not segment.secure()
+    # What is plugged follows its port, and its owner's carelessness with nft costs it nothing.
+    pairs = (AddressPair(mac=segment.leg.mac, cidr=VIP),)
+    wiring.wire(structs.replace(topology, plugged=(structs.replace(segment.leg, address_pairs=pairs),)))
+    assert segment.arrives(spoofed) == [True]
+    wiring.wire(structs.replace(topology, plugged=(segment.leg,)))
+    assert segment.arrives(spoofed) == [False]
+
+
+def test_a_process_that_did_not_load_a_filter_has_it_loaded_again(segment: Segment) -> None:
+    topology = Topology(generation=1, networks=(Network(id=segment.network),))
+    wire = f"""
+from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.wiring import Wiring
+from hydria.spec import Network, Topology
+Wiring(Names({segment.names.prefix!r})).wire(
+    Topology(generation=1, networks=(Network(id={topology.networks[0].id!r}),))
+)
+"""
+    with inside(segment.names.switch):
+        subprocess.run(["nft", "flush", "ruleset"], check=True)
+    subprocess.run(["python3", "-c", wire], check=True)
+    assert segment.secure()
+    assert segment.arrives(_arp(segment.leg.mac, VIP)) == [False]
+
+
+def test_a_filter_goes_with_its_leg(segment: Segment) -> None:
+    names, own = segment.names, switch_end(segment.leg.port_id)
+    assert own in segment.tables
+    remove_leg(names, segment.attacker, "eth0")
+    drop_filters(names.switch)
+    assert own not in segment.tables
+    assert len(segment.tables) == 2
+    # A leg that is made anew is never without.
+    assert segment.secure()
+    assert segment.arrives(_arp(segment.leg.mac, VIP)) == [False]
+
+
+def test_a_port_that_is_switched_off_has_no_carrier(segment: Segment) -> None:
+    def carrier() -> object:
+        with netlink(segment.attacker) as here:
+            return here.link("get", ifname="eth0")[0].get("carrier")
+
+    assert carrier() == 1
+    assert segment.secure(admin_state_up=False)
+    assert carrier() == 0
+    assert not segment.secure()
+    assert segment.secure(admin_state_up=True)
+    assert segment.arrives(_arp(segment.leg.mac, OWN)) == [True]
