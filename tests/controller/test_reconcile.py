@@ -300,9 +300,13 @@ async def test_a_deletion_on_a_silent_host(cloud: Cloud, api: Api, worker: Worke
     cloud.clock.advance(91)
     cloud.controller.work()
     assert await status(api, lb) == "ERROR"
+    # Nobody else gets the address of what may still run there.
+    again = {"loadbalancer": {"vip_subnet_id": cloud.subnet.id, "vip_address": lb["vip_address"]}}
+    assert "already allocated" in await api.fault("POST", "loadbalancers", 409, again)
     worker.step()
     await api.fault("GET", f"loadbalancers/{lb['id']}", 404)
     assert cloud.networking.ports == {}
+    await api.create("loadbalancer", **again["loadbalancer"])
 
 
 async def test_member_subnets_that_give_no_port(cloud: Cloud, api: Api, worker: Worker) -> None:

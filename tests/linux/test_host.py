@@ -1,6 +1,7 @@
 """One amphora on a real host: real namespaces, real HAProxy, real requests."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -151,6 +152,22 @@ async def test_an_agents_restart_adopts_what_runs(machine: Machine, web: list[We
     assert dict(await machine.host.remembered()) == {AMPHORA: served}
     machine.get()
     await machine.host.serve(served)
+    assert machine.pid == pid
+
+
+async def test_what_an_earlier_version_wrote_down_is_asked_for_again(machine: Machine, web: list[Web]) -> None:
+    served = instance(*BASE, generation=4)
+    await machine.host.serve(served)
+    (file,) = (machine.directory / "state" / "agent").glob("*.json")
+    written = json.loads(file.read_text())
+    for leg in written["interfaces"]:
+        del leg["port_security"]
+    file.write_text(json.dumps(written))
+    pid = machine.pid
+    await machine.restart()
+    (known,) = (await machine.host.remembered()).values()
+    assert (known.generation, known.tree) == (0, served.tree)
+    machine.get()
     assert machine.pid == pid
 
 

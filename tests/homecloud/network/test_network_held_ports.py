@@ -8,6 +8,7 @@ from neutron import DEMO, Cloud
 from hydria.errors import Conflict
 from hydria.homecloud.network import HomeNetworking
 from hydria.ports import Device, Port
+from hydria.spec import AddressPair, Interface
 
 
 async def _vip(cloud: Cloud, subnet_id: str, address: str | None = None) -> Port:
@@ -120,3 +121,59 @@ async def test_the_gateways_address_is_given_to_no_port(cloud: Cloud, version: i
         assert answer[:2] == (409, "GatewayIpInUse")
     router = await cloud.make("/routers")
     await cloud.put(f"/routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]})
+
+
+async def test_what_a_load_balancers_port_may_send_follows_it_to_the_host(cloud: Cloud) -> None:
+    _, subnet = await cloud.inside()
+    port = await _vip(cloud, subnet["id"])
+    path = f"/ports/{port.id}"
+
+    def told() -> Interface:
+        interface = cloud.networking(lambda networking: networking.interface(port.id))
+        assert interface is not None
+        return interface
+
+    def altered() -> bool:
+        found = cloud.networking(lambda networking: networking.altered_ports())
+        cloud.networking(lambda networking: networking.forget_altered_ports())
+        return [each.id for each in found] == [port.id]
+
+    assert (told().port_security, told().address_pairs, told().admin_state_up) == (True, (), True)
+    assert not altered()
+    changes: tuple[dict[str, Any], ...] = (
+        {"allowed_address_pairs": [{"ip_address": "10.0.0.200/29"}]},
+        {"allowed_address_pairs": []},
+        {"port_security_enabled": False},
+        {"admin_state_up": False},
+    )
+    for change in changes:
+        before = told()
+        await cloud.put(path, {"port": change})
+        assert altered()
+        assert told() != before
+    assert (told().port_security, told().admin_state_up) == (False, False)
+
+
+async def test_a_plugged_port_is_of_the_topology_and_a_routers_is_trusted(cloud: Cloud) -> None:
+    network, subnet = await cloud.inside()
+    port = await cloud.make("/ports", network_id=network["id"])
+    await cloud.way_out(subnet)
+    before = cloud.generation()
+    assert cloud.topology().plugged == ()
+    path = f"/ports/{port['id']}"
+    await cloud.put(path, {"port": {"name": "no matter"}})
+    assert cloud.generation() == before
+    await cloud.put(path, {"port": {"binding:host_id": "one"}}, "admin")
+    (plugged,) = cloud.topology().plugged
+    assert (plugged.port_id, plugged.port_security) == (port["id"], True)
+    assert [each.ip for each in plugged.addresses] == ["10.0.0.2"]
+    pairs = [{"ip_address": "10.0.0.99", "mac_address": "fa:16:3e:00:00:99"}]
+    await cloud.put(path, {"port": {"allowed_address_pairs": pairs}})
+    (plugged,) = cloud.topology().plugged
+    assert plugged.address_pairs == (AddressPair(mac="fa:16:3e:00:00:99", cidr="10.0.0.99"),)
+    assert cloud.generation() == before + 2
+    (router,) = cloud.topology().routers
+    assert router.gateway is not None
+    assert not any(each.port_security for each in (*router.interfaces, router.gateway))
+    await cloud.put(path, {"port": {"binding:host_id": ""}}, "admin")
+    assert cloud.topology().plugged == ()

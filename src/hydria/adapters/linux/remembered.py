@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -10,7 +11,7 @@ from msgspec import structs
 
 from hydria.files import make_directory, narrow, write_private
 from hydria.render.haproxy import tls
-from hydria.spec import Instance, Topology
+from hydria.spec import Instance, Interface, Topology
 
 log = structlog.get_logger(__name__)
 
@@ -59,9 +60,12 @@ class Remembered:
     def read(self, amphora_id: str) -> Instance | None:
         """Return what is written, without secrets, or None."""
         try:
-            return msgspec.json.decode(self._path(amphora_id).read_bytes(), type=Instance)
+            text = self._path(amphora_id).read_bytes()
+            instance = msgspec.json.decode(text, type=Instance)
         except (OSError, msgspec.DecodeError):
             return None
+        # What an earlier version did not know has to come from the server: port security, for one.
+        return instance if _whole(msgspec.json.decode(text)) else structs.replace(instance, generation=0)
 
     def secrets(self, amphora_id: str, directory: Path, wanted: Collection[str]) -> dict[str, str]:
         """Return the secrets by reference that stand in an amphora's directory since they were served."""
@@ -96,6 +100,12 @@ class Remembered:
 
     def _path(self, amphora_id: str) -> Path:
         return self._directory / f"{amphora_id}.json"
+
+
+def _whole(written: dict[str, Any]) -> bool:
+    """Say whether an instance was written with all that this version knows of one and its interfaces."""
+    known = set(Instance.__struct_fields__) <= written.keys()
+    return known and all(set(Interface.__struct_fields__) <= each.keys() for each in written["interfaces"])
 
 
 def _ready(instance: Instance, directory: Path) -> Instance | None:
