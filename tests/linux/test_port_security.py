@@ -3,6 +3,7 @@
 import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -248,7 +249,7 @@ Wiring(Names({segment.names.prefix!r})).wire(
 """
     with inside(segment.names.switch):
         subprocess.run(["nft", "flush", "ruleset"], check=True)
-    subprocess.run(["python3", "-c", wire], check=True)
+    subprocess.run([sys.executable, "-c", wire], check=True)
     assert segment.secure()
     assert segment.arrives(_arp(segment.leg.mac, VIP)) == [False]
 
