@@ -164,6 +164,11 @@ async def test_a_plugged_port_is_of_the_topology_and_a_routers_is_trusted(cloud:
     await cloud.put(path, {"port": {"name": "no matter"}})
     assert cloud.generation() == before
     await cloud.put(path, {"port": {"binding:host_id": "one"}}, "admin")
+    for up, status in ((True, "ACTIVE"), (False, "DOWN"), (True, "ACTIVE")):
+        shown = (await cloud.put(path, {"port": {"admin_state_up": up}}))["port"]
+        assert shown["status"] == status
+        listed = (await cloud.get(f"/ports?status={status}&id={port['id']}"))["ports"]
+        assert [each["id"] for each in listed] == [port["id"]]
     (plugged,) = cloud.topology().plugged
     assert (plugged.port_id, plugged.port_security) == (port["id"], True)
     assert [each.ip for each in plugged.addresses] == ["10.0.0.2"]
@@ -171,7 +176,7 @@ async def test_a_plugged_port_is_of_the_topology_and_a_routers_is_trusted(cloud:
     await cloud.put(path, {"port": {"allowed_address_pairs": pairs}})
     (plugged,) = cloud.topology().plugged
     assert plugged.address_pairs == (AddressPair(mac="fa:16:3e:00:00:99", cidr="10.0.0.99"),)
-    assert cloud.generation() == before + 2
+    assert cloud.generation() == before + 4
     (router,) = cloud.topology().routers
     assert router.gateway is not None
     assert not any(each.port_security for each in (*router.interfaces, router.gateway))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Boolean, ColumnElement, Text, case, cast, literal, null, or_, select, true
+from sqlalchemy import Boolean, ColumnElement, Text, and_, case, cast, literal, null, or_, select, true
 
 from hydria.homecloud.network import views
 from hydria.homecloud.network.access import networks_seen, of_open_network, of_own_network, own
@@ -145,7 +145,11 @@ PORT = Kind(
     view=views.ports,
     attributes=_attributes(
         Port,
-        status=case((_port.device_owner == FLOATING_IP, "N/A"), (_port.device_id != "", "ACTIVE"), else_="DOWN"),
+        status=case(
+            (_port.device_owner == FLOATING_IP, "N/A"),
+            (and_(_port.admin_state_up, or_(_port.device_id != "", _port.binding_host_id != "")), "ACTIVE"),
+            else_="DOWN",
+        ),
         **{"binding:host_id": _port.binding_host_id, "binding:vnic_type": _port.binding_vnic_type},
     ),
     matches={"fixed_ips": _fixed_ips, "security_groups": _groups},

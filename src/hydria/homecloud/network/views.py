@@ -119,17 +119,18 @@ def port(row: Port, addresses: Sequence[Address], caller: Caller) -> Body:
         body |= {
             "binding:host_id": row.binding_host_id,
             "binding:profile": row.binding_profile,
-            "binding:vif_type": "bridge" if row.device_id else "unbound",
+            "binding:vif_type": "bridge" if row.device_id or row.binding_host_id else "unbound",
             "binding:vif_details": {},
         }
     return body
 
 
 def port_status(row: Port) -> str:
-    """Say ACTIVE of a port that somebody uses."""
+    """Say ACTIVE of a port that somebody uses and that is not switched off."""
     if row.device_owner == FLOATING_IP:
         return "N/A"
-    return "ACTIVE" if row.device_id else "DOWN"
+    used = row.device_id or row.binding_host_id
+    return "ACTIVE" if used and row.admin_state_up else "DOWN"
 
 
 def fixed_ips(addresses: Sequence[Address]) -> list[Body]:
