@@ -18,6 +18,7 @@ from hydria.adapters.linux.kernel import ensure_leg, inside, netlink, remove_leg
 from hydria.adapters.linux.names import Names, switch_end
 from hydria.adapters.linux.port_filters import drop_filters
 from hydria.adapters.linux.wiring import Wiring
+from hydria.render.port_filter import TABLE
 from hydria.spec import AddressPair, Interface, Network, Topology
 
 VIP, VIP6, OWN, OWN6, CLIENT, CLIENT6 = (
@@ -58,8 +59,8 @@ class Segment:
         return [any(got.endswith(bytes([number]) * 8) for got in found) for number in range(len(frames))]
 
     @property
-    def tables(self) -> set[str]:
-        return set(nft.rules_by_table(self.names.switch, "netdev"))
+    def filters(self) -> set[str]:
+        return set(nft.rules_by_chain(self.names.switch, "netdev", TABLE))
 
 
 @pytest.fixture
@@ -182,7 +183,7 @@ def test_only_what_the_port_may_send_arrives(segment: Segment) -> None:
     assert segment.arrives(*bad) == [False] * len(bad)
     segment.secure(port_security=False)
     assert segment.arrives(*bad) == [True] * len(bad)
-    assert switch_end(segment.leg.port_id) not in segment.tables
+    assert switch_end(segment.leg.port_id) not in segment.filters
     segment.secure(port_security=True)
     assert segment.arrives(*bad) == [False] * len(bad)
 
@@ -222,12 +223,12 @@ def test_wiring_again_mends_filters_that_somebody_removed(segment: Segment) -> N
     names, spoofed = segment.names, _arp(segment.leg.mac, VIP)
     wiring = Wiring(names)
     topology = Topology(generation=1, networks=(Network(id=segment.network),))
-    for damage in ("flush ruleset", f"flush chain netdev {switch_end(segment.leg.port_id)} sent"):
+    for damage in ("flush ruleset", f"flush chain netdev {TABLE} {switch_end(segment.leg.port_id)}"):
         with inside(names.switch):
             subprocess.run(["nft", damage], check=True)
         wiring.wire(topology)
         assert segment.arrives(spoofed) == [False]
-        assert len(segment.tables) == 3
+        assert len(segment.filters) == 3
     assert not segment.secure()
     # What is plugged follows its port, and its owner's carelessness with nft costs it nothing.
     pairs = (AddressPair(mac=segment.leg.mac, cidr=VIP),)
@@ -256,11 +257,11 @@ Wiring(Names({segment.names.prefix!r})).wire(
 
 def test_a_filter_goes_with_its_leg(segment: Segment) -> None:
     names, own = segment.names, switch_end(segment.leg.port_id)
-    assert own in segment.tables
+    assert own in segment.filters
     remove_leg(names, segment.attacker, "eth0")
     drop_filters(names.switch)
-    assert own not in segment.tables
-    assert len(segment.tables) == 2
+    assert own not in segment.filters
+    assert len(segment.filters) == 2
     # A leg that is made anew is never without.
     assert segment.secure()
     assert segment.arrives(_arp(segment.leg.mac, VIP)) == [False]

@@ -10,6 +10,9 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses,
 
 from hydria.spec import Interface
 
+# One for all ports: with one for each, each call of nft takes as many times longer.
+TABLE = "hydria_ports"
+
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 _NEVER = (
     # The kernel takes no address or route from these, but other systems do.
@@ -25,7 +28,7 @@ _DHCP_CLIENT = "ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept"
 def render_port_filter(interface: Interface, link: str) -> str | None:
     """Return the text for `nft -f` in the switch, or None where port security is off: everything may be sent.
 
-    `link` is the port's end in the switch, and the name of the table. Raises ValueError for what is no address.
+    `link` is the port's end in the switch, and the name of the chain. Raises ValueError for what is no address.
     """
     if not interface.port_security:
         return None
@@ -42,14 +45,17 @@ def render_port_filter(interface: Interface, link: str) -> str | None:
             f"{by} arp saddr ether {mac} {_from('arp saddr ip', four)}accept",
         ] * bool(four)
         lines += [f"{by} {_from('ip6 saddr', six)}accept", f"{by} {_UNSPECIFIED}", f"{by} {_DHCP_CLIENT}"]
-    body = "".join(f"        {line}\n" for line in lines)
-    return f"{render_no_filter(link)}table netdev {link} {{\n    chain sent {{\n{body}    }}\n}}\n"
+    hook, *rules = (f"        {line}\n" for line in lines)
+    # Named first, so that emptying it is good whether or not it was there.
+    chain = f"table netdev {TABLE} {{\n    chain {link} {{\n"
+    return f"{chain}{hook}    }}\n}}\nflush chain netdev {TABLE} {link}\n{chain}{''.join(rules)}    }}\n}}\n"
 
 
 def render_no_filter(*links: str) -> str:
     """Return the text that removes the filters of links, there or not."""
-    # Naming the table first makes the deletion good whether or not it was there.
-    return "".join(f"table netdev {link}\ndelete table netdev {link}\n" for link in links)
+    # Naming a chain first makes the deletion good whether or not it was there.
+    naming, deletion = "table netdev {} {{\n    chain {} {{\n    }}\n}}\n", "delete chain netdev {} {}\n"
+    return "".join((naming + deletion).format(TABLE, link, TABLE, link) for link in links)
 
 
 def _senders(interface: Interface) -> dict[str, tuple[list[IPv4Network], list[IPv6Network]]]:

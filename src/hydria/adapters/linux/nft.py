@@ -31,15 +31,16 @@ def named(namespace: str, table: str) -> dict[tuple[str, str], dict[str, Any]]:
     return found
 
 
-def rules_by_table(namespace: str, family: str) -> dict[str, int]:
-    """Return how many rules each table of a family has."""
+def rules_by_chain(namespace: str, family: str, table: str) -> dict[str, int]:
+    """Return how many rules each chain of a table has; nothing when there is no such table."""
     found: dict[str, int] = {}
     listed = _nft(f"nft cannot list the rules of {namespace}", namespace, "-j", "-t", "list", "ruleset", family)
     for item in _items(listed):
-        if "table" in item:
-            found.setdefault(str(item["table"]["name"]), 0)
-        elif "rule" in item:
-            found[str(item["rule"]["table"])] += 1
+        for kind, value in item.items():
+            if kind == "chain" and value["table"] == table:
+                found.setdefault(str(value["name"]), 0)
+            elif kind == "rule" and value["table"] == table:
+                found[str(value["chain"])] = found.get(str(value["chain"]), 0) + 1
     return found
 
 

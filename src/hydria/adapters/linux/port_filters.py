@@ -1,11 +1,10 @@
-"""Port security in the switch: one table of nftables for each port that has it, on the port's end there.
+"""Port security in the switch: one chain of nftables for each port that has it, on the port's end there.
 
 What was loaded is noted on the link itself (its alias), so that an unchanged port costs no process, whoever asks. A
-link that is removed takes the note along; newer kernels keep the table until it is removed by name.
+link that is removed takes the note along; newer kernels keep the chain until it is removed by name.
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,11 +14,10 @@ from hydria.adapters.linux import nft
 from hydria.adapters.linux.names import switch_end
 from hydria.adapters.linux.netns import exists, held, netlink, reporting
 from hydria.errors import HostError
-from hydria.render.port_filter import render_no_filter, render_port_filter
+from hydria.render.port_filter import TABLE, render_no_filter, render_port_filter
 from hydria.spec import Interface
 
 _NOTE = "port security "
-_PORT = re.compile(r"p[0-9a-f]{12}")
 
 # By switch and link, what this process wants to be loaded: it can be loaded again when somebody removed it.
 _wanted: dict[tuple[str, str], str] = {}
@@ -87,9 +85,8 @@ def mend_filters(switch_name: str, plugged: Sequence[Interface]) -> None:
             if end is not None:
                 ensure_filter(switch_name, switch, end, interface)
                 _ensure_carrier(switch, end, interface)
-        loaded = nft.rules_by_table(switch_name, "netdev")
-        # Other tables are not ours.
-        texts = [render_no_filter(*(name for name in loaded if _PORT.fullmatch(name) and name not in there))]
+        loaded = nft.rules_by_chain(switch_name, "netdev", TABLE)
+        texts = [render_no_filter(*(name for name in loaded if name not in there))]
         for name, end in _links(switch_name).items():
             note, text = str(end.get("ifalias") or ""), _wanted.get((switch_name, name))
             if not note.startswith(_NOTE):
@@ -119,5 +116,5 @@ def _note(text: str) -> str:
 
 
 def _rules(text: str) -> int:
-    """Return how many rules a filter has: all indented lines but the chain's and the hook's."""
+    """Return how many rules a filter has: all lines of its chain but the hook's."""
     return sum(line.startswith("        ") for line in text.splitlines()) - 1
