@@ -322,13 +322,13 @@ def _warn_of_hidden(settings: Settings) -> None:
 
 def _lab() -> "Lab":
     from hydria.adapters.linux.names import Names  # noqa: PLC0415
-    from hydria.compose.agent import host_name  # noqa: PLC0415
+    from hydria.compose.agent import host_identity  # noqa: PLC0415
     from hydria.compose.plugging import connection  # noqa: PLC0415
     from hydria.lab import Lab  # noqa: PLC0415
 
     settings = _settings()
     _need_root("hydria lab")
-    return Lab(connection(settings), Names(settings.agent.prefix), settings.run_dir, host_name(settings))
+    return Lab(connection(settings), Names(settings.agent.prefix), settings.run_dir, host_identity(settings).name)
 
 
 def _need_root(command: str) -> None:

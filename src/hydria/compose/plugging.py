@@ -6,7 +6,7 @@ import openstack
 
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.plug import check_plain, claim, disclaim, interface_of, plug, plug_tap, unplug
-from hydria.compose.agent import host_name
+from hydria.compose.agent import host_identity
 from hydria.compose.credentials import Credentials
 from hydria.errors import HydriaError
 from hydria.settings import Settings
@@ -28,7 +28,7 @@ def plug_port(settings: Settings, port: str, namespace: str, link: str, tap: str
             "Name a namespace or a tap device: hydria plug PORT NAMESPACE, or: hydria plug PORT --tap tap0"
         )
     cloud = connection(settings)
-    found = claim(cloud, _found(cloud, port), host_name(settings))
+    found = claim(cloud, _found(cloud, port), host_identity(settings).name)
     names, interface = Names(settings.agent.prefix), interface_of(cloud, found)
     if tap:
         plug_tap(names, tap, interface)
