@@ -17,13 +17,18 @@ def write_private(file: Path, content: bytes, *, durable: bool = False) -> None:
     # A draft that a crash left may have another mode, and a link in its place must not be followed.
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        os.fchmod(descriptor, 0o600)
-        stream.write(content)
-        stream.flush()
-        if durable:
-            os.fsync(descriptor)
-    draft.rename(file)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            os.fchmod(descriptor, 0o600)
+            stream.write(content)
+            stream.flush()
+            if durable:
+                os.fsync(descriptor)
+        draft.rename(file)
+    except BaseException:
+        # On a full disk half a draft would take the room that is left.
+        draft.unlink(missing_ok=True)
+        raise
     if durable:
         _sync_directory(file.parent)
 

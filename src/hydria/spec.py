@@ -220,12 +220,14 @@ class Orders(Struct, frozen=True, kw_only=True):
     """The answer to a poll: what differs from the holding. An empty one means that the wait ran out.
 
     `describe` are amphorae that the server does not know: it asks what they are, and they serve on.
+    `report` asks for every report again: the server takes what it knows of this host's amphorae for outdated.
     """
 
     serve: tuple[Instance, ...] = ()
     withdraw: tuple[str, ...] = ()
     topology: Topology | None = None
     describe: tuple[str, ...] = ()
+    report: bool = False
 
 
 class Reports(Struct, frozen=True, kw_only=True):

@@ -6,11 +6,11 @@ from typing import Any
 
 from headquarters import Headquarters, SlowHost, eventually, working
 
-from hydria.agent.keeper import Keeper
+from hydria.agent.keeper import LAST_RETRY, Keeper
 from hydria.agent.loop import LOOK_PERIOD
 from hydria.errors import HostError, WiringError
-from hydria.spec import Counters, Instance
-from support.trees import AMPHORA, instance, key, listener, member, monitor, pool
+from hydria.spec import Counters, Holding, Instance, Orders
+from support.trees import AMPHORA, LB, instance, key, listener, member, monitor, pool
 
 OTHER = "bbbbbbbb-0000-4000-8000-000000000002"
 
@@ -415,3 +415,77 @@ async def test_closing_leaves_everything_running(host: SlowHost) -> None:
     await eventually(lambda: AMPHORA in host.running)
     await keeper.close()
     assert host.instances == {AMPHORA: wanted()}
+
+
+# --- what cannot be asked ---
+
+
+async def test_an_amphora_that_cannot_be_asked_is_not_online(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server, look_seconds=0.01):
+        server.want(wanted())
+        await settled(server)
+        host.faults.set("observe", HostError("HAProxy does not answer."))
+        await eventually(lambda: server.last(AMPHORA).reason == "HAProxy does not answer.")
+        said = server.last(AMPHORA).operating
+        assert (said[LB], said[key("1", 1)], said[key("2", 1)], said[key("3", 1)]) == (
+            "ERROR",
+            "ERROR",
+            "OFFLINE",
+            "OFFLINE",
+        )
+        host.faults.clear()
+        await settled(server)
+        assert server.last(AMPHORA).operating[LB] == "ONLINE"
+
+
+async def test_one_that_is_killed_again_and_again_is_back_soon(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server):
+        server.want(wanted())
+        await settled(server)
+        loop, gaps = asyncio.get_running_loop(), []
+        for _ in range(8):
+            begun = loop.time()
+            host.kill(AMPHORA)
+            await eventually(lambda: AMPHORA in host.running)
+            gaps.append(loop.time() - begun)
+        # It never waits as long as after a failure to start.
+        assert min(gaps[4:]) < LAST_RETRY / 2
+
+
+async def test_the_last_good_one_is_brought_back_while_a_change_fails(host: SlowHost, server: Headquarters) -> None:
+    class Picky(SlowHost):
+        async def serve(self, instance: Instance) -> None:
+            if instance.generation == 2:
+                raise HostError("A port is taken.")
+            await super().serve(instance)
+
+    picky = Picky()
+    async with working(picky, server):
+        server.want(wanted(1))
+        await settled(server, 1)
+        server.want(wanted(2))
+        await eventually(lambda: server.last(AMPHORA).reason == "A port is taken.")
+        picky.kill(AMPHORA)
+        await eventually(lambda: AMPHORA in picky.running)
+        await eventually(lambda: server.last(AMPHORA).operating[LB] == "ONLINE")
+        assert (server.last(AMPHORA).generation, server.last(AMPHORA).reason) == (1, "A port is taken.")
+
+
+async def test_all_reports_are_sent_again_when_the_server_asks(host: SlowHost) -> None:
+    class Doubting(Headquarters):
+        doubts = asyncio.Event()
+
+        async def poll(self, holding: Holding) -> Orders:
+            if self.doubts.is_set():
+                self.doubts.clear()
+                return Orders(report=True)
+            return await super().poll(holding)
+
+    server = Doubting()
+    async with working(host, server):
+        server.want(wanted())
+        await settled(server)
+        server.heard.clear()
+        server.doubts.set()
+        server.rewire()
+        await eventually(lambda: server.last(AMPHORA).generation == 1)

@@ -8,15 +8,22 @@ import structlog
 from msgspec import structs
 
 from hydria.errors import HostError
-from hydria.model.status import operating_statuses
+from hydria.model.status import OperatingStatus, operating_statuses, unknown_statuses
 from hydria.ports import Host, Observation
 from hydria.spec import Instance, Report
 from hydria.tasks import endless
 
 log = structlog.get_logger(__name__)
 
+# How long to wait after a failure to serve (seconds); each further one doubles it.
 FIRST_RETRY = 0.25
 LAST_RETRY = 5.0
+
+# The same after what served has ended, or cannot be asked: a start takes little, and traffic waits for it. One that
+# was well for LIFETIME is brought back at once.
+FIRST_REVIVAL = 0.1
+LAST_REVIVAL = 0.5
+LIFETIME = 1.0
 
 
 class Keeper:
@@ -38,6 +45,7 @@ class Keeper:
         self._loop = asyncio.get_running_loop()
         self._again_at: float | None = None
         self._pause = FIRST_RETRY
+        self._revival = FIRST_REVIVAL
         self._well_since = 0.0
         self._task = endless(self._keep(), f"amphora {amphora_id}")
 
@@ -99,9 +107,11 @@ class Keeper:
         except Exception as error:
             if not isinstance(error, HostError):
                 log.exception("amphora_failed", amphora=self.amphora_id)
-            # Of an order that a newer one has replaced nobody needs to hear.
+            # A newer order has superseded this one, so its failure is not reported.
             if not self._ordered:
-                self._fail(error)
+                self._again_in(self._pause)
+                self._pause = min(self._pause * 2, LAST_RETRY)
+                await self._fail(error)
 
     async def _obey(self) -> None:
         if self._leaving:
@@ -115,9 +125,14 @@ class Keeper:
             return
         await self._host.serve(wanted)
         self._served = wanted
+        self._pause = FIRST_RETRY
         # What happened until now is seen at once.
         self._curious = False
-        seen = await self._host.observe(self.amphora_id)
+        try:
+            seen = await self._host.observe(self.amphora_id)
+        except Exception as error:
+            await self._revive(error, lived=0)
+            return
         self._well_since = self._loop.time()
         self._tell(_report(wanted, seen))
 
@@ -125,17 +140,15 @@ class Keeper:
         served = self._served
         if served is None or self._leaving:
             return
+        lived = self._loop.time() - self._well_since
         try:
             seen = await self._host.observe(self.amphora_id)
         except Exception as error:
             log.warning("amphora_not_well", amphora=self.amphora_id, reason=str(error))
-            if self._again_at is not None:
-                return
-            if self._loop.time() - self._well_since > LAST_RETRY:
-                self._order()
-            else:
-                # One that ends again and again is no reason to keep the machine busy.
-                self._fail(error)
+            if self._again_at is None:
+                await self._revive(error, lived)
+            elif self.report.reason is not None:
+                self._tell(structs.replace(self.report, operating=unknown_statuses(served.tree)))
             return
         before = self.report
         self._tell(_report(served, seen, attempted=before.attempted, reason=before.reason))
@@ -147,25 +160,49 @@ class Keeper:
                 seen = await self._host.observe(self.amphora_id)
                 self.report = structs.replace(self.report, counters=dict(seen.counters))
 
-    def _fail(self, error: Exception) -> None:
+    async def _revive(self, error: Exception, lived: float) -> None:
+        """Bring back what does not serve any more. One that ends again and again must not keep the machine busy."""
+        if lived > LIFETIME:
+            self._revival = FIRST_REVIVAL
+            self._ordered = True
+            self._woken.set()
+            return
+        self._again_in(self._revival)
+        self._revival = min(self._revival * 2, LAST_REVIVAL)
+        self._report_failure(error, {} if self._served is None else unknown_statuses(self._served.tree))
+
+    def _again_in(self, seconds: float) -> None:
+        self._again_at = self._loop.time() + seconds
+
+    async def _fail(self, error: Exception) -> None:
+        """Report why it does not serve what was ordered, and how what it served last is; that serves on."""
+        last = self._served
+        if last is None or self._leaving:
+            self._report_failure(error, {})
+            return
+        try:
+            seen = await self._observe_last(last)
+        except Exception:
+            self._report_failure(error, unknown_statuses(last.tree))
+        else:
+            self._report_failure(error, operating_statuses(last.tree, seen.servers, seen.unserved))
+
+    async def _observe_last(self, last: Instance) -> Observation:
+        try:
+            return await self._host.observe(self.amphora_id)
+        except Exception:
+            if last is self._wanted:
+                raise
+            # It ended, and what is ordered does not start.
+            await self._host.serve(last)
+            return await self._host.observe(self.amphora_id)
+
+    def _report_failure(self, error: Exception, operating: dict[str, OperatingStatus]) -> None:
         attempted = 0 if self._wanted is None else self._wanted.generation
         reason = str(error) or f"The host failed with {type(error).__name__}."
         log.warning("amphora_failing", amphora=self.amphora_id, generation=attempted, reason=reason)
-        self._again_at = self._loop.time() + self._pause
-        self._pause = min(self._pause * 2, LAST_RETRY)
-        before = self.report
-        self._tell(
-            Report(
-                amphora_id=self.amphora_id,
-                generation=before.generation,
-                change_id=before.change_id,
-                attempted=attempted,
-                reason=reason,
-                operating=before.operating,
-                counters=before.counters,
-                troubles=before.troubles,
-            )
-        )
+        failure = structs.replace(self.report, attempted=attempted, reason=reason, operating=operating)
+        self._tell(failure)
 
     def _tell(self, report: Report) -> None:
         if self._wanted is not None and self._wanted.generation == 0:

@@ -130,6 +130,8 @@ class Agent:
             self._keeper(key).withdraw()
         if orders.describe:
             await self._describe(orders.describe)
+        if orders.report:
+            self._send_all_again()
 
     async def _describe(self, keys: Sequence[str]) -> None:
         """Tell the server of amphorae that it does not know. They serve on."""

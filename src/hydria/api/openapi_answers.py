@@ -124,7 +124,8 @@ def _statuses() -> Schema:
     monitor = {"anyOf": [node(type=_TEXT), {"type": "null"}]}
     member = node(address=_TEXT, protocol_port=_COUNT)
     pools = _array(node(members=_array(member), health_monitor=monitor))
-    root = node(listeners=_array(node(pools=pools)), pools=pools, provisioning_status_reason=_TEXT)
+    reasons = {"provisioning_status_reason": _TEXT, "operating_status_reason": _TEXT}
+    root = node(listeners=_array(node(pools=pools)), pools=pools, **reasons)
     return _wrapped("statuses", _wrapped("loadbalancer", root))
 
 

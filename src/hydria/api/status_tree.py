@@ -49,4 +49,6 @@ def status_tree(transaction: Transaction, root: Seen) -> dict[str, Any]:
         shown["pools"] = alone
     if shown["provisioning_status"] == "ERROR":
         shown["provisioning_status_reason"] = load_balancer.reason
+    if shown["operating_status"] == "ERROR" and load_balancer.reason is not None:
+        shown["operating_status_reason"] = load_balancer.reason
     return {"loadbalancer": shown}

@@ -79,7 +79,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
         max_body=settings.server.max_body_bytes,
         public_url=settings.server.public_url,
     )
-    reconciler = Reconciler(networking_of)
+    reconciler = Reconciler(networking_of, clock.now())
     quartermaster = Quartermaster(networking_of, network.HomeTopologies, secrets_of)
     orphans = Orphans(
         Outside(

@@ -33,6 +33,9 @@ _encoder = msgspec.json.Encoder()
 # How often a host that waits counts as heard of again (seconds).
 _SEEN_PERIOD = HOST_SILENCE / 3
 
+# How often a host is asked for all its reports at most (seconds).
+_DOUBT_PERIOD = 5.0
+
 # Hints that may mean new orders.
 _TOPICS = frozenset({"instances", "topology"})
 
@@ -60,6 +63,8 @@ class Exchange:
         self._secret = secret
         self._waiting: set[Wakeup] = set()
         self._asking: set[str] = set()
+        # When hosts were last asked for all their reports.
+        self._doubted: dict[str, float] = {}
         self._closing = False
         self.poll_seconds = 25.0
         database.subscribe(self._wake)
@@ -117,6 +122,8 @@ class Exchange:
                 seen = loop.time()
                 now = self._clock.now()
                 await self._database.run(partial(heard_from, holding=holding, now=now), writing=True)
+                if await self._doubts(holding.host):
+                    return Orders(report=True)
             outstanding = partial(self._quartermaster.outstanding, holding=holding)
             if await self._database.run(outstanding, writing=False):
                 orders = await self._database.run(partial(self._quartermaster.orders, holding=holding), writing=True)
@@ -127,6 +134,16 @@ class Exchange:
                 break
             await wakeup.wait(min(left, _SEEN_PERIOD))
         return Orders()
+
+    async def _doubts(self, host: str) -> bool:
+        """Say whether to ask a host for all its reports; now and then, as it may have none yet."""
+        now = asyncio.get_running_loop().time()
+        if now - self._doubted.get(host, -_DOUBT_PERIOD) < _DOUBT_PERIOD:
+            return False
+        if not await self._database.run(partial(self._quartermaster.doubted, host=host), writing=False):
+            return False
+        self._doubted[host] = now
+        return True
 
     async def _report(self, request: Request) -> Response:
         refusal = self._refusal(request)

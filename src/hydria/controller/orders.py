@@ -7,6 +7,7 @@ from msgspec import structs
 from sqlalchemy import select
 
 from hydria.controller.acme import challenges_of
+from hydria.controller.health import is_silence
 from hydria.controller.hosts import made_topology
 from hydria.controller.legs import LegError, interfaces
 from hydria.controller.reconcile import fail
@@ -52,6 +53,14 @@ class Quartermaster:
             topology=topologies.topology() if changed else None,
             describe=tuple(describe),
         )
+
+    def doubted(self, transaction: Transaction, host: str) -> bool:
+        """Say whether something is not known of load balancers because this host, which asks for work, was silent."""
+        amphora, lb = columns(Amphora), columns(LoadBalancer)
+        joined = rows_of(Amphora).table.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id)
+        here = (amphora.host == host) & amphora.leaving.is_(False)
+        statement = select(lb.id).select_from(joined).where(here, is_silence(lb.reason)).limit(1)
+        return transaction.execute(statement).first() is not None
 
     def wired(self, transaction: Transaction, reports: Reports, now: datetime) -> None:
         """Take in which topology a host made, and which networks it could not make, and why."""

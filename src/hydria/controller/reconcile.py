@@ -10,9 +10,11 @@ import structlog
 from msgspec import structs
 from sqlalchemy import CompoundSelect, and_, bindparam, not_, or_, select, union
 
+from hydria.controller.health import is_silence, silence, write_health
 from hydria.controller.legs import release
-from hydria.controller.placement import Placement, heard_since
+from hydria.controller.placement import HOST_SILENCE, Placement, heard_since
 from hydria.model import LoadBalancer
+from hydria.model.status import unknown_statuses
 from hydria.ports import Networking
 from hydria.store import Milestone, Transaction, columns
 from hydria.store.generations import bump_where
@@ -32,17 +34,22 @@ _HOMELESS = "No host asks for work. Start an agent: hydria up, or hydria agent."
 class Reconciler:
     """Brings load balancers nearer to what is wanted of them."""
 
-    def __init__(self, networking_of: Callable[[Transaction], Networking]) -> None:
+    def __init__(self, networking_of: Callable[[Transaction], Networking], awake_since: datetime | None = None) -> None:
+        """`awake_since` is when this server began: before, it could hear no host."""
         self._networking_of = networking_of
+        self._awake_since = awake_since
 
     def due(self, transaction: Transaction, now: datetime) -> list[str]:
         """Return the ids of load balancers that no report will bring forward.
 
-        Those are the ones that no host serves or will serve, that must go and no host knows, and that wait for a
-        host which is silent.
+        Those are the ones that no host serves or will serve, that must go and no host knows, and whose host is silent.
         """
-        found = transaction.execute(_due(), {"heard_since": heard_since(now)})
+        found = transaction.execute(_due(), {"heard_since": heard_since(now) if self._hears(now) else 0})
         return [key for (key,) in found]
+
+    def _hears(self, now: datetime) -> bool:
+        """Say whether this server has been there for so long that a host's silence is the host's."""
+        return self._awake_since is None or self._awake_since <= now - timedelta(seconds=HOST_SILENCE)
 
     def networks_changed(self, transaction: Transaction) -> bool:
         """Say whether legs are not any more as hosts were told. Only reads."""
@@ -71,7 +78,7 @@ class Reconciler:
                 after = self._clear_away(transaction, load_balancer, amphorae)
             else:
                 after = self._keep(transaction, load_balancer, amphorae, placement, now)
-            if after.observed < after.generation:
+            if self._hears(now):
                 self._miss_hosts(transaction, after, amphorae, placement)
         placement.put_down()
 
@@ -125,13 +132,19 @@ class Reconciler:
     def _miss_hosts(
         self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora], placement: Placement
     ) -> None:
-        """Say so when what is asked waits for a host that does not ask for work."""
+        """Report hosts that do not ask for work: nothing is known of what they serve, and nothing new is served."""
         for amphora in amphorae:
             # Nothing but the load balancer's end waits for those that leave.
-            waited_for = not amphora.leaving or load_balancer.deleted_in is not None
-            if waited_for and placement.silent(amphora.host):
-                name = placement.name(amphora.host)
-                fail(transaction, load_balancer, f"Host {name} does not ask for work. Is its agent running?")
+            concerned = not amphora.leaving or load_balancer.deleted_in is not None
+            if concerned and placement.silent(amphora.host):
+                if load_balancer.observed < load_balancer.generation:
+                    fail(transaction, load_balancer, silence(placement.name(amphora.host)))
+                else:
+                    # What was asked for is served, as far as anybody knows.
+                    doubted = structs.replace(load_balancer, reason=silence(placement.name(amphora.host)))
+                    _written(transaction, load_balancer, doubted)
+                if load_balancer.deleted_in is None:
+                    write_health(transaction, load_balancer.id, unknown_statuses(tree(transaction, load_balancer)))
 
     def _forget_deleted(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
         """Remove the rows of children that no host serves any more."""
@@ -203,7 +216,7 @@ def _due() -> CompoundSelect[Any]:
     lb, amphora, host = columns(LoadBalancer), columns(Amphora), columns(KnownHost)
     mine = select(amphora.id).where(amphora.load_balancer_id == lb.id)
     served, stays, going = mine.exists(), mine.where(amphora.leaving.is_(False)).exists(), lb.deleted_in.is_not(None)
-    # Whatever takes an amphora away is a change, so that what is settled needs no look.
+    # Whatever takes an amphora away is a change, so that what is settled has one.
     unsettled = lb.observed < lb.generation
     alone = select(lb.id).where(unsettled, or_(and_(not_(going), not_(stays)), and_(going, or_(not_(served), stays))))
     # From the hosts on, of which few are silent.
@@ -211,7 +224,8 @@ def _due() -> CompoundSelect[Any]:
     waiting = (
         select(lb.id)
         .select_from(hosted.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id))
-        .where(host.seen_at < bindparam("heard_since"), unsettled, lb.failed < lb.generation)
+        .where(host.seen_at < bindparam("heard_since"), or_(amphora.leaving.is_(False), going))
+        .where(or_(and_(unsettled, lb.failed < lb.generation), lb.reason.is_(None), not_(is_silence(lb.reason))))
     )
     return union(alone, waiting)
 

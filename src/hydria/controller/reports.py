@@ -6,11 +6,12 @@ from datetime import datetime
 import structlog
 from msgspec import structs
 
+from hydria.controller.health import write_health
 from hydria.controller.reconcile import Reconciler
 from hydria.model.base import stamp
 from hydria.spec import Counters, Report
 from hydria.store import Transaction, columns
-from hydria.store.resources import Amphora, Health, Orphan, Traffic, health_of, ids_of
+from hydria.store.resources import Amphora, Orphan, Traffic, ids_of
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +43,7 @@ class Reporter:
         if reason is not None and reason != amphora.reason:
             log.warning("amphora_failing", amphora=amphora.id, generation=report.attempted, reason=reason)
         if not amphora.leaving:
-            self._health(transaction, amphora, report)
+            write_health(transaction, amphora.load_balancer_id, report.operating, report.troubles)
         self._traffic(transaction, amphora, report)
         self._reconciler.reconcile(transaction, [amphora.load_balancer_id], now)
 
@@ -55,21 +56,6 @@ class Reporter:
             if amphora is not None and amphora.leaving and amphora.host == host:
                 self._reconciler.forget_amphora(transaction, amphora)
                 self._reconciler.reconcile(transaction, [amphora.load_balancer_id], now)
-
-    def _health(self, transaction: Transaction, amphora: Amphora, report: Report) -> None:
-        key = amphora.load_balancer_id
-        known = health_of(transaction, key)
-        told = [
-            Health(id=of, load_balancer_id=key, operating_status=status, trouble=report.troubles.get(of))
-            for of, status in report.operating.items()
-        ]
-        transaction.update(*(each for each in told if each.id in known and each != known[each.id]))
-        # What nothing is written of is OFFLINE, and well.
-        fresh = [each for each in told if each.id not in known and (each.operating_status != "OFFLINE" or each.trouble)]
-        if fresh:
-            # Not of what has gone since.
-            there = ids_of(transaction, key)
-            transaction.insert(*(each for each in fresh if each.id in there))
 
     def _traffic(self, transaction: Transaction, amphora: Amphora, report: Report) -> None:
         if not report.counters:

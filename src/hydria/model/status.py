@@ -83,6 +83,18 @@ def operating_statuses(
     return statuses
 
 
+def unknown_statuses(tree: Tree) -> dict[str, OperatingStatus]:
+    """Return the operating statuses of a tree whose host cannot be asked, by id.
+
+    The load balancer and its listeners are in ERROR. The state of everything else is not known, which is OFFLINE.
+    """
+    below = (*tree.pools, *tree.members, *tree.health_monitors, *tree.l7_policies, *tree.l7_rules)
+    failing: dict[str, OperatingStatus] = {
+        each.id: "ERROR" if each.admin_state_up else "OFFLINE" for each in (tree.load_balancer, *tree.listeners)
+    }
+    return {**{each.id: "OFFLINE" for each in below}, **failing}
+
+
 def _switch(resource: Resource) -> OperatingStatus:
     return "ONLINE" if resource.admin_state_up else "OFFLINE"
 

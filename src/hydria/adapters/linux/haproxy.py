@@ -2,9 +2,6 @@
 
 A reload starts a second process that takes over the first one's listening sockets; the first ends when its last
 connection does. There is no master process: a failed start is an exit status and a sentence, and memory is halved.
-
-Files in the amphora's directory: `haproxy.cfg` is what runs, `candidate.cfg` what is about to, `changing` is there
-while the two may differ; `tls` has certificates and keys, for root alone.
 """
 
 import asyncio
@@ -17,14 +14,15 @@ import structlog
 from msgspec import Struct, structs
 
 from hydria.adapters.linux import haproxy_socket, stick_tables
+from hydria.adapters.linux.haproxy_files import HaproxyFiles
 from hydria.adapters.linux.processes import Process, find, find_all, gone, now
 from hydria.adapters.linux.refused import Refused, alerts_in
+from hydria.adapters.linux.vitals import Hopeless, Vitals
 from hydria.errors import HostError
-from hydria.files import make_directory, write_private
+from hydria.files import write_private
 from hydria.model.status import ServerState
 from hydria.render.haproxy import Rendering, Server
-from hydria.render.haproxy.changes import Add, Adjust, Remove, Step, steps
-from hydria.render.haproxy.tls import FOLDER
+from hydria.render.haproxy.changes import Remove, Step, plan
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +35,9 @@ _NO_PROGRAM = 127
 
 # Joins control groups before anything else is done, so that all memory counts; `$0` says whether it must.
 _JOINING = 'while [ "$1" != -- ]; do echo 0 >"$1" || [ "$0" = auto ] || exit 125; shift; done; shift; exec "$@"'
+
+# What HAProxy says when the process before it does not hand its sockets over.
+_NO_SOCKETS = "sockets from the old process"
 
 
 class Program(Struct, frozen=True, kw_only=True):
@@ -54,6 +55,7 @@ class Haproxy:
     def __init__(self, program: Program, directory: Path, namespace_path: str) -> None:
         self._program = program
         self._directory = directory
+        self._files = HaproxyFiles(directory)
         self._namespace_path = namespace_path
         self._socket = str(directory / "haproxy.sock")
         self._process: Process | None = None
@@ -64,6 +66,8 @@ class Haproxy:
         self._leaving: list[Server] = []
         # There is nothing for it to do.
         self._resting = False
+        self._vitals = Vitals(directory, namespace_path)
+        self._unrecorded = False  # whether a process may run that no file names
         # Members whose health is told by somebody who checks in HAProxy's place.
         self._marked: frozenset[str] = frozenset()
         # The files by which what is started joins its control groups.
@@ -77,10 +81,12 @@ class Haproxy:
     def adopt(self, rendering: Rendering | None) -> None:
         """Find the process that runs since before a restart; `rendering` is what it should be running."""
         self._process = self._recorded()
-        if rendering is None or self._changing.exists():
+        self._unrecorded = self._process is None and self._files.configuration.exists()
+        self._vitals.begin()
+        if rendering is None or self._files.changing.exists():
             return
         with contextlib.suppress(OSError):
-            if (self._directory / "haproxy.cfg").read_text() == rendering.text:
+            if self._files.configuration.read_text() == rendering.text:
                 # What is remembered of it has no secrets.
                 kept = {path: Path(path).read_text() for path in rendering.files}
                 self._rendering = structs.replace(rendering, files=kept)
@@ -92,15 +98,20 @@ class Haproxy:
         Returns a session with a process that was replaced and finishes: for the caller to close.
         """
         self._resting = False
-        planned = self._plan(rendering) if self.process is not None else None
+        process = self.process
+        usable = process is not None and self.hopeless is None
+        planned = plan(self._rendering, rendering, self._leaving) if usable else None
         last = None
         try:
             if planned is None:
                 last = await self._start(rendering)
             elif self._rendering != rendering:
                 await self._change(rendering, planned)
+            elif process is not None:
+                self._files.restore(rendering, process.pid)
+                self._vitals.written()
         except HostError:
-            self._write_files(self._kept)
+            self._files.write(self._kept)
             raise
         self._kept = rendering.files
         return last
@@ -108,23 +119,24 @@ class Haproxy:
     async def rest(self) -> haproxy_socket.Session | None:
         """Run nothing: what runs finishes its connections and ends. Returns a session as `converge` does."""
         self._resting = True
-        interrupted = self._changing.exists()
+        interrupted = self._files.changing.exists()
         if self.process is None and not interrupted:
             return None
         last = None
         with contextlib.suppress(HostError):
             last = await haproxy_socket.session(self._socket)
-        self._changing.touch()
+        self._files.changing.touch()
         # Whoever comes after a crash must not take one that finishes for one that serves.
-        (self._directory / "haproxy.pid").unlink(missing_ok=True)
+        self._files.number.unlink(missing_ok=True)
+        ending = self._ending()
         before, self._process = self._process, None
-        self._retire(before)
+        self._retire(before, ending)
         if interrupted:
             self._retire_strays()
         self._leaving.clear()
         self._rendering, self._kept = None, {}
-        self._remove_files({})
-        self._changing.unlink()
+        self._files.remove_others({})
+        self._files.changing.unlink()
         return last
 
     async def statistics(self) -> haproxy_socket.Statistics:
@@ -133,7 +145,24 @@ class Haproxy:
             return haproxy_socket.Statistics("")
         if self.process is None:
             raise HostError("HAProxy does not run.")
-        return await haproxy_socket.statistics(self._socket)
+        try:
+            statistics = await haproxy_socket.statistics(self._socket)
+        except HostError:
+            self._vitals.answered(well=False)
+            raise
+        self._vitals.answered(well=True)
+        return statistics
+
+    @property
+    def hopeless(self) -> Hopeless | None:
+        """Why the process that runs must be replaced by one that is started anew; None while it is well."""
+        process = self.process
+        return None if process is None else self._vitals.hopeless(process)
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the process or its files are not as they were left. Costs a few system calls."""
+        return self.process is not None and (self.hopeless is not None or self._vitals.altered())
 
     async def information(self) -> dict[str, str]:
         """Read what this process says of itself. Raises HostError when it does not run."""
@@ -183,28 +212,11 @@ class Haproxy:
 
     # --- the ways of a change ---
 
-    def _plan(self, rendering: Rendering) -> list[Step] | None:
-        planned = steps(self._rendering, rendering) if self._rendering is not None else None
-        if planned is None:
-            return None
-        left = {(server.backend, server.name): server for server in self._leaving}
-        plan: list[Step] = []
-        for step in planned:
-            again = left.get((step.server.backend, step.server.name)) if isinstance(step, Add) else None
-            if again is None or not isinstance(step, Add):
-                plan.append(step)
-            elif (again.address, again.options) != (step.server.address, step.server.options):
-                return None
-            else:
-                # It is still there, out of service, until its last connection ends.
-                plan.append(Adjust(structs.replace(again, enabled=False), step.server))
-        return plan
-
     async def _change(self, rendering: Rendering, planned: list[Step]) -> None:
-        self._changing.touch()
+        self._files.changing.touch()
         self._rendering = None
-        self._write_files(rendering.files)
-        write_private(self._candidate, rendering.text.encode())
+        self._files.write(rendering.files)
+        write_private(self._files.candidate, rendering.text.encode())
         # The text takes a while to be looked through, and what runs is no worse for what it is told meanwhile.
         checked, applied = await asyncio.gather(
             self._check(), haproxy_socket.apply(self._socket, planned), return_exceptions=True
@@ -212,9 +224,10 @@ class Haproxy:
         for each in (checked, applied):
             if each is not None:
                 raise each
-        self._candidate.rename(self._directory / "haproxy.cfg")
-        self._remove_files(rendering.files)
-        self._changing.unlink()
+        self._files.candidate.rename(self._files.configuration)
+        self._vitals.written()
+        self._files.remove_others(rendering.files)
+        self._files.changing.unlink()
         self._rendering = rendering
         present = {(server.backend, server.name) for server in rendering.servers}
         self._leaving = [each for each in self._leaving if (each.backend, each.name) not in present]
@@ -224,7 +237,7 @@ class Haproxy:
         """Start a process for the configuration; one that runs hands its sockets over and finishes."""
         states, last = "1\n", None
         memories: dict[str, dict[str, str]] = {}
-        if self.process is not None:
+        if self.process is not None and self.hopeless is None:
             with contextlib.suppress(HostError):
                 last = await haproxy_socket.session(self._socket)
                 shown = await last.ask(haproxy_socket.SHOW_STATES)
@@ -233,10 +246,11 @@ class Haproxy:
                 states = haproxy_socket.carry_over(shown, rendering.servers, before, self._marked)
                 memories = await stick_tables.recall(last, shown, _same_tables(running, rendering))
         try:
-            await self._replace(rendering, states)
+            await self._replace(rendering, states, deaf=last is None)
             if last is not None:
                 with contextlib.suppress(HostError, TimeoutError):
-                    await _handed_over(last)
+                    async with asyncio.timeout(_START_PATIENCE):
+                        await last.handed_over()
             with contextlib.suppress(HostError):
                 await stick_tables.teach(self._socket, memories)
         except BaseException:
@@ -245,52 +259,66 @@ class Haproxy:
             raise
         return last
 
-    async def _replace(self, rendering: Rendering, states: str) -> None:
-        takeover = ["-x", self._socket] if self.process is not None else []
-        interrupted = self._changing.exists()
-        self._changing.touch()
-        write_private(self._directory / "servers.state", states.encode())
-        self._write_files(rendering.files)
-        write_private(self._candidate, rendering.text.encode())
-        number, begun = self._directory / "candidate.pid", now()
-        await self._run("-D", "-p", str(number), *self._limits(), *takeover)
+    async def _replace(self, rendering: Rendering, states: str, *, deaf: bool) -> None:
+        interrupted = self._files.changing.exists()
+        self._files.propose(rendering, states)
+        number, begun = self._files.candidate_number, now()
+        ending = await self._launch(number, deaf=deaf)
         written = self._numbered(number)
         process = written or self._begun_since(begun)
         if process is None:
             raise HostError("HAProxy ended right after its start.")
         before, self._process, self._rendering = self._process, process, None
+        self._vitals.begin()
         try:
-            if written is None:
-                write_private(number, f"{process.pid}\n".encode())
-            number.rename(self._directory / "haproxy.pid")
-            self._candidate.rename(self._directory / "haproxy.cfg")
+            self._files.accept(process.pid, numbered=written is not None)
         finally:
             # It has the sockets now, whether it could be written down or not.
-            self._retire(before)
-            if interrupted:
+            self._retire(before, ending)
+            if interrupted or self._unrecorded:
                 self._retire_strays()
+        self._unrecorded = False
         self._leaving.clear()
-        self._remove_files(rendering.files)
-        self._changing.unlink()
+        self._files.remove_others(rendering.files)
+        self._files.changing.unlink(missing_ok=True)
+        self._vitals.written()
         self._rendering = rendering
 
-    def _write_files(self, files: Mapping[str, str]) -> None:
-        if files:
-            make_directory(self._directory / FOLDER)
-        for path, content in files.items():
-            write_private(Path(path), content.encode())
+    async def _launch(self, number: Path, *, deaf: bool) -> signal.Signals:
+        """Start a process for the candidate. One that runs hands its sockets over unless there is no hope of that.
 
-    def _remove_files(self, files: Mapping[str, str]) -> None:
-        """Remove what an earlier configuration named and this one does not."""
-        with contextlib.suppress(FileNotFoundError):
-            for file in (self._directory / FOLDER).iterdir():
-                if str(file) not in files:
-                    file.unlink()
+        Returns the signal that ends the one before.
+        """
+        arguments = ("-D", "-p", str(number), *self._limits())
+        before, ending = self.process, self._ending()
+        if before is not None and self.hopeless is None:
+            try:
+                await self._run(*arguments, "-x", self._socket)
+            except HostError as error:
+                if _NO_SOCKETS not in str(error):
+                    raise
+                # One that answers nothing would keep its part of new connections for good.
+                ending = signal.SIGKILL if deaf else signal.SIGUSR1
+                log.warning("haproxy_replaced", directory=str(self._directory), reason=str(error))
+            else:
+                return ending
+        elif (lost := self.hopeless) is not None:
+            log.warning("haproxy_replaced", directory=str(self._directory), reason=lost.reason)
+        if before is not None and ending == signal.SIGKILL:
+            before.signal(ending)
+            await gone([before], _END_PATIENCE)
+        await self._run(*arguments)
+        return ending
 
-    def _retire(self, before: Process | None) -> None:
+    def _ending(self) -> signal.Signals:
+        """Return the signal that ends the process: one that serves may finish its connections."""
+        lost = self.hopeless
+        return signal.SIGUSR1 if lost is None or lost.serves else signal.SIGKILL
+
+    def _retire(self, before: Process | None, ending: signal.Signals = signal.SIGUSR1) -> None:
         """Have the process before this one finish its connections and end."""
         if before is not None:
-            before.signal(signal.SIGUSR1)
+            before.signal(ending)
             before.close()
 
     def _retire_strays(self) -> None:
@@ -312,7 +340,7 @@ class Haproxy:
         joining = ("sh", "-c", _JOINING, mode, *map(str, self.groups), "--") if self.groups else ()
         command = (
             *joining,
-            *("nsenter", f"--net={self._namespace_path}", self._program.path, "-f", str(self._candidate)),
+            *("nsenter", f"--net={self._namespace_path}", self._program.path, "-f", str(self._files.candidate)),
         )
         child = await asyncio.create_subprocess_exec(
             *command,
@@ -334,27 +362,19 @@ class Haproxy:
         if child.returncode == _NO_PROGRAM:
             raise HostError(f"{self._program.path} is missing on the host. Install it there.")
         if child.returncode:
-            raise Refused(self._candidate.read_text(), alerts_in(said.decode(errors="replace")))
+            raise Refused(self._files.candidate.read_text(), alerts_in(said.decode(errors="replace")))
 
     # --- finding ---
 
-    @property
-    def _candidate(self) -> Path:
-        return self._directory / "candidate.cfg"
-
-    @property
-    def _changing(self) -> Path:
-        return self._directory / "changing"
-
     def _recorded(self) -> Process | None:
-        return self._numbered(self._directory / "haproxy.pid")
+        return self._numbered(self._files.number)
 
     def _numbered(self, number: Path) -> Process | None:
         try:
             pid = int(number.read_text())
         except (OSError, ValueError):
             return None
-        return find(pid, str(self._candidate))
+        return find(pid, str(self._files.candidate))
 
     def _begun_since(self, moment: float) -> Process | None:
         """Return the process that began since then: on a full disk HAProxy cannot write its number down."""
@@ -367,7 +387,7 @@ class Haproxy:
         return found
 
     def _all(self) -> Iterable[Process]:
-        return find_all(str(self._candidate))
+        return find_all(str(self._files.candidate))
 
     def _let_go(self) -> None:
         if self._process is not None:
@@ -378,10 +398,3 @@ class Haproxy:
 def _same_tables(before: Rendering | None, after: Rendering) -> list[str]:
     """Return the tables whose keys mean the same as before; all where it is not known what ran."""
     return [name for name, keys in after.tables.items() if before is None or before.tables.get(name) == keys]
-
-
-async def _handed_over(last: haproxy_socket.Session) -> None:
-    """Wait until the process before takes nothing new: until then it may answer on the path that is the next one's."""
-    async with asyncio.timeout(_START_PATIENCE):
-        while await last.state() == "serving":
-            pass

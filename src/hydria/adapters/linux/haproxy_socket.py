@@ -59,6 +59,11 @@ class Session:
             return "serving"
         return "finished" if told.get("CurrConns") == "0" else "finishing"
 
+    async def handed_over(self) -> None:
+        """Wait until this process takes nothing new: until then it may answer on the path that is the next one's."""
+        while await self.state() == "serving":
+            pass
+
     def close(self) -> None:
         """Hang up."""
         self._writer.close()

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# The place of `starttime` in /proc/PID/stat behind the name, and its unit.
-_BEGUN, _TICKS = 19, os.sysconf("SC_CLK_TCK")
+# The places of `state` and `starttime` in /proc/PID/stat behind the name, and the unit of time.
+_STATE, _BEGUN, _TICKS = 0, 19, os.sysconf("SC_CLK_TCK")
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -43,11 +43,28 @@ class Process:
     @property
     def begun(self) -> float:
         """When it began, as `now` counts; infinity when it is gone."""
+        fields = self._stat()
+        return int(fields[_BEGUN]) / _TICKS if fields else math.inf
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal or a debugger has stopped it."""
+        fields = self._stat()
+        return bool(fields) and fields[_STATE] in ("T", "t")
+
+    @property
+    def network(self) -> int | None:
+        """The inode of its network namespace; None when it is gone."""
         try:
-            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+            return os.stat(f"/proc/{self.pid}/ns/net").st_ino
         except OSError:
-            return math.inf
-        return int(fields[_BEGUN]) / _TICKS
+            return None
+
+    def _stat(self) -> list[str]:
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return []
 
     @property
     def resident_bytes(self) -> int:

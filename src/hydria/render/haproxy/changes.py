@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hydria.render.haproxy.parts import Rendering, Server
 from hydria.render.haproxy.tls import AUTHORITY, LIST, REVOCATIONS
@@ -81,6 +81,27 @@ def steps(before: Rendering, after: Rendering) -> tuple[Step, ...] | None:
     removed = [Remove(server) for key, server in old.items() if key not in new]
     renewed = _renewals(before.files, after.files, known)
     return None if renewed is None else (*renewed, *added, *adjusted, *removed)
+
+
+def plan(before: Rendering | None, after: Rendering, leaving: Iterable[Server]) -> list[Step] | None:
+    """Return the steps as `steps` does, for a process in which servers are still leaving; None: only a reload can.
+
+    One that leaves is there, out of service, until its last connection ends: it comes back by an adjustment.
+    """
+    planned = steps(before, after) if before is not None else None
+    if planned is None:
+        return None
+    left = _by_key(leaving)
+    found: list[Step] = []
+    for step in planned:
+        again = left.get((step.server.backend, step.server.name)) if isinstance(step, Add) else None
+        if again is None or not isinstance(step, Add):
+            found.append(step)
+        elif (again.address, again.options) != (step.server.address, step.server.options):
+            return None
+        else:
+            found.append(Adjust(structs.replace(again, enabled=False), step.server))
+    return found
 
 
 def _known(rendering: Rendering) -> set[str]:

@@ -1,0 +1,98 @@
+"""The files of one amphora's HAProxy.
+
+`haproxy.cfg` is what runs, `candidate.cfg` what is about to, `changing` is there while the two may differ; `tls` has
+certificates and keys, for root alone.
+"""
+
+import contextlib
+import errno
+from collections.abc import Mapping
+from pathlib import Path
+
+from hydria.files import make_directory, write_private
+from hydria.render.haproxy import Rendering
+from hydria.render.haproxy.tls import FOLDER
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class HaproxyFiles:
+    """Where they are, and how they are written."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.configuration = directory / "haproxy.cfg"
+        self.candidate = directory / "candidate.cfg"
+        self.changing = directory / "changing"
+        self.number = directory / "haproxy.pid"
+        self.candidate_number = directory / "candidate.pid"
+        self.states = directory / "servers.state"
+
+    def propose(self, rendering: Rendering, states: str) -> None:
+        """Write what a new process reads; `states` is what it should know of servers' health.
+
+        On a full disk the same text may be there already, of the process before; then it is taken as it is.
+        """
+        try:
+            self.changing.touch()
+            write_private(self.states, states.encode())
+            self.write(rendering.files)
+            write_private(self.candidate, rendering.text.encode())
+        except OSError as error:
+            if error.errno not in _FULL or not _all_there(rendering.files):
+                raise
+            there = next((each for each in (self.candidate, self.configuration) if _has(each, rendering.text)), None)
+            if there is None:
+                raise
+            there.rename(self.candidate)
+
+    def accept(self, pid: int, *, numbered: bool) -> None:
+        """Take the candidate for what runs; `numbered` says that its process has written its number down."""
+        try:
+            if not numbered:
+                write_private(self.candidate_number, f"{pid}\n".encode())
+            self.candidate_number.rename(self.number)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            self._overwrite_number(pid)
+        self.candidate.rename(self.configuration)
+
+    def _overwrite_number(self, pid: int) -> None:
+        # Where it stands there is room for it. Without, an agent that is started again finds a stray process.
+        with contextlib.suppress(OSError), self.number.open("r+") as file:
+            file.write(f"{pid}\n")
+            file.truncate()
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write certificates, keys and lists by their paths."""
+        if files:
+            make_directory(self.directory / FOLDER)
+        for path, content in files.items():
+            write_private(Path(path), content.encode())
+
+    def remove_others(self, files: Mapping[str, str]) -> None:
+        """Remove what an earlier configuration named and this one does not."""
+        with contextlib.suppress(FileNotFoundError):
+            for file in (self.directory / FOLDER).iterdir():
+                if str(file) not in files:
+                    file.unlink()
+
+    def restore(self, rendering: Rendering, pid: int) -> None:
+        """Put back what somebody took away or changed of the files of the configuration that runs."""
+        files = {**rendering.files, str(self.configuration): rendering.text, str(self.number): f"{pid}\n"}
+        for path, content in files.items():
+            if not _has(Path(path), content):
+                make_directory(Path(path).parent)
+                write_private(Path(path), content.encode())
+
+
+def _all_there(files: Mapping[str, str]) -> bool:
+    return all(_has(Path(path), content) for path, content in files.items())
+
+
+def _has(path: Path, content: str) -> bool:
+    try:
+        return path.read_text() == content
+    except (OSError, ValueError):
+        return False

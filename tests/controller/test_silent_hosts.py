@@ -1,0 +1,120 @@
+"""A host that asks for no work: nothing is known of what it serves, and the statuses say so until it is back."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hydria.controller.placement import HOST_SILENCE
+from hydria.controller.reconcile import Reconciler
+from hydria.spec import Holding
+from support.api import Api
+from support.cloud import SECRET, Cloud, running
+from support.worker import Worker
+
+
+@pytest.fixture
+async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
+    async with running(tmp_path) as made:
+        made.exchange.poll_seconds = 0.01
+        yield made
+
+
+@pytest.fixture
+def api(cloud: Cloud) -> Api:
+    return cloud.api()
+
+
+async def make(cloud: Cloud, api: Api) -> str:
+    members = [{"address": "10.0.0.9", "protocol_port": 80}]
+    pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
+    listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
+    form = {"vip_subnet_id": cloud.subnet.id, "listeners": [listener]}
+    made = await api.post("loadbalancers", {"loadbalancer": form})
+    return str(made["loadbalancer"]["id"])
+
+
+async def shown(api: Api, key: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await api.get(f"loadbalancers/{key}/status"))["statuses"]["loadbalancer"]
+    return found
+
+
+async def poll(cloud: Cloud, holding: Holding) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    body = {"host": holding.host, "amphorae": holding.amphorae, "topology": holding.topology}
+    answer: httpx.Response = await cloud.http.post("/agent/v1/poll", json=body, headers=headers)
+    orders: dict[str, Any] = answer.json()
+    return orders
+
+
+async def test_a_settled_load_balancer_of_a_silent_host_is_not_online(cloud: Cloud, api: Api) -> None:
+    key = await make(cloud, api)
+    worker = Worker(cloud)
+    worker.step()
+    assert (await shown(api, key))["operating_status"] == "ONLINE"
+
+    cloud.clock.advance(HOST_SILENCE - 1)
+    cloud.controller.work()
+    assert (await shown(api, key))["operating_status"] == "ONLINE"
+
+    cloud.clock.advance(2)
+    cloud.controller.work()
+    silent = await shown(api, key)
+    (listener,) = silent["listeners"]
+    (pool,) = listener["pools"]
+    assert (silent["operating_status"], listener["operating_status"]) == ("ERROR", "ERROR")
+    assert (pool["operating_status"], pool["members"][0]["operating_status"]) == ("OFFLINE", "OFFLINE")
+    # What was asked for is served, as far as anybody knows.
+    assert silent["provisioning_status"] == "ACTIVE"
+    assert silent["operating_status_reason"] == "Host host-1 does not ask for work. Is its agent running?"
+    found = await api.get("loadbalancers?operating_status=ERROR")
+    assert [each["id"] for each in found["loadbalancers"]] == [key]
+    # There is nothing left to do until something happens.
+    assert cloud.database.read(lambda tx: cloud.reconciler.due(tx, cloud.clock.now())) == []
+
+
+async def test_a_host_that_is_back_is_asked_for_everything_and_all_is_well(cloud: Cloud, api: Api) -> None:
+    key = await make(cloud, api)
+    worker = Worker(cloud)
+    worker.step()
+    cloud.clock.advance(HOST_SILENCE + 1)
+    cloud.controller.work()
+
+    # Its agent was only asleep: it holds what it held, and has no news.
+    assert (await poll(cloud, worker.holding))["report"] is True
+    # It is not asked again at once.
+    assert (await poll(cloud, worker.holding)).get("report", False) is False
+    for amphora in worker.serving:
+        worker.report(amphora)
+    well = await shown(api, key)
+    assert (well["provisioning_status"], well["operating_status"]) == ("ACTIVE", "ONLINE")
+    assert "operating_status_reason" not in well
+
+
+async def test_what_a_host_failed_at_before_it_was_silent_is_not_online_either(cloud: Cloud, api: Api) -> None:
+    key = await make(cloud, api)
+    worker = Worker(cloud)
+    worker.step()
+    await api.put(f"loadbalancers/{key}", {"loadbalancer": {"name": "other"}})
+    worker.trouble = "The disk is full."
+    worker.step()
+    assert (await shown(api, key))["operating_status"] == "ONLINE"
+    cloud.clock.advance(HOST_SILENCE + 1)
+    cloud.controller.work()
+    silent = await shown(api, key)
+    assert silent["operating_status"] == "ERROR"
+    assert silent["provisioning_status_reason"].startswith("Host host-1 does not ask")
+    assert cloud.database.read(lambda tx: cloud.reconciler.due(tx, cloud.clock.now())) == []
+
+
+async def test_a_server_that_has_just_begun_blames_no_host(cloud: Cloud, api: Api) -> None:
+    key = await make(cloud, api)
+    Worker(cloud).step()
+    cloud.clock.advance(HOST_SILENCE * 10)
+    fresh = Reconciler(lambda _: cloud.networking, cloud.clock.now())
+    assert cloud.database.read(lambda tx: fresh.due(tx, cloud.clock.now())) == []
+    later = cloud.clock.now() + timedelta(seconds=HOST_SILENCE)
+    assert cloud.database.read(lambda tx: fresh.due(tx, later)) == [key]

@@ -1,0 +1,172 @@
+"""What runs is looked at, not remembered: whatever is broken behind the agent's back is mended by the next order."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from haproxies import Web
+from machines import VIP, Machine, eventually
+
+from hydria.adapters.linux import kernel
+from hydria.errors import HostError
+from support.trees import AMPHORA, instance, listener, member, pool
+
+BASE = (listener(), pool(), member(1), member(2))
+
+
+def call(*command: str) -> None:
+    subprocess.run(command, check=True)
+
+
+def runs(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    return False
+
+
+async def gone(pid: int) -> None:
+    async def ended() -> bool:
+        return not runs(pid)
+
+    await eventually(ended)
+
+
+def stop(machine: Machine) -> None:
+    os.kill(machine.pid, signal.SIGSTOP)
+
+
+def remove_socket(machine: Machine) -> None:
+    (machine.amphora_files / "haproxy.sock").unlink()
+
+
+def take_over_socket(machine: Machine) -> None:
+    remove_socket(machine)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(machine.amphora_files / "haproxy.sock"))
+
+
+def remove_directory(machine: Machine) -> None:
+    shutil.rmtree(machine.amphora_files)
+
+
+def remove_namespace(machine: Machine) -> None:
+    call("ip", "netns", "del", machine.names.amphora(AMPHORA))
+
+
+def exchange_namespace(machine: Machine) -> None:
+    remove_namespace(machine)
+    call("ip", "netns", "add", machine.names.amphora(AMPHORA))
+
+
+HOPELESS = [stop, remove_socket, take_over_socket, remove_directory, remove_namespace, exchange_namespace]
+
+
+@pytest.mark.parametrize("breaks", HOPELESS)
+@pytest.mark.parametrize("changed", [False, True])
+async def test_a_process_that_cannot_be_asked_is_replaced(
+    machine: Machine, web: list[Web], breaks: Callable[[Machine], None], *, changed: bool
+) -> None:
+    await machine.host.serve(instance(*BASE))
+    before = machine.pid
+    breaks(machine)
+    # Another listener is a reload, for which the process before would have to hand its sockets over.
+    more = (listener(2, protocol_port=8080),) if changed else ()
+    await machine.host.serve(instance(*BASE, *more, generation=2))
+    assert machine.pid != before
+    assert machine.get().startswith("web")
+    if changed:
+        assert machine.get(8080).startswith("web")
+    await gone(before)
+    assert (await machine.host.observe(AMPHORA)).counters != {}
+    # It was mended once: what runs now stays.
+    after = machine.pid
+    await machine.host.serve(instance(*BASE, *more, generation=2))
+    assert machine.pid == after
+
+
+async def test_connections_outlive_the_loss_of_the_runtime_socket(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE))
+    with kernel.inside(machine.client):
+        client = socket.create_connection((VIP, 80))
+    with client:
+        remove_socket(machine)
+        await machine.host.serve(instance(*BASE))
+        client.settimeout(10)
+        await asyncio.to_thread(client.sendall, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await asyncio.to_thread(client.recv, 12)).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_process_that_no_file_names_any_more_does_not_stay_beside_the_new_one(
+    machine: Machine, web: list[Web]
+) -> None:
+    await machine.host.serve(instance(*BASE))
+    before = machine.pid
+    (machine.amphora_files / "haproxy.pid").write_text("99999999999999999999\n")
+    await machine.restart()
+    await machine.host.serve(instance(*BASE))
+    assert machine.pid != before
+    await gone(before)
+    assert machine.get().startswith("web")
+
+
+@pytest.mark.parametrize("name", ["haproxy.cfg", "haproxy.pid"])
+async def test_altered_files_are_put_back_without_a_reload(machine: Machine, web: list[Web], name: str) -> None:
+    await machine.host.serve(instance(*BASE))
+    pid, file = machine.pid, machine.amphora_files / name
+    right = file.read_text()
+    for broken in ("garbage", None):
+        file.unlink()
+        if broken is not None:
+            file.write_text(broken)
+        await machine.host.serve(instance(*BASE))
+        assert file.read_text() == right
+    assert machine.pid == pid
+
+
+async def test_on_a_full_disk_a_haproxy_that_ended_is_started_again(machine: Machine, web: list[Web]) -> None:
+    run = machine.directory / "run"
+    await machine.host.serve(instance(*BASE))
+    configuration = (machine.amphora_files / "haproxy.cfg").read_text()
+    await machine.host.close()
+    # The same directory on a disk of its own, where something else fills it up.
+    aside = machine.directory / "aside"
+    shutil.copytree(run, aside, ignore=shutil.ignore_patterns("*.sock"))
+    before = machine.pid
+    os.kill(before, signal.SIGKILL)
+    await gone(before)
+    await asyncio.to_thread(call, "mount", "-t", "tmpfs", "-o", "size=1m,mode=711", "none", str(run))
+    try:
+        shutil.copytree(aside, run, dirs_exist_ok=True)
+        await machine.restart()
+        await machine.host.serve(instance(*BASE))
+        filler = run / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"0" * 4096)
+        for _ in range(2):
+            before = machine.pid
+            os.kill(before, signal.SIGKILL)
+            await gone(before)
+            await machine.host.serve(instance(*BASE))
+            assert machine.get().startswith("web")
+            assert (machine.amphora_files / "haproxy.cfg").read_text() == configuration
+        # What is new has no room. It is said, and what runs goes on.
+        more = instance(*BASE, listener(2, protocol_port=8080), generation=2)
+        with pytest.raises(HostError, match="No space left"):
+            await machine.host.serve(more)
+        assert machine.get().startswith("web")
+        filler.unlink()
+        await machine.host.serve(more)
+        assert machine.get(8080).startswith("web")
+    finally:
+        await machine.host.withdraw(AMPHORA)
+        await machine.host.close()
+        await asyncio.to_thread(call, "umount", "-l", str(run))
+        await machine.restart()
