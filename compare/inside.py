@@ -43,10 +43,10 @@ class InsideHydria:
         upgrade_database(settings)
         self.database = Database(settings.database_url, synchronous="off")
         app = make_app(settings, self.database, SystemClock(), noop=True)
-        self._http = httpx.Client(transport=_InProcess(app), base_url="http://hydria.test")
-        self.side: Side = hydria_side(self._http, Credentials.read(settings.credentials_file).password)
+        self.http = httpx.Client(transport=_InProcess(app), base_url="http://hydria.test")
+        self.side: Side = hydria_side(self.http, Credentials.read(settings.credentials_file).password)
 
     def close(self) -> None:
         """Let go of the database."""
-        self._http.close()
+        self.http.close()
         self.database.close()

@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 from msgspec import Struct
 
+from hydria.compose.credentials import Credentials
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # (user, project, roles); the projects are made in Hydria's home cloud, and Octavia takes their ids from headers.
@@ -47,6 +49,10 @@ class Side:
         self._base = base
         self._headers = headers
         self.known = known
+
+    def headers(self, user: str) -> dict[str, str]:
+        """Return what lets a user in."""
+        return self._headers[user]
 
     def send(self, method: str, path: str, *, user: str | None, content: bytes | None) -> Answer:
         """Send a request as a user, or as nobody known."""
@@ -111,8 +117,15 @@ def _json(http: httpx.Client, verb: str, token: str) -> Any:
     return send
 
 
+class Running(Struct, frozen=True, kw_only=True):
+    """A Hydria that runs: its port on loopback, and what its first admin logs in with."""
+
+    port: int
+    credentials: Credentials
+
+
 @contextlib.contextmanager
-def running_hydria(directory: Path) -> Iterator[Side]:
+def running_noop(directory: Path) -> Iterator[Running]:
     """Run Hydria in noop mode with its state in a directory."""
     port = _free_port()
     environ = {
@@ -126,7 +139,14 @@ def running_hydria(directory: Path) -> Iterator[Side]:
     command = [sys.executable, "-m", "hydria.cli", "server", "--noop", "--until-stdin-ends"]
     with _process(command, directory / "hydria.log", environ) as child, _client(port) as http:
         _wait(child, http, "/load-balancer/", directory / "hydria.log")
-        yield hydria_side(http, _password(directory / "state" / "clouds.yaml"))
+        yield Running(port=port, credentials=Credentials.read(directory / "state/clouds.yaml"))
+
+
+@contextlib.contextmanager
+def running_hydria(directory: Path) -> Iterator[Side]:
+    """Run Hydria in noop mode as a side."""
+    with running_noop(directory) as hydria, _client(hydria.port) as http:
+        yield hydria_side(http, hydria.credentials.password)
 
 
 @contextlib.contextmanager
@@ -140,12 +160,6 @@ def running_octavia(directory: Path, environment: Path, hydria: Side) -> Iterato
     with _process(command, log, dict(os.environ)) as child, _client(port) as http:
         _wait(child, http, "/", log)
         yield octavia_side(http, hydria)
-
-
-def _password(clouds_yaml: Path) -> str:
-    from hydria.compose.credentials import Credentials  # noqa: PLC0415 - Octavia's side has no need of it
-
-    return Credentials.read(clouds_yaml).password
 
 
 @contextlib.contextmanager

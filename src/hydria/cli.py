@@ -61,8 +61,21 @@ def _settings() -> Settings:
     return settings if os.geteuid() == 0 else settings_package.at_home(settings, os.environ)
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - only this needs it
+
+        _console.print(f"hydria {version('hydria')}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is.")
+]
+
+
 @app.callback()
-def _main(settings: SettingsOption = None) -> None:
+def _main(settings: SettingsOption = None, version: VersionOption = False) -> None:
     _Given.file = settings
     # What we make is its owner's alone; where others need a way in, it is given by name.
     os.umask(0o077)

@@ -61,6 +61,13 @@ class NotAllowed(Refusal):
     kind = "MethodNotAllowed"
 
 
+class NotAcceptable(Refusal):
+    """The request takes no answer of the kind that there is (406)."""
+
+    status = 406
+    kind = "NotAcceptable"
+
+
 class Conflict(Refusal):
     """It clashes with something that exists (409)."""
 

@@ -115,6 +115,12 @@ class Port(Struct, frozen=True, kw_only=True):
     qos_policy_id: str | None = None
     plugged: str = ""
 
+    def on(self, subnet_id: str | None, address: str | None = None) -> tuple[tuple[str, str], ...]:
+        """Return the `fixed_ips` that are on a subnet and are an address; None stands for any."""
+        return tuple(
+            (subnet, ip) for subnet, ip in self.fixed_ips if subnet_id in (None, subnet) and address in (None, ip)
+        )
+
 
 class Device(Struct, frozen=True, kw_only=True):
     """Who uses a port: Neutron's `device_id` and `device_owner`."""

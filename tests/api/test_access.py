@@ -1,4 +1,4 @@
-"""Who sees and does what: Octavia's policy, and other projects' things, which are not there."""
+"""Who sees and does what: Octavia's policy, and what other projects have."""
 
 from pathlib import Path
 from typing import Any
@@ -7,20 +7,31 @@ import pytest
 
 from hydria.api.policy import OctaviaPolicy
 from hydria.errors import SettingsError
+from hydria.ports import Caller
 from support.api import Api
-from support.cloud import CALLERS, Cloud
+from support.cloud import CALLERS, Cloud, running
 
 FORBIDDEN = "Policy does not allow this request to be performed."
 
 
 @pytest.fixture
-async def tree(cloud: Cloud, api: Api) -> dict[str, str]:
+async def tree(cloud: Cloud) -> dict[str, str]:
+    return await grown(cloud)
+
+
+async def grown(cloud: Cloud) -> dict[str, str]:
+    """Make one of each kind as alice; returns ids by kind."""
+    api = cloud.api("alice")
     lb = await api.create("loadbalancer", name="lb", vip_subnet_id=cloud.subnet.id)
     listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
     pool = await api.create("pool", listener_id=listener["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
     member = await api.add_member(pool["id"], "10.0.0.11")
     monitor = await api.create("healthmonitor", pool_id=pool["id"], type="HTTP", delay=5, timeout=3, max_retries=2)
+    policy = await api.create("l7policy", listener_id=listener["id"], action="REJECT")
+    body = {"rule": {"type": "PATH", "compare_type": "EQUAL_TO", "value": "/"}}
+    rule = (await api.post(f"l7policies/{policy['id']}/rules", body))["rule"]
     made = {"loadbalancer": lb, "listener": listener, "pool": pool, "member": member, "healthmonitor": monitor}
+    made |= {"l7policy": policy, "rule": rule}
     return {root: each["id"] for root, each in made.items()}
 
 
@@ -31,6 +42,8 @@ def paths(tree: dict[str, str]) -> list[tuple[str, str]]:
         ("pool", f"pools/{tree['pool']}"),
         ("member", f"pools/{tree['pool']}/members/{tree['member']}"),
         ("healthmonitor", f"healthmonitors/{tree['healthmonitor']}"),
+        ("l7policy", f"l7policies/{tree['l7policy']}"),
+        ("rule", f"l7policies/{tree['l7policy']}/rules/{tree['rule']}"),
     ]
 
 
@@ -45,6 +58,11 @@ def makers(cloud: Cloud, tree: dict[str, str]) -> list[tuple[str, dict[str, Any]
             "healthmonitors",
             {"healthmonitor": {"pool_id": pool, "type": "TCP", "delay": 1, "timeout": 1, "max_retries": 1}},
         ),
+        ("l7policies", {"l7policy": {"listener_id": tree["listener"], "action": "REJECT"}}),
+        (
+            f"l7policies/{tree['l7policy']}/rules",
+            {"rule": {"type": "PATH", "compare_type": "EQUAL_TO", "value": "/a"}},
+        ),
     ]
 
 
@@ -58,26 +76,116 @@ async def test_nobody(cloud: Cloud, tree: dict[str, str], token: str | None) -> 
         assert answer.headers["x-openstack-request-id"].startswith("req-")
 
 
-async def test_another_project_sees_nothing(cloud: Cloud, tree: dict[str, str]) -> None:
-    bob = cloud.api("bob")
-    for path in ("loadbalancers", "listeners", "pools", "healthmonitors"):
-        assert next(iter((await bob.get(path)).values())) == []
+ABOVE = ("loadbalancers/{loadbalancer}/stats", "loadbalancers/{loadbalancer}/status", "listeners/{listener}/stats")
+WITHIN = ("pools/{pool}/members", "l7policies/{l7policy}/rules")
+
+
+async def refusals(cloud: Cloud, tree: dict[str, str], status: int, user: str = "bob") -> list[str]:
+    """Return what a user hears of everything in a tree, and of making more there."""
+    api, told = cloud.api(user), []
     for root, path in paths(tree):
-        for method, body in (("GET", None), ("PUT", {root: {"name": "x"}}), ("DELETE", None)):
-            assert (await bob.fault(method, path, 404, body)).endswith(" not found.")
+        for method, body in (("GET", None), ("PUT", {root: {}}), ("DELETE", None)):
+            told.append(await api.fault(method, path, status, body))
     for path, body in makers(cloud, tree)[1:]:
-        assert (await bob.fault("POST", path, 404, body)).endswith(" not found.")
-    for end in ("stats", "status"):
-        await bob.fault("GET", f"loadbalancers/{tree['loadbalancer']}/{end}", 404)
-    await bob.fault("GET", f"listeners/{tree['listener']}/stats", 404)
-    await bob.fault("GET", f"pools/{tree['pool']}/members", 404)
-    # Nor does it get at the project's networks: not for a VIP and not for members.
+        told.append(await api.fault("POST", path, status, body))
+    told += [await api.fault("GET", path.format(**tree), status) for path in (*ABOVE, *WITHIN)]
+    told.append(await api.fault("PUT", f"pools/{tree['pool']}/members", status, {"members": []}))
+    return told
+
+
+async def test_what_another_project_has_is_forbidden(cloud: Cloud, tree: dict[str, str]) -> None:
+    assert set(await refusals(cloud, tree, 403)) == {FORBIDDEN}
+    # An id that is nobody's is not there, whoever asks.
+    assert (await cloud.api("bob").fault("GET", "loadbalancers/none", 404)).endswith(" not found.")
+
+
+async def test_what_another_project_has_can_be_hidden(tmp_path: Path) -> None:
+    async with running(tmp_path, policy=OctaviaPolicy(hide_foreign=True)) as cloud:
+        tree = await grown(cloud)
+        assert all(each.endswith(" not found.") for each in await refusals(cloud, tree, 404))
+        # The own project's is no secret to somebody without a role.
+        assert set(await refusals(cloud, tree, 403, "nobody")) == {FORBIDDEN}
+
+
+async def test_lists_have_nothing_of_another_project(cloud: Cloud, tree: dict[str, str]) -> None:
+    for path in ("loadbalancers", "listeners", "pools", "healthmonitors", "l7policies"):
+        assert next(iter((await cloud.api("bob").get(path)).values())) == []
+
+
+async def test_networks_of_another_project_are_not_there(cloud: Cloud, tree: dict[str, str]) -> None:
+    bob = cloud.api("bob")
     assert await bob.fault("POST", *swap(400, makers(cloud, tree)[0])) == f"Subnet {cloud.subnet.id} not found."
     own = cloud.networking.add_subnet(cloud.networking.add_network("p-blue"), "10.9.0.0/24")
     lb = await bob.create("loadbalancer", vip_subnet_id=own.id)
     pool = await bob.create("pool", loadbalancer_id=lb["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
     member = {"member": {"address": "10.0.0.11", "protocol_port": 80, "subnet_id": cloud.subnet.id}}
     assert await bob.fault("POST", f"pools/{pool['id']}/members", 400, member) == f"Subnet {cloud.subnet.id} not found."
+
+
+async def test_the_service_role_lists_members_only(cloud: Cloud, tree: dict[str, str]) -> None:
+    service = cloud.api("service")
+    assert [each["id"] for each in (await service.get(f"pools/{tree['pool']}/members"))["members"]] == [tree["member"]]
+    for _, path in paths(tree):
+        assert await service.fault("GET", path, 403) == FORBIDDEN
+
+
+# Rules of operations, each with the requests that it alone must allow; the path's names are kinds.
+ALONE: list[tuple[str, str, str, Any]] = [
+    *((f"{kind}:get_one", "GET", path, None) for kind, path in (
+        ("loadbalancer", "loadbalancers/{loadbalancer}"),
+        ("listener", "listeners/{listener}"),
+        ("pool", "pools/{pool}"),
+        ("member", "pools/{pool}/members/{member}"),
+        ("healthmonitor", "healthmonitors/{healthmonitor}"),
+        ("l7policy", "l7policies/{l7policy}"),
+        ("l7rule", "l7policies/{l7policy}/rules/{rule}"),
+    )),
+    ("loadbalancer:get_stats", "GET", "loadbalancers/{loadbalancer}/stats", None),
+    ("loadbalancer:get_status", "GET", "loadbalancers/{loadbalancer}/status", None),
+    ("listener:get_stats", "GET", "listeners/{listener}/stats", None),
+    ("member:get_all", "GET", "pools/{pool}/members", None),
+    ("l7rule:get_all", "GET", "l7policies/{l7policy}/rules", None),
+    ("listener:get_all", "GET", "listeners", None),
+    ("loadbalancer:put", "PUT", "loadbalancers/{loadbalancer}", {"loadbalancer": {"name": "x"}}),
+    ("member:put", "PUT", "pools/{pool}/members/{member}", {"member": {"weight": 5}}),
+    ("l7rule:put", "PUT", "l7policies/{l7policy}/rules/{rule}", {"rule": {"invert": True}}),
+    ("loadbalancer:put_failover", "PUT", "loadbalancers/{loadbalancer}/failover", None),
+    ("listener:post", "POST", "listeners", {
+        "listener": {"loadbalancer_id": "{loadbalancer}", "protocol": "TCP", "protocol_port": 81},
+    }),
+    ("pool:post", "POST", "pools", {
+        "pool": {"loadbalancer_id": "{loadbalancer}", "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN"},
+    }),
+    ("member:post", "POST", "pools/{pool}/members", {"member": {"address": "10.0.0.12", "protocol_port": 80}}),
+    ("l7policy:post", "POST", "l7policies", {"l7policy": {"listener_id": "{listener}", "action": "REJECT"}}),
+    ("l7rule:post", "POST", "l7policies/{l7policy}/rules", {
+        "rule": {"type": "PATH", "compare_type": "EQUAL_TO", "value": "/b"},
+    }),
+    ("l7rule:delete", "DELETE", "l7policies/{l7policy}/rules/{rule}", None),
+    ("member:delete", "DELETE", "pools/{pool}/members/{member}", None),
+    ("healthmonitor:delete", "DELETE", "healthmonitors/{healthmonitor}", None),
+    ("loadbalancer:delete", "DELETE", "loadbalancers/{loadbalancer}?cascade=true", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("hide", [False, True])
+async def test_a_right_to_one_operation_needs_no_other(tmp_path: Path, hide: bool) -> None:
+    file = tmp_path / "policy.yaml"
+    # A role for each rule, named like it.
+    rules = (f'"os_load-balancer_api:{rule}": "role:{rule} or role:member"' for rule, *_ in ALONE)
+    file.write_text("\n".join(rules))
+    callers = {rule: Caller(user_id=f"u-{rule}", project_id="p-red", roles=frozenset({rule})) for rule, *_ in ALONE}
+    policy = OctaviaPolicy(file, hide_foreign=hide)
+    async with running(tmp_path, policy=policy, callers=CALLERS | callers) as cloud:
+        tree = await grown(cloud)
+        for rule, method, path, given in ALONE:
+            body = {root: filled(form, tree) for root, form in given.items()} if given else None
+            answer = await cloud.api(rule).send(method, path.format(**tree), json=body)
+            assert answer.status_code < 300, (rule, answer.text)
+
+
+def filled(form: dict[str, Any], tree: dict[str, str]) -> dict[str, Any]:
+    return {key: value.format(**tree) if isinstance(value, str) else value for key, value in form.items()}
 
 
 def swap(status: int, pair: tuple[str, dict[str, Any]]) -> tuple[str, int, dict[str, Any]]:
@@ -94,7 +202,7 @@ async def test_a_reader_only_reads(cloud: Cloud, tree: dict[str, str]) -> None:
     reader = cloud.api("reader")
     for root, path in paths(tree):
         assert root in await reader.get(path)
-        assert await reader.fault("PUT", path, 403, {root: {"name": "x"}}) == FORBIDDEN
+        assert await reader.fault("PUT", path, 403, {root: {}}) == FORBIDDEN
         assert await reader.fault("DELETE", path, 403) == FORBIDDEN
     for path, body in makers(cloud, tree):
         assert await reader.fault("POST", path, 403, body) == FORBIDDEN
@@ -124,7 +232,7 @@ async def test_an_admin_sees_and_does_all(cloud: Cloud, api: Api, tree: dict[str
         assert [each["name"] for each in some] == ["for bob"]
     assert [each["name"] for each in (await cloud.api("bob").get("loadbalancers"))["loadbalancers"]] == ["for bob"]
     for root, path in paths(tree):
-        assert (await admin.put(path, {root: {"name": "x"}}))[root]["name"] == "x"
+        assert (await admin.put(path, {root: {"tags": ["x"]}}))[root]["tags"] == ["x"]
     # What an admin makes below belongs to the load balancer's project.
     listener = await admin.create("listener", loadbalancer_id=tree["loadbalancer"], protocol="TCP", protocol_port=81)
     assert (await api.show("listener", listener["id"]))["project_id"] == "p-red"

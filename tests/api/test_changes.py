@@ -75,7 +75,11 @@ async def test_an_old_confirmation_does_not_settle_a_newer_change(
     await api.change("pool", tree["pool"]["id"], name="later")
     worker.serve(orders)
     found = await states(api, tree)
-    assert (found["loadbalancer"], found["pool"], found["listener"]) == ("PENDING_UPDATE", "PENDING_UPDATE", "ACTIVE")
+    assert (found["loadbalancer"], found["pool"], found["listener"]) == (
+        "PENDING_UPDATE",
+        "PENDING_UPDATE",
+        "PENDING_UPDATE",
+    )
     worker.step()
     assert set((await states(api, tree)).values()) == {"ACTIVE"}
 

@@ -130,7 +130,7 @@ async def test_the_older_roles_over_the_api(tmp_path: Path) -> None:
                 await server.status(token, "POST", "flavorprofiles", profile),
             ) == statuses, role
             sees = role in ("load-balancer_admin", "load-balancer_global_observer")
-            assert await server.status(token, "GET", f"loadbalancers/{key}") == (200 if sees else 404), role
+            assert await server.status(token, "GET", f"loadbalancers/{key}") == (200 if sees else 403), role
 
 
 async def test_the_older_roles_are_nothing_unless_asked_for(tmp_path: Path) -> None:

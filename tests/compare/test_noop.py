@@ -1,5 +1,6 @@
 """Noop mode: any subnet does, everything is settled when the call is answered, statuses stay as they were made."""
 
+import itertools
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -102,6 +103,39 @@ def test_a_made_up_network_has_addresses_of_both_kinds(send: Send) -> None:
     for address in ("192.0.2.7", "2001:db8::7"):
         made = send("POST", "loadbalancers", "loadbalancer", vip_network_id=net, vip_address=address)
         assert (made["vip_network_id"], made["vip_address"]) == (net, address)
+
+
+NAMED = [
+    names
+    for count in (1, 2, 3)
+    for names in itertools.combinations(("vip_network_id", "vip_subnet_id", "vip_port_id"), count)
+]
+
+
+@pytest.mark.parametrize("address", [None, "192.0.2.7", "2001:db8::7"])
+@pytest.mark.parametrize("named", NAMED)
+def test_any_network_subnet_and_port_do_together(send: Send, named: tuple[str, ...], address: str | None) -> None:
+    asked = {name: str(uuid.uuid4()) for name in named} | ({"vip_address": address} if address else {})
+    for more in ([], [{"subnet_id": str(uuid.uuid4())}, {"subnet_id": str(uuid.uuid4()), "ip_address": "2001:db8::9"}]):
+        made = send("POST", "loadbalancers", "loadbalancer", **asked, additional_vips=more)
+        # A port is on a network of its own, whatever else is named.
+        kept = {name: value for name, value in asked.items() if name != "vip_network_id" or "vip_port_id" not in asked}
+        assert {name: made[name] for name in kept} == kept
+        shown = made["additional_vips"]
+        assert [vip["subnet_id"] for vip in shown] == [vip["subnet_id"] for vip in more]
+        assert [vip["ip_address"] for vip in shown[1:]] == [vip["ip_address"] for vip in more[1:]]
+        addresses = {made["vip_address"], *(vip["ip_address"] for vip in shown)}
+        assert len(addresses) == 1 + len(more)
+        assert send("GET", f"loadbalancers/{made['id']}")["loadbalancer"]["provisioning_status"] == "ACTIVE"
+
+
+def test_a_made_up_subnet_is_on_a_network_that_is_there(hydria: InsideHydria, send: Send) -> None:
+    http = hydria.http
+    headers = hydria.side.headers("alice")
+    answer = http.post("/network/v2.0/networks", json={"network": {"name": "real"}}, headers=headers)
+    real = answer.json()["network"]["id"]
+    made = send("POST", "loadbalancers", "loadbalancer", vip_network_id=real, vip_subnet_id=str(uuid.uuid4()))
+    assert made["vip_network_id"] == real
 
 
 def test_what_is_made_up_is_always_the_same(hydria: InsideHydria) -> None:

@@ -28,6 +28,8 @@ class Form(Struct, kw_only=True):
 class Dialect:
     """A front that says as little as it can."""
 
+    json_only = False
+
     def decode(self, raw: bytes, operation: Operation) -> Any:
         assert operation.form is not None
         return decode(raw, operation.root, operation.form)
@@ -44,6 +46,8 @@ CALLERS = {"u": Caller(user_id="u", project_id="p", roles=frozenset({"admin"}))}
 
 class Everybody:
     """Allows all but one rule."""
+
+    hides_foreign = False
 
     def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
         return rule != "never" and project_id == caller.project_id

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 from sqlalchemy import Connection, create_engine, insert, select
 
-from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool, Resource, Tree
+from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource, Tree
 from hydria.model.status import OperatingStatus, Progress, ServerState, operating_statuses, provisioning_status
 from hydria.store import columns, metadata
 from hydria.store.resources import Health, provisioning_status_sql
@@ -77,6 +77,49 @@ def test_the_function_and_its_sql_agree(
         assert found == provisioning_status(resource, progress, trouble)
 
 
+SECOND = structs.replace(POOL, id="second")
+POLICY = L7Policy(
+    position=1, id="policy", listener_id="listener", action="REDIRECT_TO_POOL", redirect_pool_id="second", **BELOW
+)
+RULE = L7Rule(id="rule", l7policy_id="policy", type="PATH", compare_type="EQUAL_TO", value="/", **BELOW)
+
+
+def below(of: dict[str, Any], key: str) -> list[Any]:
+    """Return what a resource has or uses, as Octavia marks the parents of what changes."""
+    if key in ("pool", "second"):
+        return [each for each in of.values() if getattr(each, "pool_id", None) == key]
+    if key == "policy":
+        return [of["rule"]]
+    if key != "listener":
+        return []
+    policy, rule = of["policy"], of["rule"]
+    sends = policy.deleted_in is None and policy.admin_state_up and rule.deleted_in is None
+    used = ["pool", *(["second"] if sends else [])]
+    return [policy, rule, *(of[pool] for pool in used), *(each for pool in used for each in below(of, pool))]
+
+
+@given(data=st.data())
+def test_a_parent_is_pending_as_long_as_what_it_has_or_uses(connection: Connection, data: st.DataObject) -> None:
+    root = structs.replace(ROOT, generation=5, observed=data.draw(numbers), failed=data.draw(numbers))
+    root = structs.replace(root, reason=data.draw(st.none() | st.just("why")))
+    kids = (LISTENER, POOL, SECOND, member(1), member(2, pool_id="second"), MONITOR, POLICY, RULE)
+    of: dict[str, Any] = {}
+    for each in kids:
+        changed, gone, on = data.draw(st.tuples(generations, maybe, st.booleans()))
+        of[each.id] = structs.replace(each, changed_in=changed, deleted_in=gone, admin_state_up=on)
+    for row in (root, *of.values()):
+        connection.execute(insert(rows_of(type(row)).table), rows_of(type(row)).dump(row))
+    for each in of.values():
+        kind = type(each)
+        source = rows_of(kind).table.join(rows_of(LoadBalancer).table, columns(LoadBalancer).id == "lb")
+        source = source.outerjoin(rows_of(Health).table, columns(Health).id == columns(kind).id)
+        status = select(provisioning_status_sql(kind)).select_from(source).where(columns(kind).id == each.id)
+        pending = any(max(one.changed_in, one.deleted_in or 0) > root.observed for one in below(of, each.id))
+        expected = provisioning_status(each, Progress.of(root), pending_below=pending)
+        assert connection.execute(status).scalar_one() == expected, each
+    connection.rollback()
+
+
 @pytest.mark.parametrize(
     ("progress", "child", "of_root", "of_child"),
     [
@@ -107,8 +150,8 @@ def test_provisioning_status(progress: dict[str, Any], child: dict[str, Any], of
 
 
 def member(number: int, **attributes: Any) -> Member:
-    values = {**BELOW, **attributes}
-    return Member(id=f"m{number}", pool_id="pool", address=f"10.0.0.{number}", protocol_port=80, **values)
+    values = {"pool_id": "pool", **BELOW, **attributes}
+    return Member(id=f"m{number}", address=f"10.0.0.{number}", protocol_port=80, **values)
 
 
 TWO = (member(1), member(2))

@@ -36,6 +36,7 @@ CALLERS = {
     "bob": Caller(user_id="u-bob", project_id="p-blue", roles=frozenset({"member", "reader"})),
     "reader": Caller(user_id="u-reader", project_id="p-red", roles=frozenset({"reader"})),
     "nobody": Caller(user_id="u-nobody", project_id="p-red", roles=frozenset({"guest"})),
+    "service": Caller(user_id="u-service", project_id="p-service", roles=frozenset({"service"})),
     "admin": Caller(user_id="u-admin", project_id="p-admin", roles=frozenset({"admin", "member", "reader"})),
 }
 
@@ -50,6 +51,8 @@ class Cloud:
         strict_immutable: bool = False,
         default_quotas: Mapping[str, int] | None = None,
         url: str | None = None,
+        policy: OctaviaPolicy | None = None,
+        callers: Mapping[str, Caller] | None = None,
     ) -> None:
         self.url = url or f"sqlite:///{directory / 'hydria.db'}"
         self.database = Database(self.url, synchronous="off")
@@ -77,8 +80,8 @@ class Cloud:
         self.controller = Controller(self.database, self.clock, self.reconciler)
         dispatcher = Dispatcher(
             self.database,
-            authenticator=MemoryIdentity(CALLERS),
-            authorisation=OctaviaPolicy(),
+            authenticator=MemoryIdentity(callers or CALLERS),
+            authorisation=policy or OctaviaPolicy(),
             clock=self.clock,
             max_body=MAX_BODY,
         )
@@ -110,9 +113,21 @@ async def running(
     strict_immutable: bool = False,
     default_quotas: Mapping[str, int] | None = None,
     url: str | None = None,
+    policy: OctaviaPolicy | None = None,
+    callers: Mapping[str, Caller] | None = None,
 ) -> AsyncIterator[Cloud]:
-    """Yield a cloud and close it; `url` is its database's, that of a new SQLite file without."""
-    cloud = Cloud(directory, strict_immutable=strict_immutable, default_quotas=default_quotas, url=url)
+    """Yield a cloud and close it; `url` is its database's, that of a new SQLite file without.
+
+    `policy` is Octavia's with its defaults and `callers` are those of `CALLERS`, unless given.
+    """
+    cloud = Cloud(
+        directory,
+        strict_immutable=strict_immutable,
+        default_quotas=default_quotas,
+        url=url,
+        policy=policy,
+        callers=callers,
+    )
     async with cloud.http:
         yield cloud
     cloud.database.close()

@@ -3,7 +3,7 @@
 from hydria.api.kinds import LOAD_BALANCER, Kind
 from hydria.api.quotas import Quotas
 from hydria.api.views import Seen, read
-from hydria.errors import Conflict, Invalid, NotFound
+from hydria.errors import Conflict, Invalid, NotFound, Refusal
 from hydria.http.operation import Call, denied
 from hydria.model import Child, LoadBalancer
 from hydria.model.status import Progress, provisioning_status
@@ -22,26 +22,26 @@ def immutable(title: str, key: str) -> Conflict:
     return Conflict(f"{title} {key} is immutable and cannot be updated.")
 
 
-def visible(call: Call, kind: Kind, key: str, *, whole: bool = False) -> Seen:
-    """Return a resource that the caller may read. Raises NotFound also for what is another project's, Forbidden.
+def permitted(call: Call, kind: Kind, key: str, *, whole: bool = False) -> Seen:
+    """Return a resource that the caller may do the operation to. Raises NotFound, Forbidden.
 
     `whole` looks at what stands beside it, too.
     """
     found = read(call.transaction, kind, key, whole=whole)
     if found is None:
         raise missing(kind, key)
+    if not call.may(call.operation.rule, found.resource.project_id):
+        raise refused(call, found)
+    return found
+
+
+def refused(call: Call, found: Seen) -> Refusal:
+    """Return the refusal of what the caller may not do: Octavia's 403, or 404 where other projects' are hidden."""
     project_id = found.resource.project_id
-    if not call.may(kind.rule("get_one"), project_id):
-        # Who is of another project does not even learn that the id exists.
-        raise denied() if call.caller.project_id == project_id else missing(kind, key)
-    return found
-
-
-def permitted(call: Call, kind: Kind, key: str, *, whole: bool = False) -> Seen:
-    """Return a resource that the caller may read and do the operation to. Raises NotFound, Forbidden."""
-    found = visible(call, kind, key, whole=whole)
-    call.authorise(found.resource.project_id)
-    return found
+    hidden = call.hides_foreign and call.caller.project_id != project_id
+    if hidden and not call.may(found.kind.rule("get_one"), project_id):
+        return missing(found.kind, found.resource.id)
+    return denied()
 
 
 def parent(call: Call, key: str) -> Seen:
@@ -74,14 +74,28 @@ class Changes:
     ) -> LoadBalancer:
         """Count one more change of the load balancer that `seen` is or belongs to, and return it as it is now.
 
-        `below` says that something is made below `seen`; `ending` is the time of the change when it asks the load
-        balancer to go. Raises Conflict for what is being deleted, and under `strict_immutable` for what is pending.
+        `ending` is the time of the change when it asks the load balancer to go. Raises Conflict as `check` does.
+        """
+        self.check(seen, below=below)
+        return bump(transaction, seen.load_balancer_id, deleted_at=ending)
+
+    def check(self, seen: Seen, *, below: bool = False) -> None:
+        """Refuse to change what is being deleted and, under `strict_immutable`, what is pending. Raises Conflict.
+
+        `below` says that something is made below `seen`.
         """
         if isinstance(seen.resource, Child) and seen.resource.deleted_in is not None:
             raise immutable(seen.kind.title, seen.resource.id)
         if seen.progress.deleted_in is not None or (self._strict and _pending(seen.progress)):
             raise immutable("Load Balancer", seen.load_balancer_id) if below else _not_now(seen)
-        return bump(transaction, seen.load_balancer_id, deleted_at=ending)
+
+    def count(self, transaction: Transaction, seen: Seen) -> LoadBalancer:
+        """Count one more change as `begin` does, of what its caller checks later.
+
+        What is made is looked at before what it is made below: a form that is wrong is 400 also where the load balancer
+        takes no change.
+        """
+        return bump(transaction, seen.load_balancer_id)
 
     def end(self, transaction: Transaction, seen: Seen, now: str) -> LoadBalancer:
         """Ask what `seen` is to go, and return its load balancer as it is now. Raises Conflict as `begin` does."""

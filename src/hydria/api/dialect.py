@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hydria.errors import Invalid, Refusal, Unauthenticated
+from hydria.errors import Invalid, NotAcceptable, Refusal, Unauthenticated
 from hydria.http.decode import Defect, decode
 from hydria.http.operation import Operation
 
@@ -15,6 +15,8 @@ class OctaviaDialect:
 
     def __init__(self, *, keep_spelling: bool = False) -> None:
         self._keep_spelling = keep_spelling
+
+    json_only = True
 
     def decode(self, raw: bytes, operation: Operation) -> Any:
         """Return the operation's form. Raises Invalid."""
@@ -30,6 +32,9 @@ class OctaviaDialect:
         if isinstance(refusal, Unauthenticated):
             error = {"code": 401, "title": "Unauthorized", "message": refusal.message}
             return {"error": error}, {"WWW-Authenticate": "Keystone"}
+        if isinstance(refusal, NotAcceptable):
+            # Its web framework's, before any of its handlers is asked.
+            return {"code": 406, "title": "Not Acceptable", "description": refusal.message}, {}
         return _fault("Client" if refusal.status < 500 else "Server", refusal.message), {}
 
     def failure(self, request_id: str) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hydria.api.access import visible
+from hydria.api.access import permitted
 from hydria.api.kinds import HEALTH_MONITOR as KIND
 from hydria.api.kinds import POOL
 from hydria.api.resource import ResourceApi
@@ -25,9 +25,8 @@ class HealthMonitors(ResourceApi):
     def create(self, call: Call) -> Seen:
         """Make a pool's monitor."""
         form: HealthMonitorCreate = call.form
-        pool = visible(call, POOL, form.pool_id)
-        call.authorise(pool.resource.project_id)
-        load_balancer = self._changes.begin(call.transaction, pool)
+        pool = permitted(call, POOL, form.pool_id)
+        load_balancer = self._changes.count(call.transaction, pool)
         c = columns(HealthMonitor)
         if call.transaction.find(HealthMonitor, c.pool_id == form.pool_id, c.deleted_in.is_(None)):
             raise Conflict("This pool already has a health monitor")
@@ -35,6 +34,7 @@ class HealthMonitors(ResourceApi):
         planting = self.planting(call, load_balancer)
         monitor = planting.health_monitor(form, pool.resource)
         planting.put_down()
+        self._changes.check(pool)
         return planting.seen(KIND, monitor.id)
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:

@@ -17,8 +17,8 @@ _WAYS: dict[str, bytes] = {"text/plain": b"OK", "text/html": _PAGE.encode(), "ap
 def operations() -> tuple[Operation, ...]:
     """Return the operations; they are open to all. The dispatcher says 503 when the database does not answer."""
     return (
-        Operation(method="GET", path="/healthcheck", work=_check, open=True),
-        Operation(method="HEAD", path="/healthcheck", work=_glance, status=204, open=True),
+        Operation(method="GET", path="/healthcheck", work=_check, open=True, any_media=True),
+        Operation(method="HEAD", path="/healthcheck", work=_glance, status=204, open=True, any_media=True),
     )
 
 

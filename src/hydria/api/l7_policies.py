@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import UNSET
 from sqlalchemy import bindparam
 
-from hydria.api.access import visible
+from hydria.api.access import permitted
 from hydria.api.etags import tagged
 from hydria.api.kinds import L7_POLICY as KIND
 from hydria.api.kinds import LISTENER
@@ -35,14 +35,14 @@ class L7Policies(ResourceApi):
     def create(self, call: Call) -> Seen:
         """Make a policy of a listener, at its position or last."""
         form: L7PolicyCreate = call.form
-        listener = visible(call, LISTENER, form.listener_id)
-        call.authorise(listener.resource.project_id)
-        load_balancer = self._changes.begin(call.transaction, listener)
+        listener = permitted(call, LISTENER, form.listener_id)
+        load_balancer = self._changes.count(call.transaction, listener)
         assert isinstance(listener.resource, Listener)  # noqa: S101 - by the kind
         pool, beside = _around(call, load_balancer.id, form)
         planting = self.planting(call, load_balancer)
         policy = planting.l7_policy(form, listener.resource, pool, beside)
         planting.put_down()
+        self._changes.check(listener)
         return planting.seen(KIND, policy.id)
 
     def made(self, call: Call, seen: Seen) -> Any:

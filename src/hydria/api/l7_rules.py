@@ -1,20 +1,21 @@
 """/l7policies/{l7policy_id}/rules: create, read, change, delete."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import structs
 
-from hydria.api.access import missing, visible
+from hydria.api.access import missing, permitted
 from hydria.api.kinds import L7_POLICY
 from hydria.api.kinds import L7_RULE as KIND
 from hydria.api.listing import listing
 from hydria.api.resource import ResourceApi
 from hydria.api.trees import too_many_rules
 from hydria.api.views import Seen
-from hydria.http.operation import Call
+from hydria.http.operation import Call, Operation
 from hydria.model import L7Policy, L7Rule, Resource, l7_checks
 from hydria.model.l7_rule import MOST_RULES, L7RuleCreate, L7RuleUpdate
-from hydria.store import columns
+from hydria.store import Transaction, columns
 
 # Types that look at one thing, which needs no name.
 _KEYLESS = ("HOST_NAME", "PATH", "FILE_TYPE")
@@ -29,12 +30,15 @@ class L7Rules(ResourceApi):
     update_form = L7RuleUpdate
     listed_alone = False
 
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the operations, which look at the policy first."""
+        return tuple(structs.replace(each, check_path=_check_policy) for each in super().operations())
+
     def create(self, call: Call) -> Seen:
         """Make a rule of the path's policy."""
         form: L7RuleCreate = call.form
-        policy = visible(call, L7_POLICY, call.path["l7policy_id"])
-        call.authorise(policy.resource.project_id)
-        load_balancer = self._changes.begin(call.transaction, policy)
+        policy = permitted(call, L7_POLICY, call.path["l7policy_id"])
+        load_balancer = self._changes.count(call.transaction, policy)
         assert isinstance(policy.resource, L7Policy)  # noqa: S101 - by the kind
         planting = self.planting(call, load_balancer)
         rule = planting.l7_rule(form, policy.resource)
@@ -43,6 +47,7 @@ class L7Rules(ResourceApi):
         if len(there) >= MOST_RULES:
             raise too_many_rules(policy.resource.id)
         planting.put_down()
+        self._changes.check(policy)
         return planting.seen(KIND, rule.id)
 
     def changed(self, resource: Resource) -> Resource:
@@ -59,6 +64,11 @@ class L7Rules(ResourceApi):
         return seen
 
     def _list(self, call: Call) -> Any:
-        policy = visible(call, L7_POLICY, call.path["l7policy_id"])
-        call.authorise(policy.resource.project_id)
+        policy = permitted(call, L7_POLICY, call.path["l7policy_id"])
         return listing(call, KIND, columns(L7Rule).l7policy_id == policy.resource.id)
+
+
+def _check_policy(transaction: Transaction, path: Mapping[str, str]) -> None:
+    """Refuse a path below a policy that is not there. Raises NotFound."""
+    if transaction.get(L7Policy, path["l7policy_id"]) is None:
+        raise missing(L7_POLICY, path["l7policy_id"])

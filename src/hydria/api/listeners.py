@@ -37,11 +37,12 @@ class Listeners(ResourceApi):
         """Make a listener, with the pool and the policies that the form has in it."""
         form: ListenerCreate = call.form
         above = parent(call, form.loadbalancer_id)
-        load_balancer = self._changes.begin(call.transaction, above, below=True)
+        load_balancer = self._changes.count(call.transaction, above)
         planting = self.planting(call, load_balancer)
         default_pool = pool_of(call, load_balancer.id, form.default_pool_id) if form.default_pool_id else None
         listener = plant_listener(planting, form, default_pool)
         planting.put_down()
+        self._changes.check(above, below=True)
         return planting.seen(KIND, listener.id)
 
     def made(self, call: Call, seen: Seen) -> Any:

@@ -104,7 +104,7 @@ def _scope(call: Call, kind: Kind) -> list[ColumnElement[bool]]:
     """Show callers their own project, and those who may see all what they ask for."""
     wanted = call.query.last("project_id") or call.query.last("tenant_id")
     c = columns(kind.struct)
-    if kind in (MEMBER, L7_RULE) or call.may(kind.rule("get_all-global"), wanted or call.caller.project_id):
+    if kind in (MEMBER, L7_RULE) or call.may(kind.rule("get_all-global"), wanted):
         return [c.project_id == wanted] if wanted else []
     project = wanted or call.caller.project_id
     if not call.may(kind.rule("get_all"), project):

@@ -1,8 +1,11 @@
 """/pools/{pool_id}/members: create, read, change, delete; all at once by a batch."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from hydria.api.access import missing, visible
+from msgspec import structs
+
+from hydria.api.access import missing, permitted, refused
 from hydria.api.etags import heed, members_tag
 from hydria.api.kinds import MEMBER as KIND
 from hydria.api.kinds import POOL
@@ -10,10 +13,10 @@ from hydria.api.listing import listing
 from hydria.api.member_batch import Batch
 from hydria.api.resource import ResourceApi
 from hydria.api.views import Seen
-from hydria.http.operation import Call, Operation, Reply, denied
+from hydria.http.operation import Call, Operation, Reply
 from hydria.model import Member, Pool
 from hydria.model.member import MemberBatch, MemberCreate, MemberInBatch, MemberUpdate
-from hydria.store import columns
+from hydria.store import Transaction, columns
 
 
 class Members(ResourceApi):
@@ -30,18 +33,18 @@ class Members(ResourceApi):
         batch = Operation(
             method="PUT", path=self.path, work=self._batch, form=MemberBatch, status=202, rule=KIND.rule("put")
         )
-        return (*super().operations(), batch)
+        return tuple(structs.replace(each, check_path=_check_pool) for each in (*super().operations(), batch))
 
     def create(self, call: Call) -> Seen:
         """Make a member of the path's pool."""
         form: MemberCreate = call.form
-        pool = visible(call, POOL, call.path["pool_id"])
-        call.authorise(pool.resource.project_id)
-        load_balancer = self._changes.begin(call.transaction, pool)
+        pool = permitted(call, POOL, call.path["pool_id"])
+        load_balancer = self._changes.count(call.transaction, pool)
         assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
         planting = self.planting(call, load_balancer)
         member = planting.new_member(form, pool.resource)
         planting.put_down()
+        self._changes.check(pool)
         return planting.seen(KIND, member.id)
 
     def check_path(self, call: Call, seen: Seen) -> Seen:
@@ -55,10 +58,10 @@ class Members(ResourceApi):
         """Make the pool's members the given ones; with `additive_only`, the others stay."""
         forms: list[MemberInBatch] = call.form.members
         additive = call.query.flag("additive_only")
-        pool = visible(call, POOL, call.path["pool_id"])
-        for action in ("post", "put") if additive else ("post", "put", "delete"):
+        pool = permitted(call, POOL, call.path["pool_id"])
+        for action in ("post",) if additive else ("post", "delete"):
             if not call.may(KIND.rule(action), pool.resource.project_id):
-                raise denied()
+                raise refused(call, pool)
         heed(call, members_tag(call.transaction, pool.resource.id))
         batch = Batch(call, pool.resource.id, forms, additive=additive)
         if not batch.empty:
@@ -67,7 +70,12 @@ class Members(ResourceApi):
             batch.apply(self.planting(call, load_balancer), pool.resource, load_balancer.generation)
 
     def _list(self, call: Call) -> Any:
-        pool = visible(call, POOL, call.path["pool_id"])
-        call.authorise(pool.resource.project_id)
+        pool = permitted(call, POOL, call.path["pool_id"])
         shown = listing(call, KIND, columns(Member).pool_id == pool.resource.id)
         return Reply(body=shown, headers={"ETag": members_tag(call.transaction, pool.resource.id)})
+
+
+def _check_pool(transaction: Transaction, path: Mapping[str, str]) -> None:
+    """Refuse a path below a pool that is not there. Raises NotFound."""
+    if transaction.get(Pool, path["pool_id"]) is None:
+        raise missing(POOL, path["pool_id"])

@@ -64,8 +64,8 @@ def operations(described: Described, resources: Sequence[Collection]) -> tuple[O
         return Reply(body=readable(_server(call)), headers={"Content-Type": "text/html; charset=UTF-8"})
 
     return (
-        Operation(method="GET", path="/openapi.json", work=description, open=True),
-        Operation(method="GET", path="/docs", work=docs, open=True),
+        Operation(method="GET", path="/openapi.json", work=description, open=True, any_media=True),
+        Operation(method="GET", path="/docs", work=docs, open=True, any_media=True),
     )
 
 

@@ -103,8 +103,14 @@ _RULES: dict[str, dict[str, str]] = {
 class OctaviaPolicy:
     """Decides by Octavia's rules. A policy file replaces single rules, as in Octavia."""
 
-    def __init__(self, policy_file: Path | None = None, *, legacy_roles: bool = False) -> None:
-        """Read the rules once; `legacy_roles` lets the load-balancer_* roles in too. Raises SettingsError."""
+    def __init__(
+        self, policy_file: Path | None = None, *, legacy_roles: bool = False, hide_foreign: bool = False
+    ) -> None:
+        """Read the rules once; `legacy_roles` lets the load-balancer_* roles in too.
+
+        `hide_foreign` answers 404, not 403, for what another project has. Raises SettingsError.
+        """
+        self.hides_foreign = hide_foreign
         rules = default_rules(legacy_roles=legacy_roles)
         if policy_file is not None:
             rules |= overrides(policy_file, known=rules)

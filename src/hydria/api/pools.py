@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import UNSET, structs
 
-from hydria.api.access import missing, parent, visible
+from hydria.api.access import missing, parent, permitted
 from hydria.api.etags import tagged
 from hydria.api.kinds import LISTENER
 from hydria.api.kinds import POOL as KIND
@@ -31,8 +31,9 @@ class Pools(ResourceApi):
     def create(self, call: Call) -> Seen:
         """Make a pool on a load balancer or behind a listener."""
         form: PoolCreate = call.form
-        listener = visible(call, LISTENER, form.listener_id) if form.listener_id else None
-        load_balancer = self._changes.begin(call.transaction, _above(call, listener), below=True)
+        listener = permitted(call, LISTENER, form.listener_id) if form.listener_id else None
+        above = _above(call, listener)
+        load_balancer = self._changes.count(call.transaction, above)
         planting = self.planting(call, load_balancer)
         pool = planting.pool(form)
         if listener is not None:
@@ -46,6 +47,7 @@ class Pools(ResourceApi):
                 structs.replace(in_front, default_pool_id=pool.id, changed_in=load_balancer.generation)
             )
         planting.put_down()
+        self._changes.check(above, below=True)
         return planting.seen(KIND, pool.id)
 
     def made(self, call: Call, seen: Seen) -> Any:
@@ -107,7 +109,6 @@ def _above(call: Call, listener: Seen | None) -> Seen:
     """Return what a pool is made below: the listener, or else the load balancer. Raises Invalid, a Refusal."""
     key = call.form.loadbalancer_id
     if listener is not None and key in (UNSET, None, "", listener.load_balancer_id):
-        call.authorise(listener.resource.project_id)
         return listener
     if not key:
         raise Invalid("Validation failure: Must provide at least one of: loadbalancer_id, listener_id")

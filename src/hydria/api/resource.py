@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import structlog
 from msgspec import structs
 
-from hydria.api.access import Changes, permitted, visible
+from hydria.api.access import Changes, permitted
 from hydria.api.collection import Collection
 from hydria.api.etags import tagged
 from hydria.api.kinds import Kind
@@ -87,7 +87,7 @@ class ResourceApi(Collection):
         return self.made(call, seen)
 
     def _show(self, call: Call) -> Any:
-        seen = self.check_path(call, visible(call, self.kind, call.path["id"], whole=True))
+        seen = self.check_path(call, permitted(call, self.kind, call.path["id"], whole=True))
         return tagged(seen, {self.kind.root: chosen(body(call.transaction, self.kind, seen), call)})
 
     def _put(self, call: Call) -> Any:

@@ -9,7 +9,7 @@ from hydria.api.views import Seen
 from hydria.model import HealthMonitor, LoadBalancer, Member, Pool, Resource
 from hydria.model.status import provisioning_status
 from hydria.store import Transaction
-from hydria.store.resources import health_of, tree
+from hydria.store.resources import health_of, pending_parents, tree
 
 
 def status_tree(transaction: Transaction, root: Seen) -> dict[str, Any]:
@@ -18,11 +18,13 @@ def status_tree(transaction: Transaction, root: Seen) -> dict[str, Any]:
     assert isinstance(load_balancer, LoadBalancer)  # noqa: S101 - by the kind
     whole = tree(transaction, load_balancer)
     known = health_of(transaction, load_balancer.id)
+    pending = root.progress.observed < root.progress.generation
+    above = pending_parents(transaction, load_balancer.id) if pending else frozenset()
 
     def node(resource: Resource) -> dict[str, Any]:
         health = known.get(resource.id)
         trouble = health.trouble if health else None
-        status = provisioning_status(resource, root.progress, trouble)
+        status = provisioning_status(resource, root.progress, trouble, pending_below=resource.id in above)
         return {
             "id": resource.id,
             "name": resource.name,

@@ -7,8 +7,9 @@ from hydria.model import availability_zone_profile, flavor_profile
 from hydria.model.capability import misfit
 
 PROVIDERS = {
-    "amphora": "A network namespace with its own HAProxy.",
-    "octavia": "Another name of the provider amphora, as in Octavia.",
+    # In Octavia's words, which its own tests compare.
+    "amphora": "The Octavia Amphora driver.",
+    "octavia": "Deprecated alias of the Octavia Amphora driver.",
 }
 
 

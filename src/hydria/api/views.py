@@ -17,7 +17,7 @@ from hydria.model.base import INTERNAL
 from hydria.model.status import Progress, provisioning_status
 from hydria.store import Transaction, columns
 from hydria.store.functions import strung
-from hydria.store.resources import Health
+from hydria.store.resources import Health, pending_below_sql
 from hydria.store.tables import rows_of
 
 # What a load balancer keeps for itself.
@@ -32,7 +32,8 @@ _PROGRESS = Progress.__struct_fields__
 class Seen(Struct, frozen=True, kw_only=True):
     """A resource as it was read: with its load balancer's progress and what its host says of it.
 
-    `related` has the ids of what stands beside it, None where nobody looked.
+    `pending_below` says that something that it has or uses is to change; `related` has the ids of what stands beside
+    it, None where nobody looked.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     operating_status: str
     load_balancer_id: str
     trouble: str | None = None
+    pending_below: bool = False
     related: Related | None = None
 
 
@@ -57,6 +59,7 @@ def selection(kind: Kind, *, whole: bool = False) -> Select[Any]:
         *(lb[name].label(f"lb_{name}") for name in _PROGRESS),
         health.operating_status,
         health.trouble,
+        pending_below_sql(kind.struct).label("pending_below"),
         *(_labelled(kind) if whole else ()),
     )
     joined = table.outerjoin(rows_of(Health).table, health.id == table.c.id)
@@ -76,7 +79,8 @@ def seen(kind: Kind, row: Row[Any], *, whole: bool = False) -> Seen:
         progress=Progress(**dict(zip(_PROGRESS, row[lb + 1 : health], strict=True))),
         operating_status=row[health] or "OFFLINE",
         trouble=row[health + 1],
-        related=_related(kind, row[health + 2 :]) if whole else None,
+        pending_below=bool(row[health + 2]),
+        related=_related(kind, row[health + 3 :]) if whole else None,
     )
 
 
@@ -106,7 +110,9 @@ def dressed(kind: Kind, item: Seen, related: Related) -> dict[str, Any]:
     names, values = _shown(type(resource))
     plain = dict(zip(names, values(resource), strict=True))
     plain["tenant_id"] = resource.project_id
-    plain["provisioning_status"] = provisioning_status(resource, item.progress, item.trouble)
+    plain["provisioning_status"] = provisioning_status(
+        resource, item.progress, item.trouble, pending_below=item.pending_below
+    )
     plain["operating_status"] = item.operating_status
     if plain["updated_at"] is None and plain["provisioning_status"] != "PENDING_CREATE":
         # Octavia writes a row, and so its time, when it becomes ACTIVE; here that is read off.

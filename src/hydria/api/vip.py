@@ -74,9 +74,8 @@ def _find_additional(
 
 
 def _address_on(port: Port, subnet_id: str, wanted: str | None) -> str:
-    for subnet, ip in port.fixed_ips:
-        if subnet == subnet_id and (wanted is None or ip == wanted):
-            return ip
+    for _, ip in port.on(subnet_id, wanted):
+        return ip
     raise unfit("No VIP address found on the specified VIP port within the specified subnet.")
 
 
@@ -95,13 +94,14 @@ def _on_port(networking: Networking, form: LoadBalancerCreate, key: str, project
     if user:
         raise Invalid(f"Validation failure: Port {key} is already used by device {user}")
     if form.vip_subnet_id:
-        fixed = [(subnet, ip) for subnet, ip in port.fixed_ips if subnet == form.vip_subnet_id]
+        # An address that the port does not have there is passed over, as in Octavia.
+        fixed = port.on(form.vip_subnet_id, form.vip_address or None) or port.on(form.vip_subnet_id)
         refusal = "No VIP address found on the specified VIP port within the specified subnet."
     elif form.vip_address:
-        fixed = [(subnet, ip) for subnet, ip in port.fixed_ips if ip == form.vip_address]
+        fixed = port.on(None, form.vip_address)
         refusal = "Specified VIP address not found on the specified VIP port."
     else:
-        fixed = list(port.fixed_ips) if len(port.fixed_ips) == 1 else []
+        fixed = port.fixed_ips if len(port.fixed_ips) == 1 else ()
         refusal = "VIP port's subnet could not be determined. Please specify either a VIP subnet or address."
     if not fixed:
         raise Invalid(f"Validation failure: {refusal}")
@@ -122,9 +122,10 @@ def _on_network(networking: Networking, form: LoadBalancerCreate, key: str, proj
     if subnets is None:
         raise Invalid(f"Network {key} not found.")
     if form.vip_subnet_id:
-        subnets = tuple(subnet for subnet in subnets if subnet.id == form.vip_subnet_id)
-        if not subnets:
+        subnet = _subnet(networking, form.vip_subnet_id, project_id)
+        if subnet.network_id != key:
             raise Invalid(f"Subnet {form.vip_subnet_id} not found.")
+        return Place(subnet=subnet, address=form.vip_address or None)
     if not subnets:
         raise Invalid("Validation failure: Supplied network does not contain a subnet.")
     if form.vip_address:

@@ -41,21 +41,39 @@ _IPV4, _IPV6 = ipaddress.ip_address("10.0.0.0"), ipaddress.ip_address("2001:db8:
 _PARTNER = 1 << 127
 
 
+class _AnyPort(Port, frozen=True, kw_only=True):
+    """A port that is made up: it has whatever address somebody looks for, on whatever subnet."""
+
+    def on(self, subnet_id: str | None, address: str | None = None) -> tuple[tuple[str, str], ...]:
+        """Return the address that is looked for; where none is named, one that is always the same for the subnet."""
+        own = dict(self.fixed_ips)
+        subnet_id = subnet_id or next(iter(own))
+        return ((subnet_id, address or own.get(subnet_id) or _address(self.id, subnet_id)),)
+
+
 class NoopNetworking:
     """Implements `hydria.ports.Networking` over another one: what is not there is made up, always the same from its id.
 
-    A made-up network has an IPv4 and an IPv6 subnet, a made-up subnet has all addresses. Nothing of it is written down.
+    A made-up network has an IPv4 and an IPv6 subnet, a made-up subnet has all addresses and is on the network that the
+    call named before, a made-up port has every address. Nothing of it is written down.
     """
 
     def __init__(self, real: Networking) -> None:
         self._real = real
+        # The network that the call is about, once it has named anything of it.
+        self._network_id: str | None = None
+        # Ports that the call made up.
+        self._made: dict[str, Port] = {}
 
     def subnet(self, subnet_id: str, project_id: str | None) -> Subnet | None:
-        """Return a subnet, made up if need be; never None for a UUID."""
-        return self._real.subnet(subnet_id, project_id) or _made_up(subnet_id)
+        """Return a subnet, made up if need be; never None."""
+        found = self._real.subnet(subnet_id, project_id) or _made_up(subnet_id, self._network_id)
+        self._network_id = self._network_id or found.network_id
+        return found
 
     def network_subnets(self, network_id: str, project_id: str | None) -> tuple[Subnet, ...] | None:
-        """Return a network's subnets; a network that is not there has one."""
+        """Return a network's subnets; a network that is not there has two."""
+        self._network_id = network_id
         found = self._real.network_subnets(network_id, project_id)
         return (_made_up(_partner(network_id)), _made_up_ipv6(network_id)) if found is None else found
 
@@ -65,21 +83,28 @@ class NoopNetworking:
         return ipaddress.ip_network(subnet.cidr).num_addresses if known is None else self._real.free_addresses(known)
 
     def port(self, port_id: str, project_id: str | None) -> Port | None:
-        """Return a port; one that is not there is free and has one address."""
-        return self._real.port(port_id, project_id) or _port(port_id, _made_up(_partner(port_id)), None)
+        """Return a port; one that is not there is free and has every address."""
+        found = self._real.port(port_id, project_id) or _port(port_id, _made_up(_partner(port_id)), None)
+        self._network_id = self._network_id or found.network_id
+        return found
 
     def create_port(self, name: str, project_id: str, subnet: Subnet, address: str | None, device: Device) -> Port:
         """Allocate a port; on a made-up subnet with any address, taken or not. Raises Conflict or Invalid."""
         if self._real.subnet(subnet.id, None) is not None:
             return self._real.create_port(name, project_id, subnet, address, device)
         made = _port(str(uuid.uuid4()), subnet, address)
-        return structs.replace(made, device_id=device.id, device_owner=device.owner)
+        self._made[made.id] = structs.replace(made, device_id=device.id, device_owner=device.owner)
+        return self._made[made.id]
 
     def add_address(self, port_id: str, subnet: Subnet, address: str | None) -> Port:
         """Give a port one more address; what is made up has all addresses. Raises Conflict or Invalid."""
-        if self._real.port(port_id, None) is not None and self._real.subnet(subnet.id, None) is not None:
+        real = self._real.port(port_id, None)
+        if real is not None and self._real.subnet(subnet.id, None) is not None:
             return self._real.add_address(port_id, subnet, address)
-        return _port(port_id, subnet, address)
+        before = real or self._made.get(port_id) or _port(port_id, subnet, address)
+        one_more = (subnet.id, address or _address(port_id, subnet.id, subnet.ip_version))
+        self._made[port_id] = structs.replace(before, fixed_ips=tuple(dict((*before.fixed_ips, one_more)).items()))
+        return self._made[port_id]
 
     def bind_port(self, port_id: str, device: Device | None) -> None:
         """Say who uses a port, if it is there."""
@@ -252,8 +277,8 @@ def _partner(key: str) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_OID, key))
 
 
-def _made_up(subnet_id: str) -> Subnet:
-    network_id = _partner(subnet_id)
+def _made_up(subnet_id: str, network_id: str | None = None) -> Subnet:
+    network_id = network_id or _partner(subnet_id)
     return Subnet(id=subnet_id, network_id=network_id, cidr="0.0.0.0/0", gateway_ip=None, ip_version=4)
 
 
@@ -263,14 +288,20 @@ def _made_up_ipv6(network_id: str) -> Subnet:
 
 
 def _port(key: str, subnet: Subnet, address: str | None) -> Port:
-    number = int.from_bytes(uuid.uuid5(uuid.NAMESPACE_OID, key).bytes[:3], "big")
-    if address is None:
-        address = str((_IPV4 if subnet.ip_version == 4 else _IPV6) + number)
-    return Port(
+    return _AnyPort(
         id=key,
         network_id=subnet.network_id,
-        mac="fa:16:3e:" + ":".join(f"{part:02x}" for part in number.to_bytes(3, "big")),
+        mac="fa:16:3e:" + ":".join(f"{part:02x}" for part in _number(key).to_bytes(3, "big")),
         device_id="",
         device_owner="",
-        fixed_ips=((subnet.id, address),),
+        fixed_ips=((subnet.id, address or _address(key, subnet.id, subnet.ip_version)),),
     )
+
+
+def _address(port_id: str, subnet_id: str, ip_version: int = 4) -> str:
+    """Return the address that a port has on a subnet when nobody asked for another."""
+    return str((_IPV4 if ip_version == 4 else _IPV6) + _number(port_id + subnet_id))
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(uuid.uuid5(uuid.NAMESPACE_OID, text).bytes[:3], "big")

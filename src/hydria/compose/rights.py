@@ -9,7 +9,8 @@ from hydria.settings import Settings
 
 def policy_of(settings: Settings) -> OctaviaPolicy:
     """Return the policy. Raises SettingsError for a broken policy file."""
-    return OctaviaPolicy(settings.api.policy_file, legacy_roles=settings.api.legacy_roles)
+    chosen = settings.api
+    return OctaviaPolicy(chosen.policy_file, legacy_roles=chosen.legacy_roles, hide_foreign=chosen.hide_foreign)
 
 
 def identity_elsewhere(settings: Settings, clock: Clock) -> Authenticator | None:

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from hydria.errors import Invalid, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
+from hydria.errors import Invalid, NotAcceptable, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
+from hydria.http.accept import takes_json
 from hydria.http.measures import Measures, Meter, now
 from hydria.http.operation import (
     Authenticator,
@@ -128,8 +129,7 @@ class Dispatcher:
                 )
             )
 
-        def work(transaction: Transaction) -> Any:
-            caller = resolve(transaction)
+        def answer(transaction: Transaction, caller: Caller | None) -> Any:
             call = Call(
                 operation,
                 transaction=transaction,
@@ -145,6 +145,17 @@ class Dispatcher:
                 authorisation=self._authorisation,
             )
             return operation.work(call)
+
+        def work(transaction: Transaction) -> Any:
+            caller = resolve(transaction)
+            _check_accept(request, operation, dialect)
+            try:
+                return answer(transaction, caller)
+            except Refusal:
+                # Where the path itself leads nowhere, that is what is wrong.
+                if operation.check_path is not None:
+                    operation.check_path(transaction, request.path_params)
+                raise
 
         result = await self._database.run(work, writing=operation.writing, single=operation.single)
         return result if isinstance(result, Reply) else Reply(body=result)
@@ -198,6 +209,12 @@ def _chosen(operations: Mapping[str, Operation], method: str) -> Operation:
     if operation is None:
         raise NotAllowed(f"The method {method} is not allowed for this resource.")
     return operation
+
+
+def _check_accept(request: Request, operation: Operation, dialect: Dialect) -> None:
+    """Refuse a request that does not take JSON, where that is all that there is."""
+    if dialect.json_only and not operation.any_media and not takes_json(request.headers.get("accept")):
+        raise NotAcceptable("Only content type application/json is accepted.")
 
 
 def _check_characters(path: str, query: Query) -> None:

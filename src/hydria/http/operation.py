@@ -38,7 +38,9 @@ class Query:
 
 
 class Authorisation(Protocol):
-    """Who may do what."""
+    """Who may do what; `hides_foreign` says whether what another project has is not there for those without rights."""
+
+    hides_foreign: bool
 
     def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
         """Say whether a caller may do what a rule names to something of a project."""
@@ -160,6 +162,11 @@ class Call:
         """Say whether the caller may do what a rule names to something of a project."""
         return self._authorisation.allows(rule, self.caller, project_id)
 
+    @property
+    def hides_foreign(self) -> bool:
+        """Whether a caller must not learn that another project's resource exists."""
+        return self._authorisation.hides_foreign
+
     def authorise(self, project_id: str | None) -> None:
         """Refuse (403) unless the operation's rule allows it to the caller."""
         if not self.may(self.operation.rule, project_id):
@@ -174,7 +181,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     run in a transaction that only reads, unless `writes`; `single` says that such a work reads by one statement, or by
     some that need not see the same state. `prepare` runs once before the transaction, after authentication and
     decoding: it does what leaves the process or takes long. The work, which may run several times, gets its result as
-    `call.prepared`.
+    `call.prepared`. `check_path` raises NotFound for a path below something that is not there: that is told before
+    anything else that is wrong with the request. `any_media` answers whatever the request's `Accept` names.
     """
 
     method: str
@@ -188,6 +196,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     prepare: Callable[[Preparation], Awaitable[Any]] | None = None
     writes: bool | None = None
     single: bool = False
+    check_path: Callable[[Transaction, Mapping[str, str]], None] | None = None
+    any_media: bool = False
 
     @property
     def writing(self) -> bool:
@@ -196,7 +206,12 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 
 class Dialect(Protocol):
-    """How one front speaks: how it reads bodies and words refusals."""
+    """How one front speaks: how it reads bodies and words refusals.
+
+    `json_only` refuses (406) requests whose `Accept` does not take JSON.
+    """
+
+    json_only: bool
 
     def decode(self, raw: bytes, operation: Operation) -> Any:
         """Return the operation's form. Raises a Refusal."""

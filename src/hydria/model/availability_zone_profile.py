@@ -7,7 +7,7 @@ from hydria.model.fields import Maybe, Name
 from hydria.model.flavor_profile import ProfileData
 
 CAPABILITIES = {
-    "compute_zone": Capability(description="Where amphorae run."),
+    "compute_zone": Capability(description="The compute availability zone."),
     "volume_zone": Capability(description="Where the volumes of amphorae are."),
     "management_network": Capability(description="ID of the network on which amphorae are managed."),
     "valid_vip_networks": Capability(

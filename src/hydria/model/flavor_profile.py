@@ -11,7 +11,9 @@ ProfileData = Annotated[str, Meta(max_length=4096)]
 
 CAPABILITIES = {
     "loadbalancer_topology": Capability(
-        description="SINGLE runs a load balancer in one amphora. ACTIVE_STANDBY is kept, and runs in one too so far.",
+        # In Octavia's words, which its own tests compare. So far ACTIVE_STANDBY is kept and runs one amphora too.
+        description="The load balancer topology. One of: SINGLE - One amphora per load balancer. "
+        "ACTIVE_STANDBY - Two amphora per load balancer.",
         values=("ACTIVE_STANDBY", "SINGLE"),
     ),
     "compute_flavor": Capability(description="Name of the size of an amphora. It is kept; a namespace has no size."),

@@ -36,10 +36,13 @@ class Progress(Struct, frozen=True, kw_only=True):
         return cls(**{name: getattr(load_balancer, name) for name in cls.__struct_fields__})
 
 
-def provisioning_status(resource: Resource, progress: Progress, trouble: str | None = None) -> ProvisioningStatus:
+def provisioning_status(
+    resource: Resource, progress: Progress, trouble: str | None = None, *, pending_below: bool = False
+) -> ProvisioningStatus:
     """Derive a resource's provisioning status; `progress` is that of the load balancer that it is or belongs to.
 
     `trouble` is why its host cannot serve a child: it is in ERROR alone, and its load balancer is ACTIVE.
+    `pending_below` says that something that the resource has or uses is to change, which Octavia shows at it too.
 
     A failure counts until a newer change is asked for: then the change is pending again, and is tried.
     """
@@ -52,6 +55,9 @@ def provisioning_status(resource: Resource, progress: Progress, trouble: str | N
     if resource.deleted_in is not None or progress.deleted_in is not None:
         return "PENDING_DELETE"
     if settled:
+        # What failed below is not the parent's own failure.
+        if pending_below and not failing:
+            return "PENDING_UPDATE"
         return "ERROR" if trouble is not None and not root else "ACTIVE"
     return "PENDING_CREATE" if progress.observed < resource.created_in else "PENDING_UPDATE"
 

@@ -83,6 +83,10 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             " _quota_admin and _admin. Octavia's name for it is enforce_new_defaults = false."
         ),
     ] = False
+    hide_foreign: Annotated[
+        bool,
+        Meta(description="Answer 404 for what another project has, as if it were not there. Octavia answers 403."),
+    ] = False
     policy_file: Annotated[
         Path | None,
         Meta(description="oslo.policy file in YAML whose rules override the defaults. Unset: the defaults."),

@@ -1,11 +1,23 @@
 """The tables of Octavia's resources, of hosts' reports, and the few statements that several parts need."""
 
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, bindparam, case, func, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    bindparam,
+    case,
+    false,
+    func,
+    or_,
+    select,
+    union_all,
+)
 
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource, Tree
 from hydria.model.availability_zone import AvailabilityZone
@@ -181,6 +193,83 @@ def _data(transaction: Transaction, statement: Select[Any]) -> dict[str, Any]:
     return {} if row is None else msgspec.json.decode(row[0], type=dict[str, Any])
 
 
+def pending_below_sql(kind: type[Resource]) -> ColumnElement[bool]:
+    """Say of a child whether something that it has or uses is to change; its statement joins its load balancer.
+
+    As in Octavia, a change of a member or health monitor is its pool's and the listeners' in front of that, and a
+    change of an L7 rule its policy's and the policy's listener's.
+    """
+    lb = columns(LoadBalancer)
+    below = _BELOW[kind]() if kind in _BELOW else ()
+    if not below:
+        return false()
+    # Nothing is looked for where all is settled.
+    return case((lb.observed >= lb.generation, false()), else_=or_(*below))
+
+
+def _below_policy() -> Sequence[ColumnElement[bool]]:
+    return (_newer(L7Rule, columns(L7Rule).l7policy_id == columns(L7Policy).id, L7Policy),)
+
+
+def _below_pool() -> Sequence[ColumnElement[bool]]:
+    key = columns(Pool).id
+    return tuple(_newer(kind, columns(kind).pool_id == key, Pool) for kind in (Member, HealthMonitor))
+
+
+def _below_listener() -> Sequence[ColumnElement[bool]]:
+    c, policy, rule, pool = columns(Listener), columns(L7Policy), columns(L7Rule), columns(Pool)
+    mine = policy.listener_id == c.id
+    policies = select(policy.id).where(mine).correlate(rows_of(Listener).table)
+    ruled = select(rule.id).where(rule.l7policy_id == policy.id, rule.deleted_in.is_(None)).exists()
+    sending = select(policy.redirect_pool_id).where(
+        mine, policy.deleted_in.is_(None), policy.admin_state_up.is_(True), policy.redirect_pool_id.is_not(None), ruled
+    )
+    sending = sending.correlate(rows_of(Listener).table)
+
+    def used(pool_id: ColumnElement[Any]) -> ColumnElement[bool]:
+        return (pool_id == c.default_pool_id) | pool_id.in_(sending)
+
+    return (
+        _newer(L7Policy, mine, Listener),
+        _newer(L7Rule, rule.l7policy_id.in_(policies), Listener),
+        _newer(Pool, used(pool.id), Listener),
+        *(_newer(kind, used(columns(kind).pool_id), Listener) for kind in (Member, HealthMonitor)),
+    )
+
+
+def _newer(kind: type[Resource], where: ColumnElement[bool], above: type[Resource]) -> ColumnElement[bool]:
+    """Say whether one of a kind has a change that its load balancer has not been observed with."""
+    c, lb = columns(kind), columns(LoadBalancer)
+    late = (c.changed_in > lb.observed) | (c.deleted_in > lb.observed)
+    return select(c.id).where(where, late).correlate(rows_of(above).table, rows_of(LoadBalancer).table).exists()
+
+
+_BELOW: dict[type[Resource], Callable[[], Sequence[ColumnElement[bool]]]] = {
+    Listener: _below_listener,
+    Pool: _below_pool,
+    L7Policy: _below_policy,
+}
+
+
+def pending_parents(transaction: Transaction, load_balancer_id: str) -> frozenset[str]:
+    """Return the ids of what is below a load balancer and has or uses something that is to change."""
+    found = transaction.execute(_pending_parents(), {"key": load_balancer_id})
+    return frozenset(key for (key,) in found)
+
+
+@cache
+def _pending_parents() -> CompoundSelect[Any]:
+    lb = columns(LoadBalancer)
+    return union_all(
+        *(
+            select(columns(kind).id)
+            .join(rows_of(LoadBalancer).table, lb.id == columns(kind).load_balancer_id)
+            .where(lb.id == bindparam("key"), pending_below_sql(kind))
+            for kind in _BELOW
+        )
+    )
+
+
 def provisioning_status_sql(kind: type[Resource]) -> ColumnElement[str]:
     """Say `hydria.model.status.provisioning_status` in SQL; a child's statement joins its load balancer and health."""
     lb, c = columns(LoadBalancer), columns(kind)
@@ -194,6 +283,7 @@ def provisioning_status_sql(kind: type[Resource]) -> ColumnElement[str]:
     return case(
         (failing if root else failing & ~settled, "ERROR"),
         (c.deleted_in.is_not(None) | lb.deleted_in.is_not(None), "PENDING_DELETE"),
+        (settled & pending_below_sql(kind) & ~failing, "PENDING_UPDATE"),
         *(() if root else ((settled & columns(Health).trouble.is_not(None), "ERROR"),)),
         (settled, "ACTIVE"),
         (lb.observed < c.created_in, "PENDING_CREATE"),

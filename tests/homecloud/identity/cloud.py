@@ -47,6 +47,8 @@ class WallClock:
 class Anything:
     """Identity decides by itself: this is never asked."""
 
+    hides_foreign = False
+
     def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
         raise AssertionError(rule)
 

@@ -30,17 +30,25 @@ from identity.cloud import PASSWORD, HandClock, Keystone, Member, WallClock
 
 
 class Elsewhere:
-    """A Keystone behind a socket, with the user `hydria` that may look at tokens; `looks` counts that."""
+    """A Keystone behind a socket, with the user `hydria` that may look at tokens; `looks` counts that.
+
+    `silent` is how many looks are not answered in time.
+    """
 
     def __init__(self, path: Path) -> None:
         self.keystone = Keystone(path, WallClock())
         self.looks = 0
+        self.silent = 0
         self.url = ""
         self.clock = HandClock()
         self.clock.time = WallClock().now()
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.looks += scope["method"] == "GET" and scope["path"].endswith("/auth/tokens")
+        if scope["method"] == "GET" and scope["path"].endswith("/auth/tokens"):
+            self.looks += 1
+            if self.silent:
+                self.silent -= 1
+                await asyncio.sleep(30)
         await self.keystone.app(scope, receive, send)
 
     async def fill(self) -> Member:
@@ -220,6 +228,18 @@ async def test_keystone_goes_and_comes(tmp_path: Path) -> None:
         elsewhere.clock.advance(seconds=3)
         assert await identity.prepare(bob.token) is not None
     elsewhere.keystone.database.close()
+
+
+async def test_a_look_that_times_out_is_tried_once_more(elsewhere: Elsewhere) -> None:
+    alice, bob = await elsewhere.fill(), await (await elsewhere.keystone.admin()).member("bob")
+    identity = elsewhere.identity(timeout_seconds=5)
+    # Keystone knows Hydria from here on, so only looks are slow.
+    assert await identity.prepare(bob.token) is not None
+    elsewhere.looks, elsewhere.silent = 0, 1
+    assert await identity.prepare(alice.token) is not None
+    assert elsewhere.looks == 2
+    elsewhere.silent = 2
+    assert "cannot be reached" in await refused(identity, "token")
 
 
 async def test_a_keystone_that_does_not_answer_stops_nobody_else(elsewhere: Elsewhere) -> None:

@@ -44,6 +44,8 @@ class StillClock:
 class Nobody:
     """The network service asks no policy file."""
 
+    hides_foreign = False
+
     def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
         raise AssertionError((rule, caller, project_id))
 

@@ -29,6 +29,8 @@ _CALLERS = {
 class Nobody:
     """The key manager asks no policy file."""
 
+    hides_foreign = False
+
     def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
         raise AssertionError((rule, caller, project_id))
 

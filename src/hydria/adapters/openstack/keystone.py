@@ -93,13 +93,7 @@ class KeystoneIdentity:
     def _ask(self, token: str) -> "_Known":
         """Ask Keystone, in a thread. Raises Unavailable."""
         try:
-            # One after the other, so that only the first waits for a Keystone that is away.
-            with self._login:
-                self._trouble.again()
-                self._session.get_auth_headers()
-            headers = {"X-Subject-Token": token, "Accept": "application/json"}
-            answer = self._session.get(self._tokens, headers=headers, raise_exc=False, log=False, redirect=False)
-            status, content = answer.status_code, answer.content
+            status, content = self._asked_twice(token)
         except exceptions.ConnectionError as error:
             raise self._trouble.begins("cannot be reached", error, _PAUSE) from error
         except exceptions.Unauthorized as error:
@@ -116,6 +110,22 @@ class KeystoneIdentity:
             raise self._trouble.begins("answers with something that is no token", error) from error
         self._trouble.ends()
         return self._worth(found)
+
+    def _asked_twice(self, token: str) -> tuple[int, bytes]:
+        """Return the status and the body of Keystone's answer; one that is not in time is asked for once more."""
+        for last in (False, True):
+            try:
+                # One after the other, so that only the first waits for a Keystone that is away.
+                with self._login:
+                    self._trouble.again()
+                    self._session.get_auth_headers()
+                headers = {"X-Subject-Token": token, "Accept": "application/json"}
+                answer = self._session.get(self._tokens, headers=headers, raise_exc=False, log=False, redirect=False)
+                return answer.status_code, answer.content
+            except exceptions.ConnectTimeout:
+                if last:
+                    raise
+        raise AssertionError("the last time returns or raises")
 
     def _worth(self, token: "_Token | None") -> "_Known":
         now = self._clock.monotonic()

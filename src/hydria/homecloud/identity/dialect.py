@@ -28,6 +28,8 @@ _SHOWN = 120
 class KeystoneDialect:
     """Keystone's bodies and faults: `{"error": {"code", "message", "title"}}`."""
 
+    json_only = False
+
     def decode(self, raw: bytes, operation: Operation) -> Any:
         """Return the operation's form. Raises Invalid worded as Keystone does."""
         form, root = operation.form, operation.root

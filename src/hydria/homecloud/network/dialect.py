@@ -31,6 +31,8 @@ _SHOWN = 120
 class NeutronDialect:
     """Neutron's bodies and faults: `{"NeutronError": {"type", "message", "detail"}}`."""
 
+    json_only = False
+
     def decode(self, raw: bytes, operation: Operation) -> Any:
         """Return the operation's form. Raises a Refusal worded as Neutron does."""
         assert operation.form is not None  # noqa: S101 - the dispatcher decodes only where there is a form

@@ -19,6 +19,8 @@ class Raw(Struct, frozen=True):
 class BarbicanDialect:
     """Barbican's bodies and faults: `{"code", "title", "description"}`; bodies have no root."""
 
+    json_only = False
+
     def decode(self, raw: bytes, operation: Operation) -> Any:
         """Return the operation's form. Raises Invalid."""
         assert operation.form is not None  # noqa: S101 - the dispatcher decodes only where there is a form

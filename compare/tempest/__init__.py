@@ -1,0 +1,1 @@
+"""Octavia's own API tests against Hydria's noop mode."""
