@@ -205,7 +205,7 @@ async def test_an_operation_is_prepared_before_its_transaction(tmp_path: Path) -
         return f"ready for {preparation.caller.user_id if preparation.caller else 'nobody'}"
 
     def work(call: Call) -> Any:
-        found = [host.name for host in call.transaction.find(KnownHost)]
+        found = [host.id for host in call.transaction.find(KnownHost)]
         return {"prepared": call.prepared, "found": found}
 
     operation = Operation(method="POST", path="/things", work=work, form=Form, root="thing", prepare=prepare)
@@ -224,7 +224,7 @@ async def test_an_operation_is_prepared_before_its_transaction(tmp_path: Path) -
         assert seen == []
         refused = await client.post("/things", json={"thing": {"name": "refused"}}, headers=headers)
         assert (refused.status_code, refused.headers["retry-after"], refused.headers["x-no"]) == (429, "7", "1")
-        database.transact(lambda transaction: transaction.delete(KnownHost, columns(KnownHost).name == "prepared"))
+        database.transact(lambda transaction: transaction.delete(KnownHost, columns(KnownHost).id == "prepared"))
         answer = await client.post("/things", json={"thing": {"name": "x"}}, headers=headers)
         assert answer.json() == {"prepared": "ready for u", "found": ["prepared"]}
         assert seen[-1].source == "192.0.2.7"
