@@ -76,3 +76,24 @@ def test_the_command_shows_it_by_name(monitored: Product) -> None:
     command = [sys.executable, "-m", "hydria.cli", "logs", "lb"]
     told = subprocess.run(command, env=monitored.environment, capture_output=True, text=True, timeout=30, check=True)
     assert "Health check for server pool:http/10.0.0.11:80 succeeded" in told.stdout
+
+
+def test_the_command_shows_where_it_runs(monitored: Product) -> None:
+    def described(name: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "hydria.cli", "amphora", name]
+        return subprocess.run(
+            command, env=monitored.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    shown = described("lb").stdout
+    namespace = monitored.names.amphora(monitored.amphora)
+    (proxy,) = monitored.proxies()
+    assert f"namespace      {namespace}: " in shown
+    assert f"haproxy        process {proxy}, " in shown
+    assert "interface      eth0 " in shown
+    assert " 10.0.0.100/24" in shown
+    assert "listener       HTTP 80 " in shown
+    assert "missing" not in shown
+    assert "differs" not in shown
+    absent = described("nothing")
+    assert (absent.returncode, "serves no load balancer nothing" in absent.stderr) == (1, True)

@@ -1,0 +1,111 @@
+"""Commands that look at what is there: `env`, `doctor`, `logs`, `amphora`, `orphan`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from hydria.cli.base import console, errors, load_settings, need_root, run_until_stopped
+from hydria.errors import SettingsError
+
+commands = typer.Typer()
+
+
+@commands.command()
+def env(
+    clouds_yaml: Annotated[
+        Path | None, typer.Option("--clouds-yaml", metavar="FILE", help="Write a clouds.yaml there instead.")
+    ] = None,
+) -> None:
+    """Print what an OpenStack client's shell exports: eval "$(hydria env)"."""
+    from hydria.compose.credentials import CLOUD, Credentials  # noqa: PLC0415
+
+    settings = load_settings()
+    credentials = Credentials.kept(settings)
+    if clouds_yaml is None:
+        sys.stdout.write(credentials.exports() + "\n")
+        return
+    if clouds_yaml.exists():
+        raise SettingsError(f"{clouds_yaml} is there already. Name another file, or move it away.")
+    credentials.write(clouds_yaml)
+    console.print(f"{clouds_yaml} is written. Use it by: export OS_CLOUD={CLOUD}", soft_wrap=True)
+
+
+@commands.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Say whether this machine is able, and how to mend what is not. Exits 1 when something is bad."""
+    from hydria.doctor import examine  # noqa: PLC0415
+
+    findings = examine(load_settings())
+    if as_json:
+        import msgspec  # noqa: PLC0415
+
+        sys.stdout.write(json.dumps(msgspec.to_builtins(findings), indent=2) + "\n")
+    else:
+        table = Table("", "what", "seen", "how to mend it")
+        marks = {"ok": "[green]ok", "warning": "[yellow]warning", "bad": "[red]bad"}
+        for finding in findings:
+            table.add_row(marks[finding.ok], finding.name, finding.seen, finding.mend)
+        console.print(table)
+    if any(finding.ok == "bad" for finding in findings):
+        raise typer.Exit(1)
+
+
+@commands.command("logs")
+def show_logs(
+    load_balancer: Annotated[str, typer.Argument(metavar="LOAD-BALANCER", help="Name or id.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Show the access log of a load balancer of this host (as root).
+
+    What failed, TCP connections and changes of members' health are kept in memory; ordinary requests are written only
+    while somebody follows.
+    """
+    from hydria.compose import traffic  # noqa: PLC0415
+
+    settings = load_settings()
+    need_root("hydria logs")
+    shown = traffic.TrafficLog(settings, load_balancer)
+
+    def say(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def warn(line: str) -> None:
+        errors.print(line, markup=False, soft_wrap=True)
+
+    form = traffic.as_json if as_json else traffic.as_line
+    try:
+        run_until_stopped(settings, lambda stop: shown.show(say, form, stop if follow else None, warn))
+    except BrokenPipeError:
+        # Whoever read it, such as head, has enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@commands.command()
+def orphan(
+    action: Annotated[str, typer.Argument(metavar="list|adopt|remove")] = "list",
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Show what hosts serve and the server does not know, adopt it into the database, or remove it from its host."""
+    from hydria.compose.orphans import perform  # noqa: PLC0415
+
+    for line in perform(load_settings(), action, ids or [], everything=everything):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+@commands.command()
+def amphora(load_balancer: Annotated[str, typer.Argument(metavar="LOAD-BALANCER", help="Name or id.")]) -> None:
+    """Show where a load balancer runs on this host: namespace, process, files, and what differs (as root)."""
+    from hydria.compose.amphora_view import describe  # noqa: PLC0415
+
+    settings = load_settings()
+    need_root("hydria amphora")
+    for line in describe(settings, load_balancer):
+        console.print(line, soft_wrap=True, markup=False)

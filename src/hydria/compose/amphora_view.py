@@ -1,0 +1,63 @@
+"""`hydria amphora`: where a load balancer runs on this host, and what differs from what was asked."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hydria.adapters.linux.haproxy_files import HaproxyFiles
+from hydria.adapters.linux.kernel import links, namespaces
+from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.processes import find
+from hydria.adapters.linux.remembered import Remembered
+from hydria.errors import HydriaError
+from hydria.settings import Settings
+from hydria.spec import Instance
+
+
+def describe(settings: Settings, wanted: str) -> Iterator[str]:
+    """Describe the amphorae of a load balancer, named by name or id, line by line. Raises HydriaError."""
+    amphorae = settings.run_dir / "amphorae"
+    kept = Remembered(settings.state_dir / "agent").inventory(amphorae)
+    found = [each for each in kept.values() if each is not None and wanted in _names(each)]
+    if not found:
+        raise HydriaError(f"This host serves no load balancer {wanted}: openstack loadbalancer list")
+    for instance in found:
+        yield from _describe(settings, instance, amphorae / instance.amphora_id)
+
+
+def _names(instance: Instance) -> tuple[str, str]:
+    return instance.tree.load_balancer.id, instance.tree.load_balancer.name
+
+
+def _describe(settings: Settings, instance: Instance, directory: Path) -> Iterator[str]:
+    load_balancer, files = instance.tree.load_balancer, HaproxyFiles(directory)
+    namespace = Names(settings.agent.prefix).amphora(instance.amphora_id)
+    there = namespace in namespaces(settings.agent.prefix)
+    yield f"load balancer  {load_balancer.name or '(no name)'} {load_balancer.id}"
+    yield f"amphora        {instance.amphora_id}"
+    yield f"generation     {instance.generation} was served last"
+    yield f"namespace      {namespace}{'' if there else ' (missing)'}: ip netns exec {namespace} ss -ltn"
+    yield f"directory      {directory}{'' if directory.is_dir() else ' (missing)'}"
+    for index, interface in enumerate(instance.interfaces):
+        name = f"eth{index}"
+        state = "" if there and name in links(namespace) else " (missing)"
+        addresses = " ".join(f"{each.ip}/{each.prefix}" for each in interface.addresses)
+        yield f"interface      {name} {interface.mac} {addresses}{state}"
+    yield f"haproxy        {_process(files)}"
+    for listener in instance.tree.listeners:
+        yield f"listener       {listener.protocol} {listener.protocol_port} {listener.name or listener.id}"
+    if files.changing.exists():
+        yield "differs        a change is being made, or failed: candidate.cfg was asked for, haproxy.cfg runs"
+
+
+def _process(files: HaproxyFiles) -> str:
+    try:
+        pid = int(files.number.read_text())
+    except (OSError, ValueError):
+        return "none"
+    process = find(pid, str(files.candidate))
+    if process is None:
+        return f"process {pid} has ended"
+    try:
+        return f"process {pid}, {process.resident_bytes // 2**20} MiB"
+    finally:
+        process.close()
