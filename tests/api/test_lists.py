@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import event
 
 from support.api import Api, Body
 from support.cloud import Cloud
@@ -220,3 +221,20 @@ async def test_lists_show_what_single_resources_show(api: Api, worker: Worker, m
         for each in await listed(api, "", path):
             assert (await api.get(f"{path}/{each['id']}"))[root] == each
     assert (await api.show("loadbalancer", lb["id"]))["operating_status"] == "ERROR"
+
+
+@pytest.mark.parametrize("key", ["tags", "tags-any", "not-tags", "not-tags-any", "name", "id", "vip_qos_policy_id"])
+async def test_a_statement_does_not_grow_with_the_number_of_values(cloud: Cloud, api: Api, key: str) -> None:
+    statements: set[str] = set()
+
+    def note(*arguments: Any) -> None:
+        if "load_balancer" in arguments[2]:
+            statements.add(arguments[2])
+
+    for engine in cloud.database.engines:
+        event.listen(engine, "before_cursor_execute", note)
+    for number in (2, 50, 3000):
+        values = [f"value-{each}" for each in range(number)]
+        many = ",".join(values) if "tags" in key else f"&{key}=".join(values)
+        await listed(api, f"{key}={many}")
+    assert len(statements) == 1

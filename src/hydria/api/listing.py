@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from msgspec import Struct
-from msgspec import json as msgspec_json
-from sqlalchemy import Boolean, ColumnElement, Integer, Row, Select, and_, case, cast, false, func, not_, or_, select
+from sqlalchemy import Boolean, ColumnElement, Integer, Row, Select, Text, and_, case, cast, func, not_, or_, select
 
 from hydria.api.kinds import L7_RULE, LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.api.views import HIDDEN, body, seen, selection
@@ -16,6 +15,7 @@ from hydria.errors import Invalid
 from hydria.http.operation import Call, denied
 from hydria.model import HealthMonitor, LoadBalancer, Pool
 from hydria.store import columns
+from hydria.store.functions import contains_all, contains_any, is_among, quoted
 from hydria.store.resources import Health, provisioning_status_sql
 from hydria.store.tables import as_stored, rows_of
 
@@ -73,7 +73,7 @@ def chosen(body: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
 
 def each_chosen(bodies: Sequence[Mapping[str, Any]], call: Call) -> Sequence[Mapping[str, Any]]:
     """Return bodies with the fields that `fields` asks for, all without it."""
-    wanted = call.query.all("fields")
+    wanted = set(call.query.all("fields"))
     if not wanted:
         return bodies
     return [{name: value for name, value in body.items() if name in wanted} for body in bodies]
@@ -128,31 +128,29 @@ def _filters(call: Call, catalogue: Catalogue) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _any_of(column: Column, values: Iterable[str]) -> ColumnElement[bool]:
-    return or_(*(_equal(column, value) for value in values))
-
-
-def _equal(column: Column, value: str) -> ColumnElement[bool]:
+def _any_of(column: Column, values: Sequence[str]) -> ColumnElement[bool]:
     if isinstance(column.type, Boolean):
-        return column.is_(value.strip().lower() in ("true", "t", "yes", "y", "on", "1"))
+        asked = {value.strip().lower() in ("true", "t", "yes", "y", "on", "1") for value in values}
+        return or_(*(column.is_(each) for each in sorted(asked)))
     if isinstance(column.type, Integer):
-        try:
-            number = int(value)
-        except ValueError:
-            # Octavia finds nothing, and so do we.
-            return false()
-        return column == number if -(2**63) <= number < 2**63 else false()
-    return column.in_({value, as_stored(column, value)})
+        # Octavia finds nothing by what is no number, and so do we.
+        numbers = [str(number) for value in values if (number := _number(value)) is not None]
+        return is_among(cast(column, Text), numbers)
+    return is_among(column, list(dict.fromkeys(text for each in values for text in (each, as_stored(column, each)))))
+
+
+def _number(value: str) -> int | None:
+    try:
+        number = int(value)
+    except ValueError:
+        return None
+    return number if -(2**63) <= number < 2**63 else None
 
 
 def _tagged(column: Column, key: str, values: Iterable[str]) -> ColumnElement[bool]:
-    tags = [tag for value in values for tag in value.split(",")]
-    # Tags are stored as JSON, where a quote inside a tag is escaped: the quoted tag is found only as a whole.
-    # (`replace` and not LIKE, which does not tell capitals from small letters in SQLite.)
-    has = [func.replace(column, msgspec_json.encode(tag).decode(), "") != column for tag in tags]
-    if key.endswith("-any"):
-        return not_(or_(*has)) if key.startswith("not-") else or_(*has)
-    return not_(and_(*has)) if key.startswith("not-") else and_(*has)
+    tags = quoted([tag for value in values for tag in value.split(",")])
+    found = contains_any(column, tags) if key.endswith("-any") else contains_all(column, tags)
+    return not_(found) if key.startswith("not-") else found
 
 
 def _order(call: Call, catalogue: Catalogue) -> list[tuple[str, Column, bool]]:
@@ -161,7 +159,11 @@ def _order(call: Call, catalogue: Catalogue) -> list[tuple[str, Column, bool]]:
     if not asked:
         directions = _split(call, "sort_dir")
         asked = list(zip_longest(keys := _split(call, "sort_key"), directions[: len(keys)], fillvalue=""))
-    named = {key for key, _ in asked}
+    # A key that comes again sorts nothing more.
+    first: dict[str, str] = {}
+    for key, direction in asked:
+        first.setdefault(key, direction)
+    asked, named = list(first.items()), first.keys()
     known = catalogue.known
     asked += [(key, "") for key in ("created_at", catalogue.key.name) if key not in named and key in known]
     return [(key, *_sort_column(key, direction or "asc", known)) for key, direction in asked]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from secrets import token_urlsafe
@@ -32,13 +33,14 @@ from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.files import make_directory
 from hydria.homecloud import identity, network, secrets
+from hydria.http.connections import ConnectionLimits, Connections, LimitedProtocol
 from hydria.http.dispatch import Dispatcher, nothing_here
 from hydria.http.measures import Measures
 from hydria.http.operation import Authenticator, Mount
 from hydria.locking import lock_once
 from hydria.model.base import stamp
 from hydria.ports import Clock, Networking, Secrets
-from hydria.settings import Settings
+from hydria.settings import ServerSettings, Settings
 from hydria.store import Database, Transaction
 from hydria.tasks import endless
 
@@ -175,9 +177,13 @@ async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = Fa
             port=settings.server.port,
             log_config=None,
             access_log=False,
+            http=partial(LimitedProtocol, connections=Connections(_connection_limits(settings.server))),  # type: ignore[arg-type]
+            ws="none",
             timeout_graceful_shutdown=_GRACE,
             server_header=False,
         )
+        # It warns of each request that is no HTTP: anybody could fill the disk.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         thrift.spare_what_stays()
         server = _Server(config)
         serving = asyncio.create_task(server.serve())
@@ -187,6 +193,16 @@ async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = Fa
         server.should_exit = True
         stopping.cancel()
         await serving
+
+
+def _connection_limits(settings: ServerSettings) -> ConnectionLimits:
+    return ConnectionLimits(
+        head_bytes=settings.max_head_bytes,
+        body_bytes=settings.max_body_bytes,
+        seconds=settings.request_seconds,
+        total=settings.max_connections,
+        of_source=max(1, settings.max_connections * 3 // 4),
+    )
 
 
 class _Server(uvicorn.Server):

@@ -187,7 +187,10 @@ class _Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = now()
         request = Request(scope, receive)
-        response = await self._dispatcher.answer(request, self._operations, self._dialect)
+        try:
+            response = await self._dispatcher.answer(request, self._operations, self._dialect)
+        except ClientDisconnect:
+            return
         self._answered(request.method, response.status_code, begun)
         await response(scope, receive, send)
 

@@ -37,6 +37,31 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=64 * 1024 * 1024, description="Largest request body in bytes; a larger one is a 413.")
     ] = 524288
+    max_head_bytes: Annotated[
+        int,
+        Meta(
+            ge=8192,
+            le=1024 * 1024,
+            description="Largest address and headers of a request together, in bytes; larger ones are a 431.",
+        ),
+    ] = 65536
+    request_seconds: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=600,
+            description="How long a request may take to arrive, and an answer to be taken; what is slower is a 408.",
+        ),
+    ] = 20
+    max_connections: Annotated[
+        int,
+        Meta(
+            ge=16,
+            le=100_000,
+            description="Connections at once, of which one address has three quarters at most. Beyond that, the one"
+            " goes that has waited longest for its client's request. Each needs a file descriptor.",
+        ),
+    ] = 800
     metrics: Annotated[
         Literal["loopback", "open", "off"],
         Meta(

@@ -1,8 +1,10 @@
 """SQL functions that SQLite and PostgreSQL call by different names."""
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Text
+from msgspec import json as msgspec_json
+from sqlalchemy import Boolean, ColumnElement, Text, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -27,3 +29,83 @@ def _in_sqlite(element: strung, compiler: SQLCompiler, **how: Any) -> str:
 @compiles(strung, "postgresql")
 def _in_postgresql(element: strung, compiler: SQLCompiler, **how: Any) -> str:
     return f"string_agg({compiler.process(element.clauses, **how)}, ',')"
+
+
+# Many values are one bound value, a JSON list: a statement's text, which is kept when it has been compiled, must not
+# grow by what a client sends.
+
+
+class _given(FunctionElement[str]):  # noqa: N801 - as functions are named
+    """The texts of a JSON list, for IN."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_given, "sqlite")
+def _given_in_sqlite(element: _given, compiler: SQLCompiler, **how: Any) -> str:
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **how)}))"  # noqa: S608 - parts that SQLAlchemy wrote
+
+
+@compiles(_given, "postgresql")
+def _given_in_postgresql(element: _given, compiler: SQLCompiler, **how: Any) -> str:
+    return f"(SELECT jsonb_array_elements_text(CAST({compiler.process(element.clauses, **how)} AS jsonb)))"
+
+
+class _has(FunctionElement[bool]):  # noqa: N801 - as functions are named
+    """Whether a text contains one of the texts of a JSON list."""
+
+    type = Boolean()
+    inherit_cache = True
+    compared = "<>"
+
+
+class _lacks(_has):  # noqa: N801 - as functions are named
+    """Whether a text does not contain one of the texts of a JSON list."""
+
+    inherit_cache = True
+    compared = "="
+
+
+# `replace` and not LIKE, which does not tell capitals from small letters in SQLite.
+
+
+@compiles(_has, "sqlite")
+def _has_in_sqlite(element: _has, compiler: SQLCompiler, **how: Any) -> str:
+    text, given = (compiler.process(each, **how) for each in element.clauses)
+    found = f"replace({text}, given.value, '') {element.compared} {text}"
+    return f"EXISTS (SELECT 1 FROM json_each({given}) AS given WHERE {found})"  # noqa: S608 - parts that SQLAlchemy wrote
+
+
+@compiles(_has, "postgresql")
+def _has_in_postgresql(element: _has, compiler: SQLCompiler, **how: Any) -> str:
+    text, given = (compiler.process(each, **how) for each in element.clauses)
+    found = f"replace({text}, given.value, '') {element.compared} {text}"
+    texts = f"jsonb_array_elements_text(CAST({given} AS jsonb))"
+    return f"EXISTS (SELECT 1 FROM {texts} AS given(value) WHERE {found})"  # noqa: S608 - parts that SQLAlchemy wrote
+
+
+def is_among(column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a text is one of these."""
+    if len(values) == 1:
+        return column == next(iter(values))
+    return column.op("IN", is_comparison=True)(_given(_list(values)))
+
+
+def contains_any(column: ColumnElement[Any], texts: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a text contains one of these."""
+    return _has(column, _list(texts))
+
+
+def contains_all(column: ColumnElement[Any], texts: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a text contains all of these."""
+    return ~_lacks(column, _list(texts))
+
+
+def quoted(texts: Collection[str]) -> list[str]:
+    """Return texts as they stand in a stored JSON list: found in it only as a whole, as quotes inside are escaped."""
+    return [msgspec_json.encode(text).decode() for text in texts]
+
+
+def _list(texts: Collection[str]) -> ColumnElement[str]:
+    return literal(msgspec_json.encode(list(texts)).decode(), Text())

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from neutron import DEMO, Cloud
+from sqlalchemy import event
 
 
 async def _networks(cloud: Cloud, *names: str) -> dict[str, Any]:
@@ -201,3 +202,17 @@ async def test_clients_find_their_way(cloud: Cloud) -> None:
         assert (await cloud.refused("GET", f"/extensions/{alias}"))[:2] == (404, "HTTPNotFound")
     zones = (await cloud.get("/availability_zones"))["availability_zones"]
     assert {zone["resource"] for zone in zones} == {"network", "router"}
+
+
+@pytest.mark.parametrize("key", ["tags", "not-tags-any", "name", "id", "mtu", "admin_state_up"])
+async def test_a_statement_does_not_grow_with_the_number_of_values(cloud: Cloud, key: str) -> None:
+    statements: list[str] = []
+    event.listen(cloud.database.engines[0], "before_cursor_execute", lambda *given: statements.append(given[2]))
+    seen = []
+    for number in (2, 50, 3000):
+        values = ["true" if key == "admin_state_up" else str(each) for each in range(number)]
+        many = ",".join(values) if "tags" in key else f"&{key}=".join(values)
+        await cloud.get(f"/networks?{key}={many}")
+        seen.append(set(statements))
+        statements.clear()
+    assert seen[0] == seen[1] == seen[2] != set()

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from msgspec import structs
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 
 from hydria.homecloud.network.rows import (
     OCTAVIA,
@@ -23,9 +23,9 @@ from hydria.homecloud.network.rows import (
     SecurityGroupRule,
     Subnet,
     TopologyCounter,
-    holds,
 )
 from hydria.store import Transaction, columns
+from hydria.store.functions import contains_any, quoted
 from hydria.store.generations import new_change_id
 from hydria.store.tables import rows_of
 
@@ -141,7 +141,7 @@ def _alter_guards(transaction: Transaction, *rows: Row) -> None:
         groups |= set(transaction.execute(asked.distinct()).scalars())
     if groups:
         port = columns(Port)
-        held = or_(*(holds(port.security_groups, group) for group in sorted(groups)))
+        held = contains_any(port.security_groups, quoted(sorted(groups)))
         users = select(port.id).where(port.device_owner == OCTAVIA, held)
         alter(transaction, transaction.execute(users).scalars())
 

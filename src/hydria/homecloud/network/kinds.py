@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Boolean, ColumnElement, Text, and_, case, cast, literal, null, or_, select, true
+from sqlalchemy import Boolean, ColumnElement, Text, and_, case, cast, false, literal, null, or_, select, true
 
 from hydria.homecloud.network import views
 from hydria.homecloud.network.access import networks_seen, of_open_network, of_own_network, own
@@ -20,10 +20,10 @@ from hydria.homecloud.network.rows import (
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
-    holds,
 )
 from hydria.ports import Caller
 from hydria.store import Transaction, columns
+from hydria.store.functions import contains_any, is_among, quoted
 from hydria.store.tables import as_stored
 
 Column = ColumnElement[Any]
@@ -70,21 +70,28 @@ def _attributes(kind: type[Row], **more: Column) -> dict[str, Column]:
 def _fixed_ips(values: Sequence[str]) -> ColumnElement[bool]:
     """Match ports by `ip_address=…`, `ip_address_substr=…` and `subnet_id=…`; of each, any of those given."""
     c = columns(Address)
-    asked: dict[str, list[ColumnElement[bool]]] = {}
+    asked: dict[str, list[str]] = {}
     for value in values:
         name, _, wanted = value.partition("=")
+        asked.setdefault(name if name in _FIXED_IPS or not value else "unknown", []).append(wanted)
+    conditions: list[ColumnElement[bool]] = []
+    for name, wanted_ones in asked.items():
         if name == "ip_address":
-            condition: ColumnElement[bool] = c.ip_address == as_stored(c.ip_address, wanted)
-        elif name == "ip_address_substr":
-            condition = c.ip_address.contains(wanted.lower(), autoescape=True)
-        else:
-            condition = c.subnet_id == wanted if name == "subnet_id" else literal(value) == ""
-        asked.setdefault(name, []).append(condition)
-    return columns(Port).id.in_(select(c.port_id).where(*(or_(*conditions) for conditions in asked.values())))
+            conditions.append(is_among(c.ip_address, [as_stored(c.ip_address, each) for each in wanted_ones]))
+        elif name == "subnet_id":
+            conditions.append(is_among(c.subnet_id, wanted_ones))
+        elif name == "ip_address_substr" and "" not in wanted_ones:
+            conditions.append(contains_any(c.ip_address, [each.lower() for each in wanted_ones]))
+        elif name == "unknown":
+            conditions.append(false())
+    return columns(Port).id.in_(select(c.port_id).where(*conditions))
+
+
+_FIXED_IPS = frozenset({"ip_address", "ip_address_substr", "subnet_id"})
 
 
 def _groups(values: Sequence[str]) -> ColumnElement[bool]:
-    return or_(*(holds(columns(Port).security_groups, value) for value in values))
+    return contains_any(columns(Port).security_groups, quoted(values))
 
 
 def _subnets_seen(caller: Caller) -> ColumnElement[bool]:

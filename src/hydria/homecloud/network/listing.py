@@ -8,9 +8,10 @@ from sqlalchemy import Boolean, ColumnElement, Integer, Text, and_, cast, false,
 
 from hydria.homecloud.network.faults import bad_request, fault, invalid_input
 from hydria.homecloud.network.kinds import Column, Kind
-from hydria.homecloud.network.rows import Row, holds
+from hydria.homecloud.network.rows import Row
 from hydria.http.operation import Call
 from hydria.store import columns
+from hydria.store.functions import contains_all, contains_any, is_among, quoted
 from hydria.store.tables import as_stored, rows_of
 
 _RESERVED = frozenset({"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir"})
@@ -49,7 +50,7 @@ def shown(call: Call, kind: Kind, rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def chosen(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a body that `fields` asks for, all without it."""
-    wanted = [name for name in call.query.all("fields") if name]
+    wanted = {name for name in call.query.all("fields") if name}
     return {name: value for name, value in body.items() if name in wanted} if wanted else body
 
 
@@ -64,7 +65,7 @@ def _filters(call: Call, kind: Kind) -> list[ColumnElement[bool]]:
         elif key in kind.matches:
             conditions.append(kind.matches[key](values))
         elif key in kind.attributes:
-            conditions.append(or_(*(_equal(kind.attributes[key], value) for value in values)))
+            conditions.append(_any_of(kind.attributes[key], values))
         else:
             unknown.append(key)
     if unknown:
@@ -72,23 +73,27 @@ def _filters(call: Call, kind: Kind) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _equal(column: Column, value: str) -> ColumnElement[bool]:
+def _any_of(column: Column, values: Sequence[str]) -> ColumnElement[bool]:
     if isinstance(column.type, Boolean):
-        text = value.strip().lower()
-        if text not in _TRUE + _FALSE:
-            raise invalid_input(f"'{value}' cannot be converted to boolean")
-        return column if text in _TRUE else not_(column)
+        return or_(*(column if each else not_(column) for each in sorted({_truth(value) for value in values})))
     if isinstance(column.type, Integer):
-        return cast(column, Text) == value
+        return is_among(cast(column, Text), values)
     # What is not there is found by the empty text.
-    return func.coalesce(column, "") == as_stored(column, value)
+    return is_among(func.coalesce(column, ""), [as_stored(column, value) for value in values])
+
+
+def _truth(value: str) -> bool:
+    text = value.strip().lower()
+    if text not in _TRUE + _FALSE:
+        raise invalid_input(f"'{value[:40]}' cannot be converted to boolean")
+    return text in _TRUE
 
 
 def _tagged(column: Column, key: str, values: Sequence[str]) -> ColumnElement[bool]:
-    has = [holds(column, tag) for value in values for tag in value.split(",") if tag]
-    if not has:
+    tags = quoted([tag for value in values for tag in value.split(",") if tag])
+    if not tags:
         return false()
-    found = or_(*has) if key.endswith("-any") else and_(*has)
+    found = contains_any(column, tags) if key.endswith("-any") else contains_all(column, tags)
     return not_(found) if key.startswith("not-") else found
 
 
@@ -104,7 +109,11 @@ def _order(call: Call, kind: Kind) -> Order:
     if wrong:
         text = f"{wrong} is invalid value for sort_dirs, valid value is 'asc' and 'desc'"
         raise fault("HTTPBadRequest", msg=text)
-    asked = list(zip(keys, directions, strict=True)) or [("created_at", "asc")]
+    # A key that comes again sorts nothing more.
+    first: dict[str, str] = {}
+    for key, direction in zip(keys, directions, strict=True):
+        first.setdefault(key, direction)
+    asked = list(first.items()) or [("created_at", "asc")]
     return [(_sortable(kind.attributes[key]), direction == "desc") for key, direction in [*asked, ("id", "asc")]]
 
 
