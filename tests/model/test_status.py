@@ -163,6 +163,8 @@ TWO = (member(1), member(2))
         ((), {}, [], "ONLINE"),
         (TWO, {"m1": "up", "m2": "up"}, ["ONLINE", "ONLINE"], "ONLINE"),
         (TWO, {"m1": "up", "m2": "down"}, ["ONLINE", "ERROR"], "DEGRADED"),
+        (TWO, {"m1": "up", "m2": "crowded"}, ["ONLINE", "DEGRADED"], "DEGRADED"),
+        (TWO, {"m1": "crowded", "m2": "crowded"}, ["DEGRADED", "DEGRADED"], "DEGRADED"),
         (TWO, {"m1": "down", "m2": "down"}, ["ERROR", "ERROR"], "ERROR"),
         (TWO, {"m1": "unchecked", "m2": "unchecked"}, ["NO_MONITOR", "NO_MONITOR"], "ONLINE"),
         (TWO, {}, ["OFFLINE", "OFFLINE"], "ONLINE"),

@@ -17,8 +17,9 @@ from hydria.model.tree import Tree
 ProvisioningStatus = Literal["ACTIVE", "PENDING_CREATE", "PENDING_UPDATE", "PENDING_DELETE", "ERROR"]
 OperatingStatus = Literal["ONLINE", "OFFLINE", "DEGRADED", "ERROR", "DRAINING", "NO_MONITOR"]
 
-# What a host's proxy says of one member: checked and well, checked and failing, not checked, or not known.
-ServerState = Literal["up", "down", "unchecked", "unknown"]
+# What a host's proxy says of one member: checked and well, checked and failing, not checked, or not known. A crowded
+# one works, but some new flows do not reach it: as many are with it as there are source ports.
+ServerState = Literal["up", "down", "unchecked", "unknown", "crowded"]
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -69,9 +70,9 @@ def operating_statuses(
 
     `servers` says what the proxy knows of each member, by member id; `unserved` are the ids of what is not served, as
     it cannot be: that is in ERROR, and its load balancer DEGRADED. The roll-up is Octavia's: a pool is ERROR when
-    none of its members works and DEGRADED when some fail, OFFLINE when no listener uses it; the load balancer takes
-    over the worst of the pools in use; what
-    has no state of its own (a listener, a policy) is ONLINE when it is switched on.
+    none of its members works and DEGRADED when some fail or are crowded, OFFLINE when no listener uses it; the load
+    balancer takes over the worst of the pools in use; what has no state of its own (a listener, a policy) is ONLINE
+    when it is switched on.
     """
     statuses: dict[str, OperatingStatus] = {}
     for member in tree.members:
@@ -111,6 +112,8 @@ def _member(tree: Tree, member: Member, state: ServerState) -> OperatingStatus:
         return "OFFLINE"
     if state == "down":
         return "ERROR"
+    if state == "crowded":
+        return "DEGRADED"
     if member.weight == 0:
         return "DRAINING"
     if state == "up":
@@ -127,12 +130,12 @@ def _pool(tree: Tree, pool: Pool, statuses: Mapping[str, OperatingStatus]) -> Op
     working = [
         member
         for member in members
-        if statuses[member.id] in ("ONLINE", "NO_MONITOR")
+        if statuses[member.id] in ("ONLINE", "NO_MONITOR", "DEGRADED")
         or (statuses[member.id] == "OFFLINE" and member.admin_state_up)
     ]
     if members and not working:
         return "ERROR"
-    return "DEGRADED" if any(statuses[member.id] == "ERROR" for member in members) else "ONLINE"
+    return "DEGRADED" if any(statuses[member.id] in ("ERROR", "DEGRADED") for member in members) else "ONLINE"
 
 
 def _worst(pools: Iterable[OperatingStatus]) -> OperatingStatus:

@@ -260,6 +260,16 @@ class AgentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             " Unset: they are only in memory, for hydria logs."
         ),
     ] = None
+    udp_flow_seconds: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3600,
+            description="How long after its last packet a flow of UDP ends that was over within two seconds, such as a"
+            " question and its answer, where its listener has no timeout_client_data or timeout_member_data of its"
+            " own. About 64,500 flows of an amphora are with one member at a time: shorter is room for more.",
+        ),
+    ] = 10
     threads: Annotated[int, Meta(ge=1, le=64, description="Threads of each HAProxy.")] = 1
     max_connections: Annotated[
         Annotated[int, Meta(ge=1, le=2_000_000)] | None,

@@ -6,6 +6,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterable
 from ipaddress import ip_address
+from pathlib import Path
 
 from pyroute2 import NFCTSocket
 from pyroute2.netlink import NETLINK_NETFILTER
@@ -89,6 +90,16 @@ def count_flows(namespace: str) -> Counter[int]:
             while _take(netfilter.recv(_RECEIVE), found):
                 pass
     return found
+
+
+def dropped_flows(namespace: str) -> int:
+    """Return how many packets began no flow so far, as no source port or no room was left. Raises HostError."""
+    with reporting(f"The kernel's memory of flows in {namespace} cannot be looked at"), inside(namespace):
+        text = Path("/proc/thread-self/net/stat/nf_conntrack").read_text("ascii")
+    names, *processors = (line.split() for line in text.splitlines())
+    column = names.index("drop")
+    # Each processor counts for itself, in 32 bits.
+    return sum(int(numbers[column], 16) for numbers in processors)
 
 
 def _take(data: bytes, found: Counter[int]) -> bool:

@@ -116,6 +116,7 @@ _PROCESS = (
     ("octavia_loadbalancer_http_comp_bytes_in_total", "CompressBpsIn", "Bytes that were given to compression"),
     ("octavia_loadbalancer_http_comp_bytes_out_total", "CompressBpsOut", "Bytes that compression made of them"),
     ("octavia_loadbalancer_limit_http_comp", "CompressBpsRateLim", "Bytes a second that compression may take"),
+    ("octavia_loadbalancer_dropped_flows_total", "DroppedFlows", "Datagrams for which no port or room was left"),
     ("octavia_loadbalancer_dropped_logs_total", "DroppedLogs", "Log lines that could not be sent"),
 )
 

@@ -10,7 +10,7 @@ import structlog
 
 from hydria.adapters.linux import nft
 from hydria.adapters.linux.checking import Checks, targets
-from hydria.adapters.linux.conntrack import count_flows, end_flows, end_strangers
+from hydria.adapters.linux.conntrack import count_flows, dropped_flows, end_flows, end_strangers
 from hydria.adapters.linux.datagram_rows import datagram_rows
 from hydria.adapters.linux.exposition import Row
 from hydria.adapters.linux.netns import identity, sysctl
@@ -18,13 +18,16 @@ from hydria.errors import HostError
 from hydria.files import write_private
 from hydria.model import Tree
 from hydria.model.status import ServerState
-from hydria.render.flows import TABLE, Ruleset, counts_flows, datagram_pools, ruleset, transaction
+from hydria.render.flows import BRIEF, TABLE, Ruleset, counts_flows, datagram_pools, ruleset, transaction
 from hydria.spec import Counters
 
 log = structlog.get_logger(__name__)
 
-# How often flows are counted for LEAST_CONNECTIONS (seconds): a flow of UDP lives 30 at least.
+# How often flows are counted for LEAST_CONNECTIONS (seconds).
 _COUNTING = 5.0
+
+# From how many flows on a member counts as crowded: the source ports of one address are 64,512.
+_CROWD = 60_000
 
 
 class Flows:
@@ -34,8 +37,11 @@ class Flows:
     a member has changed and the rules say so.
     """
 
-    def __init__(self, namespace: str, directory: Path, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, namespace: str, directory: Path, on_change: Callable[[], None], *, udp_flow_seconds: int = BRIEF
+    ) -> None:
         self._namespace = namespace
+        self._udp_flow_seconds = udp_flow_seconds
         self._file = directory / "flows.nft"
         self._on_change = on_change
         self._checks = Checks(directory / "checks.json", self._turn)
@@ -53,6 +59,9 @@ class Flows:
         # served does not wait for that too.
         self._known: Counter[int] | None = None
         self._hurried = False
+        # Packets that began no flow so far, and the members for which there is no room.
+        self.dropped = 0
+        self._crowded: frozenset[str] = frozenset()
 
     async def converge(self, tree: Tree, ways: int) -> None:
         """Serve the datagram listeners of a tree by so many legs. Raises HostError; then the last rules stay."""
@@ -69,7 +78,8 @@ class Flows:
             return {}
         pools = datagram_pools(self._tree)
         known: dict[str, ServerState] = {each.id: "unchecked" for each in self._tree.members if each.pool_id in pools}
-        return known | {key: self._told.get(key, "unknown") for key in self._checks.states}
+        known |= {key: self._told.get(key, "unknown") for key in self._checks.states}
+        return known | {key: "crowded" for key in self._crowded if known.get(key, "down") != "down"}
 
     async def counters(self) -> dict[str, Counters]:
         """Return the traffic of datagram listeners, by id. Raises HostError."""
@@ -80,6 +90,7 @@ class Flows:
             if self._loaded is None or not self._loaded[1].text:
                 return {}
             self._counted = await asyncio.to_thread(self._count, self._loaded[1])
+            self._note_crowds(await asyncio.to_thread(dropped_flows, self._namespace))
             return self._counted[0]
 
     def rows(self) -> list[Row]:
@@ -102,7 +113,7 @@ class Flows:
             try:
                 # Many members are many hashes.
                 flows = await self._flows(self._tree)
-                wanted = await asyncio.to_thread(ruleset, self._tree, states, flows, ways=self._ways)
+                wanted = await asyncio.to_thread(self._ruleset, self._tree, states, flows)
             except ValueError as error:
                 raise HostError(f"The host cannot serve this: {error}") from None
             if not wanted.text and not self._file.exists():
@@ -114,6 +125,35 @@ class Flows:
                 await asyncio.to_thread(self._load, before, wanted)
                 self._loaded = place, wanted
             self._told = states
+
+    def _ruleset(self, tree: Tree, states: Mapping[str, ServerState], flows: Mapping[int, int]) -> Ruleset:
+        return ruleset(tree, states, flows, ways=self._ways, brief=self._udp_flow_seconds)
+
+    def _note_crowds(self, dropped: int) -> None:
+        """Find the members that new flows do not reach any more."""
+        new, self.dropped = dropped - self.dropped, dropped
+        open_flows = self._counted[1]
+        by_end: Counter[tuple[str, int]] = Counter()
+        ends: dict[str, tuple[str, int]] = {}
+        for each in self._tree.members if self._tree is not None else ():
+            ends[each.id] = each.address, each.protocol_port
+        for (_, member_id), number in open_flows.items():
+            if member_id in ends:
+                by_end[ends[member_id]] += number
+        full = {key for key, end in ends.items() if by_end[end] >= _CROWD}
+        if new > 0 and not full:
+            # The memory of flows is full, whoever they are with.
+            full = {member_id for (_, member_id), number in open_flows.items() if number and member_id in ends}
+        crowded = frozenset(full) if new > 0 else frozenset(full & self._crowded)
+        if crowded - self._crowded:
+            log.warning(
+                "new_flows_dropped",
+                namespace=self._namespace,
+                packets=new,
+                members=sorted(crowded),
+                mend="Add members, or set a shorter timeout_client_data or agent.udp_flow_seconds.",
+            )
+        self._crowded = crowded
 
     async def _flows(self, tree: Tree) -> Mapping[int, int]:
         return await asyncio.to_thread(count_flows, self._namespace) if counts_flows(tree) else {}

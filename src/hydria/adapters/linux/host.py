@@ -189,7 +189,7 @@ class LinuxHost:
         if amphora is None or process is None:
             raise HostError("HAProxy does not run.")
         await self._observe(amphora)
-        information = await amphora.haproxy.information()
+        information = await amphora.haproxy.information() | {"DroppedFlows": str(amphora.flows.dropped)}
         rows = [*amphora.tally.rows(), *amphora.flows.rows()]
         return exposition(rows, information, 100 * process.resident_bytes / self._memory_bytes())
 
@@ -209,9 +209,11 @@ class LinuxHost:
         }
         amphora.known = {name: state for name, state in servers.items() if state in ("up", "down")}
         amphora.tally.note(read.rows)
+        # States of flows' members follow from what is counted.
+        counters = amphora.tally.counters() | await amphora.flows.counters()
         return Observation(
             servers={**servers, **amphora.flows.states(), **amphora.pings.states()},
-            counters=amphora.tally.counters() | await amphora.flows.counters(),
+            counters=counters,
             troubles=amphora.troubles,
             unserved=amphora.unserved,
         )
@@ -319,7 +321,12 @@ class LinuxHost:
             program = Program(path=self._settings.haproxy, memory_mb=self._settings.memory_mb, limits_required=required)
             namespace = self._names.amphora(key)
             haproxy = Haproxy(program, directory, kernel.namespace_path(namespace))
-            flows = Flows(namespace, directory, lambda: self._events.add(key))
+            flows = Flows(
+                namespace,
+                directory,
+                lambda: self._events.add(key),
+                udp_flow_seconds=self._settings.udp_flow_seconds,
+            )
             pings = Pings(namespace, haproxy, directory, lambda: self._events.add(key))
             haproxy.adopt(self._remembered_rendering(key))
             if haproxy.process is not None:

@@ -26,7 +26,7 @@ def named(namespace: str, table: str) -> dict[tuple[str, str], dict[str, Any]]:
     # Elements of sets are left out: there may be many.
     for item in _items(_nft(failure, namespace, "-j", "-t", "list", "table", "inet", table)):
         for kind, value in item.items():
-            if kind in ("chain", "counter", "map", "set"):
+            if kind in ("chain", "counter", "ct timeout", "map", "set"):
                 found[kind, str(value["name"])] = value
     return found
 

@@ -2,6 +2,7 @@
 
 from hydria.render.flows.ruleset import (
     BACK,
+    BRIEF,
     TABLE,
     End,
     Named,
@@ -15,6 +16,7 @@ from hydria.render.flows.ruleset import (
 
 __all__ = [
     "BACK",
+    "BRIEF",
     "TABLE",
     "End",
     "Named",

@@ -18,6 +18,10 @@ from hydria.render.flows.sharing import PLACES, fewest, places, runs, turn
 
 TABLE = "hydria_flows"
 
+# How long the kernel keeps a flow of UDP that was over within two seconds (seconds). The source ports of one address
+# are 64,512 for each member: so many flows begin in this time at most.
+BRIEF = 10
+
 # Any number, but always the same: where a client is hashed to must not change with the rules.
 _SEED = "0x68796472"
 
@@ -29,6 +33,11 @@ _KEPT = 65536
 
 # What packets to clients carry where there are several ways: they take the VIP's.
 BACK = 1
+
+# Timeouts of a listener that nobody has chosen (Octavia's defaults; milliseconds).
+_UNCHOSEN = (0, 50_000)
+# How long the kernel keeps a flow that goes on for more than two seconds, from its last packet on (seconds).
+_STREAM = 120
 
 # A listener's counters are called so, with its id: bytes of clients, bytes for clients, flows.
 COUNTED = ("in", "out", "new")
@@ -76,6 +85,8 @@ class _Service(Struct, frozen=True):
     family: str
     vips: tuple[str, ...]
     targets: tuple[_Target, ...]
+    # How long the kernel keeps a short exchange where the listener does not say (seconds).
+    brief: int
 
     @property
     def name(self) -> str:
@@ -108,6 +119,21 @@ class _Service(Struct, frozen=True):
         return min(max(1, (keeping and keeping.persistence_timeout) or _KEPT_FOR), _LONGEST_KEPT)
 
     @property
+    def timeout(self) -> _Block | None:
+        """How long the kernel keeps a flow, from its last packet on; what it says is in its name.
+
+        Of UDP only, of which no packet is the last. An answer within two seconds makes no stream of a flow.
+        """
+        if self.protocol != "udp":
+            return None
+        given = self.listener.timeout_client_data, self.listener.timeout_member_data
+        chosen = [max(1, -(-each // 1000)) for each in given if each not in _UNCHOSEN]
+        brief, stream = (min(chosen), min(chosen)) if chosen else (self.brief, max(self.brief, _STREAM))
+        policy = f"policy = {{ unreplied : {brief}, replied : {stream} }}"
+        lines = ["protocol udp", f"l3proto {self.family}", policy]
+        return ("ct timeout", f"{self.family}_{brief}_{stream}"), lines
+
+    @property
     def client(self) -> str:
         """What of a packet says which client it is of."""
         keeping = self.pool.session_persistence if self.pool is not None else None
@@ -117,20 +143,26 @@ class _Service(Struct, frozen=True):
 
 
 def ruleset(
-    tree: Tree, states: Mapping[str, ServerState], flows: Mapping[int, int] | None = None, *, ways: int = 1
+    tree: Tree,
+    states: Mapping[str, ServerState],
+    flows: Mapping[int, int] | None = None,
+    *,
+    ways: int = 1,
+    brief: int = BRIEF,
 ) -> Ruleset:
     """Return the rules for a tree; members that are `down` get nothing. Raises ValueError for what is no address.
 
-    `flows` says how many there are of each mark, for LEAST_CONNECTIONS, `ways` how many legs the amphora has.
+    `flows` says how many there are of each mark, for LEAST_CONNECTIONS, `ways` how many legs the amphora has, `brief`
+    how long a flow of UDP is kept that was over within two seconds (seconds).
     """
     listeners = [each for each in tree.listeners if each.protocol in DATAGRAM]
     if not listeners:
         return Ruleset()
-    services = _services(tree, states)
+    services = _services(tree, states, brief)
     # One that is switched off has counted something too.
     blocks: list[_Block] = [(("counter", f"{what}_{each.id}"), []) for each in listeners for what in COUNTED]
     for service in services:
-        blocks += _memory(service)
+        blocks += [*_memory(service), *([service.timeout] if service.timeout is not None else [])]
         blocks += [_to(service, target) for target in service.targets]
         blocks.append(_choose(service, flows or {}))
     # What a listener has for both of its IP versions comes twice here.
@@ -176,7 +208,7 @@ def datagram_listeners(tree: Tree) -> list[Listener]:
     return [each for each in tree.listeners if on and each.admin_state_up and each.protocol in DATAGRAM]
 
 
-def _services(tree: Tree, states: Mapping[str, ServerState]) -> list[_Service]:
+def _services(tree: Tree, states: Mapping[str, ServerState], brief: int) -> list[_Service]:
     vips = [str(ip_address(vip)) for vip in tree.load_balancer.vip_addresses]
     used: set[int] = set()
     services = []
@@ -189,7 +221,7 @@ def _services(tree: Tree, states: Mapping[str, ServerState]) -> list[_Service]:
             mine = [each for each in members if _family(each.address) == family]
             targets = _targets(listener, mine, used)
             addresses = tuple(vip for vip in vips if _family(vip) == family)
-            services.append(_Service(listener, pool, family, addresses, targets))
+            services.append(_Service(listener, pool, family, addresses, targets, brief))
     return services
 
 
@@ -246,6 +278,8 @@ def _to(service: _Service, target: _Target) -> _Block:
     address, port = ip_address(target.member.address), target.member.protocol_port
     end = f"{address}:{port}" if service.family == "ip" else f"[{address}]:{port}"
     lines = [f"ct mark set {target.mark:#010x}", f"counter name new_{service.listener.id}"]
+    if service.timeout is not None:
+        lines.append(f'ct timeout set "{service.timeout[0][1]}"')
     if service.kept is not None:
         lines.append(f"update @{service.kept} {{ {service.client} timeout {service.kept_for}s : {target.mark:#010x} }}")
     lines.append(f"meta l4proto {service.protocol} dnat {service.family} to {end}")
