@@ -56,7 +56,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_connections: Annotated[
         int,
         Meta(
-            ge=16,
+            ge=10,
             le=100_000,
             description="Connections at once, of which one address has three quarters at most. Beyond that, the one"
             " goes that has waited longest for its client's request. Each needs a file descriptor.",
