@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from msgspec import Struct
 from starlette.applications import Starlette
 
@@ -228,4 +229,28 @@ async def test_an_operation_is_prepared_before_its_transaction(tmp_path: Path) -
         answer = await client.post("/things", json={"thing": {"name": "x"}}, headers=headers)
         assert answer.json() == {"prepared": "ready for u", "found": ["prepared"]}
         assert seen[-1].source == "192.0.2.7"
+    database.close()
+
+
+async def test_each_line_of_a_request_has_its_id(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'hydria.db'}", synchronous="off")
+    lines: list[dict[str, Any]] = []
+
+    def work(_: Call) -> Any:
+        lines.append(structlog.contextvars.get_contextvars())
+        return {}
+
+    operations = (Operation(method="GET", path="/logs", work=work, open=True),)
+    dispatcher = Dispatcher(
+        database,
+        authenticator=MemoryIdentity(CALLERS),
+        authorisation=Everybody(),
+        clock=ManualClock(),
+        max_body=100,
+    )
+    app = Starlette(routes=dispatcher.routes(Mount(prefixes=("",), operations=operations, dialect=Dialect())))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://front") as client:
+        answers = [await client.get("/logs") for _ in range(2)]
+    assert [line["request_id"] for line in lines] == [each.headers["x-openstack-request-id"] for each in answers]
+    assert structlog.contextvars.get_contextvars() == {}
     database.close()

@@ -8,7 +8,7 @@ from functools import partial
 from secrets import token_urlsafe
 
 import uvicorn
-from msgspec import structs
+from msgspec import Struct, structs
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -39,7 +39,7 @@ from hydria.http.measures import Measures
 from hydria.http.operation import Authenticator, Mount
 from hydria.locking import lock_once
 from hydria.model.base import stamp
-from hydria.ports import Clock, Networking, Secrets
+from hydria.ports import CertificateAuthority, Clock, Networking, Secrets
 from hydria.settings import ServerSettings, Settings
 from hydria.store import Database, Transaction
 from hydria.tasks import endless
@@ -50,22 +50,25 @@ _GRACE = 2
 _SLASH_OR_NOT = (f"{api.ROOT}/v2", "/key-manager/v1/")
 
 
-def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool = False) -> Starlette:
-    """Return the server as an ASGI application; its controller works while the application's lifespan lasts.
+class _Cloud(Struct, frozen=True, kw_only=True):
+    """The cloud that the server stands in: each service bound to a transaction, and what mounts of it there are."""
 
-    Makes the home cloud's first things and the secrets, if they are not there. `noop` puts a data plane that does
-    nothing in the place of hosts. Raises SettingsError.
-    """
-    authorisation = rights.policy_of(settings)
+    networking_of: Callable[[Transaction], Networking]
+    secrets_of: Callable[[Transaction], Secrets]
+    vault: secrets.Vault
+    authority: CertificateAuthority | None
+    authenticator: Authenticator
+    mounts: tuple[Mount, ...]
+
+
+def _cloud(settings: Settings, database: Database, clock: Clock, *, noop: bool) -> _Cloud:
     authenticator, users = _users(settings, database, clock)
+    vault = secrets.Vault(kept_secret(settings, SECRETS_KEY, secrets.new_key))
+    authority = None if noop else authority_of(settings)
 
     def networking_of(transaction: Transaction) -> Networking:
         home = network.HomeNetworking(transaction, clock.now())
         return NoopNetworking(home) if noop else home
-
-    vault = secrets.Vault(kept_secret(settings, SECRETS_KEY, secrets.new_key))
-
-    authority = None if noop else authority_of(settings)
 
     def secrets_of(transaction: Transaction) -> Secrets:
         if noop:
@@ -73,38 +76,56 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
         home = secrets.HomeSecrets(transaction, vault, stamp(clock.now()))
         return AcmeSecrets(transaction, home, vault, clock.now(), offered=authority is not None)
 
+    return _Cloud(
+        networking_of=networking_of,
+        secrets_of=secrets_of,
+        vault=vault,
+        authority=authority,
+        authenticator=authenticator,
+        mounts=(*users, *network.mounts(), *secrets.KeyManager(vault).mounts()),
+    )
+
+
+def _exchange(settings: Settings, database: Database, clock: Clock, cloud: _Cloud, reconciler: Reconciler) -> Exchange:
+    orphans = Orphans(
+        Outside(
+            networking_of=cloud.networking_of,
+            topologies_of=network.HomeTopologies,
+            restore_project=identity.restore_project if settings.keystone.auth_url is None else _nothing,
+        )
+    )
+    quartermaster = Quartermaster(cloud.networking_of, network.HomeTopologies, cloud.secrets_of)
+    exchange = Exchange(database, clock, quartermaster, Reporter(reconciler), orphans, secret=agent_secret(settings))
+    exchange.poll_seconds = settings.server.poll_seconds
+    return exchange
+
+
+def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool = False) -> Starlette:
+    """Return the server as an ASGI application; its controller works while the application's lifespan lasts.
+
+    Makes the home cloud's first things and the secrets, if they are not there. `noop` puts a data plane that does
+    nothing in the place of hosts. Raises SettingsError.
+    """
+    authorisation = rights.policy_of(settings)
+    cloud = _cloud(settings, database, clock, noop=noop)
     dispatcher = Dispatcher(
         database,
-        authenticator=authenticator,
+        authenticator=cloud.authenticator,
         authorisation=authorisation,
         clock=clock,
         max_body=settings.server.max_body_bytes,
         public_url=settings.server.public_url,
     )
-    reconciler = Reconciler(networking_of, clock.now())
-    quartermaster = Quartermaster(networking_of, network.HomeTopologies, secrets_of)
-    orphans = Orphans(
-        Outside(
-            networking_of=networking_of,
-            topologies_of=network.HomeTopologies,
-            restore_project=identity.restore_project if settings.keystone.auth_url is None else _nothing,
-        )
+    octavia = api.mounts(
+        cloud.networking_of,
+        cloud.secrets_of,
+        strict_immutable=settings.api.strict_immutable,
+        default_quotas=structs.asdict(settings.quotas),
+        # Octavia's own API tests compare texts.
+        keep_spelling=noop,
     )
-    exchange = Exchange(database, clock, quartermaster, Reporter(reconciler), orphans, secret=agent_secret(settings))
-    exchange.poll_seconds = settings.server.poll_seconds
-    mounts = (
-        *api.mounts(
-            networking_of,
-            secrets_of,
-            strict_immutable=settings.api.strict_immutable,
-            default_quotas=structs.asdict(settings.quotas),
-            # Octavia's own API tests compare texts.
-            keep_spelling=noop,
-        ),
-        *users,
-        *network.mounts(),
-        *secrets.KeyManager(vault).mounts(),
-    )
+    reconciler = Reconciler(cloud.networking_of, clock.now())
+    exchange = _exchange(settings, database, clock, cloud, reconciler)
     if noop:
         NoopPlane(database, clock, reconciler).start()
     measures = Measures()
@@ -112,9 +133,9 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
     routes = [
         *metrics.routes(settings.server, database, measures),
         *(() if noop else exchange.routes()),
-        *(route for mount in mounts for route in dispatcher.routes(mount, measures)),
+        *(route for mount in (*octavia, *cloud.mounts) for route in dispatcher.routes(mount, measures)),
     ]
-    certifier = None if authority is None else Certifier(database, clock, authority, vault)
+    certifier = None if cloud.authority is None else Certifier(database, clock, cloud.authority, cloud.vault)
     lifespan = partial(_controlled, Controller(database, clock, reconciler), certifier)
     nothing = nothing_here(OctaviaDialect())
 

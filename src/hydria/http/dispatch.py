@@ -75,22 +75,28 @@ class Dispatcher:
     async def answer(self, request: Request, operations: Mapping[str, Operation], dialect: Dialect) -> Response:
         """Answer one request for a path, whatever comes; `operations` is by method. Raises ClientDisconnect."""
         request_id = _new_id()
-        try:
-            operation = _chosen(operations, request.method)
-            reply = await self._answer(request, operation, dialect)
-            status, body, headers = reply.status or operation.status, reply.body, dict(reply.headers)
-        except Refusal as refusal:
-            status = refusal.status
-            body, headers = dialect.fault(refusal)
-            headers = {**headers, **refusal.headers}
-        except ClientDisconnect:
-            raise
-        except Exception:
-            log.exception("request_failed", method=request.method, path=request.scope["path"], request_id=request_id)
-            status, body, headers = 500, dialect.failure(request_id), {}
+        # So that each line that is logged meanwhile has it.
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            status, body, headers = await self._outcome(request, operations, dialect, request_id)
         if status == 405:
             headers["Allow"] = ", ".join(operations)
         return _response(status, body, headers, request_id)
+
+    async def _outcome(
+        self, request: Request, operations: Mapping[str, Operation], dialect: Dialect, request_id: str
+    ) -> tuple[int, Any, dict[str, str]]:
+        try:
+            operation = _chosen(operations, request.method)
+            reply = await self._answer(request, operation, dialect)
+        except Refusal as refusal:
+            body, headers = dialect.fault(refusal)
+            return refusal.status, body, {**headers, **refusal.headers}
+        except ClientDisconnect:
+            raise
+        except Exception:
+            log.exception("request_failed", method=request.method, path=request.scope["path"])
+            return 500, dialect.failure(request_id), {}
+        return reply.status or operation.status, reply.body, dict(reply.headers)
 
     async def _answer(self, request: Request, operation: Operation, dialect: Dialect) -> Reply:
         raw = await self._body(request)
@@ -115,19 +121,7 @@ class Dispatcher:
         if operation.prepare is not None:
             # The transaction resolves the caller again: what it decides by is read in itself.
             caller = None if operation.open else await self._read(resolve)
-            prepared = await operation.prepare(
-                Preparation(
-                    operation=operation,
-                    path=request.path_params,
-                    query=query,
-                    headers=request.headers,
-                    form=decoded(),
-                    caller=caller,
-                    source=request.client.host if request.client is not None else "",
-                    now=self._clock.now(),
-                    read=self._read,
-                )
-            )
+            prepared = await operation.prepare(self._preparation(request, operation, query, decoded(), caller))
 
         def answer(transaction: Transaction, caller: Caller | None) -> Any:
             call = Call(
@@ -159,6 +153,21 @@ class Dispatcher:
 
         result = await self._database.run(work, writing=operation.writing, single=operation.single)
         return result if isinstance(result, Reply) else Reply(body=result)
+
+    def _preparation(
+        self, request: Request, operation: Operation, query: Query, form: Any, caller: Caller | None
+    ) -> Preparation:
+        return Preparation(
+            operation=operation,
+            path=request.path_params,
+            query=query,
+            headers=request.headers,
+            form=form,
+            caller=caller,
+            source=request.client.host if request.client is not None else "",
+            now=self._clock.now(),
+            read=self._read,
+        )
 
     async def _read(self, work: Callable[[Transaction], Any]) -> Any:
         return await self._database.run(work, writing=False, single=True)
