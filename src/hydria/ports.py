@@ -51,6 +51,10 @@ class Observation(Struct, frozen=True, kw_only=True):
     unserved: frozenset[str] = frozenset()
 
 
+# In the place of an amphora's id: networks and routers are not as they were made.
+WIRES = ""
+
+
 class Host(Protocol):
     """One machine's kernel and proxies as a few verbs. Each is idempotent and may be cut off anywhere."""
 
@@ -86,7 +90,10 @@ class Host(Protocol):
         ...
 
     async def changed(self) -> str:
-        """Wait until something happened to an amphora (a member's health, the end of a process); return its id."""
+        """Wait until something happened to an amphora (a member's health, the end of a process); return its id.
+
+        `WIRES` stands for networks and routers.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from hydria.agent.keeper import Keeper
 from hydria.agent.link import LinkError
 from hydria.agent.topology import merged, unknown
 from hydria.errors import WiringError
-from hydria.ports import Host
+from hydria.ports import WIRES, Host
 from hydria.spec import Description, Holding, Orders, Report, Reports, Topology
 from hydria.tasks import endless
 
@@ -233,8 +233,11 @@ class Agent:
     # --- what happens here ---
 
     async def _watch(self) -> None:
-        keeper = self._keepers.get(await self._host.changed())
-        if keeper is not None:
+        key = await self._host.changed()
+        keeper = self._keepers.get(key)
+        if key == WIRES:
+            self._rewire.set()
+        elif keeper is not None:
             keeper.look()
 
     async def _look_around(self) -> None:

@@ -69,6 +69,11 @@ class EventSocket:
         self._socket: socket.socket | None = None
         self._inode = 0
 
+    @property
+    def lost(self) -> bool:
+        """Whether it listens where nobody finds it."""
+        return self._socket is not None and inode(self._path) != self._inode
+
     def open(self, gid: int) -> None:
         """Listen, open to a group; a socket that a dead agent left is replaced."""
         if self._socket is not None and inode(self._path) == self._inode:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import structlog
 
-from hydria.adapters.linux import nft
 from hydria.adapters.linux.netns import inside
+from hydria.adapters.linux.nft import Tables
 from hydria.errors import HostError
 from hydria.render.flow_limit import admitted, render_flow_limit
 
@@ -24,12 +24,14 @@ _COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 class FlowLimit:
     """The bound of one namespace; costs nothing until `watch` is called."""
 
-    def __init__(self, namespace: str, most: int) -> None:
-        self._namespace = namespace
+    def __init__(self, tables: Tables, most: int) -> None:
+        self._tables = tables
+        self._namespace = tables.namespace
         self._most = most
         self._task: asyncio.Task[None] | None = None
         # What is in the kernel; 0 when that is not known.
         self._rate: int | None = 0
+        self._place: object = None
 
     def watch(self) -> None:
         """Keep the bound from now on: there are rules that have the kernel remember flows."""
@@ -53,9 +55,11 @@ class FlowLimit:
     def _look(self) -> None:
         count = flows_of(self._namespace)
         rate = admitted(count, self._most, self._rate)
-        if rate == self._rate:
+        self._tables.look()
+        if rate == self._rate and self._tables.place == self._place:
             return
-        nft.load(self._namespace, render_flow_limit(rate))
+        self._tables.load(render_flow_limit(rate))
+        self._place = self._tables.place
         if rate is not None and not self._rate:
             log.warning("flows_limited", namespace=self._namespace, flows=count, most=self._most)
         self._rate = rate

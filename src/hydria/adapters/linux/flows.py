@@ -13,7 +13,7 @@ from hydria.adapters.linux.checking import Checks, targets
 from hydria.adapters.linux.conntrack import count_flows, dropped_flows, end_flows, end_strangers
 from hydria.adapters.linux.datagram_rows import datagram_rows
 from hydria.adapters.linux.exposition import Row
-from hydria.adapters.linux.netns import identity, sysctl
+from hydria.adapters.linux.netns import sysctl
 from hydria.errors import HostError
 from hydria.files import write_private
 from hydria.model import Tree
@@ -38,9 +38,10 @@ class Flows:
     """
 
     def __init__(
-        self, namespace: str, directory: Path, on_change: Callable[[], None], *, udp_flow_seconds: int = BRIEF
+        self, tables: nft.Tables, directory: Path, on_change: Callable[[], None], *, udp_flow_seconds: int = BRIEF
     ) -> None:
-        self._namespace = namespace
+        self._tables = tables
+        self._namespace = tables.namespace
         self._udp_flow_seconds = udp_flow_seconds
         self._file = directory / "flows.nft"
         self._on_change = on_change
@@ -49,8 +50,8 @@ class Flows:
         self._ways = 1
         self._lock = asyncio.Lock()
         self._counting: asyncio.Task[None] | None = None
-        # What is in the kernel, and in which namespace (its inode); None when that is not known.
-        self._loaded: tuple[tuple[int, int], Ruleset] | None = None
+        # What is in the kernel, and where; None when that is not known.
+        self._loaded: tuple[object, Ruleset] | None = None
         # What those rules were made for: nobody hears of health before it counts.
         self._told: Mapping[str, ServerState] = {}
         # What was read last.
@@ -68,9 +69,18 @@ class Flows:
         self._tree, self._ways = tree, ways
         self._checks.watch(targets(self._namespace, tree, datagram_pools(tree).values()))
         await self._apply()
+        if self._file.exists():
+            await asyncio.to_thread(self._forward, on=True)
         self._hurried = True
         if counts_flows(tree) and (self._counting is None or self._counting.done()):
             self._counting = asyncio.create_task(self._keep_counting())
+
+    @property
+    def ended(self) -> bool:
+        """Whether a task that checks or counts has ended, which none does by itself."""
+        counting = self._counting is not None and self._counting.done()
+        wanted = self._tree is not None and counts_flows(self._tree)
+        return self._checks.ended or (counting and wanted)
 
     def states(self) -> Mapping[str, ServerState]:
         """Return what is known of the members of datagram pools, by id."""
@@ -118,12 +128,13 @@ class Flows:
                 raise HostError(f"The host cannot serve this: {error}") from None
             if not wanted.text and not self._file.exists():
                 return
-            place = identity(self._namespace)
+            self._tables.look()
+            place = self._tables.place
             if self._loaded != (place, wanted):
                 before = self._loaded[1] if self._loaded is not None and self._loaded[0] == place else None
                 self._loaded = None
                 await asyncio.to_thread(self._load, before, wanted)
-                self._loaded = place, wanted
+                self._loaded = self._tables.place, wanted
             self._told = states
 
     def _ruleset(self, tree: Tree, states: Mapping[str, ServerState], flows: Mapping[int, int]) -> Ruleset:
@@ -174,11 +185,9 @@ class Flows:
     def _load(self, before: Ruleset | None, wanted: Ruleset) -> None:
         present = before.named if before is not None else nft.named(self._namespace, TABLE).keys()
         self._file.touch(mode=0o600)
-        nft.load(self._namespace, transaction(wanted, frozenset(present)))
+        self._tables.load(transaction(wanted, frozenset(present)))
         # Nothing is forwarded before the rules say what.
-        for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
-            if os.path.exists(f"/proc/sys/{key.replace('.', '/')}"):
-                sysctl(self._namespace, key, "1" if wanted.text else "0")
+        self._forward(bool(wanted.text))
         known = before.marks.keys() if before is not None else count_flows(self._namespace).keys()
         end_flows(self._namespace, known - wanted.marks.keys())
         end_strangers(self._namespace, wanted.ends - (before.ends if before is not None else frozenset()))
@@ -186,6 +195,11 @@ class Flows:
             write_private(self._file, wanted.text.encode())
         else:
             self._file.unlink(missing_ok=True)
+
+    def _forward(self, on: bool) -> None:
+        for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
+            if os.path.exists(f"/proc/sys/{key.replace('.', '/')}"):
+                sysctl(self._namespace, key, "1" if on else "0")
 
     def _count(self, loaded: Ruleset) -> tuple[dict[str, Counters], Counter[tuple[str, str]]]:
         """Return traffic by listener, and how many flows there are by listener and member."""

@@ -3,8 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from hydria.adapters.linux import nft
-from hydria.adapters.linux.netns import identity
+from hydria.adapters.linux.nft import Tables
 from hydria.errors import HostError
 from hydria.files import write_private
 from hydria.render.guard import render_guard
@@ -17,12 +16,12 @@ class Guard:
     `guard.nft` in the amphora's directory is there while there may be rules.
     """
 
-    def __init__(self, namespace: str, directory: Path, link: str) -> None:
-        self._namespace = namespace
+    def __init__(self, tables: Tables, directory: Path, link: str) -> None:
+        self._tables = tables
         self._file = directory / "guard.nft"
         self._link = link
-        # What was loaded, and into which namespace.
-        self._loaded: tuple[tuple[int, int], str] | None = None
+        # What was loaded, and where.
+        self._loaded: tuple[object, str] | None = None
 
     def ensure(self, rules: tuple[GuardRule, ...] | None, ports: Collection[int]) -> None:
         """Let in what the rules say, everything without; the namespace is there. Raises HostError.
@@ -35,13 +34,13 @@ class Guard:
             text = render_guard(rules, self._link, ports)
         except ValueError as error:
             raise HostError(f"A security group's rule cannot be kept: {error}.") from error
-        wanted = identity(self._namespace), text
-        if self._loaded == wanted:
+        self._tables.look()
+        if self._loaded == (self._tables.place, text):
             return
         self._loaded = None
         write_private(self._file, text.encode())
-        nft.load(self._namespace, text)
+        self._tables.load(text)
         if rules is None:
             self._file.unlink()
         else:
-            self._loaded = wanted
+            self._loaded = self._tables.place, text

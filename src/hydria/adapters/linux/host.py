@@ -5,15 +5,15 @@ import contextlib
 import os
 import resource
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import structlog
-from msgspec import Struct
 
 from hydria.adapters.linux import haproxy_socket, kernel
 from hydria.adapters.linux.accounts import Accounts
+from hydria.adapters.linux.amphora import Amphora, Links
 from hydria.adapters.linux.cgroups import Cgroups, Limits
 from hydria.adapters.linux.counting import Tally
 from hydria.adapters.linux.events import Events
@@ -24,20 +24,20 @@ from hydria.adapters.linux.flows import Flows
 from hydria.adapters.linux.guard import Guard
 from hydria.adapters.linux.haproxy import Haproxy, Program
 from hydria.adapters.linux.jail import Jail, release
+from hydria.adapters.linux.lookout import Lookout, Suspicion
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.nft import Tables
 from hydria.adapters.linux.pings import Pings
 from hydria.adapters.linux.port_filters import drop_filters
 from hydria.adapters.linux.refused import Refused
 from hydria.adapters.linux.remembered import Remembered
-from hydria.adapters.linux.way_back import ensure_way_back, remove_way_back
-from hydria.adapters.linux.wiring import TROUBLE, Wiring
+from hydria.adapters.linux.wiring import TROUBLE, Wiring, links_of
 from hydria.errors import HostError
 from hydria.files import make_directory, write_private
 from hydria.model import Tree
-from hydria.model.status import ServerState
-from hydria.ports import Observation
-from hydria.render.haproxy import Rendering, Surroundings, ports, render, spared
-from hydria.render.serving import Refusal, blame, serving
+from hydria.ports import WIRES, Observation
+from hydria.render.haproxy import Rendering, Surroundings, render, spared
+from hydria.render.serving import blame, serving
 from hydria.settings import AgentSettings
 from hydria.spec import Instance, Topology
 
@@ -56,40 +56,6 @@ _MEBIBYTE = 1024 * 1024
 _TO_START = 32
 
 
-class _Amphora(Struct, kw_only=True):
-    """What we know of one amphora here."""
-
-    haproxy: Haproxy
-    jail: Jail
-    flows: Flows
-    flow_limit: FlowLimit
-    guard: Guard
-    pings: Pings
-    tally: Tally
-    lock: asyncio.Lock
-    known: dict[str, ServerState] = {}
-    # How many legs it has, as long as we know of no other.
-    legs: int | None = None
-    # Whether what was adopted has joined its control groups.
-    grouped: bool = False
-    sweeper: asyncio.Task[None] | None = None
-    finishing: Finishing
-    # What HAProxy refused, and what of the instance that is served is not as it should be (`render.serving`).
-    refused: dict[str, Refusal] = {}
-    troubles: Mapping[str, str] = {}
-    unserved: frozenset[str] = frozenset()
-
-    async def rest(self) -> None:
-        """Stop what looks after it."""
-        if self.sweeper is not None:
-            self.sweeper.cancel()
-        self.finishing.close()
-        self.jail.close()
-        self.flow_limit.close()
-        await self.flows.close()
-        await self.pings.close()
-
-
 class LinuxHost:
     """The kernel and HAProxy as a few verbs (`hydria.ports.Host`). One for each machine and prefix."""
 
@@ -102,7 +68,8 @@ class LinuxHost:
         self._events = Events()
         self._accounts = Accounts(settings, run_dir / "amphorae")
         self._cgroups = Cgroups(settings.prefix)
-        self._amphorae: dict[str, _Amphora] = {}
+        self._amphorae: dict[str, Amphora] = {}
+        self._lookout = Lookout(self._names, self._amphorae, partial(self._events.add, WIRES))
 
     async def open(self) -> None:
         """Begin to listen for what happens, and find what runs since before a restart."""
@@ -112,9 +79,11 @@ class LinuxHost:
         # Of an earlier version, where all amphorae had one of each.
         for name in ("events.sock", "metrics.sock"):
             (self._run_dir / name).unlink(missing_ok=True)
+        self._lookout.open()
 
     async def close(self) -> None:
         """Let go of everything; traffic flows on."""
+        self._lookout.close()
         for amphora in self._amphorae.values():
             await amphora.rest()
             amphora.haproxy.close()
@@ -130,6 +99,7 @@ class LinuxHost:
         try:
             # First: what is made and forgotten would be nobody's.
             self._remembered.write_topology(topology)
+            self._lookout.wires = links_of(topology)
             await asyncio.to_thread(self._wiring.wire, topology)
         except OSError as error:
             raise HostError(f"The host cannot write down its networks: {error}") from None
@@ -150,12 +120,10 @@ class LinuxHost:
         """Make the amphora serve the instance. Raises HostError."""
         amphora = self._amphora(instance.amphora_id)
         async with amphora.lock:
-            try:
+            with _host_errors():
                 await self._serve(amphora, instance)
-            except FileNotFoundError as error:
-                raise HostError(f"{error.filename} is missing on the host. Install it there.") from None
-            except OSError as error:
-                raise HostError(f"The host cannot serve this: {error}") from None
+                self._remembered.write(instance)
+            amphora.settle(instance)
 
     async def withdraw(self, amphora_id: str) -> None:
         """Remove everything of an amphora; nothing there is fine. Raises HostError."""
@@ -179,8 +147,11 @@ class LinuxHost:
         del self._amphorae[amphora_id]
 
     async def observe(self, amphora_id: str) -> Observation:
-        """Return states and counters. Raises HostError when HAProxy does not run."""
-        return await self._observe(self._amphora(amphora_id))
+        """Return states and counters; what has drifted is mended first. Raises HostError when HAProxy does not run."""
+        amphora = self._amphora(amphora_id)
+        if amphora.suspicion.raised:
+            await self._mend(amphora)
+        return await self._observe(amphora)
 
     async def metrics(self, amphora_id: str) -> bytes:
         """Return an amphora's numbers under Octavia's names in Prometheus' text. Raises HostError."""
@@ -194,12 +165,12 @@ class LinuxHost:
         return exposition(rows, information, 100 * process.resident_bytes / self._memory_bytes())
 
     async def changed(self) -> str:
-        """Wait until HAProxy said something of an amphora, or ended."""
+        """Wait until something happened to an amphora, or to networks and routers (`WIRES`); return its id."""
         return await self._events.next()
 
     # --- one amphora ---
 
-    async def _observe(self, amphora: _Amphora) -> Observation:
+    async def _observe(self, amphora: Amphora) -> Observation:
         amphora.jail.refresh()
         read = await amphora.haproxy.statistics()
         servers = read.servers()
@@ -218,16 +189,26 @@ class LinuxHost:
             unserved=amphora.unserved,
         )
 
-    async def _serve(self, amphora: _Amphora, instance: Instance) -> None:
+    async def _mend(self, amphora: Amphora) -> None:
+        """Go through all of an amphora and bring it to what it served. A process that ended is left to the caller."""
+        async with amphora.lock:
+            instance = amphora.instance
+            if instance is None or not (amphora.haproxy.process or spared(instance)):
+                return
+            with _host_errors():
+                mended = await self._serve(amphora, instance)
+            amphora.settle(instance, mended=mended)
+        if mended:
+            log.warning("amphora_mended", amphora=instance.amphora_id)
+
+    async def _serve(self, amphora: Amphora, instance: Instance) -> bool:
+        """Make the amphora serve; says whether links or process were changed."""
         key = instance.amphora_id
-        namespace = self._names.amphora(key)
         make_directory(self._directory(key))
+        mended = amphora.drifted()
         _, gid = self._accounts.keep(key)
         await amphora.jail.open(gid)
-        legs = len(instance.interfaces)
-        if amphora.legs != legs:
-            amphora.legs = None
-        await asyncio.to_thread(self._connect, amphora, namespace, instance)
+        mended |= await amphora.links.ensure(instance)
         await asyncio.to_thread(self._limit, amphora, key)
         before = amphora.haproxy.process
         before_pid = before.pid if before is not None else None
@@ -251,14 +232,12 @@ class LinuxHost:
         await amphora.flows.converge(instance.tree, len(instance.interfaces))
         if any((self._directory(key) / rules).exists() for rules in ("flows.nft", "guard.nft")):
             amphora.flow_limit.watch()
-        if amphora.legs is None:
-            await asyncio.to_thread(self._disconnect, namespace, instance)
-            amphora.legs = legs
-        self._remembered.write(instance)
+        await amphora.links.trim(instance)
         if amphora.sweeper is None or amphora.sweeper.done():
             amphora.sweeper = asyncio.create_task(self._sweep(amphora))
+        return mended
 
-    async def _converge(self, amphora: _Amphora, instance: Instance) -> tuple[Instance, haproxy_socket.Session | None]:
+    async def _converge(self, amphora: Amphora, instance: Instance) -> tuple[Instance, haproxy_socket.Session | None]:
         """Have HAProxy serve what can be served; returns that, and a session with a process that finishes.
 
         What HAProxy refuses of it is left out, and known to be so until it is another. Raises HostError.
@@ -281,16 +260,7 @@ class LinuxHost:
                 log.warning("not_served_as_asked", amphora=instance.amphora_id, id=key, reason=reason)
             return part.instance, session
 
-    def _connect(self, amphora: _Amphora, namespace: str, instance: Instance) -> None:
-        kernel.ensure_namespace(namespace)
-        # Before there is an address to speak to.
-        amphora.guard.ensure(instance.interfaces[0].guard, ports(instance))
-        for index, interface in enumerate(instance.interfaces):
-            kernel.ensure_leg(self._names, namespace, f"eth{index}", interface)
-            if index == 0 and len(instance.interfaces) > 1:
-                ensure_way_back(namespace, "eth0", interface)
-
-    def _limit(self, amphora: _Amphora, key: str) -> None:
+    def _limit(self, amphora: Amphora, key: str) -> None:
         """Make the amphora's control groups; what runs since before they were there joins them."""
         if self._settings.limits == "off":
             return
@@ -305,24 +275,17 @@ class LinuxHost:
                     file.write_text(str(process.pid))
         amphora.grouped = True
 
-    def _disconnect(self, namespace: str, instance: Instance) -> None:
-        wanted = {f"eth{index}" for index in range(len(instance.interfaces))}
-        stale = [link for link in kernel.links(namespace) if link.startswith("eth") and link not in wanted]
-        if stale and len(wanted) == 1:
-            # Before the last of them: this is how a restarted agent knows.
-            remove_way_back(namespace)
-        for link in stale:
-            kernel.remove_leg(self._names, namespace, link)
-
-    def _amphora(self, key: str) -> _Amphora:
+    def _amphora(self, key: str) -> Amphora:
         if key not in self._amphorae:
             directory = self._directory(key)
             required = self._settings.limits == "required"
             program = Program(path=self._settings.haproxy, memory_mb=self._settings.memory_mb, limits_required=required)
             namespace = self._names.amphora(key)
             haproxy = Haproxy(program, directory, kernel.namespace_path(namespace))
+            tables = Tables(namespace)
+            guard = Guard(tables, directory, "eth0")
             flows = Flows(
-                namespace,
+                tables,
                 directory,
                 lambda: self._events.add(key),
                 udp_flow_seconds=self._settings.udp_flow_seconds,
@@ -332,15 +295,16 @@ class LinuxHost:
             if haproxy.process is not None:
                 self._events.watch(key, haproxy.process)
             tally = Tally(directory / "counters.json")
-            self._amphorae[key] = _Amphora(
+            self._amphorae[key] = Amphora(
+                links=Links(self._names, tables, guard, lambda: self._lookout.suspect(key)),
                 haproxy=haproxy,
                 jail=Jail(directory, self._settings.syslog, partial(self._events.add, key), partial(self.metrics, key)),
                 flows=flows,
-                flow_limit=FlowLimit(namespace, self._settings.flows),
-                guard=Guard(namespace, directory, "eth0"),
+                flow_limit=FlowLimit(tables, self._settings.flows),
                 pings=pings,
                 tally=tally,
                 finishing=Finishing(tally),
+                suspicion=Suspicion(partial(self._events.add, key)),
                 lock=asyncio.Lock(),
             )
         return self._amphorae[key]
@@ -369,7 +333,7 @@ class LinuxHost:
         limit = self._settings.memory_mb
         return limit * _MEBIBYTE if limit else _machine_bytes()
 
-    async def _sweep(self, amphora: _Amphora) -> None:
+    async def _sweep(self, amphora: Amphora) -> None:
         """Delete leaving servers as they become free: HAProxy does not say when a last connection ends."""
         left = True
         while left:
@@ -380,6 +344,17 @@ class LinuxHost:
 
     def _directory(self, key: str) -> Path:
         return self._run_dir / "amphorae" / key
+
+
+@contextlib.contextmanager
+def _host_errors() -> Iterator[None]:
+    """Turn what the system says into a HostError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise HostError(f"{error.filename} is missing on the host. Install it there.") from None
+    except OSError as error:
+        raise HostError(f"The host cannot serve this: {error}") from None
 
 
 def _machine_bytes() -> int:

@@ -38,6 +38,11 @@ class Jail:
         await self._scrapes.open(gid)
         self.refresh()
 
+    @property
+    def drifted(self) -> bool:
+        """Whether somebody removed a socket that this listens on."""
+        return self._events.lost or self._scrapes.lost
+
     def refresh(self) -> None:
         """Bring the syslog socket in, again when its program has made another."""
         target = _inside(self._root, SYSLOG)

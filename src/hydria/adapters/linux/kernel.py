@@ -5,10 +5,11 @@ Every function may be called from several threads at once and repairs what it fi
 
 import errno
 import os
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from ipaddress import ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_interface, ip_network
 from typing import Any
 
 from pyroute2 import IPRoute
@@ -18,6 +19,7 @@ from hydria.adapters.linux.names import Names, bridge, switch_end
 from hydria.adapters.linux.netns import (
     ensure_namespace,
     exists,
+    furnish_namespace,
     held,
     inside,
     namespace_path,
@@ -40,6 +42,7 @@ __all__ = [
     "ensure_switch",
     "exists",
     "find",
+    "furnish_namespace",
     "held",
     "inside",
     "links",
@@ -59,11 +62,13 @@ PORTS = 1
 
 _FORWARDING = 3
 _FORWARDING_WAIT = 0.5
-_MAIN_TABLE, _STATIC, _UNICAST = 254, 4, 1
+_MAIN_TABLE, _BY_KERNEL, _STATIC, _UNICAST = 254, 2, 4, 1
 _SCOPE_LINK = 253
-_NO_DAD = 0x02
+# IFA_F_*: an IPv4 address that others of its subnet came before, and one of IPv6 that needs no look for duplicates.
+_SECONDARY, _NO_DAD = 0x01, 0x02
 
 _Link = dict[str, Any]
+_Address = IPv4Interface | IPv6Interface
 # Destination and gateway; None is on the link.
 _Hop = tuple[str, str | None]
 
@@ -114,13 +119,16 @@ def ensure_leg(names: Names, namespace: str, link: str, interface: Interface) ->
                 mended |= _ensure_state(switch, end, "up" if interface.admin_state_up else "down")
             fresh, readdressed = _ensure_addresses(here, leg["index"], interface)
             raised = _ensure_state(here, leg, "up")
+            fresh |= _ensure_connected(here, leg["index"], interface)
+            # One that only just came up may get it from the kernel yet.
+            fresh |= not (mended or raised or fresh) and _ensure_link_local(here, leg["index"], interface)
             if (mended or raised) and interface.admin_state_up:
                 _await_forwarding(switch, switch_end(interface.port_id))
             if mended or raised or fresh:
                 _announce(here, namespace, link, leg["index"], interface.mac)
             rerouted = ensure_routes(here, leg["index"], interface.routes)
             shaped = ensure_limits(here, leg, switch, end, interface)
-        return changed or mended or secured or readdressed or raised or rerouted or shaped
+        return changed or mended or secured or fresh or readdressed or raised or rerouted or shaped
 
 
 def remove_leg(names: Names, namespace: str, link: str) -> bool:
@@ -245,20 +253,80 @@ def _await_forwarding(switch: IPRoute, name: str) -> None:
         time.sleep(0.0005)
 
 
+def _wanted_addresses(interface: Interface) -> list[_Address]:
+    return [ip_interface(f"{address.ip}/{address.prefix}") for address in interface.addresses]
+
+
 def _ensure_addresses(here: IPRoute, index: int, interface: Interface) -> tuple[bool, bool]:
     """Make the addresses what they should be; returns whether some are new and whether anything changed."""
-    wanted = {ip_interface(f"{address.ip}/{address.prefix}") for address in interface.addresses}
+    wanted = _wanted_addresses(interface)
     there = {
-        ip_interface(f"{address.get('address')}/{address['prefixlen']}")
+        ip_interface(f"{address.get('address')}/{address['prefixlen']}"): int(address["flags"])
         for address in here.get_addr(index=index)
         if address["scope"] != _SCOPE_LINK
     }
-    for address in sorted(wanted - there, key=str):
+    behind = _behind(wanted, there)
+    _remove_addresses(here, index, behind)
+    new = [each for each in wanted if each not in there or each in behind]
+    _add_addresses(here, index, new)
+    stale = there.keys() - set(wanted)
+    _remove_addresses(here, index, stale)
+    return bool(new), bool(new or stale)
+
+
+def _behind(wanted: list[_Address], there: Mapping[_Address, int]) -> list[_Address]:
+    """Return the addresses of IPv4 subnets whose first address is not what the kernel sends from.
+
+    That one is the first that it was given, so that all of them have to be given again.
+    """
+    first: dict[object, _Address] = {}
+    for each in wanted:
+        first.setdefault(each.network, each)
+    wrong = {each.network for each in first.values() if each.version == 4 and there.get(each, _SECONDARY) & _SECONDARY}
+    return [each for each in wanted if each in there and each.network in wrong]
+
+
+def _add_addresses(here: IPRoute, index: int, addresses: Iterable[_Address]) -> None:
+    for address in addresses:
         flags = {} if address.version == 4 else {"flags": _NO_DAD}
         here.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags)
-    for address in there - wanted:
+
+
+def _remove_addresses(here: IPRoute, index: int, addresses: Iterable[_Address]) -> None:
+    for address in addresses:
         here.addr("del", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
-    return bool(wanted - there), wanted != there
+
+
+def _ensure_connected(here: IPRoute, index: int, interface: Interface) -> bool:
+    """Have the kernel make the routes to the subnets of a link's addresses where somebody removed them."""
+    there = {
+        ip_network(f"{route.get('dst')}/{route['dst_len']}")
+        for route in here.get_routes(table=_MAIN_TABLE)
+        if route.get("oif") == index and route["proto"] == _BY_KERNEL and route.get("dst")
+    }
+    wanted = _wanted_addresses(interface)
+    missing = [each for each in wanted if each.network.num_addresses > 1 and each.network not in there]
+    _remove_addresses(here, index, missing)
+    _add_addresses(here, index, missing)
+    return bool(missing)
+
+
+def _ensure_link_local(here: IPRoute, index: int, interface: Interface) -> bool:
+    """Give a link with IPv6 addresses its link-local one back: the kernel does so only when a link comes up."""
+    if all(address.version == 4 for address in _wanted_addresses(interface)):
+        return False
+    if any(address["scope"] == _SCOPE_LINK for address in here.get_addr(index=index, family=socket.AF_INET6)):
+        return False
+    mac = bytes.fromhex(interface.mac.replace(":", ""))
+    identifier = bytes((mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE, *mac[3:]))
+    address = IPv6Address(b"\xfe\x80" + bytes(6) + identifier)
+    try:
+        _add_addresses(here, index, [IPv6Interface((address, 64))])
+    except NetlinkError as error:
+        # The kernel was faster.
+        if error.code != errno.EEXIST:
+            raise
+    return True
 
 
 def ensure_routes(here: IPRoute, index: int, routes: tuple[Route, ...], table: int = _MAIN_TABLE) -> bool:

@@ -150,6 +150,12 @@ def ensure_namespace(name: str, sysctls: Mapping[str, str] | None = None) -> boo
     return True
 
 
+def furnish_namespace(name: str) -> None:
+    """Bring `lo` up and set the sysctls of a namespace that somebody else may have made. Raises HostError."""
+    with reporting(f"The network namespace {name} cannot be furnished"), inside(name):
+        _furnish(_SYSCTLS)
+
+
 def remove_namespace(name: str) -> bool:
     """Remove a namespace and its links; False when there was none. Processes in it are the caller's to end first."""
     path = namespace_path(name)

@@ -1,14 +1,85 @@
 """nftables in a network namespace, by the program: text in, and what has a name in a table out."""
 
+import socket
+import struct
 import subprocess
+import threading
 from typing import Any
 
 import msgspec
+from pyroute2.netlink import NETLINK_NETFILTER
 
-from hydria.adapters.linux.netns import inside, reporting
+from hydria.adapters.linux.netns import identity, inside, reporting
 from hydria.errors import HostError
 
 _NFT_SECONDS = 20
+
+
+# <linux/netfilter/nf_tables.h>: the number of the ruleset, which each transaction counts up by one.
+_HEADER = struct.Struct("=IHHII")
+_GET_GENERATION, _REQUEST = 10 << 8 | 16, 1
+_GENERATION = struct.Struct(">I")
+_GENERATION_AT = _HEADER.size + 8
+
+
+class Tables:
+    """What one amphora has of nftables, whoever loads a part of it: knows whether somebody else changed any.
+
+    `place` stands for a state of the namespace's rules in which only our own transactions count: what was loaded in
+    another one is to be loaded again.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self._identity: tuple[int, int] | None = None
+        # The ruleset's number as we left it; None while nothing is loaded.
+        self._left: int | None = None
+        self._others = 0
+        self._lock = threading.Lock()
+
+    @property
+    def place(self) -> tuple[object, int]:
+        """The namespace, and how often others changed its rules."""
+        return self._identity, self._others
+
+    def look(self) -> None:
+        """Bring `place` up to date, unless another thread loads something and does so itself. Raises HostError."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._lock.release()
+
+    def load(self, text: str) -> None:
+        """Load rules as one transaction: all of it or nothing. Raises HostError with nft's words."""
+        with self._lock:
+            self._look()
+            before = _generation(self.namespace)
+            load(self.namespace, text)
+            after = _generation(self.namespace)
+            if after - before > 1 or (self._left is not None and before != self._left):
+                self._others += 1
+            self._left = after
+
+    def _look(self) -> None:
+        there = identity(self.namespace)
+        if there != self._identity:
+            self._identity, self._left = there, None
+        elif self._left is not None and (number := _generation(self.namespace)) != self._left:
+            self._others += 1
+            self._left = number
+
+
+def _generation(namespace: str) -> int:
+    """Return the number of the ruleset of a namespace. Raises HostError."""
+    with reporting(f"The rules of {namespace} cannot be looked at"):
+        with inside(namespace):
+            netfilter = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        with netfilter:
+            netfilter.settimeout(_NFT_SECONDS)
+            netfilter.send(_HEADER.pack(_HEADER.size + 4, _GET_GENERATION, _REQUEST, 1, 0) + bytes(4))
+            answer = netfilter.recv(4096)
+    return int(_GENERATION.unpack_from(answer, _GENERATION_AT)[0])
 
 
 def load(namespace: str, text: str) -> None:

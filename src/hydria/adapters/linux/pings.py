@@ -40,6 +40,11 @@ class Pings:
         """Return what is known of the members that are pinged, by id."""
         return {key: self._told.get(key, "unknown") for key in self._checks.states}
 
+    @property
+    def ended(self) -> bool:
+        """Whether a task that asks has ended, which none does by itself."""
+        return self._checks.ended
+
     async def close(self) -> None:
         """Stop asking."""
         await self._checks.close()

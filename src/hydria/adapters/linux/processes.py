@@ -60,6 +60,14 @@ class Process:
         except OSError:
             return None
 
+    @property
+    def root(self) -> int | None:
+        """The inode of the directory that is its root; None when it is gone."""
+        try:
+            return os.stat(f"/proc/{self.pid}/root").st_ino
+        except OSError:
+            return None
+
     def _stat(self) -> list[str]:
         try:
             return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()

@@ -5,7 +5,6 @@ from collections.abc import Collection
 
 from msgspec import structs
 
-from hydria.adapters.linux import nft
 from hydria.adapters.linux.kernel import (
     ensure_leg,
     ensure_namespace,
@@ -14,7 +13,7 @@ from hydria.adapters.linux.kernel import (
     sysctl,
 )
 from hydria.adapters.linux.names import GATEWAY, Names, router_leg
-from hydria.adapters.linux.netns import identity
+from hydria.adapters.linux.nft import Tables
 from hydria.errors import HostError
 from hydria.render.nftables import render_router
 from hydria.spec import Address, Interface, Router
@@ -25,8 +24,9 @@ class Routers:
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        # By router id: which namespace and the text.
-        self._loaded: dict[str, tuple[tuple[int, int], str]] = {}
+        # By router id: the rules of its namespace, what was loaded and where.
+        self._tables: dict[str, Tables] = {}
+        self._loaded: dict[str, tuple[object, str]] = {}
 
     def ensure(self, router: Router, removed: Collection[str] = ()) -> None:
         """Make or mend a router; of its interfaces only those of removed ports go. Raises HostError."""
@@ -50,16 +50,18 @@ class Routers:
     def forget(self, router_id: str) -> None:
         """Drop what is remembered of a router that is gone."""
         self._loaded.pop(router_id, None)
+        self._tables.pop(router_id, None)
 
     def _load(self, router: Router, namespace: str) -> None:
         try:
             text = render_router(router, GATEWAY)
         except ValueError as error:
             raise HostError(f"The router {router.id} cannot be made: {error}.") from error
-        state = (identity(namespace), text)
-        if self._loaded.get(router.id) != state:
-            nft.load(namespace, text)
-            self._loaded[router.id] = state
+        tables = self._tables.setdefault(router.id, Tables(namespace))
+        tables.look()
+        if self._loaded.get(router.id) != (tables.place, text):
+            tables.load(text)
+            self._loaded[router.id] = tables.place, text
 
 
 def _inner(leg: Interface) -> Interface:

@@ -31,6 +31,11 @@ class Scrapes:
         self._inode = 0
         self._open = 0
 
+    @property
+    def lost(self) -> bool:
+        """Whether it listens where nobody finds it."""
+        return self._server is not None and inode(self._path) != self._inode
+
     async def open(self, gid: int) -> None:
         """Answer a group; a socket that a dead agent left is replaced."""
         if self._server is not None and inode(self._path) == self._inode:

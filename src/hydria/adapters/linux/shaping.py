@@ -11,6 +11,8 @@ from pyroute2.netlink.rtnl import TC_H_ROOT
 from hydria.spec import Interface, Limit
 
 _KIND = "tbf"
+# What a link has of its own: nothing, and nothing at all while it is down.
+_NONE = (None, "noqueue", "noop")
 _HANDLE = 0x10000
 # How long a packet may wait before it is dropped (seconds).
 _PATIENCE = 0.05
@@ -31,9 +33,11 @@ def ensure_limit(socket: IPRoute, link: dict[str, Any], limit: Limit | None, mtu
     """Hold what leaves by a link to a limit, or to none; True when anything was changed."""
     index, limited = link["index"], link.get("qdisc") == _KIND
     if limit is None:
-        if limited:
+        # Of a link's own there is none: whatever holds packets back was put there.
+        foreign = link.get("qdisc") not in _NONE
+        if foreign:
             socket.tc("del", index=index, parent=TC_H_ROOT)
-        return limited
+        return foreign
     rate = min(max(limit.kbps * 1000 // 8, 1), _MOST)
     burst = min(max(limit.burst_kbit * 1000 // 8, mtu + _HEADERS), max(rate * _LONGEST, mtu + _HEADERS))
     # Rate and queue together say what the bucket is.

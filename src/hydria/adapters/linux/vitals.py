@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from hydria.adapters.linux.processes import Process
+from hydria.render.haproxy.parts import ROOT
 
 # A process that left so many questions in a row without an answer is replaced.
 _UNANSWERED = 2
@@ -17,6 +18,7 @@ class Vitals:
     def __init__(self, directory: Path, namespace_path: str) -> None:
         self._namespace_path = namespace_path
         self._socket = directory / "haproxy.sock"
+        self._root = directory / ROOT
         self._socket_was: int | None = None
         self._files = (directory / "haproxy.cfg", directory / "haproxy.pid")
         self._files_were: tuple[object, ...] = ()
@@ -46,6 +48,9 @@ class Vitals:
             return Hopeless(reason="HAProxy does not answer on its runtime socket.", serves=False)
         if self._socket_was != _inode(self._socket):
             return Hopeless(reason="HAProxy's runtime socket is gone.", serves=True)
+        # One that was only just started has the machine's root for a moment.
+        if process.root not in (_inode(self._root), _inode(Path("/"))):
+            return Hopeless(reason="HAProxy's root directory is gone.", serves=True)
         return None
 
     def altered(self) -> bool:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from hydria.adapters.linux.kernel import (
     ensure_bridge,
     ensure_switch,
+    find,
     held,
     namespaces,
     netlink,
@@ -13,13 +14,13 @@ from hydria.adapters.linux.kernel import (
     remove_namespace,
     reporting,
 )
-from hydria.adapters.linux.names import Names, bridge, trunk_end
+from hydria.adapters.linux.names import Names, bridge, switch_end, trunk_end
 from hydria.adapters.linux.port_filters import mend_filters
 from hydria.adapters.linux.routers import Routers
 from hydria.adapters.linux.trunks import ensure_trunk, remove_trunks
 from hydria.adapters.linux.uplink import ensure_uplink, remove_uplink
 from hydria.errors import HostError, WiringError
-from hydria.spec import Topology
+from hydria.spec import Interface, Topology
 
 # The file below run_dir that says why networks or routers could not be made.
 TROUBLE = "wiring-trouble"
@@ -32,6 +33,14 @@ def _noting(reasons: dict[str, str], key: str) -> Iterator[None]:
         yield
     except HostError as error:
         reasons[key] = str(error)
+
+
+def links_of(topology: Topology) -> frozenset[str]:
+    """Return the names of the links in the switch by which networks and routers are connected."""
+    bridges = {bridge(network.id) for network in topology.networks}
+    trunks = {trunk_end(network.id) for network in topology.networks}
+    legs = [leg for router in topology.routers for leg in (*router.interfaces, router.gateway) if leg is not None]
+    return frozenset(bridges | trunks | {switch_end(leg.port_id) for leg in legs})
 
 
 class Wiring:
@@ -70,6 +79,7 @@ class Wiring:
             with _noting(reasons, router.id):
                 self._routers.ensure(router, topology.removed)
         with _noting(reasons, "ports"):
+            self._attach(topology.plugged)
             mend_filters(self._names.switch, topology.plugged)
         self._doomed |= {bridge(key) for key in topology.removed}
         self._doomed -= {bridge(network.id) for network in topology.networks}
@@ -93,6 +103,19 @@ class Wiring:
             if namespace.startswith(begin) and router_id in removed:
                 remove_namespace(namespace)
                 self._routers.forget(router_id)
+
+    def _attach(self, plugged: Collection[Interface]) -> None:
+        """Put ports that others attached back on the bridges of their networks."""
+        if not plugged:
+            return
+        switch_name = self._names.switch
+        with reporting("The ports cannot be attached"), held(switch_name), netlink(switch_name) as switch:
+            for interface in plugged:
+                end = find(switch, switch_end(interface.port_id))
+                if end is not None:
+                    master, _ = ensure_bridge(switch, interface.network_id)
+                    if end.get("master") != master:
+                        switch.link("set", index=end["index"], master=master)
 
     def _remove_bridges(self) -> None:
         switch_name = self._names.switch

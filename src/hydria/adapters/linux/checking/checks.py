@@ -44,10 +44,15 @@ class Checks:
         """What is known of the members that are checked."""
         return {key: self._states.get(key, "unknown") for key in self._running}
 
+    @property
+    def ended(self) -> bool:
+        """Whether a check has ended, which none does by itself."""
+        return any(task.done() for _, task in self._running.values())
+
     def watch(self, targets: Iterable[Target]) -> None:
         """Check these and no others; what goes on unchanged is not disturbed. Raises HostError."""
         wanted = {target.member_id: target for target in targets}
-        for key in [key for key, (target, _) in self._running.items() if wanted.get(key) != target]:
+        for key in [key for key, (target, task) in self._running.items() if wanted.get(key) != target or task.done()]:
             before, task = self._running.pop(key)
             task.cancel()
             if key in wanted and wanted[key].question != before.question and self._states.get(key) == "up":

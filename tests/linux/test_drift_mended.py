@@ -1,0 +1,245 @@
+"""What somebody changes behind the agent's back is noticed and mended by itself, without an order."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from haproxies import Web
+from machines import Machine, eventually
+from msgspec import structs
+from wires import interface
+
+from hydria.adapters.linux.names import bridge, switch_end
+from hydria.adapters.linux.netns import remove_namespace
+from hydria.agent.keeper import Keeper
+from hydria.model.load_balancer import AdditionalVip
+from hydria.ports import WIRES
+from hydria.render.haproxy.parts import EVENTS, METRICS, ROOT
+from hydria.spec import GuardRule, Instance, Limit, Network, Router, Topology
+from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, pool
+
+VIPS = (
+    AdditionalVip(ip_address="10.0.0.20", subnet_id=key("d", 2)),
+    AdditionalVip(ip_address="fd00::10", subnet_id=key("d", 3)),
+)
+OTHER = interface(key("e", 9), "192.0.2.10/24")
+UDP = (listener(2, protocol="UDP", protocol_port=53, default_pool_id=key("2", 2)), pool(2, protocol="UDP"))
+
+
+def served() -> Instance:
+    """An amphora with all that a host makes: three VIPs, two legs, limits, a guard, HAProxy and datagrams."""
+    root = load_balancer(additional_vips=VIPS)
+    made = instance(listener(), pool(), member(1), member(2), *UDP, member(3, pool_id=key("2", 2)), root=root)
+    (leg,) = made.interfaces
+    limit = Limit(kbps=500_000, burst_kbit=100_000)
+    guarded = structs.replace(leg, egress=limit, ingress=limit, guard=(GuardRule(ethertype="IPv4"),))
+    return structs.replace(made, interfaces=(guarded, OTHER))
+
+
+def ip(machine: Machine, *words: str) -> str:
+    return run("ip", "-n", machine.names.amphora(AMPHORA), *words)
+
+
+def switch(machine: Machine, *words: str) -> str:
+    return run("ip", "-n", machine.names.switch, *words)
+
+
+def inside(machine: Machine, *words: str) -> str:
+    return run("ip", "netns", "exec", machine.names.amphora(AMPHORA), *words)
+
+
+def inside_switch(machine: Machine, *words: str) -> str:
+    return run("ip", "netns", "exec", machine.names.switch, *words)
+
+
+def run(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+END = switch_end(key("d", 1))
+
+BREAKS: dict[str, Callable[[Machine], object]] = {
+    "the link": lambda at: ip(at, "link", "del", "eth0"),
+    "the second link": lambda at: ip(at, "link", "del", "eth1"),
+    "the link is down": lambda at: ip(at, "link", "set", "eth0", "down"),
+    "its other end": lambda at: switch(at, "link", "del", END),
+    "its other end is down": lambda at: switch(at, "link", "set", END, "down"),
+    "its place on the bridge": lambda at: switch(at, "link", "set", END, "nomaster"),
+    "the bridge": lambda at: switch(at, "link", "del", bridge(NETWORK)),
+    "the bridge is down": lambda at: switch(at, "link", "set", bridge(NETWORK), "down"),
+    "its name": lambda at: (ip(at, "link", "set", "eth0", "down"), ip(at, "link", "set", "eth0", "name", "x")),
+    "the MAC": lambda at: ip(at, "link", "set", "eth0", "address", "fa:16:3e:00:00:99"),
+    "the MTU": lambda at: ip(at, "link", "set", "eth0", "mtu", "1280"),
+    "the address": lambda at: ip(at, "addr", "del", "10.0.0.10/24", "dev", "eth0"),
+    "all addresses": lambda at: ip(at, "addr", "flush", "dev", "eth0"),
+    "an additional VIP": lambda at: ip(at, "addr", "del", "10.0.0.20/24", "dev", "eth0"),
+    "an additional VIP of IPv6": lambda at: ip(at, "addr", "del", "fd00::10/64", "dev", "eth0"),
+    "one address more": lambda at: ip(at, "addr", "add", "10.0.0.77/24", "dev", "eth0"),
+    "the default route": lambda at: ip(at, "route", "del", "default"),
+    "the route to the subnet": lambda at: ip(at, "route", "del", "10.0.0.0/24", "dev", "eth0"),
+    "all routes": lambda at: ip(at, "route", "flush", "table", "main"),
+    "the routes of the way back": lambda at: ip(at, "route", "flush", "table", "1"),
+    "the rules of the way back": lambda at: ip(at, "rule", "del", "from", "10.0.0.10"),
+    "the limit": lambda at: inside(at, "tc", "qdisc", "del", "dev", "eth0", "root"),
+    "the limit in the switch": lambda at: inside_switch(at, "tc", "qdisc", "del", "dev", END, "root"),
+    "the flow rules": lambda at: inside(at, "nft", "delete", "table", "inet", "hydria_flows"),
+    "the guard": lambda at: inside(at, "nft", "delete", "table", "inet", "hydria_guard"),
+    "all rules": lambda at: inside(at, "nft", "flush", "ruleset"),
+    "a rule": lambda at: inside(at, "nft", "flush", "table", "inet", "hydria_guard"),
+    "forwarding": lambda at: inside(at, "sysctl", "-qw", "net.ipv4.ip_forward=0"),
+    "the namespace": lambda at: run("ip", "netns", "del", at.names.amphora(AMPHORA)),
+    "HAProxy is stopped": lambda at: os.kill(at.pid, signal.SIGSTOP),
+    "the runtime socket": lambda at: (at.amphora_files / "haproxy.sock").unlink(),
+    "the directory": lambda at: shutil.rmtree(at.amphora_files),
+    "the configuration": lambda at: (at.amphora_files / "haproxy.cfg").unlink(),
+}
+
+
+def state(machine: Machine) -> object:
+    """Return all that was made for the amphora, without what is another each time."""
+    links, addresses = ip(machine, "-o", "link"), ip(machine, "-o", "addr", "show", "scope", "global")
+    routes = (("route",), ("-6", "route"), ("route", "show", "table", "1"))
+    tables = ("hydria_flows", "hydria_guard")
+    return (
+        sorted(line.partition("link/ether")[2] for line in links.splitlines() if "link/ether" in line),
+        sorted(" ".join(line.split()[1:4]) for line in addresses.splitlines()),
+        [sorted(ip(machine, *words).splitlines()) for words in routes],
+        [sorted(line.split(":")[1] for line in ip(machine, *words, "rule").splitlines()) for words in ((), ("-6",))],
+        inside(machine, "tc", "qdisc", "show", "dev", "eth0", "root").partition(" refcnt")[0],
+        inside_switch(machine, "tc", "qdisc", "show", "dev", END, "root").partition(" refcnt")[0],
+        [inside(machine, "nft", "-s", "-t", "list", "table", "inet", table) for table in tables],
+        inside(machine, "sysctl", "-n", "net.ipv4.ip_forward"),
+        "master " + bridge(NETWORK) in switch(machine, "link", "show", END),
+        (machine.amphora_files / "haproxy.cfg").read_text(),
+    )
+
+
+def same(root: Path, machine: Machine) -> bool:
+    """Say whether a directory is the root of the HAProxy that serves."""
+    with contextlib.suppress(OSError):
+        return root.samefile(f"/proc/{machine.pid}/root")
+    return False
+
+
+@pytest.fixture
+async def kept(machine: Machine) -> AsyncIterator[Machine]:
+    """The host with an agent's keeper of the amphora, which serves."""
+    keeper = Keeper(AMPHORA, machine.host, lambda keeper: None)
+
+    async def listen() -> None:
+        while True:
+            if await machine.host.changed() == AMPHORA:
+                keeper.look()
+
+    task = asyncio.create_task(listen())
+    keeper.serve(served())
+
+    async def serves() -> bool:
+        return keeper.report.generation == served().generation
+
+    await eventually(serves)
+    yield machine
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await keeper.close()
+
+
+@pytest.mark.parametrize("what", BREAKS)
+async def test_what_was_broken_is_mended(kept: Machine, web: list[Web], what: str) -> None:
+    machine = kept
+    right = await asyncio.to_thread(state, machine)
+    await asyncio.to_thread(BREAKS[what], machine)
+
+    async def mended() -> bool:
+        with contextlib.suppress(OSError, subprocess.CalledProcessError, AssertionError):
+            if await asyncio.to_thread(state, machine) != right:
+                return False
+            # The other ports on the bridge are not this host's.
+            return what == "the bridge" or (await asyncio.to_thread(machine.get)) != ""
+        return False
+
+    await eventually(mended)
+
+
+async def test_what_is_mended_is_not_started_anew(kept: Machine, web: list[Web]) -> None:
+    machine = kept
+    right, pid = await asyncio.to_thread(state, machine), machine.pid
+    for what in ("the address", "the default route", "all rules", "the configuration"):
+        await asyncio.to_thread(BREAKS[what], machine)
+
+        async def mended() -> bool:
+            with contextlib.suppress(OSError, subprocess.CalledProcessError):
+                return await asyncio.to_thread(state, machine) == right
+            return False
+
+        await eventually(mended)
+        await asyncio.to_thread(machine.get)
+    assert machine.pid == pid
+
+
+async def test_each_break_of_many_in_a_row_is_mended(kept: Machine, web: list[Web]) -> None:
+    machine = kept
+    right = await asyncio.to_thread(state, machine)
+    # Some of them come while the one before is being mended.
+    for pause in range(8):
+        await asyncio.to_thread(BREAKS["an additional VIP of IPv6"], machine)
+        await asyncio.to_thread(BREAKS["all rules"], machine)
+        await asyncio.sleep(0.03 * pause)
+        with contextlib.suppress(subprocess.CalledProcessError):
+            await asyncio.to_thread(BREAKS["the default route"], machine)
+
+        async def mended() -> bool:
+            with contextlib.suppress(OSError, subprocess.CalledProcessError):
+                return await asyncio.to_thread(state, machine) == right
+            return False
+
+        await eventually(mended)
+
+
+async def test_health_is_heard_of_after_the_root_directory_was_removed(kept: Machine, web: list[Web]) -> None:
+    machine = kept
+    root = machine.amphora_files / ROOT
+    await asyncio.to_thread(shutil.rmtree, root)
+
+    async def entered() -> bool:
+        return await asyncio.to_thread(same, root, machine)
+
+    await eventually(entered)
+    assert {path.name for path in root.iterdir()} == {Path(EVENTS).name, Path(METRICS).name}
+    await asyncio.to_thread(machine.get)
+
+
+async def test_networks_and_routers_are_made_again_when_one_of_their_links_is_gone(machine: Machine) -> None:
+    leg = interface(key("e", 8), "198.51.100.1/24")
+    router = Router(id=key("e", 7), interfaces=(leg,))
+    topology = Topology(generation=1, networks=(Network(id=leg.network_id),), routers=(router,))
+
+    async def rewired() -> bool:
+        async with asyncio.timeout(60):
+            while await machine.host.changed() != WIRES:
+                pass
+        await machine.host.wire(topology)
+        return "master " + bridge(leg.network_id) in switch(machine, "link", "show", switch_end(leg.port_id))
+
+    await machine.host.wire(topology)
+    for name in (bridge(leg.network_id), switch_end(leg.port_id)):
+        await asyncio.to_thread(switch, machine, "link", "del", name)
+        await eventually(rewired)
+    await asyncio.to_thread(remove_namespace, machine.names.router(router.id))
+
+
+async def test_a_removed_socket_for_events_comes_back(kept: Machine, web: list[Web]) -> None:
+    machine = kept
+    path = machine.amphora_files / ROOT / Path(EVENTS).name
+    path.unlink()
+
+    async def there() -> bool:
+        return path.exists()
+
+    await eventually(there)
