@@ -209,6 +209,14 @@ async def test_a_taken_port_is_said_and_the_last_good_configuration_runs_on(mach
     assert machine.pid == pid
     assert machine.get().startswith("web")
 
+    async def mended() -> bool:
+        # As the agent looks when it is told that something happened.
+        return (await machine.host.observe(AMPHORA)).troubles == {}
+
+    # The port is free now: that is found out without a change.
+    await eventually(mended)
+    assert machine.get(8080).startswith("web")
+
 
 async def test_a_missing_haproxy_is_said(machine: Machine) -> None:
     await machine.restart(haproxy="/nowhere/haproxy")

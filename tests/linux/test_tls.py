@@ -19,7 +19,6 @@ from msgspec import structs
 from wires import host, interface, wait_for_listener
 
 from hydria.adapters.linux.kernel import inside
-from hydria.errors import HostError
 from hydria.model.tls import CIPHERS
 from hydria.spec import Instance
 from support import certificates
@@ -167,19 +166,22 @@ async def test_a_bad_certificate_is_said_without_its_key_and_the_last_one_runs_o
 ) -> None:
     await machine.host.serve(served(terminating(), *BASE))
     for bad in ("no certificate\n", DEFAULT.pem, ""):
-        with pytest.raises(HostError) as refused:
-            await machine.host.serve(served(terminating(timeout_client_data=1000), *BASE, generation=2, default=bad))
-        assert "PRIVATE" not in str(refused.value)
+        await machine.host.serve(served(terminating(timeout_client_data=1000), *BASE, generation=2, default=bad))
+        (reason,) = (await machine.host.observe(AMPHORA)).troubles.values()
+        assert "HAProxy cannot serve this" in reason
+        assert "PRIVATE" not in reason
         assert shown(machine) == _der(DEFAULT)
-        # Again and again, as the agent tries.
-        for _ in range(2):
-            with pytest.raises(HostError):
-                await machine.host.serve(served(terminating(), *BASE, generation=3, default=bad))
+        # A later change has it still.
+        for timeout in (2000, 3000):
+            wanted = served(terminating(timeout_client_data=timeout), *BASE, generation=3, default=bad)
+            await machine.host.serve(wanted)
+            assert len((await machine.host.observe(AMPHORA)).troubles) == 1
         assert shown(machine) == _der(DEFAULT)
         (remembered,) = (await machine.host.remembered()).values()
         assert remembered.secrets == {"default": DEFAULT.bundle}
     await machine.host.serve(served(terminating(), *BASE, generation=4))
     assert shown(machine) == _der(DEFAULT)
+    assert (await machine.host.observe(AMPHORA)).troubles == {}
 
 
 async def test_versions_ciphers_and_protocols_are_the_listeners(machine: Machine, web: list[Web]) -> None:

@@ -18,11 +18,23 @@ from hydria.spec import Instance
 _PLACE = re.compile(r"candidate\.cfg:(\d+)\]")
 
 
+# A port that is taken may be free at the next try.
+_PASSING = "cannot bind socket"
+
+
 class Refusal(Struct, frozen=True):
-    """What HAProxy refused of an object, and what the object was like then."""
+    """What HAProxy refused of an object, and what the object was like then; `passing` is worth another try."""
 
     reason: str
     likeness: tuple[Any, ...]
+    passing: bool = False
+
+
+class RefusedSecret(Struct, frozen=True):
+    """The content of a secret that HAProxy refused, and why."""
+
+    content: str
+    reason: str
 
 
 class Serving(Struct, frozen=True, kw_only=True):
@@ -76,8 +88,29 @@ def blame(instance: Instance, text: str, alerts: Iterable[str], refused: Mapping
         for number in map(int, _PLACE.findall(alert)):
             for resource in _owners(instance.tree, lines, number, refused):
                 reason = f"HAProxy cannot serve this: {alert[:400]}"
-                found[resource.id] = Refusal(reason, likeness(instance, resource))
+                found[resource.id] = Refusal(reason, likeness(instance, resource), _PASSING in alert)
     return found
+
+
+def without_refused(instance: Instance, refused: Mapping[str, RefusedSecret]) -> Instance:
+    """Return an instance in which secrets of refused content are lost: the host goes on with what it had before."""
+    bad = {key: each.reason for key, each in refused.items() if instance.secrets.get(key) == each.content}
+    if not bad:
+        return instance
+    good = {key: content for key, content in instance.secrets.items() if key not in bad}
+    return structs.replace(instance, secrets=good, lost={**instance.lost, **bad})
+
+
+def replaceable(instance: Instance, found: Mapping[str, Refusal], kept: Mapping[str, str]) -> dict[str, RefusedSecret]:
+    """Return the secrets of what HAProxy refused, by reference, of which the host has another content from before."""
+    offered = instance.secrets
+    return {
+        reference: RefusedSecret(content=offered[reference], reason=found[resource.id].reason)
+        for resource in _in_use(instance.tree)
+        if resource.id in found
+        for reference, _ in references_of(resource)
+        if reference in offered and kept.get(reference) not in (None, offered[reference])
+    }
 
 
 def likeness(instance: Instance, resource: Any) -> tuple[Any, ...]:

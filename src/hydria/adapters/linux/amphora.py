@@ -1,6 +1,7 @@
 """What this host has of one amphora: its parts, and whether they still are as they were left."""
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
@@ -22,8 +23,11 @@ from hydria.adapters.linux.way_back import ensure_way_back, remove_way_back
 from hydria.errors import HostError
 from hydria.model.status import ServerState
 from hydria.render.haproxy import ports
-from hydria.render.serving import Refusal
+from hydria.render.serving import Refusal, RefusedSecret
 from hydria.spec import Instance
+
+# The pauses until what HAProxy refused for now is tried again, from the first to the longest (seconds).
+_FIRST_RETRY, _LAST_RETRY = 1.0, 60.0
 
 
 class Links:
@@ -115,6 +119,10 @@ class Amphora(Struct, kw_only=True):
     sweeper: asyncio.Task[None] | None = None
     # What HAProxy refused, and what of the instance that is served is not as it should be (`render.serving`).
     refused: dict[str, Refusal] = {}
+    refused_secrets: dict[str, RefusedSecret] = {}
+    # When what HAProxy refused for now is tried again (the event loop's time), and how long after that.
+    retry_at: float = math.inf
+    retry_pause: float = _FIRST_RETRY
     troubles: Mapping[str, str] = {}
     unserved: frozenset[str] = frozenset()
 
@@ -128,6 +136,25 @@ class Amphora(Struct, kw_only=True):
         self.instance = instance
         self.switch_ends = frozenset(switch_end(each.port_id) for each in instance.interfaces)
         self.suspicion.settle(mended=mended)
+
+    def settle_refusals(self, instance: Instance) -> None:
+        """Forget refusals of what is no more, and try again later what may be taken then."""
+        passing = any(each.passing for key, each in self.refused.items() if key in self.unserved)
+        self.refused = {key: each for key, each in self.refused.items() if key in self.unserved and not each.passing}
+        secrets = instance.secrets
+        self.refused_secrets = {
+            key: each for key, each in self.refused_secrets.items() if secrets.get(key) == each.content
+        }
+        if passing:
+            self.retry_at = asyncio.get_running_loop().time() + self.retry_pause
+            self.retry_pause = min(2 * self.retry_pause, _LAST_RETRY)
+        else:
+            self.retry_at, self.retry_pause = math.inf, _FIRST_RETRY
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to try again what was refused."""
+        return asyncio.get_running_loop().time() >= self.retry_at
 
     def drifted(self) -> bool:
         """Say, by a few system calls, whether anything is not as it was left."""

@@ -5,7 +5,7 @@ import contextlib
 import os
 import resource
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from hydria.files import make_directory, write_private
 from hydria.model import Tree
 from hydria.ports import WIRES, Observation
 from hydria.render.haproxy import Rendering, Surroundings, render, spared
-from hydria.render.serving import blame, serving
+from hydria.render.serving import blame, replaceable, serving, without_refused
 from hydria.settings import AgentSettings
 from hydria.spec import Instance, Topology
 
@@ -240,11 +240,12 @@ class LinuxHost:
     async def _converge(self, amphora: Amphora, instance: Instance) -> tuple[Instance, haproxy_socket.Session | None]:
         """Have HAProxy serve what can be served; returns that, and a session with a process that finishes.
 
-        What HAProxy refuses of it is left out, and known to be so until it is another. Raises HostError.
+        What HAProxy refuses of it is left out, and known to be so until it is another; a secret that it refuses gives
+        way to the one before. Raises HostError.
         """
-        kept = self._remembered.secrets(instance.amphora_id, self._directory(instance.amphora_id), instance.lost)
         while True:
-            part = serving(instance, kept, amphora.refused)
+            offered = without_refused(instance, amphora.refused_secrets)
+            part = serving(offered, self._kept_secrets(instance, offered.lost), amphora.refused)
             try:
                 session = await amphora.haproxy.converge(self._render(part.instance))
             except Refused as error:
@@ -252,13 +253,21 @@ class LinuxHost:
                 # Each turn leaves something more out, so that there is an end.
                 if not found.keys() - part.unserved:
                     raise
-                amphora.refused |= found
+                kept = self._kept_secrets(instance, part.instance.secrets)
+                if renewed := replaceable(part.instance, found, kept):
+                    amphora.refused_secrets |= renewed
+                else:
+                    amphora.refused |= found
                 continue
             amphora.troubles, amphora.unserved = part.troubles, part.unserved
-            amphora.refused = {key: each for key, each in amphora.refused.items() if key in part.unserved}
+            amphora.settle_refusals(instance)
             for key, reason in part.troubles.items():
                 log.warning("not_served_as_asked", amphora=instance.amphora_id, id=key, reason=reason)
             return part.instance, session
+
+    def _kept_secrets(self, instance: Instance, references: Collection[str]) -> dict[str, str]:
+        key = instance.amphora_id
+        return self._remembered.secrets(key, self._directory(key), references)
 
     def _limit(self, amphora: Amphora, key: str) -> None:
         """Make the amphora's control groups; what runs since before they were there joins them."""

@@ -81,6 +81,11 @@ class Watched(Protocol):
         """The links in the switch that are its."""
         ...
 
+    @property
+    def due(self) -> bool:
+        """Whether it is time to try again what was refused."""
+        ...
+
     def drifted(self) -> bool:
         """Say, by a few system calls, whether anything is not as it was left."""
         ...
@@ -139,7 +144,7 @@ class Lookout:
             self._rewired_at = now
             self._rewire()
         for key, amphora in list(self._amphorae.items()):
-            if not amphora.busy and (amphora.suspicion.old or amphora.drifted()):
+            if not amphora.busy and (amphora.suspicion.old or amphora.due or amphora.drifted()):
                 self.suspect(key)
             # A thousand of them must not keep others waiting.
             await asyncio.sleep(0)
