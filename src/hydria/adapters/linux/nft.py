@@ -90,16 +90,27 @@ def load(namespace: str, text: str) -> None:
 def named(namespace: str, table: str) -> dict[tuple[str, str], dict[str, Any]]:
     """Return what has a name in an inet table, by kind and name; nothing when there is no such table."""
     failure = f"nft cannot list the table {table} of {namespace}"
-    listed = _nft(failure, namespace, "-j", "list", "tables")
-    if not any(each.get("table", {}).get("name") == table for each in _items(listed)):
+    if not _has(namespace, table, failure):
+        return {}
+    try:
+        listed = _nft(failure, namespace, "-j", "-t", "list", "table", "inet", table)
+    except HostError:
+        if _has(namespace, table, failure):
+            raise
+        # It was deleted in between.
         return {}
     found = {}
     # Elements of sets are left out: there may be many.
-    for item in _items(_nft(failure, namespace, "-j", "-t", "list", "table", "inet", table)):
+    for item in _items(listed):
         for kind, value in item.items():
             if kind in ("chain", "counter", "ct timeout", "map", "set"):
                 found[kind, str(value["name"])] = value
     return found
+
+
+def _has(namespace: str, table: str, failure: str) -> bool:
+    listed = _nft(failure, namespace, "-j", "list", "tables")
+    return any(each.get("table", {}).get("name") == table for each in _items(listed))
 
 
 def rules_by_chain(namespace: str, family: str, table: str) -> dict[str, int]:
