@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,11 @@ async def gone(pid: int) -> None:
 
 def stop(machine: Machine) -> None:
     os.kill(machine.pid, signal.SIGSTOP)
+    # It takes a moment until it runs no more.
+    state, deadline = Path(f"/proc/{machine.pid}/stat"), time.monotonic() + 60
+    while state.read_text().rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < deadline, "it does not stop"
+        time.sleep(0.01)
 
 
 def remove_socket(machine: Machine) -> None:

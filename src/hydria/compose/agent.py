@@ -8,16 +8,21 @@ import uuid
 import httpx
 
 from hydria.adapters.linux.host import LinuxHost
+from hydria.adapters.linux.libc import give_back_memory
 from hydria.agent import Agent, Identity, Link
 from hydria.compose.credentials import HOST_ID, kept_secret
 from hydria.errors import HostError
 from hydria.files import make_directory
 from hydria.locking import lock_once
 from hydria.settings import Settings
+from hydria.tasks import endless
 
 # What fits in sockaddr_un, without the end mark.
 _LONGEST_SOCKET = 107
 _UUID = 36
+
+# How often memory that is free goes back to the system (seconds): what comes and goes leaves holes.
+_TRIM_SECONDS = 30.0
 
 
 def host_identity(settings: Settings) -> Identity:
@@ -47,10 +52,18 @@ async def run_agent(settings: Settings, stop: asyncio.Event) -> None:
         identity = host_identity(settings)
         host = LinuxHost(settings.agent, settings.run_dir, settings.state_dir)
         await host.open()
+        trimming = endless(_stay_small(), "memory")
         try:
             # A proxy of the environment is not for what stays on loopback or between our own machines.
             async with httpx.AsyncClient(base_url=settings.agent_server_url, trust_env=False) as client:
                 link = Link(client, settings.agent_secret_file)
                 await Agent(identity, host, link).run(stop)
         finally:
+            trimming.cancel()
             await host.close()
+
+
+async def _stay_small() -> None:
+    while True:
+        await asyncio.sleep(_TRIM_SECONDS)
+        give_back_memory()

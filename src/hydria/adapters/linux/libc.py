@@ -1,5 +1,6 @@
 """System calls that Python has no function for."""
 
+import contextlib
 import ctypes
 import os
 
@@ -11,3 +12,10 @@ def call(function: "ctypes._NamedFuncPointer", *arguments: object) -> None:
     if function(*arguments) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+def give_back_memory() -> None:
+    """Give the system what is free between what is in use: by itself libc gives back only what is free at the end."""
+    # Only the GNU one has it.
+    with contextlib.suppress(AttributeError):
+        libc.malloc_trim(0)
