@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from hydria.adapters.linux.kernel import ensure_leg, ensure_namespace, inside, remove_namespace
+from hydria.adapters.linux.kernel import ensure_interface, ensure_namespace, inside, remove_namespace
 from hydria.adapters.linux.names import Names
-from hydria.spec import Address, Interface
+from hydria.contract import Address, Interface
 from rest import Refused, Rest
 from support.certificates import Signed
 
@@ -157,7 +157,7 @@ class Stand:
             addresses=(Address(ip=address, prefix=16),),
         )
         ensure_namespace(namespace)
-        ensure_leg(self.names, namespace, "eth0", interface)
+        ensure_interface(self.names, namespace, "eth0", interface)
 
     @contextlib.contextmanager
     def _member_answers(self) -> Iterator[None]:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from hydria.adapters.memory import Faults, ManualClock, MemoryHost, MemoryNetworking, MemoryTopologies
+from hydria.contract import Instance, Network, Topology
 from hydria.errors import Conflict, HostError, Invalid
 from hydria.model import HealthMonitor, LoadBalancer, Member, Pool, Tree
-from hydria.ports import Clock, Device, Host, Networking, Topologies
-from hydria.spec import Instance, Network, Topology
+from hydria.protocols import Clock, Device, Host, Networking, Topologies
 
 NOBODY = Device(id="", owner="")
 COMMON: dict[str, Any] = {"project_id": "p", "created_at": "2026-01-01T00:00:00"}
@@ -45,18 +45,18 @@ def test_they_are_what_the_ports_ask_for() -> None:
 def test_faults() -> None:
     faults = Faults()
     faults.set("serve", HostError("once"), times=1)
-    faults.meet("other")
-    faults.meet("serve", after=True)
+    faults.raise_if_set("other")
+    faults.raise_if_set("serve", after=True)
     with pytest.raises(HostError, match="once"):
-        faults.meet("serve")
-    faults.meet("serve")
+        faults.raise_if_set("serve")
+    faults.raise_if_set("serve")
     faults.set("serve", HostError("always"), after=True)
     for _ in range(2):
-        faults.meet("serve")
+        faults.raise_if_set("serve")
         with pytest.raises(HostError, match="always"):
-            faults.meet("serve", after=True)
+            faults.raise_if_set("serve", after=True)
     faults.clear("serve")
-    faults.meet("serve", after=True)
+    faults.raise_if_set("serve", after=True)
 
 
 def test_time_moves_when_told() -> None:

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 from hydria.adapters.memory import MemoryHost
 from hydria.agent import Agent, Identity, LinkError
-from hydria.ports import Observation
-from hydria.spec import Holding, Instance, Orders, Report, Reports, Topology
+from hydria.contract import Holding, Instance, Orders, Report, Reports, Topology
+from hydria.protocols import Observation
 
 
 class Headquarters:

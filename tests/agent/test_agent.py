@@ -6,10 +6,10 @@ from typing import Any
 
 from headquarters import Headquarters, SlowHost, eventually, working
 
-from hydria.agent.keeper import LAST_RETRY, Keeper
+from hydria.agent.amphora_worker import LAST_RETRY, AmphoraWorker
 from hydria.agent.loop import LOOK_PERIOD
+from hydria.contract import Counters, Holding, Instance, Orders
 from hydria.errors import HostError, WiringError
-from hydria.spec import Counters, Holding, Instance, Orders
 from support.trees import AMPHORA, LB, instance, key, listener, member, monitor, pool
 
 OTHER = "bbbbbbbb-0000-4000-8000-000000000002"
@@ -410,10 +410,10 @@ async def test_a_withdrawal_of_what_was_never_here_is_acknowledged(host: SlowHos
 
 
 async def test_closing_leaves_everything_running(host: SlowHost) -> None:
-    keeper = Keeper(AMPHORA, host, lambda _: None)
-    keeper.serve(wanted())
+    worker = AmphoraWorker(AMPHORA, host, lambda _: None)
+    worker.serve(wanted())
     await eventually(lambda: AMPHORA in host.running)
-    await keeper.close()
+    await worker.close()
     assert host.instances == {AMPHORA: wanted()}
 
 

@@ -3,7 +3,7 @@
 from msgspec import structs
 
 from hydria.agent.topology import merged, unknown
-from hydria.spec import Address, FloatingIp, Interface, Network, Router, Topology
+from hydria.contract import Address, FloatingIp, Interface, Network, Router, Topology
 
 
 def leg(port: str, network: str, ip: str) -> Interface:

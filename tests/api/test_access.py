@@ -7,7 +7,7 @@ import pytest
 
 from hydria.api.policy import OctaviaPolicy
 from hydria.errors import SettingsError
-from hydria.ports import Caller
+from hydria.protocols import Caller
 from support.api import Api
 from support.cloud import CALLERS, Cloud, running
 

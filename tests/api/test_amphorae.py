@@ -2,7 +2,7 @@
 
 import pytest
 
-from hydria.spec import Counters
+from hydria.contract import Counters
 from hydria.store.resources import Amphora
 from support.api import Api, Body
 from support.cloud import Cloud

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from hydria.ports import Device
+from hydria.protocols import Device
 from support.api import Api
 from support.cloud import Cloud
 from support.worker import Worker

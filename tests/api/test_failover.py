@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hydria.spec import Counters, Report
+from hydria.contract import Counters, Report
 from hydria.store.resources import Amphora
 from support.api import Api, Body
 from support.cloud import Cloud, running

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 from hydria.compose import metrics
-from hydria.http.measures import Measures
+from hydria.http.metrics import HttpMetrics
 from hydria.settings import ServerSettings
 from support.api import Api
 from support.cloud import Cloud
@@ -63,7 +63,7 @@ async def test_it_counts_requests_load_balancers_and_changes(cloud: Cloud, api: 
 )
 async def test_who_may_read_is_a_setting(cloud: Cloud, who: str, client: str, status: int) -> None:
     settings = ServerSettings(metrics=who)  # type: ignore[arg-type]
-    app = Starlette(routes=metrics.routes(settings, cloud.database, Measures()))
+    app = Starlette(routes=metrics.routes(settings, cloud.database, HttpMetrics()))
     transport = httpx.ASGITransport(app, client=(client, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test") as http:
         assert (await http.get("/metrics")).status_code == status

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hydria.ports import Device, Subnet
+from hydria.protocols import Device, Subnet
 from support.api import Api, Body
 from support.cloud import Cloud
 from support.worker import Worker

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hydria.spec import Counters
+from hydria.contract import Counters
 from hydria.store import Database
 from hydria.store.resources import Traffic
 from support.client import Client, expect

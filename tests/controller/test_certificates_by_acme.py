@@ -13,7 +13,7 @@ from cryptography import x509
 
 from hydria.adapters.memory import MemoryAuthority
 from hydria.controller.acme import Certifier
-from hydria.controller.acme.threads import far
+from hydria.controller.acme.threads import run_in_daemon_thread
 from hydria.errors import AuthorityError
 from hydria.store.certificates import AcmeOrder
 from support.api import Api, Body
@@ -199,7 +199,7 @@ def test_a_server_stops_though_an_authority_does_not_answer() -> None:
         over.wait(30)
 
     async def stop_meanwhile() -> None:
-        task = asyncio.create_task(far(silent))
+        task = asyncio.create_task(run_in_daemon_thread(silent))
         while not begun.is_set():  # noqa: ASYNC110 - a thread sets it
             await asyncio.sleep(0.01)
         task.cancel()

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from hydria.contract import Holding, Orders, Report, Reports
 from hydria.controller.loop import Controller
-from hydria.spec import Holding, Orders, Report, Reports
 from hydria.store.resources import KnownHost
 from support.api import Api
 from support.cloud import SECRET, Cloud

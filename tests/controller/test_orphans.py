@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from hydria.contract import Description, Instance, Orders, Reports
 from hydria.controller.orphans import listed
 from hydria.errors import Conflict, NotFound
-from hydria.spec import Description, Instance, Orders, Reports
 from hydria.store import columns
 from hydria.store.resources import Amphora, Orphan
 from support.api import Api

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from hydria.contract import Counters, Orders, Report
 from hydria.errors import Conflict
 from hydria.model import LoadBalancer
-from hydria.spec import Counters, Orders, Report
 from hydria.store import columns
 from hydria.store.resources import Amphora, Health, KnownHost, Traffic
 from support.api import Api, Body

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from hydria.contract import Holding
 from hydria.controller.placement import HOST_SILENCE
 from hydria.controller.reconcile import Reconciler
-from hydria.spec import Holding
 from support.api import Api
 from support.cloud import SECRET, Cloud, running
 from support.worker import Worker

@@ -19,12 +19,12 @@ from hydria.adapters.memory import MemoryHost, MemorySecrets
 from hydria.agent import Agent, Identity, Link
 from hydria.compose.clock import SystemClock
 from hydria.compose.server import make_app
-from hydria.controller.orders import Quartermaster
+from hydria.contract import Holding, Instance, Topology
+from hydria.controller.desired_state import DesiredState
 from hydria.homecloud.network import HomeNetworking, HomeTopologies
 from hydria.model import LoadBalancer
-from hydria.ports import Observation
+from hydria.protocols import Observation
 from hydria.settings import Settings
-from hydria.spec import Holding, Instance, Topology
 from hydria.store import Database, Transaction, columns
 from hydria.store.resources import Amphora
 
@@ -239,7 +239,7 @@ class AgentLine(httpx.AsyncBaseTransport):
 def _settled(transaction: Transaction) -> dict[str, Instance]:
     """Return what is settled as instances made from the rows, by amphora id."""
     now = datetime.now(UTC)
-    quartermaster = Quartermaster(lambda tx: HomeNetworking(tx, now), HomeTopologies, lambda _: MemorySecrets())
+    desired_state = DesiredState(lambda tx: HomeNetworking(tx, now), HomeTopologies, lambda _: MemorySecrets())
     topology = HomeTopologies(transaction).version()[0]
     c = columns(LoadBalancer)
     settled = {lb.id for lb in transaction.find(LoadBalancer, c.observed >= c.generation, c.deleted_in.is_(None))}
@@ -247,7 +247,7 @@ def _settled(transaction: Transaction) -> dict[str, Instance]:
     # All else is said to be held, so that nothing is made out for it.
     held = {each.id for each in amphorae if each.load_balancer_id in settled}
     others = {each.id: _generation(transaction, each) for each in amphorae if each.id not in held}
-    orders = quartermaster.orders(transaction, Holding(host=HOST, amphorae=others, topology=topology))
+    orders = desired_state.orders(transaction, Holding(host=HOST, amphorae=others, topology=topology))
     return {instance.amphora_id: instance for instance in orders.serve}
 
 

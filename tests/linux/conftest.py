@@ -19,7 +19,7 @@ from demo.shell import Shell
 from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.kernel import ensure_namespace, inside, remove_namespace
 from hydria.adapters.linux.names import Names
-from hydria.adapters.linux.wiring import Wiring
+from hydria.adapters.linux.topology import TopologyWiring
 from support.trees import AMPHORA, NETWORK
 
 _HERE = Path(__file__).parent
@@ -44,7 +44,7 @@ def names() -> Iterator[Names]:
     try:
         with inside(machine):
             yield names
-            Wiring(names).remove_all()
+            TopologyWiring(names).remove_all()
             Cgroups(names.prefix).remove_all()
     finally:
         remove_namespace(machine)

@@ -23,7 +23,7 @@ from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.kernel import namespaces, netlink, remove_namespace
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.processes import find_all
-from hydria.adapters.linux.wiring import Wiring
+from hydria.adapters.linux.topology import TopologyWiring
 from hydria.compose.credentials import Credentials
 from hydria.settings import AgentSettings, ServerSettings, Settings
 
@@ -137,7 +137,7 @@ class Product:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.end_proxies()
-        Wiring(self.names).remove_all()
+        TopologyWiring(self.names).remove_all()
         Cgroups(self.names.prefix).remove_all()
         subprocess.run(["rm", "-rf", str(self.directory)], check=True)
         self._http.close()

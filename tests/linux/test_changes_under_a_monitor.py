@@ -11,7 +11,7 @@ from machines import VIP, Machine, eventually
 from msgspec import structs
 from wiretap import Spoken, Wiretap, wiretap
 
-from hydria.spec import Instance
+from hydria.contract import Instance
 from support import certificates
 from support.trees import AMPHORA, instance, key, listener, member, monitor, pool
 

@@ -11,9 +11,9 @@ from wires import host, interface, wait_for_listener
 
 from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.names import Names
+from hydria.contract import Instance
 from hydria.model import Member
 from hydria.model.load_balancer import AdditionalVip
-from hydria.spec import Instance
 from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
 
 VIP6 = "2001:db8::10"

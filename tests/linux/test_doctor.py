@@ -7,9 +7,9 @@ import pytest
 from msgspec import structs
 from wires import interface, uuid
 
-from hydria.adapters.linux.kernel import ensure_leg, ensure_switch, namespaces, netlink
+from hydria.adapters.linux.kernel import ensure_interface, ensure_switch, namespaces, netlink
 from hydria.adapters.linux.names import Names
-from hydria.adapters.linux.wiring import TROUBLE
+from hydria.adapters.linux.topology import TROUBLE
 from hydria.doctor import Finding, examine, external_network
 from hydria.locking import lock_once
 from hydria.settings import Settings
@@ -79,7 +79,7 @@ def test_what_the_external_network_hides_is_seen(settings: Settings, names: Name
     resolver = tmp_path / "resolv.conf"
     resolver.write_text("search example.org\nnameserver 203.0.113.53\nnameserver 198.51.100.53\nnameserver ::1\nbad\n")
     own = "/proc/thread-self/ns/net"
-    ensure_leg(names, own, "eth7", interface(uuid(), "198.51.100.5/24"))
+    ensure_interface(names, own, "eth7", interface(uuid(), "198.51.100.5/24"))
 
     def hidden() -> set[str]:
         found = list(external_network(settings, resolver))
@@ -107,7 +107,7 @@ def test_what_the_external_network_hides_is_seen(settings: Settings, names: Name
 
 
 def test_an_external_network_that_the_machine_has_already_is_seen(settings: Settings, names: Names) -> None:
-    ensure_leg(names, "/proc/thread-self/ns/net", "eth7", interface(uuid(), "198.51.100.5/24"))
+    ensure_interface(names, "/proc/thread-self/ns/net", "eth7", interface(uuid(), "198.51.100.5/24"))
     assert _by_name(settings)["external network"].ok == "ok"
     clash = structs.replace(settings, homecloud=HomeCloudSettings(external_cidr="198.51.100.0/25"))
     assert "eth7" in _by_name(clash)["external network"].seen

@@ -17,11 +17,11 @@ from wires import interface
 
 from hydria.adapters.linux.names import bridge, switch_end
 from hydria.adapters.linux.netns import remove_namespace
-from hydria.agent.keeper import Keeper
+from hydria.agent.amphora_worker import AmphoraWorker
+from hydria.contract import FirewallRule, Instance, Limit, Network, Router, Topology
 from hydria.model.load_balancer import AdditionalVip
-from hydria.ports import WIRES
+from hydria.protocols import WIRES
 from hydria.render.haproxy.parts import EVENTS, METRICS, ROOT
-from hydria.spec import GuardRule, Instance, Limit, Network, Router, Topology
 from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, pool
 
 VIPS = (
@@ -38,7 +38,7 @@ def served() -> Instance:
     made = instance(listener(), pool(), member(1), member(2), *UDP, member(3, pool_id=key("2", 2)), root=root)
     (leg,) = made.interfaces
     limit = Limit(kbps=500_000, burst_kbit=100_000)
-    guarded = structs.replace(leg, egress=limit, ingress=limit, guard=(GuardRule(ethertype="IPv4"),))
+    guarded = structs.replace(leg, egress=limit, ingress=limit, guard=(FirewallRule(ethertype="IPv4"),))
     return structs.replace(made, interfaces=(guarded, OTHER))
 
 
@@ -130,24 +130,24 @@ def same(root: Path, machine: Machine) -> bool:
 @pytest.fixture
 async def kept(machine: Machine) -> AsyncIterator[Machine]:
     """The host with an agent's keeper of the amphora, which serves."""
-    keeper = Keeper(AMPHORA, machine.host, lambda keeper: None)
+    worker = AmphoraWorker(AMPHORA, machine.host, lambda worker: None)
 
     async def listen() -> None:
         while True:
             if await machine.host.changed() == AMPHORA:
-                keeper.look()
+                worker.look()
 
     task = asyncio.create_task(listen())
-    keeper.serve(served())
+    worker.serve(served())
 
     async def serves() -> bool:
-        return keeper.report.generation == served().generation
+        return worker.report.generation == served().generation
 
     await eventually(serves)
     yield machine
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await keeper.close()
+    await worker.close()
 
 
 @pytest.mark.parametrize("what", BREAKS)

@@ -15,8 +15,8 @@ from msgspec import structs
 from wires import interface
 
 from hydria.adapters.linux import kernel
+from hydria.contract import Counters, Instance
 from hydria.errors import HostError
-from hydria.spec import Counters, Instance
 from support.trees import AMPHORA, instance, key, listener, load_balancer, member, monitor, pool
 
 BASE = (listener(), pool(), member(1), member(2))

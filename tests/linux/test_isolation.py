@@ -21,10 +21,10 @@ from hydria.adapters.linux.accounts import Accounts
 from hydria.adapters.linux.cgroups import CONTROLLERS, Cgroups, Limits
 from hydria.adapters.linux.flow_limit import flows_of
 from hydria.adapters.linux.kernel import inside
+from hydria.contract import Instance
 from hydria.errors import HostError
 from hydria.render.flow_limit import TABLE
 from hydria.settings import AgentSettings
-from hydria.spec import Instance
 from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, pool
 
 OTHER, OTHER_VIP = "bbbbbbbb-0000-4000-8000-000000000002", "10.0.0.20"

@@ -11,7 +11,7 @@ from msgspec import structs
 from wires import addresses, ask, host, interface, server, uuid
 
 from hydria.adapters.linux.kernel import (
-    ensure_leg,
+    ensure_interface,
     ensure_namespace,
     find,
     inside,
@@ -19,13 +19,13 @@ from hydria.adapters.linux.kernel import (
     namespace_path,
     namespaces,
     netlink,
-    remove_leg,
+    remove_interface,
     remove_namespace,
     sysctl,
 )
 from hydria.adapters.linux.names import Names, bridge, switch_end
+from hydria.contract import Limit, Route
 from hydria.errors import HostError
-from hydria.spec import Limit, Route
 
 
 def _read(namespace: str, key: str) -> str:
@@ -92,7 +92,7 @@ def test_a_second_call_changes_nothing(names: Names) -> None:
     v6 = Route(destination="::/0", via="2001:db8::ff")
     leg = structs.replace(leg, routes=(*leg.routes, v6, Route(destination="198.51.100.0/24", via="10.0.0.2")))
     amphora = host(names, "a", leg)
-    assert not ensure_leg(names, amphora, "eth0", leg)
+    assert not ensure_interface(names, amphora, "eth0", leg)
 
 
 _Break = Callable[[Any, Any, int, int], object]
@@ -123,9 +123,9 @@ def test_what_somebody_broke_is_mended(names: Names, damage: _Break) -> None:
     with netlink(amphora) as here, netlink(names.switch) as switch:
         end = switch.link_lookup(ifname=switch_end(leg.port_id))[0]
         damage(here, switch, here.link_lookup(ifname="eth0")[0], end)
-    assert ensure_leg(names, amphora, "eth0", leg)
-    ensure_leg(names, other, "eth0", peer)
-    assert not ensure_leg(names, amphora, "eth0", leg)
+    assert ensure_interface(names, amphora, "eth0", leg)
+    ensure_interface(names, other, "eth0", peer)
+    assert not ensure_interface(names, amphora, "eth0", leg)
     assert addresses(amphora, "eth0") == {"10.0.0.10/24"}
     with server(amphora, "10.0.0.10"):
         assert ask(other, "10.0.0.10") == "10.0.0.11"
@@ -135,7 +135,7 @@ def test_a_leg_changes_its_addresses_and_keeps_the_others_alive(names: Names) ->
     leg = interface(uuid(), "10.0.0.10/24", "10.0.0.11/24")
     amphora = host(names, "a", leg)
     changed = structs.replace(leg, addresses=(leg.addresses[1], structs.replace(leg.addresses[0], ip="10.0.0.12")))
-    assert ensure_leg(names, amphora, "eth0", changed)
+    assert ensure_interface(names, amphora, "eth0", changed)
     assert addresses(amphora, "eth0") == {"10.0.0.11/24", "10.0.0.12/24"}
 
 
@@ -158,8 +158,8 @@ def test_limits_are_made_once_changed_and_taken_away(names: Names) -> None:
         ({"egress": None, "ingress": None}, ("noqueue", "noqueue")),
     ):
         wanted = structs.replace(leg, **limits)
-        assert ensure_leg(names, web, "eth0", wanted)
-        assert not ensure_leg(names, web, "eth0", wanted)
+        assert ensure_interface(names, web, "eth0", wanted)
+        assert not ensure_interface(names, web, "eth0", wanted)
         assert [one if one == "tbf" else "noqueue" for one in shaped()] == list(links_)
 
 
@@ -170,8 +170,8 @@ def test_neighbours_follow_an_address_that_moved(names: Names) -> None:
     old, new = host(names, "old", first), host(names, "new", second)
     with server(old, "10.0.0.10", "old "):
         assert ask(client, "10.0.0.10") == "old 10.0.0.5"
-    ensure_leg(names, old, "eth0", structs.replace(first, addresses=()))
-    ensure_leg(names, new, "eth0", structs.replace(second, addresses=first.addresses))
+    ensure_interface(names, old, "eth0", structs.replace(first, addresses=()))
+    ensure_interface(names, new, "eth0", structs.replace(second, addresses=first.addresses))
     with server(new, "10.0.0.10", "new "):
         assert ask(client, "10.0.0.10") == "new 10.0.0.5"
 
@@ -187,7 +187,7 @@ def test_a_port_moves_to_another_namespace(names: Names) -> None:
 def test_a_link_changes_to_another_port_and_network(names: Names) -> None:
     before, after = interface(uuid(), "10.0.0.10/24"), interface(uuid(), "192.0.2.10/24")
     namespace = host(names, "a", before)
-    assert ensure_leg(names, namespace, "eth0", after)
+    assert ensure_interface(names, namespace, "eth0", after)
     assert addresses(namespace, "eth0") == {"192.0.2.10/24"}
     assert switch_end(before.port_id) not in links(names.switch)
     assert bridge(after.network_id) in links(names.switch)
@@ -196,13 +196,13 @@ def test_a_link_changes_to_another_port_and_network(names: Names) -> None:
 def test_removal_leaves_nothing_and_may_be_repeated(names: Names) -> None:
     leg = interface(uuid(), "10.0.0.10/24")
     namespace = host(names, "a", leg)
-    assert remove_leg(names, namespace, "eth0")
-    assert not remove_leg(names, namespace, "eth0")
+    assert remove_interface(names, namespace, "eth0")
+    assert not remove_interface(names, namespace, "eth0")
     assert links(names.switch) == [bridge(leg.network_id)]
-    ensure_leg(names, namespace, "eth0", leg)
+    ensure_interface(names, namespace, "eth0", leg)
     remove_namespace(namespace)
     assert links(names.switch) == [bridge(leg.network_id)]
-    assert not remove_leg(names, namespace, "eth0")
+    assert not remove_interface(names, namespace, "eth0")
 
 
 def test_many_threads_at_once(names: Names) -> None:
@@ -211,7 +211,7 @@ def test_many_threads_at_once(names: Names) -> None:
     own = os.stat("/proc/thread-self/ns/net").st_ino
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda leg: host(names, leg.port_id, leg), legs))
-        again = pool.map(lambda pair: ensure_leg(names, pair[0], "eth0", pair[1]), zip(made, legs, strict=True))
+        again = pool.map(lambda pair: ensure_interface(names, pair[0], "eth0", pair[1]), zip(made, legs, strict=True))
         assert not any(again)
         assert set(pool.map(lambda _: os.stat("/proc/thread-self/ns/net").st_ino, legs)) == {own}
     with server(made[0], "10.0.0.10"):
@@ -222,7 +222,7 @@ def test_many_threads_at_once(names: Names) -> None:
     ("attempt", "words"),
     [
         (
-            lambda names: ensure_leg(names, names.lab("none"), "eth0", interface(uuid(), "10.0.0.1/24")),
+            lambda names: ensure_interface(names, names.lab("none"), "eth0", interface(uuid(), "10.0.0.1/24")),
             "cannot be entered",
         ),
         (lambda names: links(names.lab("none")), "No such file or directory"),

@@ -23,10 +23,10 @@ from wires import host, interface, uuid
 from hydria.adapters.linux.kernel import ensure_namespace, inside, links, namespaces
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.plug import plug, plug_tap
+from hydria.contract import Address, Interface, Limit
 from hydria.errors import HostError
 from hydria.lab import Lab
 from hydria.lab.hosts import WebServer, end_all
-from hydria.spec import Address, Interface, Limit
 
 # linux/if_tun.h
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000

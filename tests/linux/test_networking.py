@@ -15,7 +15,7 @@ from wires import host, interface
 
 from hydria.adapters.linux.kernel import ensure_namespace, inside, netlink, remove_namespace
 from hydria.adapters.linux.netns import OWN
-from hydria.adapters.linux.wiring import TROUBLE
+from hydria.adapters.linux.topology import TROUBLE
 
 NET = "/network/v2.0"
 

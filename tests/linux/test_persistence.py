@@ -10,9 +10,9 @@ from machines import VIP, Machine
 from msgspec import structs
 from wires import interface
 
-from hydria.adapters.linux.kernel import ensure_leg
+from hydria.adapters.linux.kernel import ensure_interface
+from hydria.contract import Address
 from hydria.model.pool import SessionPersistence
-from hydria.spec import Address
 from support.trees import NETWORK, instance, listener, member, pool
 
 CLIENTS = [f"10.0.0.{number}" for number in range(50, 57)]
@@ -32,7 +32,7 @@ async def clients(machine: Machine) -> list[str]:
     leg = interface(NETWORK, f"{CLIENTS[0]}/24")
     addresses = tuple(Address(ip=client, prefix=24) for client in CLIENTS)
     await asyncio.to_thread(
-        ensure_leg, machine.names, machine.client, "eth0", structs.replace(leg, addresses=addresses)
+        ensure_interface, machine.names, machine.client, "eth0", structs.replace(leg, addresses=addresses)
     )
     return CLIENTS
 

@@ -14,12 +14,12 @@ from msgspec import structs
 from wires import ask, host, interface, server, uuid
 
 from hydria.adapters.linux import nft
-from hydria.adapters.linux.kernel import ensure_leg, inside, netlink, remove_leg
+from hydria.adapters.linux.kernel import ensure_interface, inside, netlink, remove_interface
 from hydria.adapters.linux.names import Names, switch_end
 from hydria.adapters.linux.port_filters import drop_filters
-from hydria.adapters.linux.wiring import Wiring
+from hydria.adapters.linux.topology import TopologyWiring
+from hydria.contract import AddressPair, Interface, Network, Topology
 from hydria.render.port_filter import TABLE
-from hydria.spec import AddressPair, Interface, Network, Topology
 
 VIP, VIP6, OWN, OWN6, CLIENT, CLIENT6 = (
     "10.0.0.10", "2001:db8::10", "10.0.0.66", "2001:db8::66", "10.0.0.50", "2001:db8::50",
@@ -43,7 +43,7 @@ class Segment:
     def secure(self, **changes: object) -> bool:
         """Make the attacker's port what it should be now."""
         self.leg = structs.replace(self.leg, **changes)
-        return ensure_leg(self.names, self.attacker, "eth0", self.leg)
+        return ensure_interface(self.names, self.attacker, "eth0", self.leg)
 
     def arrives(self, *frames: bytes) -> list[bool]:
         """Send frames from the attacker's link and say which of them the client's link is sent."""
@@ -221,7 +221,7 @@ def test_allowed_address_pairs_lift_it_for_their_mac_and_addresses(segment: Segm
 
 def test_wiring_again_mends_filters_that_somebody_removed(segment: Segment) -> None:
     names, spoofed = segment.names, _arp(segment.leg.mac, VIP)
-    wiring = Wiring(names)
+    wiring = TopologyWiring(names)
     topology = Topology(generation=1, networks=(Network(id=segment.network),))
     for damage in ("flush ruleset", f"flush chain netdev {TABLE} {switch_end(segment.leg.port_id)}"):
         with inside(names.switch):
@@ -242,9 +242,9 @@ def test_a_process_that_did_not_load_a_filter_has_it_loaded_again(segment: Segme
     topology = Topology(generation=1, networks=(Network(id=segment.network),))
     wire = f"""
 from hydria.adapters.linux.names import Names
-from hydria.adapters.linux.wiring import Wiring
-from hydria.spec import Network, Topology
-Wiring(Names({segment.names.prefix!r})).wire(
+from hydria.adapters.linux.topology import TopologyWiring
+from hydria.contract import Network, Topology
+TopologyWiring(Names({segment.names.prefix!r})).wire(
     Topology(generation=1, networks=(Network(id={topology.networks[0].id!r}),))
 )
 """
@@ -258,7 +258,7 @@ Wiring(Names({segment.names.prefix!r})).wire(
 def test_a_filter_goes_with_its_leg(segment: Segment) -> None:
     names, own = segment.names, switch_end(segment.leg.port_id)
     assert own in segment.filters
-    remove_leg(names, segment.attacker, "eth0")
+    remove_interface(names, segment.attacker, "eth0")
     drop_filters(names.switch)
     assert own not in segment.filters
     assert len(segment.filters) == 2

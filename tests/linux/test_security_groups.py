@@ -12,17 +12,17 @@ from msgspec import structs
 from wires import host, interface
 
 from hydria.adapters.linux.kernel import inside
-from hydria.spec import GuardRule, Instance
+from hydria.contract import FirewallRule, Instance
 from support.trees import NETWORK, instance, listener, member, pool
 
-OPEN = GuardRule(ethertype="IPv4", protocol="tcp", port_min=80, port_max=80)
+OPEN = FirewallRule(ethertype="IPv4", protocol="tcp", port_min=80, port_max=80)
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 
 UNGUARDED = instance(listener(), pool(), member(1))
 
 
-def guarded(*rules: GuardRule) -> Instance:
+def guarded(*rules: FirewallRule) -> Instance:
     leg = structs.replace(UNGUARDED.interfaces[0], guard=rules)
     return structs.replace(UNGUARDED, interfaces=(leg,), generation=2)
 
@@ -58,7 +58,7 @@ def slow(machine: Machine) -> Iterator[Slow]:
 
 @pytest.mark.parametrize("rules", [(OPEN,), ()])
 async def test_the_first_rules_hold_for_what_is_under_way_and_break_nothing_else(
-    machine: Machine, slow: Slow, rules: tuple[GuardRule, ...]
+    machine: Machine, slow: Slow, rules: tuple[FirewallRule, ...]
 ) -> None:
     await machine.host.serve(UNGUARDED)
     with inside(machine.client):

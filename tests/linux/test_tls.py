@@ -19,8 +19,8 @@ from msgspec import structs
 from wires import host, interface, wait_for_listener
 
 from hydria.adapters.linux.kernel import inside
+from hydria.contract import Instance
 from hydria.model.tls import CIPHERS
-from hydria.spec import Instance
 from support import certificates
 from support.certificates import Signed
 from support.trees import AMPHORA, NETWORK, instance, key, listener, member, monitor, policy, pool, rule

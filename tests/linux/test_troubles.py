@@ -8,8 +8,8 @@ from haproxies import Web, get
 from machines import VIP, Machine
 from msgspec import structs
 
-from hydria.ports import Observation
-from hydria.spec import Instance
+from hydria.contract import Instance
+from hydria.protocols import Observation
 from support import certificates
 from support.trees import AMPHORA, instance, key, listener, member, policy, pool, rule
 

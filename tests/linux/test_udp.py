@@ -13,12 +13,12 @@ from msgspec import structs
 
 from hydria.adapters.linux import kernel, nft
 from hydria.adapters.linux.conntrack import end_flows
+from hydria.contract import Address, FirewallRule
 from hydria.errors import HostError
 from hydria.model import Listener, Member, Pool
 from hydria.model.load_balancer import AdditionalVip
 from hydria.model.pool import SessionPersistence
-from hydria.render.flows import TABLE, ruleset
-from hydria.spec import Address, GuardRule
+from hydria.render.datagram import TABLE, ruleset
 from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
 
 
@@ -366,7 +366,7 @@ async def test_who_sent_before_anybody_served_is_served_at_once(
     machine: Machine, members: list[Echo], six: list[Echo], vip: str
 ) -> None:
     # A guard has the kernel remember flows where nobody serves datagrams.
-    guard = (GuardRule(ethertype="IPv4", protocol="udp"), GuardRule(ethertype="IPv6", protocol="udp"))
+    guard = (FirewallRule(ethertype="IPv4", protocol="udp"), FirewallRule(ethertype="IPv6", protocol="udp"))
     members_ = (echo(1), echo(2, address="2001:db8::11"))
     served = instance(udp(), udp_pool(), *members_, root=load_balancer(vip_address=vip))
     address = Address(ip=vip, prefix=64 if ":" in vip else 24)
@@ -379,7 +379,7 @@ async def test_who_sent_before_anybody_served_is_served_at_once(
         await machine.host.serve(structs.replace(served, interfaces=(leg,), generation=2))
         assert client.ask() == ("six1" if ":" in vip else "echo1")
         # And what the guard does not name is not.
-        leg = structs.replace(leg, guard=(GuardRule(ethertype="IPv4", protocol="tcp"),))
+        leg = structs.replace(leg, guard=(FirewallRule(ethertype="IPv4", protocol="tcp"),))
         await machine.host.serve(structs.replace(served, interfaces=(leg,), generation=3))
     with pytest.raises(TimeoutError):
         ask(machine.client, vip, seconds=0.3)

@@ -17,7 +17,7 @@ from wires import addresses, ask, host, interface, server, uuid
 
 from hydria.adapters.linux.kernel import (
     ensure_bridge,
-    ensure_leg,
+    ensure_interface,
     ensure_namespace,
     ensure_switch,
     find,
@@ -27,14 +27,14 @@ from hydria.adapters.linux.kernel import (
     namespace_path,
     namespaces,
     netlink,
-    remove_leg,
+    remove_interface,
     remove_namespace,
     sysctl,
 )
 from hydria.adapters.linux.names import GATEWAY, Names, bridge, router_leg
-from hydria.adapters.linux.wiring import Wiring
+from hydria.adapters.linux.topology import TopologyWiring
+from hydria.contract import Address, FloatingIp, Interface, Network, Route, Router, Topology
 from hydria.errors import HostError, WiringError
-from hydria.spec import Address, FloatingIp, Interface, Network, Route, Router, Topology
 
 OWN_NAMESPACE = "/proc/thread-self/ns/net"
 MACHINE, OWN, FLOATING, OTHER_FLOATING = "203.0.113.1", "203.0.113.10", "203.0.113.50", "203.0.113.51"
@@ -45,7 +45,7 @@ class Cloud:
 
     def __init__(self, names: Names) -> None:
         self.names = names
-        self.wiring = Wiring(names)
+        self.wiring = TopologyWiring(names)
         self.external = Network(id=uuid(), external=True, host_addresses=(Address(ip=MACHINE, prefix=24),))
         self.inner = Network(id=uuid())
         self.router = Router(
@@ -88,8 +88,8 @@ def _legs_of(names: Names, address: str) -> Iterator[str]:
     network = uuid()
     ensure_namespace(beyond)
     try:
-        ensure_leg(other, beyond, "eth0", interface(network, f"{address}/24", via="198.51.100.1"))
-        ensure_leg(other, "/proc/thread-self/ns/net", "eth9", interface(network, "198.51.100.1/24"))
+        ensure_interface(other, beyond, "eth0", interface(network, f"{address}/24", via="198.51.100.1"))
+        ensure_interface(other, "/proc/thread-self/ns/net", "eth9", interface(network, "198.51.100.1/24"))
         yield beyond
     finally:
         remove_namespace(beyond)
@@ -219,10 +219,10 @@ def test_wiring_again_mends_what_somebody_broke(cloud: Cloud) -> None:
     client = cloud.outside_host("client", "203.0.113.77")
     with server(web, "10.0.0.11"):
         for damage in (
-            lambda: remove_leg(cloud.names, cloud.namespace, GATEWAY),
-            lambda: remove_leg(cloud.names, cloud.namespace, router_leg(cloud.router.interfaces[0].port_id)),
+            lambda: remove_interface(cloud.names, cloud.namespace, GATEWAY),
+            lambda: remove_interface(cloud.names, cloud.namespace, router_leg(cloud.router.interfaces[0].port_id)),
             lambda: remove_namespace(cloud.namespace),
-            lambda: remove_leg(cloud.names, "/proc/thread-self/ns/net", cloud.names.uplink),
+            lambda: remove_interface(cloud.names, "/proc/thread-self/ns/net", cloud.names.uplink),
             lambda: sysctl(cloud.namespace, "net.ipv4.ip_forward", "0"),
         ):
             assert damage() is not False
@@ -363,7 +363,7 @@ def test_a_bridge_is_not_removed_while_a_port_is_being_put_on_it(names: Names) -
     with ThreadPoolExecutor(1) as pool, netlink(names.switch) as switch:
         with held(names.switch):
             ensure_bridge(switch, network)
-            wired = pool.submit(Wiring(names).wire, Topology(generation=1, removed=(network,)))
+            wired = pool.submit(TopologyWiring(names).wire, Topology(generation=1, removed=(network,)))
             eventually(lambda: waited_for(names.switch))
             host(names, "a", structs.replace(leg, network_id=network))
         wired.result(10)

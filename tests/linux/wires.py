@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from hydria.adapters.linux.kernel import ensure_leg, ensure_namespace, inside, netlink
+from hydria.adapters.linux.kernel import ensure_interface, ensure_namespace, inside, netlink
 from hydria.adapters.linux.names import Names
-from hydria.spec import Address, Interface, Route
+from hydria.contract import Address, Interface, Route
 
 PORT = 8080
 
@@ -36,7 +36,7 @@ def host(names: Names, name: str, leg: Interface) -> str:
     """Make a namespace with one leg; returns its name."""
     namespace = names.lab(name)
     ensure_namespace(namespace)
-    ensure_leg(names, namespace, "eth0", leg)
+    ensure_interface(names, namespace, "eth0", leg)
     return namespace
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from hydria.model import LoadBalancer, Member, Pool, Tree
 from hydria.model.base import build, change, given, stamp
-from hydria.model.load_balancer import LoadBalancerAlone, LoadBalancerUpdate
+from hydria.model.load_balancer import LoadBalancerBody, LoadBalancerUpdate
 from hydria.model.member import MemberCreate, MemberUpdate
 
 REST: dict[str, Any] = {
@@ -30,7 +30,7 @@ def test_build_fills_in_the_defaults() -> None:
 
 
 def test_what_the_server_says_wins() -> None:
-    form = LoadBalancerAlone(vip_address="10.0.0.9", project_id="theirs", name="lb")
+    form = LoadBalancerBody(vip_address="10.0.0.9", project_id="theirs", name="lb")
     made = build(
         LoadBalancer,
         form,

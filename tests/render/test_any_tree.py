@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from hydria.contract import Instance
 from hydria.errors import Refusal
 from hydria.model import l7_checks, listener_checks, monitor_checks, pool_checks
 from hydria.model.fields import LONGEST_CHECK, POOL_PROTOCOLS
 from hydria.model.pool import SessionPersistence
 from hydria.model.tls import CIPHERS
 from hydria.render.haproxy import Rendering, render
-from hydria.spec import Instance
 from support import certificates
 from support.trees import SURROUNDINGS, instance, key, listener, load_balancer, member, monitor, policy, pool, rule
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from hydria.contract import Instance
 from hydria.model.load_balancer import AdditionalVip
 from hydria.model.pool import SessionPersistence
 from hydria.render.haproxy import Rendering, render
 from hydria.render.quoting import quote
-from hydria.spec import Instance
 from support import certificates
 from support.trees import SURROUNDINGS, instance, key, listener, load_balancer, member, monitor, policy, pool, rule
 

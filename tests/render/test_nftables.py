@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
+from hydria.contract import Address, FloatingIp, Interface, Router
 from hydria.render.nftables import render_router
-from hydria.spec import Address, FloatingIp, Interface, Router
 
 _GATEWAY = Interface(
     port_id="c9f0", network_id="e1", mac="fa:16:3e:00:00:01", addresses=(Address(ip="203.0.113.10", prefix=24),)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from sqlalchemy import BigInteger, Boolean, Text
 
+from hydria.contract import Counters
 from hydria.model import HealthMonitor, Listener, LoadBalancer, Member, Pool
 from hydria.model.load_balancer import AdditionalVip
 from hydria.model.pool import SessionPersistence
-from hydria.spec import Counters
 from hydria.store import Database, Transaction, columns, metadata, register
 from hydria.store.resources import Amphora, Health, KnownHost, Traffic
 from hydria.store.tables import rows_of

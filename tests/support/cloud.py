@@ -14,16 +14,16 @@ from hydria.api.dialect import OctaviaDialect
 from hydria.api.policy import OctaviaPolicy
 from hydria.compose import metrics
 from hydria.controller.acme import AcmeSecrets
+from hydria.controller.desired_state import DesiredState
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
-from hydria.controller.orders import Quartermaster
 from hydria.controller.orphans import Orphans, Outside
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.homecloud.secrets import Vault, new_key
 from hydria.http.dispatch import Dispatcher, nothing_here
-from hydria.http.measures import Measures
-from hydria.ports import Caller, Secrets
+from hydria.http.metrics import HttpMetrics
+from hydria.protocols import Caller, Secrets
 from hydria.settings import ServerSettings
 from hydria.store import Database, Transaction, metadata
 from support.api import Api
@@ -65,7 +65,7 @@ class Cloud:
         self.subnet = self.networking.add_subnet(self.network_id, "10.0.0.0/24")
         self.reconciler = Reconciler(lambda _: self.networking)
         self.vault = Vault(new_key())
-        self.quartermaster = Quartermaster(lambda _: self.networking, lambda _: self.topologies, self._secrets_of)
+        self.desired_state = DesiredState(lambda _: self.networking, lambda _: self.topologies, self._secrets_of)
         self.reporter = Reporter(self.reconciler)
         self.restored_projects: list[str] = []
         outside = Outside(
@@ -75,7 +75,7 @@ class Cloud:
         )
         self.orphans = Orphans(outside)
         self.exchange = Exchange(
-            self.database, self.clock, self.quartermaster, self.reporter, self.orphans, secret=SECRET
+            self.database, self.clock, self.desired_state, self.reporter, self.orphans, secret=SECRET
         )
         self.controller = Controller(self.database, self.clock, self.reconciler)
         dispatcher = Dispatcher(
@@ -91,7 +91,7 @@ class Cloud:
             strict_immutable=strict_immutable,
             default_quotas=default_quotas,
         )
-        measures = Measures()
+        measures = HttpMetrics()
         routes = [route for mount in octavia for route in dispatcher.routes(mount, measures)]
         lost = Route("/load-balancer/{rest:path}", nothing_here(OctaviaDialect()))
         routes += metrics.routes(ServerSettings(), self.database, measures)

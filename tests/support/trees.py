@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from hydria.contract import Address, Instance, Interface, Route
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Tree
 from hydria.render.haproxy import Surroundings
-from hydria.spec import Address, Instance, Interface, Route
 
 NETWORK = "aaaaaaaa-0000-4000-8000-000000000001"
 AMPHORA = "bbbbbbbb-0000-4000-8000-000000000001"

@@ -1,1 +1,1 @@
-"""What touches the world outside the process; each implements a protocol of `hydria.ports`."""
+"""What touches the world outside the process; each implements a protocol of `hydria.protocols`."""

@@ -28,7 +28,7 @@ def new_account_key() -> bytes:
 
 
 class AcmeAuthority:
-    """Implements `hydria.ports.CertificateAuthority` with one account, which is made at the first order."""
+    """Implements `hydria.protocols.CertificateAuthority` with one account, which is made at the first order."""
 
     def __init__(self, settings: AcmeSettings, account_key: bytes) -> None:
         """The settings have a `directory_url`; `account_key` is a PEM. Raises SettingsError for a bad `cafile`."""
@@ -71,7 +71,7 @@ class AcmeAuthority:
 
 
 class AcmeOrder:
-    """Implements `hydria.ports.CertificateOrder`."""
+    """Implements `hydria.protocols.CertificateOrder`."""
 
     def __init__(self, client: ClientV2, order: messages.OrderResource, private_key: bytes) -> None:
         """`private_key` is the certificate's, as PEM. Raises AuthorityError for an order that HTTP-01 cannot prove."""

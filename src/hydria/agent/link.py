@@ -5,8 +5,8 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from hydria.contract import Holding, Orders, Reports
 from hydria.errors import HydriaError
-from hydria.spec import Holding, Orders, Reports
 
 _orders = msgspec.json.Decoder(Orders)
 _encoder = msgspec.json.Encoder()

@@ -7,12 +7,12 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
-from hydria.agent.keeper import Keeper
+from hydria.agent.amphora_worker import AmphoraWorker
 from hydria.agent.link import LinkError
 from hydria.agent.topology import merged, unknown
+from hydria.contract import Description, Holding, Orders, Report, Reports, Topology
 from hydria.errors import WiringError
-from hydria.ports import WIRES, Host
-from hydria.spec import Description, Holding, Orders, Report, Reports, Topology
+from hydria.protocols import WIRES, Host
 from hydria.tasks import endless
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,7 @@ class Agent:
         self._identity = identity
         self._host = host
         self._link = link
-        self._keepers: dict[str, Keeper] = {}
+        self._workers: dict[str, AmphoraWorker] = {}
         self._topology: Topology | None = None
         # Generation and change of the topology that was tried last.
         self._tried = (0, 0)
@@ -71,9 +71,9 @@ class Agent:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; everything served goes on being served."""
         for instance in (await self._host.remembered()).values():
-            self._keeper(instance.amphora_id).serve(instance)
+            self._worker(instance.amphora_id).serve(instance)
         # What is here and cannot be looked after: the server says what it is, or nobody does.
-        self._strays = set(await self._host.inventory()) - self._keepers.keys()
+        self._strays = set(await self._host.inventory()) - self._workers.keys()
         loops = (self._take_orders, self._mend_wires, self._send_reports, self._watch, self._look_around)
         tasks = [endless(self._forever(each), each.__name__) for each in loops]
         try:
@@ -82,8 +82,8 @@ class Agent:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for keeper in self._keepers.values():
-                await keeper.close()
+            for worker in self._workers.values():
+                await worker.close()
 
     async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
         """Repeat a step; after a failure wait longer each time."""
@@ -106,12 +106,12 @@ class Agent:
 
     async def _take_orders(self) -> None:
         held: dict[str, int | None] = dict.fromkeys(self._strays, 0)
-        held |= {key: keeper.holding for key, keeper in self._keepers.items()}
+        held |= {key: worker.holding for key, worker in self._workers.items()}
         holding = Holding(
             host=self._identity.id,
             name=self._identity.name,
             amphorae={key: generation for key, generation in held.items() if generation is not None},
-            change_ids={key: keeper.change_id for key, keeper in self._keepers.items()},
+            change_ids={key: worker.change_id for key, worker in self._workers.items()},
             withdrawing=tuple(key for key, generation in held.items() if generation is None),
             topology=self._topology.generation if self._topology else 0,
             topology_change=self._topology.change_id if self._topology else 0,
@@ -125,9 +125,9 @@ class Agent:
             self._unknown = unknown(self._topology, orders.topology)
             await self._wire()
         for instance in orders.serve:
-            self._keeper(instance.amphora_id).serve(instance)
+            self._worker(instance.amphora_id).serve(instance)
         for key in orders.withdraw:
-            self._keeper(key).withdraw()
+            self._worker(key).withdraw()
         if orders.describe:
             await self._describe(orders.describe)
         if orders.report:
@@ -137,7 +137,7 @@ class Agent:
         """Tell the server of amphorae that it does not know. They serve on."""
         known = await self._host.inventory()
         described = tuple(Description(amphora_id=key, instance=known.get(key)) for key in keys)
-        held = (*self._keepers, *self._strays)
+        held = (*self._workers, *self._strays)
         await self._link.report(Reports(host=self._identity.id, described=described, held=held))
 
     async def _wire(self) -> None:
@@ -168,34 +168,34 @@ class Agent:
             self._rewire.clear()
             await self._wire()
 
-    def _keeper(self, key: str) -> Keeper:
-        if key not in self._keepers:
-            self._keepers[key] = Keeper(key, self._host, self._told)
-        return self._keepers[key]
+    def _worker(self, key: str) -> AmphoraWorker:
+        if key not in self._workers:
+            self._workers[key] = AmphoraWorker(key, self._host, self._told)
+        return self._workers[key]
 
     # --- reports ---
 
-    def _told(self, keeper: Keeper) -> None:
-        self._unsent.add(keeper.amphora_id)
+    def _told(self, worker: AmphoraWorker) -> None:
+        self._unsent.add(worker.amphora_id)
         self._news.set()
 
     def _send_all_again(self) -> None:
         """Let the server hear everything: it may be another one, or the same without what it heard last."""
         self._sent.clear()
         self._sent_wires = None
-        self._unsent |= self._keepers.keys()
+        self._unsent |= self._workers.keys()
         self._news.set()
 
     async def _send_reports(self) -> None:
         await self._news.wait()
         self._news.clear()
         going, self._unsent = self._unsent, set()
-        keepers = [self._keepers[key] for key in going if key in self._keepers]
-        withdrawn = tuple(keeper.amphora_id for keeper in keepers if keeper.withdrawn)
+        workers = [self._workers[key] for key in going if key in self._workers]
+        withdrawn = tuple(worker.amphora_id for worker in workers if worker.withdrawn)
         reports = {
-            keeper.amphora_id: keeper.report
-            for keeper in keepers
-            if keeper.report not in (self._sent.get(keeper.amphora_id), _nothing(keeper))
+            worker.amphora_id: worker.report
+            for worker in workers
+            if worker.report not in (self._sent.get(worker.amphora_id), _nothing(worker))
         }
         wires = (*self._tried, self._topology_reason, self._networks_down, self._unknown)
         if not reports and not withdrawn and wires == self._sent_wires:
@@ -222,33 +222,33 @@ class Agent:
             await self._forget(key)
 
     async def _forget(self, key: str) -> None:
-        keeper = self._keepers[key]
+        worker = self._workers[key]
         # It may have been ordered again meanwhile.
-        if keeper.withdrawn:
-            del self._keepers[key]
+        if worker.withdrawn:
+            del self._workers[key]
             self._strays.discard(key)
             self._sent.pop(key, None)
-            await keeper.close()
+            await worker.close()
 
     # --- what happens here ---
 
     async def _watch(self) -> None:
         key = await self._host.changed()
-        keeper = self._keepers.get(key)
+        worker = self._workers.get(key)
         if key == WIRES:
             self._rewire.set()
-        elif keeper is not None:
-            keeper.look()
+        elif worker is not None:
+            worker.look()
 
     async def _look_around(self) -> None:
-        keepers = list(self._keepers.values())
-        for keeper in keepers:
-            keeper.look()
-            await asyncio.sleep(self.look_seconds / len(keepers))
-        if not keepers:
+        workers = list(self._workers.values())
+        for worker in workers:
+            worker.look()
+            await asyncio.sleep(self.look_seconds / len(workers))
+        if not workers:
             await asyncio.sleep(self.look_seconds)
 
 
-def _nothing(keeper: Keeper) -> Report:
+def _nothing(worker: AmphoraWorker) -> Report:
     """Return the report of which there is nothing to say: nothing was tried yet."""
-    return Report(amphora_id=keeper.amphora_id, generation=0)
+    return Report(amphora_id=worker.amphora_id, generation=0)

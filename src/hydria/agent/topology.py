@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from msgspec import structs
 
-from hydria.spec import FloatingIp, Interface, Network, Router, Topology
+from hydria.contract import FloatingIp, Interface, Network, Router, Topology
 
 T = TypeVar("T", Network, Router)
 

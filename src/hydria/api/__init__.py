@@ -20,7 +20,7 @@ from hydria.api.members import Members
 from hydria.api.pools import Pools
 from hydria.api.quotas import Quotas
 from hydria.http.operation import Mount
-from hydria.ports import Networking, Secrets
+from hydria.protocols import Networking, Secrets
 from hydria.store import Transaction
 
 ROOT = "/load-balancer"

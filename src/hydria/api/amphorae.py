@@ -10,13 +10,13 @@ from sqlalchemy import case as sql_case
 
 from hydria.api.access import Changes
 from hydria.api.etags import digested
-from hydria.api.kinds import LOAD_BALANCER
 from hydria.api.listing import Catalogue, each_chosen, page
+from hydria.api.resource_types import LOAD_BALANCER
 from hydria.api.views import read
+from hydria.contract import Counters
 from hydria.errors import Conflict, NotFound
 from hydria.http.operation import Call, Operation
 from hydria.model import LoadBalancer
-from hydria.spec import Counters
 from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, Traffic, host_name_sql
 from hydria.store.tables import rows_of
@@ -59,10 +59,10 @@ class Amphorae:
         self._replace(call, amphora)
 
     def _replace(self, call: Call, amphora: Amphora) -> None:
-        seen = read(call.transaction, LOAD_BALANCER, amphora.load_balancer_id)
-        if seen is None:
+        loaded = read(call.transaction, LOAD_BALANCER, amphora.load_balancer_id)
+        if loaded is None:
             raise RuntimeError(f"amphora {amphora.id} has no load balancer")
-        self._changes.begin(call.transaction, seen, below=True)
+        self._changes.bump_generation(call.transaction, loaded, below=True)
         send_away(call.transaction, columns(Amphora).id == amphora.id)
 
 

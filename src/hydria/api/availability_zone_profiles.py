@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from hydria.api import support
-from hydria.api.plain import PlainKind
+from hydria.api import provider_checks
+from hydria.api.admin_resource import AdminResourceType
 from hydria.api.profiles import Profiles
 from hydria.model.availability_zone import AvailabilityZone
 from hydria.model.availability_zone_profile import (
@@ -16,7 +16,7 @@ from hydria.model.availability_zone_profile import (
 class AvailabilityZoneProfiles(Profiles):
     """The operations on availability zone profiles."""
 
-    kind = PlainKind(
+    kind = AdminResourceType(
         struct=AvailabilityZoneProfile,
         root="availability_zone_profile",
         plural="availability_zone_profiles",
@@ -34,4 +34,4 @@ class AvailabilityZoneProfiles(Profiles):
 
     def check_data(self, provider: str | None, data: Any) -> None:
         """Refuse data that a provider does not understand. Raises Invalid, Unsupported."""
-        support.check_zone_data(support.check_provider(provider), data)
+        provider_checks.check_zone_data(provider_checks.check_provider(provider), data)

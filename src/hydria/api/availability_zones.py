@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import select
 
-from hydria.api.plain import PlainApi, PlainKind, in_use, refuse_null, values_of
+from hydria.api.admin_resource import AdminResourceApi, AdminResourceType, in_use, refuse_null, values_of
 from hydria.errors import Conflict, Invalid
 from hydria.http.operation import Call
 from hydria.model import LoadBalancer
@@ -14,10 +14,10 @@ from hydria.model.availability_zone_profile import AvailabilityZoneProfile
 from hydria.store import columns
 
 
-class AvailabilityZones(PlainApi):
+class AvailabilityZones(AdminResourceApi):
     """The operations on availability zones."""
 
-    kind = PlainKind(
+    kind = AdminResourceType(
         struct=AvailabilityZone,
         root="availability_zone",
         plural="availability_zones",

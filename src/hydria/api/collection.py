@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from hydria.api.kinds import Naming
+from hydria.api.resource_types import ApiNames
 from hydria.http.operation import Call, Operation
 
 
@@ -14,7 +14,7 @@ class Collection:
     `path` is the collection's, below `/lbaas`.
     """
 
-    kind: ClassVar[Naming]
+    kind: ClassVar[ApiNames]
     path: ClassVar[str]
     create_form: ClassVar[type[Struct]]
     update_form: ClassVar[type[Struct]]

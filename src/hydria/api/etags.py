@@ -16,7 +16,7 @@ from msgspec import structs
 from sqlalchemy import func, select
 
 from hydria.api.listing import chosen
-from hydria.api.views import Seen
+from hydria.api.views import LoadedResource
 from hydria.errors import PreconditionFailed
 from hydria.http.operation import Call, Operation, Reply
 from hydria.model import LoadBalancer, Member
@@ -30,9 +30,9 @@ _FLEETING = frozenset({"provisioning_status", "operating_status", "updated_at", 
 _json = msgspec.json.Encoder(order="deterministic")
 
 
-def tagged(seen: Seen, body: Any) -> Reply:
+def tagged(loaded: LoadedResource, body: Any) -> Reply:
     """Return the answer that shows a resource, with its tag."""
-    return Reply(body=body, headers={"ETag": _tag(seen)})
+    return Reply(body=body, headers={"ETag": _tag(loaded)})
 
 
 def digested(call: Call, root: str, whole: Mapping[str, Any]) -> Reply:
@@ -100,8 +100,8 @@ def _show_tag(answer: Any) -> Reply:
     return structs.replace(reply, headers={**reply.headers, "ETag": f'"{digest}"'})
 
 
-def _tag(seen: Seen) -> str:
-    resource = seen.resource
+def _tag(loaded: LoadedResource) -> str:
+    resource = loaded.resource
     if isinstance(resource, LoadBalancer):
         return f'"{resource.generation}"'
     return f'"{max(resource.changed_in, resource.deleted_in or 0)}"'

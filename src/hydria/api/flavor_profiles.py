@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from hydria.api import support
-from hydria.api.plain import PlainKind
+from hydria.api import provider_checks
+from hydria.api.admin_resource import AdminResourceType
 from hydria.api.profiles import Profiles
 from hydria.model.flavor import Flavor
 from hydria.model.flavor_profile import FlavorProfile, FlavorProfileCreate, FlavorProfileUpdate
@@ -12,7 +12,7 @@ from hydria.model.flavor_profile import FlavorProfile, FlavorProfileCreate, Flav
 class FlavorProfiles(Profiles):
     """The operations on flavor profiles."""
 
-    kind = PlainKind(
+    kind = AdminResourceType(
         struct=FlavorProfile,
         root="flavorprofile",
         plural="flavorprofiles",
@@ -30,4 +30,4 @@ class FlavorProfiles(Profiles):
 
     def check_data(self, provider: str | None, data: Any) -> None:
         """Refuse data that a provider does not understand. Raises Invalid, Unsupported."""
-        support.check_flavor_data(support.check_provider(provider), data)
+        provider_checks.check_flavor_data(provider_checks.check_provider(provider), data)

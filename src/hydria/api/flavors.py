@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import select
 
-from hydria.api.plain import PlainApi, PlainKind, in_use, refuse_null, values_of
+from hydria.api.admin_resource import AdminResourceApi, AdminResourceType, in_use, refuse_null, values_of
 from hydria.errors import Conflict, Invalid
 from hydria.http.operation import Call
 from hydria.model import LoadBalancer
@@ -15,10 +15,10 @@ from hydria.model.flavor_profile import FlavorProfile
 from hydria.store import columns
 
 
-class Flavors(PlainApi):
+class Flavors(AdminResourceApi):
     """The operations on flavors."""
 
-    kind = PlainKind(
+    kind = AdminResourceType(
         struct=Flavor, root="flavor", plural="flavors", links="flavors_links", policy="flavor", title="Flavor"
     )
     path = "/flavors"

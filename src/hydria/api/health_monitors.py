@@ -3,10 +3,10 @@
 from typing import Any
 
 from hydria.api.access import permitted
-from hydria.api.kinds import HEALTH_MONITOR as KIND
-from hydria.api.kinds import POOL
 from hydria.api.resource import ResourceApi
-from hydria.api.views import Seen
+from hydria.api.resource_types import HEALTH_MONITOR as KIND
+from hydria.api.resource_types import POOL
+from hydria.api.views import LoadedResource
 from hydria.errors import Conflict
 from hydria.http.operation import Call
 from hydria.model import HealthMonitor, Pool, Resource, monitor_checks
@@ -22,7 +22,7 @@ class HealthMonitors(ResourceApi):
     create_form = HealthMonitorCreate
     update_form = HealthMonitorUpdate
 
-    def create(self, call: Call) -> Seen:
+    def create(self, call: Call) -> LoadedResource:
         """Make a pool's monitor."""
         form: HealthMonitorCreate = call.form
         pool = permitted(call, POOL, form.pool_id)
@@ -31,11 +31,11 @@ class HealthMonitors(ResourceApi):
         if call.transaction.find(HealthMonitor, c.pool_id == form.pool_id, c.deleted_in.is_(None)):
             raise Conflict("This pool already has a health monitor")
         assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
-        planting = self.planting(call, load_balancer)
-        monitor = planting.health_monitor(form, pool.resource)
-        planting.put_down()
+        builder = self.builder(call, load_balancer)
+        monitor = builder.health_monitor(form, pool.resource)
+        builder.save()
         self._changes.check(pool)
-        return planting.seen(KIND, monitor.id)
+        return builder.load(KIND, monitor.id)
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse attributes that the monitor's type does not have, and to leave out what has no default."""

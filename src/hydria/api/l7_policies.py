@@ -8,12 +8,12 @@ from sqlalchemy import bindparam
 
 from hydria.api.access import permitted
 from hydria.api.etags import tagged
-from hydria.api.kinds import L7_POLICY as KIND
-from hydria.api.kinds import LISTENER
 from hydria.api.listeners import own_pool, pool_of
 from hydria.api.resource import ResourceApi
-from hydria.api.trees import drop_rules, policies_of, renumber
-from hydria.api.views import Seen, dressed
+from hydria.api.resource_types import L7_POLICY as KIND
+from hydria.api.resource_types import LISTENER
+from hydria.api.tree_builder import drop_rules, policies_of, renumber
+from hydria.api.views import LoadedResource, dressed
 from hydria.http.operation import Call
 from hydria.model import L7Policy, Listener, Pool, Resource, l7_checks, listener_checks
 from hydria.model.base import given
@@ -21,7 +21,7 @@ from hydria.model.create import L7PolicyCreate
 from hydria.model.l7_policy import L7PolicyUpdate
 from hydria.model.l7_positions import inserted, numbered
 from hydria.store import columns
-from hydria.store.together import Together
+from hydria.store.union_select import UnionSelect
 
 
 class L7Policies(ResourceApi):
@@ -32,24 +32,24 @@ class L7Policies(ResourceApi):
     create_form = L7PolicyCreate
     update_form = L7PolicyUpdate
 
-    def create(self, call: Call) -> Seen:
+    def create(self, call: Call) -> LoadedResource:
         """Make a policy of a listener, at its position or last."""
         form: L7PolicyCreate = call.form
         listener = permitted(call, LISTENER, form.listener_id)
         load_balancer = self._changes.count(call.transaction, listener)
         assert isinstance(listener.resource, Listener)  # noqa: S101 - by the kind
         pool, beside = _around(call, load_balancer.id, form)
-        planting = self.planting(call, load_balancer)
-        policy = planting.l7_policy(form, listener.resource, pool, beside)
-        planting.put_down()
+        builder = self.builder(call, load_balancer)
+        policy = builder.l7_policy(form, listener.resource, pool, beside)
+        builder.save()
         self._changes.check(listener)
-        return planting.seen(KIND, policy.id)
+        return builder.load(KIND, policy.id)
 
-    def made(self, call: Call, seen: Seen) -> Any:
+    def made(self, call: Call, loaded: LoadedResource) -> Any:
         """Return the answer; one that is made without rules has none to look for."""
         if call.form.rules:
-            return super().made(call, seen)
-        return tagged(seen, {KIND.root: dressed(KIND, seen, {})})
+            return super().made(call, loaded)
+        return tagged(loaded, {KIND.root: dressed(KIND, loaded, {})})
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse what does not fit its action; an action clears what it does not need."""
@@ -64,7 +64,7 @@ class L7Policies(ResourceApi):
         if form.position is None:
             form.position = UNSET
 
-    def moved(self, call: Call, before: Resource, after: Resource) -> Resource:
+    def apply_side_effects(self, call: Call, before: Resource, after: Resource) -> Resource:
         """Give the others their new positions when this one has moved."""
         assert isinstance(before, L7Policy)  # noqa: S101 - by the kind
         assert isinstance(after, L7Policy)  # noqa: S101 - by the kind
@@ -76,7 +76,7 @@ class L7Policies(ResourceApi):
         renumber(call, others, ordered, after.changed_in)
         return next(each for each in ordered if each.id == after.id)
 
-    def take_along(self, call: Call, resource: Resource, generation: int) -> None:
+    def cascade_delete(self, call: Call, resource: Resource, generation: int) -> None:
         """Let the rules go too; the policies behind it move up."""
         assert isinstance(resource, L7Policy)  # noqa: S101 - by the kind
         drop_rules(call, resource.id, generation)
@@ -94,7 +94,7 @@ def _around(call: Call, load_balancer_id: str, form: L7PolicyCreate) -> tuple[Po
 
 
 @cache
-def _beside() -> Together:
+def _beside() -> UnionSelect:
     pool, policy = columns(Pool), columns(L7Policy)
     mine = (policy.listener_id == bindparam("listener_id"), policy.deleted_in.is_(None))
-    return Together({Pool: (pool.id == bindparam("pool_id"),), L7Policy: mine})
+    return UnionSelect({Pool: (pool.id == bindparam("pool_id"),), L7Policy: mine})

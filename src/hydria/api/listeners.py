@@ -6,14 +6,14 @@ from msgspec import structs
 
 from hydria.api.access import missing, parent, permitted
 from hydria.api.etags import tagged
-from hydria.api.graphs import plant_listener
-from hydria.api.kinds import LISTENER as KIND
-from hydria.api.kinds import POOL
 from hydria.api.references import check_listener
 from hydria.api.resource import ResourceApi
+from hydria.api.resource_types import LISTENER as KIND
+from hydria.api.resource_types import POOL
 from hydria.api.statistics import stats
-from hydria.api.trees import drop_rules, member_addresses, policies_of
-from hydria.api.views import Seen, dressed
+from hydria.api.tree_builder import drop_rules, member_addresses, policies_of
+from hydria.api.tree_create import build_listener
+from hydria.api.views import LoadedResource, dressed
 from hydria.http.operation import Call, Operation
 from hydria.model import Listener, LoadBalancer, Pool, Resource, listener_checks, pool_checks
 from hydria.model.create import ListenerCreate
@@ -33,23 +33,23 @@ class Listeners(ResourceApi):
         stats_of_one = Operation(method="GET", path="/listeners/{id}/stats", work=_stats, rule=KIND.rule("get_stats"))
         return (*super().operations(), stats_of_one)
 
-    def create(self, call: Call) -> Seen:
+    def create(self, call: Call) -> LoadedResource:
         """Make a listener, with the pool and the policies that the form has in it."""
         form: ListenerCreate = call.form
         above = parent(call, form.loadbalancer_id)
         load_balancer = self._changes.count(call.transaction, above)
-        planting = self.planting(call, load_balancer)
+        builder = self.builder(call, load_balancer)
         default_pool = pool_of(call, load_balancer.id, form.default_pool_id) if form.default_pool_id else None
-        listener = plant_listener(planting, form, default_pool)
-        planting.put_down()
+        listener = build_listener(builder, form, default_pool)
+        builder.save()
         self._changes.check(above, below=True)
-        return planting.seen(KIND, listener.id)
+        return builder.load(KIND, listener.id)
 
-    def made(self, call: Call, seen: Seen) -> Any:
+    def made(self, call: Call, loaded: LoadedResource) -> Any:
         """Return the answer; one that is made without policies has none to look for."""
         if call.form.l7policies:
-            return super().made(call, seen)
-        return tagged(seen, {KIND.root: dressed(KIND, seen, {})})
+            return super().made(call, loaded)
+        return tagged(loaded, {KIND.root: dressed(KIND, loaded, {})})
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Put defaults where the form resets what TLS needs."""
@@ -76,7 +76,7 @@ class Listeners(ResourceApi):
         assert found is not None  # noqa: S101 - a listener has one
         return found
 
-    def take_along(self, call: Call, resource: Resource, generation: int) -> None:
+    def cascade_delete(self, call: Call, resource: Resource, generation: int) -> None:
         """Let the L7 policies and their rules go too."""
         for policy in policies_of(call, resource.id):
             call.transaction.update(structs.replace(policy, deleted_in=generation, updated_at=call.now))
@@ -96,5 +96,5 @@ def own_pool(pool: Pool | None, load_balancer_id: str, key: str) -> Pool:
 
 
 def _stats(call: Call) -> Any:
-    seen = permitted(call, KIND, call.path["id"])
-    return {"stats": stats(call.transaction, listener_id=seen.resource.id)}
+    loaded = permitted(call, KIND, call.path["id"])
+    return {"stats": stats(call.transaction, listener_id=loaded.resource.id)}

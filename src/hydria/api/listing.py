@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from msgspec import Struct
 from sqlalchemy import Boolean, ColumnElement, Integer, Row, Select, Text, and_, case, cast, func, not_, or_, select
 
-from hydria.api.kinds import L7_RULE, LOAD_BALANCER, MEMBER, POOL, Kind
-from hydria.api.views import HIDDEN, body, seen, selection
+from hydria.api.resource_types import L7_RULE, LOAD_BALANCER, MEMBER, POOL, ResourceType
+from hydria.api.views import HIDDEN, body, from_row, selection
 from hydria.errors import Invalid
 from hydria.http.operation import Call, denied
 from hydria.model import HealthMonitor, LoadBalancer, Pool
@@ -40,12 +40,12 @@ class Catalogue(Struct, frozen=True):
     tags: Column | None = None
 
 
-def listing(call: Call, kind: Kind, *where: ColumnElement[bool]) -> dict[str, Any]:
+def listing(call: Call, kind: ResourceType, *where: ColumnElement[bool]) -> dict[str, Any]:
     """Answer a list request: the page of resources that the caller may see, and links to the pages beside it."""
     c = columns(kind.struct)
-    catalogue = Catalogue(selection(kind, whole=True), _known(kind), c.id, c.tags)
+    catalogue = Catalogue(selection(kind, with_related=True), _known(kind), c.id, c.tags)
     rows, links = page(call, catalogue, *where, *_scope(call, kind))
-    shown = [body(call.transaction, kind, seen(kind, row, whole=True)) for row in rows]
+    shown = [body(call.transaction, kind, from_row(kind, row, with_related=True)) for row in rows]
     return {kind.plural: each_chosen(shown, call), f"{kind.plural}_links": links}
 
 
@@ -80,7 +80,7 @@ def each_chosen(bodies: Sequence[Mapping[str, Any]], call: Call) -> Sequence[Map
 
 
 @cache
-def _known(kind: Kind) -> Mapping[str, Column]:
+def _known(kind: ResourceType) -> Mapping[str, Column]:
     """Return the columns by the names that clients know them by."""
     scalars = rows_of(kind.struct).scalars - _INTERNAL
     known: dict[str, Column] = {name: column for name, column in columns(kind.struct).items() if name in scalars}
@@ -100,7 +100,7 @@ def _known(kind: Kind) -> Mapping[str, Column]:
     return known
 
 
-def _scope(call: Call, kind: Kind) -> list[ColumnElement[bool]]:
+def _scope(call: Call, kind: ResourceType) -> list[ColumnElement[bool]]:
     """Show callers their own project, and those who may see all what they ask for."""
     wanted = call.query.last("project_id") or call.query.last("tenant_id")
     c = columns(kind.struct)

@@ -9,25 +9,25 @@ from sqlalchemy import or_, select
 from hydria.api.access import owned_by, permitted
 from hydria.api.amphorae import send_away
 from hydria.api.etags import tagged
-from hydria.api.graphs import plant_tree
-from hydria.api.kinds import LOAD_BALANCER as KIND
-from hydria.api.offers import find_offer
+from hydria.api.flavor_selection import select_provider
 from hydria.api.resource import ResourceApi
+from hydria.api.resource_types import LOAD_BALANCER as KIND
 from hydria.api.statistics import stats
 from hydria.api.status_tree import status_tree
-from hydria.api.trees import Ground
-from hydria.api.views import Seen, dressed
+from hydria.api.tree_builder import ParentContext
+from hydria.api.tree_create import build_tree
+from hydria.api.tree_response import whole_tree
+from hydria.api.views import LoadedResource, dressed
 from hydria.api.vip import Place, find_place
-from hydria.api.whole_tree import whole_tree
 from hydria.errors import Invalid, Refusal
 from hydria.http.operation import Call, Operation, denied
 from hydria.model import Listener, LoadBalancer, Pool, Resource
 from hydria.model.base import build
 from hydria.model.create import LoadBalancerCreate
-from hydria.model.faults import unfit
+from hydria.model.faults import invalid_combination
 from hydria.model.load_balancer import AdditionalVip, LoadBalancerUpdate
 from hydria.model.status import Progress
-from hydria.ports import Device, Networking, Port
+from hydria.protocols import Device, Networking, Port
 from hydria.store import Transaction, columns, generations
 from hydria.store.resources import Amphora
 
@@ -53,7 +53,7 @@ class LoadBalancers(ResourceApi):
             ),
         )
 
-    def create(self, call: Call) -> Seen:
+    def create(self, call: Call) -> LoadedResource:
         """Make a load balancer with all that its form has below it."""
         form: LoadBalancerCreate = call.form
         project = owned_by(call, form.project_id or None)
@@ -64,25 +64,25 @@ class LoadBalancers(ResourceApi):
         scope = None if call.caller.is_admin else project
         place = find_place(networking, form, scope)
         _check_attachments(networking, form, scope)
-        offer = find_offer(call, form)
+        offer = select_provider(call, form)
         offer.check_network(place.subnet.network_id)
         key = str(uuid.uuid4())
         # All refusals come before the port: a network service elsewhere would keep it.
         self._changes.quotas.take(call.transaction, project, {LoadBalancer: 1})
-        ground = Ground(
+        parent_context = ParentContext(
             load_balancer_id=key,
             project_id=project,
             generation=1,
             vips=place.known,
             vip_sg_ids=tuple(form.vip_sg_ids or ()),
         )
-        planting = self._planting(call, ground, networking)
-        plant_tree(planting, list(form.listeners or ()), list(form.pools or ()))
-        planting.put_down()
+        builder = self._builder(call, parent_context, networking)
+        build_tree(builder, list(form.listeners or ()), list(form.pools or ()))
+        builder.save()
         placed = self._placed(call, networking, key, project, place)
         load_balancer = structs.replace(placed, provider=offer.provider)
         generations.begin(call.transaction, load_balancer)
-        return Seen(
+        return LoadedResource(
             kind=KIND,
             resource=load_balancer,
             progress=Progress.of(load_balancer),
@@ -90,11 +90,11 @@ class LoadBalancers(ResourceApi):
             load_balancer_id=key,
         )
 
-    def made(self, call: Call, seen: Seen) -> Any:
+    def made(self, call: Call, loaded: LoadedResource) -> Any:
         """Return the answer, which has the whole tree."""
         if call.form.listeners or call.form.pools:
-            return tagged(seen, {KIND.root: whole_tree(call.transaction, seen)})
-        return tagged(seen, {KIND.root: dressed(KIND, seen, {})})
+            return tagged(loaded, {KIND.root: whole_tree(call.transaction, loaded)})
+        return tagged(loaded, {KIND.root: dressed(KIND, loaded, {})})
 
     def _placed(self, call: Call, networking: Networking, key: str, project: str, place: Place) -> LoadBalancer:
         """Take the VIP's port and return the load balancer on it."""
@@ -131,8 +131,8 @@ class LoadBalancers(ResourceApi):
 
     def _fail_over(self, call: Call) -> None:
         """Have fresh amphorae instead of the ones there are."""
-        seen = permitted(call, KIND, call.path["id"])
-        load_balancer = self._changes.begin(call.transaction, seen)
+        loaded = permitted(call, KIND, call.path["id"])
+        load_balancer = self._changes.bump_generation(call.transaction, loaded)
         send_away(call.transaction, columns(Amphora).load_balancer_id == load_balancer.id)
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
@@ -147,7 +147,7 @@ class LoadBalancers(ResourceApi):
         wanted = structs.replace(form, vip_qos_policy_id=UNSET) if known else form
         _check_attachments(networking, wanted, None if call.caller.is_admin else call.caller.project_id)
 
-    def moved(self, call: Call, before: Resource, after: Resource) -> Resource:
+    def apply_side_effects(self, call: Call, before: Resource, after: Resource) -> Resource:
         """Have the VIP's port keep to what the load balancer asks for."""
         assert isinstance(before, LoadBalancer)  # noqa: S101 - by the kind
         assert isinstance(after, LoadBalancer)  # noqa: S101 - by the kind
@@ -163,7 +163,7 @@ class LoadBalancers(ResourceApi):
         if not call.query.flag("cascade") and _has_children(call.transaction, resource.id):
             raise Invalid(f"Validation failure: Cannot delete Load Balancer {resource.id} - it has children")
 
-    def take_along(self, call: Call, resource: Resource, generation: int) -> None:
+    def cascade_delete(self, call: Call, resource: Resource, generation: int) -> None:
         """Have its amphorae removed from their hosts."""
         c = columns(Amphora)
         send_away(call.transaction, (c.load_balancer_id == resource.id) & c.leaving.is_(False))
@@ -187,7 +187,7 @@ def _check_attachments(networking: Networking, form: LoadBalancerUpdate, project
 
 
 def _no_qos() -> Invalid:
-    return unfit("VIP QoS policy is not allowed in this deployment.")
+    return invalid_combination("VIP QoS policy is not allowed in this deployment.")
 
 
 def _new_port(networking: Networking, name: str, project_id: str, place: Place, device: Device) -> Port:
@@ -207,8 +207,8 @@ def _status(call: Call) -> Any:
 
 
 def _stats(call: Call) -> Any:
-    seen = permitted(call, KIND, call.path["id"])
-    return {"stats": stats(call.transaction, load_balancer_id=seen.resource.id)}
+    loaded = permitted(call, KIND, call.path["id"])
+    return {"stats": stats(call.transaction, load_balancer_id=loaded.resource.id)}
 
 
 def _has_children(transaction: Transaction, key: str) -> bool:

@@ -4,11 +4,11 @@ from typing import Any
 
 from msgspec import UNSET, structs
 
-from hydria.api.trees import Planting
+from hydria.api.tree_builder import TreeBuilder
 from hydria.http.operation import Call
 from hydria.model import Member, Pool
 from hydria.model.base import change
-from hydria.model.faults import unfit
+from hydria.model.faults import invalid_combination
 from hydria.model.member import MemberInBatch
 from hydria.store import columns
 
@@ -40,7 +40,7 @@ class Batch:
             if key not in known:
                 self._new.append(form)
             elif known[key].id in self._changed:
-                raise unfit("Member must be updated only once in the same request.")
+                raise invalid_combination("Member must be updated only once in the same request.")
             else:
                 self._changed[known[key].id] = (known[key], form)
         self._others = [member for key, member in known.items() if key not in wanted]
@@ -51,15 +51,15 @@ class Batch:
         """Whether there is nothing to look at: no member before and none asked for."""
         return not (self._new or self._changed or self._others)
 
-    def apply(self, planting: Planting, pool: Pool, generation: int) -> None:
+    def apply(self, builder: TreeBuilder, pool: Pool, generation: int) -> None:
         """Write the differences. Raises Forbidden over the quota, Conflict, Invalid."""
         leaving = [] if self._additive else self._others
-        planting.members(self._new, pool)
-        planting.put_down(spared=len(leaving))
+        builder.members(self._new, pool)
+        builder.save(removed_members=len(leaving))
         call, written = self._call, []
         for member, form in self._changed.values():
             if form.subnet_id not in (UNSET, None, member.subnet_id):
-                planting.check_subnet(form.subnet_id or None)
+                builder.check_subnet(form.subnet_id or None)
             for name, default in _DEFAULTS.items():
                 if getattr(form, name) is UNSET:
                     setattr(form, name, default)

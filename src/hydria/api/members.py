@@ -7,12 +7,12 @@ from msgspec import structs
 
 from hydria.api.access import missing, permitted, refused
 from hydria.api.etags import heed, members_tag
-from hydria.api.kinds import MEMBER as KIND
-from hydria.api.kinds import POOL
 from hydria.api.listing import listing
 from hydria.api.member_batch import Batch
 from hydria.api.resource import ResourceApi
-from hydria.api.views import Seen
+from hydria.api.resource_types import MEMBER as KIND
+from hydria.api.resource_types import POOL
+from hydria.api.views import LoadedResource
 from hydria.http.operation import Call, Operation, Reply
 from hydria.model import Member, Pool
 from hydria.model.member import MemberBatch, MemberCreate, MemberInBatch, MemberUpdate
@@ -35,24 +35,24 @@ class Members(ResourceApi):
         )
         return tuple(structs.replace(each, check_path=_check_pool) for each in (*super().operations(), batch))
 
-    def create(self, call: Call) -> Seen:
+    def create(self, call: Call) -> LoadedResource:
         """Make a member of the path's pool."""
         form: MemberCreate = call.form
         pool = permitted(call, POOL, call.path["pool_id"])
         load_balancer = self._changes.count(call.transaction, pool)
         assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
-        planting = self.planting(call, load_balancer)
-        member = planting.new_member(form, pool.resource)
-        planting.put_down()
+        builder = self.builder(call, load_balancer)
+        member = builder.new_member(form, pool.resource)
+        builder.save()
         self._changes.check(pool)
-        return planting.seen(KIND, member.id)
+        return builder.load(KIND, member.id)
 
-    def check_path(self, call: Call, seen: Seen) -> Seen:
+    def check_path(self, call: Call, loaded: LoadedResource) -> LoadedResource:
         """Return the member if it is the pool's that the path names. Raises NotFound."""
-        assert isinstance(seen.resource, Member)  # noqa: S101 - by the kind
-        if seen.resource.pool_id != call.path["pool_id"]:
-            raise missing(KIND, seen.resource.id)
-        return seen
+        assert isinstance(loaded.resource, Member)  # noqa: S101 - by the kind
+        if loaded.resource.pool_id != call.path["pool_id"]:
+            raise missing(KIND, loaded.resource.id)
+        return loaded
 
     def _batch(self, call: Call) -> None:
         """Make the pool's members the given ones; with `additive_only`, the others stay."""
@@ -65,9 +65,9 @@ class Members(ResourceApi):
         heed(call, members_tag(call.transaction, pool.resource.id))
         batch = Batch(call, pool.resource.id, forms, additive=additive)
         if not batch.empty:
-            load_balancer = self._changes.begin(call.transaction, pool)
+            load_balancer = self._changes.bump_generation(call.transaction, pool)
             assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
-            batch.apply(self.planting(call, load_balancer), pool.resource, load_balancer.generation)
+            batch.apply(self.builder(call, load_balancer), pool.resource, load_balancer.generation)
 
     def _list(self, call: Call) -> Any:
         pool = permitted(call, POOL, call.path["pool_id"])

@@ -6,13 +6,13 @@ from typing import Any
 from msgspec import Struct
 
 from hydria.api import amphorae
+from hydria.api.admin_resource import AdminResourceType
 from hydria.api.collection import Collection
-from hydria.api.kinds import Kind, Naming
 from hydria.api.openapi_schemas import Schema, body_schema, column_schema, filters, struct_schema
-from hydria.api.plain import PlainKind
+from hydria.api.resource_types import ApiNames, ResourceType
+from hydria.contract import Counters
 from hydria.http.operation import Operation
 from hydria.model.quota import WIRE_NAMES, Limit, Quota
-from hydria.spec import Counters
 
 _TEXT: Schema = {"type": "string"}
 _COUNT: Schema = {"type": "integer"}
@@ -75,11 +75,11 @@ class _Limit(Struct):
     limit: Limit | None
 
 
-def _shown(kind: Naming) -> Shown:
-    if isinstance(kind, Kind):
+def _shown(kind: ApiNames) -> Shown:
+    if isinstance(kind, ResourceType):
         schema, links = body_schema(kind), f"{kind.plural}_links"
     else:
-        assert isinstance(kind, PlainKind)  # noqa: S101 - there are two sorts of kinds
+        assert isinstance(kind, AdminResourceType)  # noqa: S101 - there are two sorts of kinds
         schema, links = struct_schema(kind.struct), kind.links
     return Shown(
         name=kind.struct.__name__,

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import NODEFAULT, Struct, inspect
 from sqlalchemy import Boolean, ColumnElement, Integer
 
-from hydria.api.kinds import Kind
-from hydria.api.views import HIDDEN, Seen, dressed
+from hydria.api.resource_types import ResourceType
+from hydria.api.views import HIDDEN, LoadedResource, dressed
 from hydria.model import Resource
 from hydria.model.status import OperatingStatus, Progress, ProvisioningStatus
 from hydria.store import columns
@@ -47,7 +47,7 @@ def form_schemas(forms: Iterable[type[Struct]]) -> dict[str, Schema]:
     return {name: {**_ecma(schema), "additionalProperties": False} for name, schema in found.items()}
 
 
-def body_schema(kind: Kind) -> Schema:
+def body_schema(kind: ResourceType) -> Schema:
     """Return the schema of the body that shows a resource; none of its attributes is `required`, for `fields`."""
     _, found = msgspec.json.schema_components([kind.struct], ref_template="#/$defs/{name}")
     stored = found.pop(kind.struct.__name__)
@@ -91,21 +91,21 @@ def _scalar(kind: Any) -> Schema:
     return {"type": "integer"} if isinstance(kind, Integer) else {"type": "string"}
 
 
-def _sample_body(kind: Kind) -> dict[str, Any]:
+def _sample_body(kind: ResourceType) -> dict[str, Any]:
     """Return the body of some resource of a kind, for its attributes."""
     described = inspect.type_info(kind.struct)
     assert isinstance(described, inspect.StructType)  # noqa: S101 - a kind's struct is one
     values = {field.name: _sample(field.type) for field in described.fields if field.default is NODEFAULT}
     values = {name: value for name, value in values.items() if value is not None}
     progress = Progress(generation=1, observed=1, failed=0, reason=None, deleted_in=None)
-    seen = Seen(
+    loaded = LoadedResource(
         kind=kind,
         resource=msgspec.convert(values, kind.struct),
         progress=progress,
         operating_status="ONLINE",
         load_balancer_id=_SAMPLE,
     )
-    return dressed(kind, seen, defaultdict(lambda: [_SAMPLE]))
+    return dressed(kind, loaded, defaultdict(lambda: [_SAMPLE]))
 
 
 def _sample(kind: inspect.Type) -> Any:

@@ -7,14 +7,14 @@ import msgspec
 from msgspec import UNSET, Struct
 from sqlalchemy import select
 
-from hydria.api import support
-from hydria.api.plain import PlainApi, in_use, refuse_null, values_of
+from hydria.api import provider_checks
+from hydria.api.admin_resource import AdminResourceApi, in_use, refuse_null, values_of
 from hydria.errors import Conflict, Invalid, NotFound
 from hydria.http.operation import Call
 from hydria.store import columns
 
 
-class Profiles(PlainApi):
+class Profiles(AdminResourceApi):
     """The operations on one kind of profile.
 
     `data` is the attribute with the data, `user` the struct that refers to profiles by its attribute `reference`.
@@ -50,7 +50,7 @@ class Profiles(PlainApi):
             self._refuse_used(call, key)
         if text is UNSET:
             if form.provider_name is not UNSET:
-                support.check_provider(form.provider_name or None)
+                provider_checks.check_provider(form.provider_name or None)
             return
         data = parsed(self.data, text)
         provider = form.provider_name

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from hydria.api.listing import each_chosen
-from hydria.api.support import PROVIDERS, check_provider
+from hydria.api.provider_checks import PROVIDERS, check_provider
 from hydria.http.operation import Call, Operation
 from hydria.model import availability_zone_profile, flavor_profile
 from hydria.model.capability import Capability

@@ -9,8 +9,17 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, func, literal, select, union_all
 
-from hydria.api.kinds import HEALTH_MONITOR, L7_POLICY, L7_RULE, LISTENER, LOAD_BALANCER, MEMBER, POOL, Kind
 from hydria.api.listing import Catalogue, page
+from hydria.api.resource_types import (
+    HEALTH_MONITOR,
+    L7_POLICY,
+    L7_RULE,
+    LISTENER,
+    LOAD_BALANCER,
+    MEMBER,
+    POOL,
+    ResourceType,
+)
 from hydria.errors import Forbidden, NotFound
 from hydria.http.operation import Call, Operation
 from hydria.model import Child, Resource
@@ -20,7 +29,7 @@ from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of
 
 # What each limit counts, in the order in which Octavia looks at them.
-_LIMITED: tuple[tuple[Kind, str], ...] = (
+_LIMITED: tuple[tuple[ResourceType, str], ...] = (
     (LOAD_BALANCER, "load_balancer"),
     (POOL, "pool"),
     (HEALTH_MONITOR, "health_monitor"),
@@ -150,7 +159,7 @@ def _scope(call: Call) -> list[ColumnElement[bool]]:
     return [columns(Quota).project_id == wanted] if wanted else []
 
 
-def _count(kind: Kind, name: str, project_id: str) -> Any:
+def _count(kind: ResourceType, name: str, project_id: str) -> Any:
     """Select how many of a kind a project has: load balancers until they are gone, others until asked to go."""
     c = columns(kind.struct)
     statement = select(literal(name), func.count()).select_from(rows_of(kind.struct).table)

@@ -7,7 +7,7 @@ from hydria.errors import Invalid, NotFound
 from hydria.model import Listener, Pool
 from hydria.model.acme import SCHEME
 from hydria.model.references import Purpose
-from hydria.ports import Secrets
+from hydria.protocols import Secrets
 
 
 def check_listener(secrets: Secrets, listener: Listener, before: Listener | None = None) -> None:

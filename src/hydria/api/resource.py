@@ -9,15 +9,15 @@ from msgspec import structs
 from hydria.api.access import Changes, permitted
 from hydria.api.collection import Collection
 from hydria.api.etags import tagged
-from hydria.api.kinds import Kind
 from hydria.api.listing import chosen, listing
-from hydria.api.trees import Ground, Planting
-from hydria.api.views import Seen, body
+from hydria.api.resource_types import ResourceType
+from hydria.api.tree_builder import ParentContext, TreeBuilder
+from hydria.api.views import LoadedResource, body
 from hydria.http.operation import Call
 from hydria.model import LoadBalancer, Resource
 from hydria.model.base import change
 from hydria.model.status import Progress
-from hydria.ports import Networking, Secrets
+from hydria.protocols import Networking, Secrets
 from hydria.store import Transaction
 
 log = structlog.get_logger(__name__)
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 class ResourceApi(Collection):
     """The operations on one kind of resource; each kind fills in what is its own."""
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[ResourceType]
 
     def __init__(
         self,
@@ -39,20 +39,20 @@ class ResourceApi(Collection):
         self._networking_of = networking_of
         self._secrets_of = secrets_of
 
-    def planting(self, call: Call, load_balancer: LoadBalancer) -> Planting:
+    def builder(self, call: Call, load_balancer: LoadBalancer) -> TreeBuilder:
         """Begin to make children of a load balancer, which has the generation of this change."""
-        return self._planting(call, Ground.of(load_balancer), self._networking_of(call.transaction))
+        return self._builder(call, ParentContext.of(load_balancer), self._networking_of(call.transaction))
 
-    def _planting(self, call: Call, ground: Ground, networking: Networking) -> Planting:
-        return Planting(call, ground, networking, self._changes.quotas, self._secrets_of(call.transaction))
+    def _builder(self, call: Call, parent_context: ParentContext, networking: Networking) -> TreeBuilder:
+        return TreeBuilder(call, parent_context, networking, self._changes.quotas, self._secrets_of(call.transaction))
 
-    def create(self, call: Call) -> Seen:
+    def create(self, call: Call) -> LoadedResource:
         """Make what the form asks for and return it."""
         raise NotImplementedError
 
-    def made(self, call: Call, seen: Seen) -> Any:
+    def made(self, call: Call, loaded: LoadedResource) -> Any:
         """Return the answer to a create call."""
-        return tagged(seen, {self.kind.root: body(call.transaction, self.kind, seen)})
+        return tagged(loaded, {self.kind.root: body(call.transaction, self.kind, loaded)})
 
     def check_update(self, call: Call, resource: Resource, form: Any) -> None:
         """Refuse a form that cannot be, whatever comes of it, and put defaults into it. Raises a Refusal."""
@@ -64,53 +64,53 @@ class ResourceApi(Collection):
         """Put right what a change left out."""
         return resource
 
-    def moved(self, call: Call, before: Resource, after: Resource) -> Resource:
+    def apply_side_effects(self, call: Call, before: Resource, after: Resource) -> Resource:
         """Return a changed resource after what its change does to those beside it."""
         return after
 
     def check_delete(self, call: Call, resource: Resource) -> None:
         """Refuse to let it go. Raises a Refusal."""
 
-    def take_along(self, call: Call, resource: Resource, generation: int) -> None:
+    def cascade_delete(self, call: Call, resource: Resource, generation: int) -> None:
         """Change what goes or loses something with it."""
 
-    def check_path(self, call: Call, seen: Seen) -> Seen:
+    def check_path(self, call: Call, loaded: LoadedResource) -> LoadedResource:
         """Return the resource if it is where the path says. Raises NotFound."""
-        return seen
+        return loaded
 
     def _list(self, call: Call) -> Any:
         return listing(call, self.kind)
 
     def _post(self, call: Call) -> Any:
-        seen = self.create(call)
-        log.info("created", kind=self.kind.root, id=seen.resource.id, project=seen.resource.project_id)
-        return self.made(call, seen)
+        loaded = self.create(call)
+        log.info("created", kind=self.kind.root, id=loaded.resource.id, project=loaded.resource.project_id)
+        return self.made(call, loaded)
 
     def _show(self, call: Call) -> Any:
-        seen = self.check_path(call, permitted(call, self.kind, call.path["id"], whole=True))
-        return tagged(seen, {self.kind.root: chosen(body(call.transaction, self.kind, seen), call)})
+        loaded = self.check_path(call, permitted(call, self.kind, call.path["id"], with_related=True))
+        return tagged(loaded, {self.kind.root: chosen(body(call.transaction, self.kind, loaded), call)})
 
     def _put(self, call: Call) -> Any:
-        seen = self.check_path(call, permitted(call, self.kind, call.path["id"], whole=True))
-        self.check_update(call, seen.resource, call.form)
-        planned = change(seen.resource, call.form, now=call.now, generation=seen.resource.changed_in)
-        self.check_result(call, seen.resource, self.changed(planned))
-        load_balancer = self._changes.begin(call.transaction, seen)
+        loaded = self.check_path(call, permitted(call, self.kind, call.path["id"], with_related=True))
+        self.check_update(call, loaded.resource, call.form)
+        planned = change(loaded.resource, call.form, now=call.now, generation=loaded.resource.changed_in)
+        self.check_result(call, loaded.resource, self.changed(planned))
+        load_balancer = self._changes.bump_generation(call.transaction, loaded)
         # Its own row carries the new generation; a child's does not.
-        before = load_balancer if load_balancer.id == seen.resource.id else seen.resource
+        before = load_balancer if load_balancer.id == loaded.resource.id else loaded.resource
         after = self.changed(change(before, call.form, now=call.now, generation=load_balancer.generation))
-        after = self.moved(call, before, after)
+        after = self.apply_side_effects(call, before, after)
         call.transaction.update(after)
         root = after if isinstance(after, LoadBalancer) else load_balancer
         # What was written needs no reading.
-        shown = structs.replace(seen, resource=after, progress=Progress.of(root))
+        shown = structs.replace(loaded, resource=after, progress=Progress.of(root))
         return tagged(shown, {self.kind.root: body(call.transaction, self.kind, shown)})
 
     def _delete(self, call: Call) -> None:
-        seen = self.check_path(call, permitted(call, self.kind, call.path["id"]))
-        if self._changes.already_going(seen):
+        loaded = self.check_path(call, permitted(call, self.kind, call.path["id"]))
+        if self._changes.is_deleting(loaded):
             return
-        self.check_delete(call, seen.resource)
-        load_balancer = self._changes.end(call.transaction, seen, call.now)
-        self.take_along(call, seen.resource, load_balancer.generation)
-        log.info("deletion_asked", kind=self.kind.root, id=seen.resource.id)
+        self.check_delete(call, loaded.resource)
+        load_balancer = self._changes.mark_deleted(call.transaction, loaded, call.now)
+        self.cascade_delete(call, loaded.resource, load_balancer.generation)
+        log.info("deletion_asked", kind=self.kind.root, id=loaded.resource.id)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement
 
-from hydria.spec import Counters
+from hydria.contract import Counters
 from hydria.store import Transaction, columns
 from hydria.store.resources import Traffic
 

@@ -5,14 +5,14 @@ Beyond Octavia, it says why a load balancer is in ERROR: the stock client prints
 
 from typing import Any
 
-from hydria.api.views import Seen
+from hydria.api.views import LoadedResource
 from hydria.model import HealthMonitor, LoadBalancer, Member, Pool, Resource
 from hydria.model.status import provisioning_status
 from hydria.store import Transaction
 from hydria.store.resources import health_of, pending_parents, tree
 
 
-def status_tree(transaction: Transaction, root: Seen) -> dict[str, Any]:
+def status_tree(transaction: Transaction, root: LoadedResource) -> dict[str, Any]:
     """Return the statuses of a load balancer and of everything below it."""
     load_balancer = root.resource
     assert isinstance(load_balancer, LoadBalancer)  # noqa: S101 - by the kind

@@ -11,12 +11,21 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, Label, Row, ScalarSelect, Select, bindparam, select
 
-from hydria.api.kinds import HEALTH_MONITOR, L7_POLICY, L7_RULE, LISTENER, LOAD_BALANCER, MEMBER, POOL, Kind
+from hydria.api.resource_types import (
+    HEALTH_MONITOR,
+    L7_POLICY,
+    L7_RULE,
+    LISTENER,
+    LOAD_BALANCER,
+    MEMBER,
+    POOL,
+    ResourceType,
+)
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource
 from hydria.model.base import INTERNAL
 from hydria.model.status import Progress, provisioning_status
 from hydria.store import Transaction, columns
-from hydria.store.functions import strung
+from hydria.store.functions import joined_strings
 from hydria.store.resources import Health, pending_below_sql
 from hydria.store.tables import rows_of
 
@@ -29,14 +38,14 @@ Related = dict[str, list[str]]
 _PROGRESS = Progress.__struct_fields__
 
 
-class Seen(Struct, frozen=True, kw_only=True):
+class LoadedResource(Struct, frozen=True, kw_only=True):
     """A resource as it was read: with its load balancer's progress and what its host says of it.
 
     `pending_below` says that something that it has or uses is to change; `related` has the ids of what stands beside
     it, None where nobody looked.
     """
 
-    kind: Kind
+    kind: ResourceType
     resource: Resource
     progress: Progress
     operating_status: str
@@ -47,7 +56,7 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 
 @cache
-def selection(kind: Kind, *, whole: bool = False) -> Select[Any]:
+def selection(kind: ResourceType, *, with_related: bool = False) -> Select[Any]:
     """Return the statement that reads resources of a kind with what their statuses are read off.
 
     `whole` reads the ids of what stands beside each, too.
@@ -60,7 +69,7 @@ def selection(kind: Kind, *, whole: bool = False) -> Select[Any]:
         health.operating_status,
         health.trouble,
         pending_below_sql(kind.struct).label("pending_below"),
-        *(_labelled(kind) if whole else ()),
+        *(_labelled(kind) if with_related else ()),
     )
     joined = table.outerjoin(rows_of(Health).table, health.id == table.c.id)
     if kind is not LOAD_BALANCER:
@@ -68,11 +77,11 @@ def selection(kind: Kind, *, whole: bool = False) -> Select[Any]:
     return statement.select_from(joined)
 
 
-def seen(kind: Kind, row: Row[Any], *, whole: bool = False) -> Seen:
+def from_row(kind: ResourceType, row: Row[Any], *, with_related: bool = False) -> LoadedResource:
     """Return what a row of `selection` says, both with the same `whole`."""
     lb = len(columns(kind.struct))
     health = lb + 1 + len(_PROGRESS)
-    return Seen(
+    return LoadedResource(
         kind=kind,
         resource=rows_of(kind.struct).load(row),
         load_balancer_id=row[lb],
@@ -80,31 +89,35 @@ def seen(kind: Kind, row: Row[Any], *, whole: bool = False) -> Seen:
         operating_status=row[health] or "OFFLINE",
         trouble=row[health + 1],
         pending_below=bool(row[health + 2]),
-        related=_related(kind, row[health + 3 :]) if whole else None,
+        related=_related(kind, row[health + 3 :]) if with_related else None,
     )
 
 
-def read(transaction: Transaction, kind: Kind, key: str, *, whole: bool = False) -> Seen | None:
+def read(
+    transaction: Transaction, kind: ResourceType, key: str, *, with_related: bool = False
+) -> LoadedResource | None:
     """Return one resource, or None."""
-    row = transaction.execute(_one(kind, whole), {"key": key}).first()
-    return None if row is None else seen(kind, row, whole=whole)
+    row = transaction.execute(_one(kind, with_related), {"key": key}).first()
+    return None if row is None else from_row(kind, row, with_related=with_related)
 
 
 @cache
-def _one(kind: Kind, whole: bool) -> Select[Any]:
-    return selection(kind, whole=whole).where(columns(kind.struct).id == bindparam("key"))
+def _one(kind: ResourceType, with_related: bool) -> Select[Any]:
+    return selection(kind, with_related=with_related).where(columns(kind.struct).id == bindparam("key"))
 
 
-def body(transaction: Transaction, kind: Kind, item: Seen) -> dict[str, Any]:
+def body(transaction: Transaction, kind: ResourceType, item: LoadedResource) -> dict[str, Any]:
     """Return the body of one resource, as Octavia writes it."""
     related = item.related
     if related is None:
-        row = transaction.execute(_besides(kind), {"key": item.resource.id}).one() if _beside(kind) else ()
+        row = (
+            transaction.execute(_related_query(kind), {"key": item.resource.id}).one() if _related_columns(kind) else ()
+        )
         related = _related(kind, row)
     return dressed(kind, item, related)
 
 
-def dressed(kind: Kind, item: Seen, related: Related) -> dict[str, Any]:
+def dressed(kind: ResourceType, item: LoadedResource, related: Related) -> dict[str, Any]:
     """Return a resource's body with the ids of what stands beside it, by their names in `_SHAPES`."""
     resource = item.resource
     names, values = _shown(type(resource))
@@ -131,18 +144,18 @@ def _ids(values: Iterable[str]) -> list[dict[str, str]]:
     return [{"id": value} for value in values]
 
 
-def _load_balancer(plain: dict[str, Any], _: Seen, related: Related) -> dict[str, Any]:
+def _load_balancer(plain: dict[str, Any], _: LoadedResource, related: Related) -> dict[str, Any]:
     return {**plain, "listeners": _ids(related.get("listeners", ())), "pools": _ids(related.get("pools", ()))}
 
 
-def _listener(plain: dict[str, Any], item: Seen, related: Related) -> dict[str, Any]:
+def _listener(plain: dict[str, Any], item: LoadedResource, related: Related) -> dict[str, Any]:
     policies = _ids(related.get("policies", ()))
     headers = plain["insert_headers"] or {}
     beside = {"loadbalancers": _ids([item.load_balancer_id]), "l7policies": policies}
     return {**plain, **beside, "insert_headers": headers}
 
 
-def _pool(plain: dict[str, Any], item: Seen, related: Related) -> dict[str, Any]:
+def _pool(plain: dict[str, Any], item: LoadedResource, related: Related) -> dict[str, Any]:
     monitors = related.get("monitors", [])
     return {
         **plain,
@@ -155,27 +168,27 @@ def _pool(plain: dict[str, Any], item: Seen, related: Related) -> dict[str, Any]
     }
 
 
-def _member(plain: dict[str, Any], _: Seen, __: Related) -> dict[str, Any]:
+def _member(plain: dict[str, Any], _: LoadedResource, __: Related) -> dict[str, Any]:
     return plain
 
 
-def _health_monitor(plain: dict[str, Any], item: Seen, _: Related) -> dict[str, Any]:
+def _health_monitor(plain: dict[str, Any], item: LoadedResource, _: Related) -> dict[str, Any]:
     assert isinstance(item.resource, HealthMonitor)  # noqa: S101 - by the table
     version = plain["http_version"]
     return {**plain, "http_version": float(version) if version else None, "pools": _ids([item.resource.pool_id])}
 
 
-def _l7_policy(plain: dict[str, Any], _: Seen, related: Related) -> dict[str, Any]:
+def _l7_policy(plain: dict[str, Any], _: LoadedResource, related: Related) -> dict[str, Any]:
     return {**plain, "rules": _ids(related.get("rules", ()))}
 
 
-def _l7_rule(plain: dict[str, Any], _: Seen, __: Related) -> dict[str, Any]:
+def _l7_rule(plain: dict[str, Any], _: LoadedResource, __: Related) -> dict[str, Any]:
     # The one kind of resource without a name.
     del plain["name"]
     return plain
 
 
-_Shape = Callable[[dict[str, Any], Seen, Related], dict[str, Any]]
+_Shape = Callable[[dict[str, Any], LoadedResource, Related], dict[str, Any]]
 _SHAPES: dict[str, _Shape] = {
     LOAD_BALANCER.root: _load_balancer,
     LISTENER.root: _listener,
@@ -191,7 +204,7 @@ def _ids_of(kind: type[Resource], owner: str, of: Column[Any], order: tuple[str,
     """Select the ids of those of a kind whose `owner` is the resource that a row is of, one after another."""
     c = columns(kind)
     mine = select(c.id).where(c[owner] == of, c.deleted_in.is_(None)).order_by(*(c[name] for name in order))
-    return _strung(mine.correlate(of.table).subquery().c.id)
+    return _joined(mine.correlate(of.table).subquery().c.id)
 
 
 def _redirecting(pool_id: Column[Any]) -> ScalarSelect[Any]:
@@ -200,15 +213,15 @@ def _redirecting(pool_id: Column[Any]) -> ScalarSelect[Any]:
     ruled = select(rule.id).where(rule.l7policy_id == c.id, rule.deleted_in.is_(None)).exists()
     statement = select(c.listener_id.label("id")).where(c.redirect_pool_id == pool_id)
     statement = statement.where(c.deleted_in.is_(None), c.admin_state_up.is_(True), ruled)
-    return _strung(statement.correlate(pool_id.table).subquery().c.id)
+    return _joined(statement.correlate(pool_id.table).subquery().c.id)
 
 
-def _strung(ids: ColumnElement[Any]) -> ScalarSelect[Any]:
-    return select(strung(ids)).scalar_subquery()
+def _joined(ids: ColumnElement[Any]) -> ScalarSelect[Any]:
+    return select(joined_strings(ids)).scalar_subquery()
 
 
 @cache
-def _beside(kind: Kind) -> Mapping[str, ScalarSelect[Any]]:
+def _related_columns(kind: ResourceType) -> Mapping[str, ScalarSelect[Any]]:
     """Say in SQL what stands beside a resource: for each name in `_SHAPES`, ids with commas between them."""
     key: Any = columns(kind.struct).id
     said: dict[str, ScalarSelect[Any]] = {}
@@ -227,15 +240,15 @@ def _beside(kind: Kind) -> Mapping[str, ScalarSelect[Any]]:
     return said
 
 
-def _labelled(kind: Kind) -> list[Label[Any]]:
-    return [said.label(f"beside_{name}") for name, said in _beside(kind).items()]
+def _labelled(kind: ResourceType) -> list[Label[Any]]:
+    return [said.label(f"related_{name}") for name, said in _related_columns(kind).items()]
 
 
 @cache
-def _besides(kind: Kind) -> Select[Any]:
+def _related_query(kind: ResourceType) -> Select[Any]:
     return select(*_labelled(kind)).where(columns(kind.struct).id == bindparam("key"))
 
 
-def _related(kind: Kind, told: Iterable[str | None]) -> Related:
+def _related(kind: ResourceType, told: Iterable[str | None]) -> Related:
     """Return the ids of what stands beside a resource by their names in `_SHAPES`."""
-    return {name: ids.split(",") if ids else [] for name, ids in zip(_beside(kind), told, strict=True)}
+    return {name: ids.split(",") if ids else [] for name, ids in zip(_related_columns(kind), told, strict=True)}

@@ -7,8 +7,8 @@ from msgspec import Struct, structs
 
 from hydria.errors import Invalid
 from hydria.model.create import LoadBalancerCreate
-from hydria.model.faults import unfit
-from hydria.ports import Networking, Port, Subnet
+from hydria.model.faults import invalid_combination
+from hydria.protocols import Networking, Port, Subnet
 
 
 class Additional(Struct, frozen=True, kw_only=True):
@@ -57,14 +57,14 @@ def _find_additional(
     asked = form.additional_vips or []
     keys = [place.subnet.id, *(vip.subnet_id for vip in asked)]
     if len(set(keys)) != len(keys):
-        raise unfit("Duplicate VIP subnet(s) specified. Only one IP can be bound per subnet.")
+        raise invalid_combination("Duplicate VIP subnet(s) specified. Only one IP can be bound per subnet.")
     found = []
     for vip in asked:
         subnet = networking.subnet(vip.subnet_id, project_id)
         if subnet is None:
-            raise unfit(f"Subnet {vip.subnet_id} not found")
+            raise invalid_combination(f"Subnet {vip.subnet_id} not found")
         if subnet.network_id != place.subnet.network_id:
-            raise unfit("All VIP subnets must belong to the same network.")
+            raise invalid_combination("All VIP subnets must belong to the same network.")
         address = vip.ip_address
         if place.port is not None:
             address = _address_on(place.port, subnet.id, address)
@@ -76,7 +76,7 @@ def _find_additional(
 def _address_on(port: Port, subnet_id: str, wanted: str | None) -> str:
     for _, ip in port.on(subnet_id, wanted):
         return ip
-    raise unfit("No VIP address found on the specified VIP port within the specified subnet.")
+    raise invalid_combination("No VIP address found on the specified VIP port within the specified subnet.")
 
 
 def _subnet(networking: Networking, key: str, project_id: str | None) -> Subnet:
@@ -114,7 +114,9 @@ def _on_port(networking: Networking, form: LoadBalancerCreate, key: str, project
 def _refuse_gateway(subnet: Subnet, address: str) -> None:
     """Refuse a port that has the address of its subnet's gateway: the clients of the subnet would lose their way."""
     if subnet.gateway_ip is not None and address == subnet.gateway_ip:
-        raise unfit(f"The address {address} is that of the gateway of the subnet {subnet.id}. Choose another one.")
+        raise invalid_combination(
+            f"The address {address} is that of the gateway of the subnet {subnet.id}. Choose another one."
+        )
 
 
 def _on_network(networking: Networking, form: LoadBalancerCreate, key: str, project_id: str | None) -> Place:

@@ -66,11 +66,11 @@ def show_logs(
     What failed, TCP connections and changes of members' health are kept in memory; ordinary requests are written only
     while somebody follows.
     """
-    from hydria.compose import traffic  # noqa: PLC0415
+    from hydria.compose import access_log  # noqa: PLC0415
 
     settings = load_settings()
     need_root("hydria logs")
-    shown = traffic.TrafficLog(settings, load_balancer)
+    shown = access_log.AccessLog(settings, load_balancer)
 
     def say(line: str) -> None:
         sys.stdout.write(line + "\n")
@@ -79,7 +79,7 @@ def show_logs(
     def warn(line: str) -> None:
         errors.print(line, markup=False, soft_wrap=True)
 
-    form = traffic.as_json if as_json else traffic.as_line
+    form = access_log.as_json if as_json else access_log.as_line
     try:
         run_until_stopped(settings, lambda stop: shown.show(say, form, stop if follow else None, warn))
     except BrokenPipeError:

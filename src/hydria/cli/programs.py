@@ -35,7 +35,7 @@ def up(
         need_root("hydria up")
         warn_of_hidden_addresses(settings)
     if detach:
-        from hydria.compose.detached import start  # noqa: PLC0415
+        from hydria.compose.background import start  # noqa: PLC0415
 
         log_file = start(settings, Given.file, noop=noop)
         console.print(f"Hydria runs: {settings.public_url} (log: {log_file})", soft_wrap=True)

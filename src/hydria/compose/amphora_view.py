@@ -8,9 +8,9 @@ from hydria.adapters.linux.kernel import links, namespaces
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.processes import find
 from hydria.adapters.linux.remembered import Remembered
+from hydria.contract import Instance
 from hydria.errors import HydriaError
 from hydria.settings import Settings
-from hydria.spec import Instance
 
 
 def describe(settings: Settings, wanted: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from hydria.compose.credentials import ACCOUNT_KEY, kept_secret
 from hydria.errors import SettingsError
-from hydria.ports import CertificateAuthority
+from hydria.protocols import CertificateAuthority
 from hydria.settings import Settings
 
 

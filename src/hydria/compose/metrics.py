@@ -9,17 +9,17 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from hydria.controller.numbers import Numbers
-from hydria.http.measures import Measures
+from hydria.controller.state_metrics import StateMetrics
+from hydria.http.metrics import HttpMetrics
 from hydria.settings import ServerSettings
 from hydria.store import Database
 
 
-def routes(settings: ServerSettings, database: Database, measures: Measures) -> list[Route]:
+def routes(settings: ServerSettings, database: Database, measures: HttpMetrics) -> list[Route]:
     """Return the route, or none where metrics are off."""
     if settings.metrics == "off":
         return []
-    Numbers(database, measures.registry)
+    StateMetrics(database, measures.registry)
 
     async def answer(request: Request) -> Response:
         if settings.metrics == "loopback" and not _near(request):

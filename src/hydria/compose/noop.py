@@ -14,6 +14,7 @@ import structlog
 from msgspec import structs
 from sqlalchemy import select
 
+from hydria.contract import Address, FirewallRule, Holding, Interface, Report
 from hydria.controller.hosts import heard_from
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
@@ -21,8 +22,7 @@ from hydria.errors import HostError
 from hydria.model import HealthMonitor, L7Policy, L7Rule, LoadBalancer, Member
 from hydria.model.references import Purpose
 from hydria.model.status import OperatingStatus
-from hydria.ports import Clock, Device, Networking, Port, Subnet
-from hydria.spec import Address, GuardRule, Holding, Interface, Report
+from hydria.protocols import Clock, Device, Networking, Port, Subnet
 from hydria.store import Database, Transaction, columns
 from hydria.store.resources import Amphora
 from hydria.store.tables import rows_of
@@ -52,7 +52,7 @@ class _AnyPort(Port, frozen=True, kw_only=True):
 
 
 class NoopNetworking:
-    """Implements `hydria.ports.Networking` over another one: what is not there is made up, always the same from its id.
+    """A `hydria.protocols.Networking` over another one: what is not there is made up, always the same from its id.
 
     A made-up network has an IPv4 and an IPv6 subnet, a made-up subnet has all addresses and is on the network that the
     call named before, a made-up port has every address. Nothing of it is written down.
@@ -155,7 +155,7 @@ class NoopNetworking:
         """Put a port into other security groups, if it is there."""
         self._real.swap_security_groups(port_id, before, after)
 
-    def guard(self, security_group_ids: Sequence[str]) -> tuple[GuardRule, ...]:
+    def guard(self, security_group_ids: Sequence[str]) -> tuple[FirewallRule, ...]:
         """Return what security groups let in."""
         return self._real.guard(security_group_ids)
 
@@ -175,7 +175,7 @@ class NoopNetworking:
 
 
 class NoopSecrets:
-    """Implements `hydria.ports.Secrets`: every reference leads somewhere, as for Octavia's noop certificate manager."""
+    """A `hydria.protocols.Secrets` in which every reference leads somewhere, as in Octavia's noop manager."""
 
     def pem(self, reference: str, purpose: Purpose, project_id: str) -> str:
         """Return nothing: no host reads it."""

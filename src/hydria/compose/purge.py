@@ -9,7 +9,7 @@ from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.jail import release
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.processes import find_all, gone
-from hydria.adapters.linux.wiring import Wiring
+from hydria.adapters.linux.topology import TopologyWiring
 from hydria.errors import HostError
 from hydria.lab.hosts import end_all as end_lab
 from hydria.settings import Settings
@@ -26,7 +26,7 @@ def purge(settings: Settings) -> None:
         end_lab(settings.run_dir)
         asyncio.run(_end_proxies(settings))
         Cgroups(settings.agent.prefix).remove_all()
-        Wiring(Names(settings.agent.prefix)).remove_all()
+        TopologyWiring(Names(settings.agent.prefix)).remove_all()
     for directory in (settings.run_dir, settings.state_dir):
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hydria import api
 from hydria.api.dialect import OctaviaDialect
-from hydria.compose import metrics, rights, thrift
+from hydria.compose import authorization, memory_tuning, metrics
 from hydria.compose.authority import authority_of
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import SECRETS_KEY, TOKEN_KEY, Credentials, agent_secret, kept_secret
@@ -25,9 +25,9 @@ from hydria.compose.fresh import external_ids, keep_external_ids, notice_fresh_d
 from hydria.compose.noop import NoopNetworking, NoopPlane, NoopSecrets
 from hydria.compose.schema import ensure_schema
 from hydria.controller.acme import AcmeSecrets, Certifier
+from hydria.controller.desired_state import DesiredState
 from hydria.controller.exchange import Exchange
 from hydria.controller.loop import Controller
-from hydria.controller.orders import Quartermaster
 from hydria.controller.orphans import Orphans, Outside
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
@@ -35,11 +35,11 @@ from hydria.files import make_directory
 from hydria.homecloud import identity, network, secrets
 from hydria.http.connections import ConnectionLimits, Connections, LimitedProtocol
 from hydria.http.dispatch import Dispatcher, nothing_here
-from hydria.http.measures import Measures
+from hydria.http.metrics import HttpMetrics
 from hydria.http.operation import Authenticator, Mount
 from hydria.locking import lock_once
 from hydria.model.base import stamp
-from hydria.ports import CertificateAuthority, Clock, Networking, Secrets
+from hydria.protocols import CertificateAuthority, Clock, Networking, Secrets
 from hydria.settings import ServerSettings, Settings
 from hydria.store import Database, Transaction
 from hydria.tasks import endless
@@ -94,8 +94,8 @@ def _exchange(settings: Settings, database: Database, clock: Clock, cloud: _Clou
             restore_project=identity.restore_project if settings.keystone.auth_url is None else _nothing,
         )
     )
-    quartermaster = Quartermaster(cloud.networking_of, network.HomeTopologies, cloud.secrets_of)
-    exchange = Exchange(database, clock, quartermaster, Reporter(reconciler), orphans, secret=agent_secret(settings))
+    desired_state = DesiredState(cloud.networking_of, network.HomeTopologies, cloud.secrets_of)
+    exchange = Exchange(database, clock, desired_state, Reporter(reconciler), orphans, secret=agent_secret(settings))
     exchange.poll_seconds = settings.server.poll_seconds
     return exchange
 
@@ -106,7 +106,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
     Makes the home cloud's first things and the secrets, if they are not there. `noop` puts a data plane that does
     nothing in the place of hosts. Raises SettingsError.
     """
-    authorisation = rights.policy_of(settings)
+    authorisation = authorization.policy_of(settings)
     cloud = _cloud(settings, database, clock, noop=noop)
     dispatcher = Dispatcher(
         database,
@@ -128,7 +128,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
     exchange = _exchange(settings, database, clock, cloud, reconciler)
     if noop:
         NoopPlane(database, clock, reconciler).start()
-    measures = Measures()
+    measures = HttpMetrics()
     # Where nothing is served no agent may think that it must serve.
     routes = [
         *metrics.routes(settings.server, database, measures),
@@ -184,7 +184,7 @@ async def _controlled(controller: Controller, certifier: Certifier | None, _: St
 async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = False) -> None:
     """Serve until `stop` is set. Raises HostError when another server has the same embedded database."""
     make_directory(settings.state_dir)
-    thrift.give_back_large_blocks()
+    memory_tuning.return_large_blocks()
     with contextlib.ExitStack() as stack:
         stack.enter_context(lock_once(settings.state_dir / "server.lock", "server on this database"))
         ensure_schema(settings)
@@ -205,7 +205,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = Fa
         )
         # It warns of each request that is no HTTP: anybody could fill the disk.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-        thrift.spare_what_stays()
+        memory_tuning.freeze_long_lived_objects()
         server = _Server(config)
         serving = asyncio.create_task(server.serve())
         stopping = asyncio.create_task(stop.wait())
@@ -239,7 +239,7 @@ def _users(settings: Settings, database: Database, clock: Clock) -> tuple[Authen
 
     Where users are a Keystone's, the home cloud's identity is away: two places to log in would be one too many.
     """
-    elsewhere = rights.identity_elsewhere(settings, clock)
+    elsewhere = authorization.keystone_identity(settings, clock)
     if elsewhere is not None:
         # Nobody's, as Neutron has it for what only admins change.
         _external_network(settings, database, clock, lambda _: "")

@@ -72,10 +72,10 @@ def _refuse_unfit(settings: Settings) -> None:
     """Raise HostError or SettingsError for what the server would refuse, each time that it is started."""
     refuse_damaged(settings)
     if settings.api.policy_file is not None or settings.keystone.auth_url is not None:
-        from hydria.compose import rights  # noqa: PLC0415 - nothing else here needs the API
+        from hydria.compose import authorization  # noqa: PLC0415 - nothing else here needs the API
 
-        rights.policy_of(settings)
-        rights.identity_elsewhere(settings, SystemClock())
+        authorization.policy_of(settings)
+        authorization.keystone_identity(settings, SystemClock())
 
 
 async def _keep(arguments: tuple[str, ...], role: str, stop: asyncio.Event) -> None:

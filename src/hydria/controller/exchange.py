@@ -14,16 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hydria.contract import Holding, Orders, Reports
+from hydria.controller.desired_state import DesiredState
 from hydria.controller.hosts import heard_from
 from hydria.controller.messages import decode_holding, decode_reports
-from hydria.controller.orders import Quartermaster
 from hydria.controller.orphans import Orphans, listed
 from hydria.controller.placement import HOST_SILENCE
 from hydria.controller.reports import Reporter
 from hydria.controller.wakeup import Wakeup
 from hydria.errors import Invalid, Refusal
-from hydria.ports import Clock
-from hydria.spec import Holding, Orders, Reports
+from hydria.protocols import Clock
 from hydria.store import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ class Exchange:
         self,
         database: Database,
         clock: Clock,
-        quartermaster: Quartermaster,
+        desired_state: DesiredState,
         reporter: Reporter,
         orphans: Orphans,
         *,
@@ -55,7 +55,7 @@ class Exchange:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._quartermaster = quartermaster
+        self._desired_state = desired_state
         self._reporter = reporter
         self._orphans = orphans
         if not secret:
@@ -124,9 +124,9 @@ class Exchange:
                 await self._database.run(partial(heard_from, holding=holding, now=now), writing=True)
                 if await self._doubts(holding.host):
                     return Orders(report=True)
-            outstanding = partial(self._quartermaster.outstanding, holding=holding)
+            outstanding = partial(self._desired_state.outstanding, holding=holding)
             if await self._database.run(outstanding, writing=False):
-                orders = await self._database.run(partial(self._quartermaster.orders, holding=holding), writing=True)
+                orders = await self._database.run(partial(self._desired_state.orders, holding=holding), writing=True)
                 if orders != Orders():
                     return orders
             left = until - loop.time()
@@ -140,7 +140,7 @@ class Exchange:
         now = asyncio.get_running_loop().time()
         if now - self._doubted.get(host, -_DOUBT_PERIOD) < _DOUBT_PERIOD:
             return False
-        if not await self._database.run(partial(self._quartermaster.doubted, host=host), writing=False):
+        if not await self._database.run(partial(self._desired_state.doubted, host=host), writing=False):
             return False
         self._doubted[host] = now
         return True
@@ -167,7 +167,7 @@ class Exchange:
         for report in reports.reports:
             self._reporter.take(transaction, reports.host, report, now)
         self._reporter.withdrawn(transaction, reports.host, reports.withdrawn, now)
-        self._quartermaster.wired(transaction, reports, now)
+        self._desired_state.wired(transaction, reports, now)
         self._orphans.take(transaction, reports, now)
 
     async def _list_orphans(self, request: Request) -> Response:

@@ -8,8 +8,8 @@ import structlog
 from msgspec import structs
 from sqlalchemy import Select, bindparam, select, update
 
-from hydria.ports import Topologies
-from hydria.spec import Holding, Reports
+from hydria.contract import Holding, Reports
+from hydria.protocols import Topologies
 from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, KnownHost, Orphan
 from hydria.store.tables import rows_of

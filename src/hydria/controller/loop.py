@@ -10,7 +10,7 @@ import structlog
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.wakeup import Wakeup
 from hydria.errors import Unavailable
-from hydria.ports import Clock
+from hydria.protocols import Clock
 from hydria.store import Database
 
 log = structlog.get_logger(__name__)

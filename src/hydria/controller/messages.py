@@ -6,9 +6,9 @@ import re
 import msgspec
 from msgspec import Struct
 
+from hydria.contract import Description, Holding, Report, Reports
 from hydria.controller.reports import insane
 from hydria.errors import Invalid
-from hydria.spec import Description, Holding, Report, Reports
 
 _LONGEST_NAME = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

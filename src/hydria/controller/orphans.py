@@ -13,13 +13,13 @@ import structlog
 from msgspec import Struct, structs
 from sqlalchemy import update
 
+from hydria.contract import Instance, Network, Reports, Router
 from hydria.errors import Conflict, NotFound
 from hydria.model import LoadBalancer
 from hydria.model.base import stamp
 from hydria.model.flavor import Flavor
 from hydria.model.references import references
-from hydria.ports import Device, Networking, Topologies
-from hydria.spec import Instance, Network, Reports, Router
+from hydria.protocols import Device, Networking, Topologies
 from hydria.store import Transaction, columns
 from hydria.store.generations import bump, new_change_id
 from hydria.store.resources import Amphora, KnownHost, Orphan, Traffic

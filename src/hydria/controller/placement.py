@@ -10,7 +10,7 @@ from sqlalchemy import Select, bindparam, func, select
 
 from hydria.model import LoadBalancer
 from hydria.model.base import stamp
-from hydria.ports import Networking
+from hydria.protocols import Networking
 from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, KnownHost
 from hydria.store.tables import rows_of
@@ -22,7 +22,7 @@ HOST_SILENCE = 90
 
 
 class Placement:
-    """The new amphorae of one transaction, written down by `put_down`."""
+    """The new amphorae of one transaction, written down by `save`."""
 
     def __init__(self, transaction: Transaction, networking: Networking, now: datetime) -> None:
         self._transaction = transaction
@@ -56,7 +56,7 @@ class Placement:
         log.info("amphora_placed", load_balancer=load_balancer.id, amphora=amphora.id, host=host)
         return True
 
-    def put_down(self) -> None:
+    def save(self) -> None:
         """Write the new amphorae."""
         if self._placed:
             self._transaction.insert(*self._placed)

@@ -11,11 +11,11 @@ from msgspec import structs
 from sqlalchemy import CompoundSelect, and_, bindparam, not_, or_, select, union
 
 from hydria.controller.health import is_silence, silence, write_health
-from hydria.controller.legs import release
+from hydria.controller.interfaces import release
 from hydria.controller.placement import HOST_SILENCE, Placement, heard_since
 from hydria.model import LoadBalancer
 from hydria.model.status import unknown_statuses
-from hydria.ports import Networking
+from hydria.protocols import Networking
 from hydria.store import Milestone, Transaction, columns
 from hydria.store.generations import bump_where
 from hydria.store.resources import CHILDREN, Amphora, Health, KnownHost, Traffic, tree
@@ -80,7 +80,7 @@ class Reconciler:
                 after = self._keep(transaction, load_balancer, amphorae, placement, now)
             if self._hears(now):
                 self._miss_hosts(transaction, after, amphorae, placement)
-        placement.put_down()
+        placement.save()
 
     def _keep(
         self,

@@ -6,10 +6,10 @@ from datetime import datetime
 import structlog
 from msgspec import structs
 
+from hydria.contract import Counters, Report
 from hydria.controller.health import write_health
 from hydria.controller.reconcile import Reconciler
 from hydria.model.base import stamp
-from hydria.spec import Counters, Report
 from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, Orphan, Traffic, ids_of
 

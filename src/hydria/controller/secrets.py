@@ -3,7 +3,7 @@
 from hydria.errors import Refusal
 from hydria.model import Tree
 from hydria.model.references import references
-from hydria.ports import Secrets
+from hydria.protocols import Secrets
 
 
 def referred(secrets: Secrets, tree: Tree) -> tuple[dict[str, str], dict[str, str]]:

@@ -5,7 +5,7 @@ from hydria.doctor.finding import Finding
 from hydria.doctor.machine import clock, files, kernel, limits, root
 from hydria.doctor.orphans import database, orphans
 from hydria.doctor.programs import haproxy, others
-from hydria.doctor.standing import directories, leftovers, port, wiring
+from hydria.doctor.surroundings import directories, leftovers, port, wiring
 from hydria.settings import Settings
 
 __all__ = ["Finding", "examine", "external_network"]

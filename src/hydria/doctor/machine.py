@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.kernel import ensure_namespace, inside, netlink, remove_namespace, reporting
 from hydria.adapters.linux.names import GATEWAY
+from hydria.contract import Address, FloatingIp, Interface, Router
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.errors import HostError
 from hydria.render.nftables import render_router
 from hydria.render.port_filter import render_port_filter
 from hydria.render.uplink_filter import render_uplink_filter
 from hydria.settings import Settings
-from hydria.spec import Address, FloatingIp, Interface, Router
 
 _NEW_ENOUGH = datetime(2026, 1, 1, tzinfo=UTC)
 _FEW_FILES = 4096

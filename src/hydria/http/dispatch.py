@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from hydria.errors import Invalid, NotAcceptable, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
 from hydria.http.accept import takes_json
-from hydria.http.measures import Measures, Meter, now
+from hydria.http.metrics import HttpMetrics, Meter, now
 from hydria.http.operation import (
     Authenticator,
     Authorisation,
@@ -26,7 +26,7 @@ from hydria.http.operation import (
     Query,
     Reply,
 )
-from hydria.ports import Caller, Clock
+from hydria.protocols import Caller, Clock
 from hydria.store import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -58,9 +58,9 @@ class Dispatcher:
         self._max_body = max_body
         self._public_url = public_url
 
-    def routes(self, mount: Mount, measures: Measures | None = None) -> list[Route]:
+    def routes(self, mount: Mount, measures: HttpMetrics | None = None) -> list[Route]:
         """Return the routes of a mount, one for each path, and answers for methods that a path does not have."""
-        measures = measures or Measures()
+        measures = measures or HttpMetrics()
         by_path: dict[str, dict[str, Operation]] = {}
         for operation in mount.operations:
             by_path.setdefault(operation.path, {})[operation.method] = operation

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hydria.errors import Forbidden, Refusal
 from hydria.model.base import stamp
-from hydria.ports import Caller
+from hydria.protocols import Caller
 from hydria.store import Transaction
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from msgspec import Struct
 
 from hydria.adapters.linux.kernel import (
-    ensure_leg,
+    ensure_interface,
     ensure_namespace,
     exists,
     inside,
@@ -103,7 +103,7 @@ class Lab:
                 raise HostError(f"The host {name} has no port: make the lab first (hydria lab up).")
             interface = interface_of(self._connection, claim(self._connection, port, self._machine))
         ensure_namespace(self._names.lab(name))
-        ensure_leg(self._names, self._names.lab(name), LINK, interface)
+        ensure_interface(self._names, self._names.lab(name), LINK, interface)
         if host.address is not None:
             self._web(host).start()
 

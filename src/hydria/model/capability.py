@@ -16,7 +16,7 @@ class Capability(Struct, frozen=True, kw_only=True):
     values: tuple[str | bool, ...] = ()
 
 
-def misfit(data: Any, capabilities: Mapping[str, Capability]) -> str | None:
+def violation(data: Any, capabilities: Mapping[str, Capability]) -> str | None:
     """Say what is wrong with a profile's data as JSON Schema's validators do, or return None."""
     if not isinstance(data, dict):
         return f"{data!r} is not of type 'object'"

@@ -5,12 +5,12 @@ from typing import Any
 from hydria.errors import Invalid, Unsupported
 
 
-def unfit(detail: str) -> Invalid:
+def invalid_combination(detail: str) -> Invalid:
     """Return the refusal of something that does not fit together."""
     return Invalid(f"Validation failure: {detail}")
 
 
-def no_option(value: Any, option: str) -> Invalid:
+def invalid_value(value: Any, option: str) -> Invalid:
     """Return the refusal of a value that an option cannot have."""
     return Invalid(f"{value} is not a valid option for {option}")
 
@@ -20,6 +20,6 @@ def no_children(protocol: str) -> Invalid:
     return Invalid(f"Protocol {protocol} listeners cannot have child objects.")
 
 
-def not_provided(what: str) -> Unsupported:
+def unsupported(what: str) -> Unsupported:
     """Return the refusal of what the provider does not do."""
     return Unsupported(f"Provider 'amphora' does not support a requested option: {what}")

@@ -53,7 +53,7 @@ class HealthMonitorUpdate(Struct, kw_only=True):
     domain_name: Maybe[DomainName] = UNSET
 
 
-class HealthMonitorAlone(HealthMonitorUpdate, kw_only=True):
+class HealthMonitorBody(HealthMonitorUpdate, kw_only=True):
     """What a create form says of the monitor itself, wherever the form stands."""
 
     type: MonitorType
@@ -62,7 +62,7 @@ class HealthMonitorAlone(HealthMonitorUpdate, kw_only=True):
     max_retries: Retries
 
 
-class HealthMonitorCreate(HealthMonitorAlone, kw_only=True):
+class HealthMonitorCreate(HealthMonitorBody, kw_only=True):
     """The wire form of a new monitor."""
 
     pool_id: Uuid

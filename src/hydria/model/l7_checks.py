@@ -5,7 +5,7 @@ from typing import Any
 
 from hydria import trials
 from hydria.errors import Invalid
-from hydria.model.faults import not_provided
+from hydria.model.faults import unsupported
 from hydria.model.l7_policy import L7Policy
 from hydria.model.l7_rule import L7Rule
 
@@ -28,7 +28,7 @@ _DN_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 def check_listener(protocol: str) -> None:
     """Refuse policies of listeners that do not read requests. Raises Unsupported."""
     if protocol not in ("HTTP", "TERMINATED_HTTPS"):
-        raise not_provided(f"{protocol} protocol listeners do not support L7 policies")
+        raise unsupported(f"{protocol} protocol listeners do not support L7 policies")
 
 
 def settle(values: dict[str, Any], before: L7Policy | None = None) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class L7PolicyUpdate(L7PolicyForm, kw_only=True):
     redirect_pool_id: Maybe[Uuid] = UNSET
 
 
-class L7PolicyAlone(L7PolicyForm, kw_only=True):
+class L7PolicyBody(L7PolicyForm, kw_only=True):
     """What a create form says of the policy itself, wherever the form stands."""
 
     action: PolicyAction

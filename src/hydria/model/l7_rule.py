@@ -47,7 +47,7 @@ class L7RuleUpdate(Struct, kw_only=True):
     tags: Maybe[list[Tag]] = UNSET
 
 
-class L7RuleAlone(L7RuleUpdate, kw_only=True):
+class L7RuleBody(L7RuleUpdate, kw_only=True):
     """What a create form says of the rule itself, wherever the form stands."""
 
     type: RuleType
@@ -55,7 +55,7 @@ class L7RuleAlone(L7RuleUpdate, kw_only=True):
     value: Line
 
 
-class L7RuleCreate(L7RuleAlone, kw_only=True):
+class L7RuleCreate(L7RuleBody, kw_only=True):
     """The wire form of a new rule."""
 
     project_id: Maybe[ProjectId] = UNSET

@@ -77,7 +77,7 @@ class ListenerUpdate(Struct, kw_only=True):
     hsts_preload: Maybe[bool] = UNSET
 
 
-class ListenerAlone(ListenerUpdate, kw_only=True):
+class ListenerBody(ListenerUpdate, kw_only=True):
     """What a create form says of the listener itself, wherever the form stands."""
 
     protocol: ListenerProtocol

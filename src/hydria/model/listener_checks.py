@@ -6,7 +6,7 @@ from msgspec import UNSET, structs
 
 from hydria.errors import Invalid
 from hydria.model import tls
-from hydria.model.faults import no_children, no_option, unfit
+from hydria.model.faults import invalid_combination, invalid_value, no_children
 from hydria.model.fields import POOL_PROTOCOLS
 from hydria.model.listener import Listener, ListenerUpdate
 from hydria.model.pool import Pool
@@ -30,7 +30,7 @@ def check_pool(listener_protocol: str, pool: Pool) -> None:
     if listener_protocol == "PROMETHEUS":
         raise no_children(listener_protocol)
     if pool.protocol not in POOL_PROTOCOLS[listener_protocol]:
-        raise unfit(
+        raise invalid_combination(
             f"The pool protocol '{pool.protocol}' is invalid while the listener protocol is '{listener_protocol}'."
         )
     check_readable(pool, listener_protocol)
@@ -59,10 +59,10 @@ def check(listener: Listener, before: Listener | None = None) -> None:
     certificates = has_certificates(listener)
     terminates = protocol == "TERMINATED_HTTPS" or (protocol == "PROMETHEUS" and certificates)
     if before is not None and protocol in ("UDP", "SCTP") and (certificates or listener.insert_headers):
-        raise unfit(f"{protocol} protocol listener does not support TLS or header insertion.")
+        raise invalid_combination(f"{protocol} protocol listener does not support TLS or header insertion.")
     _check_headers(listener.insert_headers, protocol)
     if protocol in ("UDP", "SCTP") and certificates:
-        raise unfit(f"{protocol} protocol listener does not support TLS.")
+        raise invalid_combination(f"{protocol} protocol listener does not support TLS.")
     if certificates and not terminates:
         raise _no_certificates(protocol)
     if terminates and not certificates:
@@ -105,48 +105,54 @@ def check_sources(allowed_cidrs: Iterable[str], vips: Sequence[str], vip_sg_ids:
     """
     cidrs = list(allowed_cidrs)
     if cidrs and vip_sg_ids:
-        raise unfit("Allowed CIDRs are not allowed when using custom VIP Security Groups.")
+        raise invalid_combination("Allowed CIDRs are not allowed when using custom VIP Security Groups.")
     for cidr in cidrs:
         if all((":" in cidr) != (":" in vip) for vip in vips):
-            raise unfit(f"CIDR {cidr} IP version incompatible with all VIPs {list(vips)} IP version.")
+            raise invalid_combination(f"CIDR {cidr} IP version incompatible with all VIPs {list(vips)} IP version.")
 
 
 def _check_headers(headers: dict[str, str] | None, protocol: str) -> None:
     if not headers:
         return
     if protocol not in ("HTTP", "TERMINATED_HTTPS"):
-        raise no_option("insert-headers", f"a {protocol} protocol listener.")
+        raise invalid_value("insert-headers", f"a {protocol} protocol listener.")
     names = list(headers)
     if any(name not in HEADERS + TLS_HEADERS for name in names):
-        raise no_option(names, "insert_headers")
+        raise invalid_value(names, "insert_headers")
     of_tls = [name for name in names if name in TLS_HEADERS]
     if of_tls and protocol != "TERMINATED_HTTPS":
-        raise no_option(of_tls, f"{protocol} protocol listener.")
+        raise invalid_value(of_tls, f"{protocol} protocol listener.")
 
 
 def _check_hsts(listener: Listener, *, changing: bool) -> None:
     if (listener.hsts_include_subdomains or listener.hsts_preload) and listener.hsts_max_age is None:
         if changing:
-            raise unfit("Cannot enable hsts_include_subdomains or hsts_preload if hsts_max_age was not set as well.")
-        raise unfit(
+            raise invalid_combination(
+                "Cannot enable hsts_include_subdomains or hsts_preload if hsts_max_age was not set as well."
+            )
+        raise invalid_combination(
             "HSTS configuration options hsts_include_subdomains and hsts_preload only make sense if hsts_max_age is "
             "set as well."
         )
     if listener.hsts_max_age is not None and listener.protocol != "TERMINATED_HTTPS":
-        raise unfit("The HSTS feature can only be used for listeners using the TERMINATED_HTTPS protocol.")
+        raise invalid_combination(
+            "The HSTS feature can only be used for listeners using the TERMINATED_HTTPS protocol."
+        )
 
 
 def _no_certificates(protocol: str) -> Invalid:
-    return unfit(f"Certificate container references are not allowed on {protocol} protocol listeners.")
+    return invalid_combination(f"Certificate container references are not allowed on {protocol} protocol listeners.")
 
 
 def _certificate_must(what: str) -> Invalid:
-    return unfit(f"An SNI or default certificate container reference must be provided {what}.")
+    return invalid_combination(f"An SNI or default certificate container reference must be provided {what}.")
 
 
 def _no_ca(wanted: str) -> Invalid:
-    return unfit(f"Client authentication setting {wanted} requires a client CA container reference.")
+    return invalid_combination(f"Client authentication setting {wanted} requires a client CA container reference.")
 
 
 def _no_ca_for_crl() -> Invalid:
-    return unfit("A client authentication CA reference is required to specify a client authentication revocation list.")
+    return invalid_combination(
+        "A client authentication CA reference is required to specify a client authentication revocation list."
+    )

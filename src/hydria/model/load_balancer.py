@@ -60,7 +60,7 @@ class LoadBalancerUpdate(Struct, kw_only=True):
     tags: Maybe[list[Tag]] = UNSET
 
 
-class LoadBalancerAlone(LoadBalancerUpdate, kw_only=True):
+class LoadBalancerBody(LoadBalancerUpdate, kw_only=True):
     """What a create form says of the load balancer itself, without the tree below it."""
 
     vip_address: Maybe[IpAddress] = UNSET

@@ -32,7 +32,7 @@ class MemberUpdate(Struct, kw_only=True):
     tags: Maybe[list[Tag]] = UNSET
 
 
-class MemberAlone(MemberUpdate, kw_only=True):
+class MemberBody(MemberUpdate, kw_only=True):
     """What a create form says of the member itself, wherever the form stands."""
 
     address: IpAddress
@@ -41,7 +41,7 @@ class MemberAlone(MemberUpdate, kw_only=True):
     request_sriov: Maybe[bool] = UNSET
 
 
-class MemberCreate(MemberAlone, kw_only=True):
+class MemberCreate(MemberBody, kw_only=True):
     """The wire form of a new member."""
 
     project_id: Maybe[ProjectId] = UNSET

@@ -4,7 +4,7 @@ import re
 
 from msgspec import UNSET, structs
 
-from hydria.model.faults import no_option, unfit
+from hydria.model.faults import invalid_combination, invalid_value
 from hydria.model.health_monitor import HealthMonitor, HealthMonitorUpdate
 from hydria.model.pool_checks import DATAGRAM
 
@@ -33,10 +33,10 @@ def check(monitor: HealthMonitor, pool_protocol: str) -> None:
         _check_datagram(kind, pool_protocol)
         _check_delay(kind, monitor.delay)
     elif kind in ("UDP-CONNECT", "SCTP"):
-        raise unfit(f"The {kind} type is only supported for pools of type UDP/SCTP.")
+        raise invalid_combination(f"The {kind} type is only supported for pools of type UDP/SCTP.")
     for attribute in _HTTP_DEFAULTS:
         if kind not in ("HTTP", "HTTPS") and getattr(monitor, attribute):
-            raise no_option(attribute, f"health monitors of type {kind}")
+            raise invalid_value(attribute, f"health monitors of type {kind}")
     _check_codes(monitor.expected_codes)
     _check_domain_name(monitor)
 
@@ -45,18 +45,18 @@ def check_form(before: HealthMonitor, form: HealthMonitorUpdate) -> None:
     """Refuse naming attributes that the type does not have, and resetting what has no default. Raises Invalid."""
     for attribute in _HTTP_DEFAULTS:
         if before.type not in ("HTTP", "HTTPS") and getattr(form, attribute) is not UNSET:
-            raise no_option(attribute, f"health monitors of type {before.type}")
+            raise invalid_value(attribute, f"health monitors of type {before.type}")
     for attribute in ("delay", "max_retries", "timeout"):
         if getattr(form, attribute) is None:
-            raise no_option(None, attribute)
+            raise invalid_value(None, attribute)
 
 
 def _check_domain_name(monitor: HealthMonitor) -> None:
     """Refuse a domain name without HTTP 1.1, which alone has a Host header. Raises Invalid."""
     if monitor.domain_name and not monitor.http_version:
-        raise unfit("'http_version' must be specified when 'domain_name' is provided.")
+        raise invalid_combination("'http_version' must be specified when 'domain_name' is provided.")
     if monitor.domain_name and monitor.http_version == "1.0":
-        raise no_option("http_version 1.0", "health monitors HTTP 1.1 domain name health check")
+        raise invalid_value("http_version 1.0", "health monitors HTTP 1.1 domain name health check")
 
 
 def _check_codes(codes: str | None) -> None:
@@ -64,12 +64,12 @@ def _check_codes(codes: str | None) -> None:
     numbers = [int(code) for code in re.findall(r"[0-9]+", codes or "")]
     backwards = "-" in (codes or "") and numbers != sorted(numbers)
     if backwards or any(not _LEAST_CODE <= number <= _MOST_CODE for number in numbers):
-        raise no_option(codes, f"expected_codes: codes go from {_LEAST_CODE} to {_MOST_CODE}, ranges upwards")
+        raise invalid_value(codes, f"expected_codes: codes go from {_LEAST_CODE} to {_MOST_CODE}, ranges upwards")
 
 
 def _check_datagram(kind: str, pool_protocol: str) -> None:
     if kind not in _FOR_DATAGRAM:
-        raise unfit(
+        raise invalid_combination(
             f"The associated pool protocol is {pool_protocol}, so only a {'/'.join(_FOR_DATAGRAM)} health monitor is "
             "supported."
         )
@@ -77,6 +77,6 @@ def _check_datagram(kind: str, pool_protocol: str) -> None:
 
 def _check_delay(kind: str, delay: int) -> None:
     if kind == "UDP-CONNECT" and delay < _LEAST_UDP_DELAY:
-        raise unfit(
+        raise invalid_combination(
             f"The request delay value {delay} should be larger than {_LEAST_UDP_DELAY} for {kind} health monitor type."
         )

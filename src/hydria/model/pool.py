@@ -76,7 +76,7 @@ class PoolUpdate(PoolForm, kw_only=True):
     session_persistence: Maybe[PersistenceUpdate] = UNSET
 
 
-class PoolAlone(PoolForm, kw_only=True):
+class PoolBody(PoolForm, kw_only=True):
     """What a create form says of the pool itself, wherever the form stands."""
 
     session_persistence: Maybe[SessionPersistence] = UNSET

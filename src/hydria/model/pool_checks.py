@@ -7,7 +7,7 @@ from msgspec import UNSET, structs
 
 from hydria.errors import Invalid, Unsupported
 from hydria.model import tls
-from hydria.model.faults import not_provided, unfit
+from hydria.model.faults import invalid_combination, unsupported
 from hydria.model.pool import Pool, PoolUpdate, SessionPersistence
 
 DATAGRAM = ("UDP", "SCTP")
@@ -65,7 +65,7 @@ def changed_persistence(before: Pool, form: PoolUpdate) -> SessionPersistence | 
     stored = before.session_persistence.type if before.session_persistence else None
     kind = asked.type or stored
     if kind is None:
-        raise unfit("Invalid session_persistence provided.")
+        raise invalid_combination("Invalid session_persistence provided.")
     return SessionPersistence(
         type=kind,
         cookie_name=asked.cookie_name,
@@ -81,13 +81,19 @@ def _check_persistence(persistence: SessionPersistence | None, protocol: str) ->
     if protocol in DATAGRAM:
         _check_datagram_persistence(kind, cookie)
     elif persistence.persistence_timeout or persistence.persistence_granularity:
-        raise unfit("persistence_timeout and persistence_granularity is only for UDP and SCTP protocol pools.")
+        raise invalid_combination(
+            "persistence_timeout and persistence_granularity is only for UDP and SCTP protocol pools."
+        )
     if cookie and kind != "APP_COOKIE":
-        raise unfit('Field "cookie_name" can only be specified with session persistence of type "APP_COOKIE".')
+        raise invalid_combination(
+            'Field "cookie_name" can only be specified with session persistence of type "APP_COOKIE".'
+        )
     if cookie and _BAD_COOKIE.search(cookie):
-        raise unfit('Supplied "cookie_name" is invalid.')
+        raise invalid_combination('Supplied "cookie_name" is invalid.')
     if kind == "APP_COOKIE" and not cookie:
-        raise unfit('Field "cookie_name" must be specified when using the "APP_COOKIE" session persistence type.')
+        raise invalid_combination(
+            'Field "cookie_name" must be specified when using the "APP_COOKIE" session persistence type.'
+        )
     if kind in _COOKIES and protocol in _UNREAD_POOLS:
         raise _unreadable(kind, f"{protocol} pools")
 
@@ -102,34 +108,34 @@ def check_readable(pool: Pool, listener_protocol: str) -> None:
 
 
 def _unreadable(kind: str, where: str) -> Unsupported:
-    return not_provided(
+    return unsupported(
         f"Amphora provider does not support {kind} session persistence for {where}, whose cookies it cannot read."
     )
 
 
 def _check_datagram_persistence(kind: str, cookie: str | None) -> None:
     if kind == "SOURCE_IP" and cookie:
-        raise unfit(
+        raise invalid_combination(
             "session_persistence SOURCE_IP type for UDP and SCTP protocols only accepts: type, persistence_timeout, "
             "persistence_granularity."
         )
     if cookie:
-        raise unfit("Cookie names are not supported for UDP/SCTP pools.")
+        raise invalid_combination("Cookie names are not supported for UDP/SCTP pools.")
     if kind != "SOURCE_IP":
-        raise unfit(f"Session persistence of type {kind} is not supported for UDP/SCTP protocol pools.")
+        raise invalid_combination(f"Session persistence of type {kind} is not supported for UDP/SCTP protocol pools.")
 
 
 def _no_ca(before: Pool | None) -> Invalid:
     if before is None:
-        return unfit("A CA certificate reference is required to specify a revocation list.")
+        return invalid_combination("A CA certificate reference is required to specify a revocation list.")
     if before.ca_tls_container_ref:
-        return unfit("A CA reference cannot be removed when a certificate revocation list is present.")
-    return unfit("A CA reference is required to specify a certificate revocation list.")
+        return invalid_combination("A CA reference cannot be removed when a certificate revocation list is present.")
+    return invalid_combination("A CA reference is required to specify a certificate revocation list.")
 
 
 def _check_algorithm(algorithm: str) -> None:
     if algorithm == "SOURCE_IP_PORT":
-        raise not_provided(f"Amphora provider does not support {algorithm} algorithm.")
+        raise unsupported(f"Amphora provider does not support {algorithm} algorithm.")
 
 
 def check_member_address(address: str) -> None:
@@ -143,7 +149,7 @@ def check_families(pool_protocol: str, addresses: Iterable[str], vips: Sequence[
     if pool_protocol not in DATAGRAM:
         return
     if not {":" in address for address in addresses} <= {":" in vip for vip in vips}:
-        raise not_provided(
+        raise unsupported(
             "This provider doesn't support mixing IPv4 and IPv6 addresses for its VIP and members in "
             f"{pool_protocol} load balancers."
         )

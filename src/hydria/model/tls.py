@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from hydria import trials
-from hydria.model.faults import unfit
+from hydria.model.faults import invalid_combination
 from hydria.model.fields import AlpnProtocol
 
 # OWASP's cipher string B.
@@ -24,10 +24,12 @@ _CIPHERS = re.compile(r"[A-Za-z0-9\-+!:@=_.]+")
 def check_ciphers(ciphers: str | None) -> None:
     """Refuse a cipher string with characters that no cipher has, or of which OpenSSL has nothing. Raises Invalid."""
     if ciphers and not _CIPHERS.fullmatch(ciphers):
-        raise unfit("Invalid characters in cipher string. Only alphanumeric, -, +, !, :, @, =, _, and . are allowed.")
+        raise invalid_combination(
+            "Invalid characters in cipher string. Only alphanumeric, -, +, !, :, @, =, _, and . are allowed."
+        )
     fault = trials.ciphers_fault(ciphers or "")
     if fault is not None:
-        raise unfit(f"Invalid cipher string: {fault}. Name ciphers as OpenSSL does, separated by colons.")
+        raise invalid_combination(f"Invalid cipher string: {fault}. Name ciphers as OpenSSL does, separated by colons.")
 
 
 def check_versions(versions: Sequence[str] | None) -> None:
@@ -35,22 +37,22 @@ def check_versions(versions: Sequence[str] | None) -> None:
     if versions is None:
         return
     if not versions:
-        raise unfit(
+        raise invalid_combination(
             "Empty TLS version list. Either specify at least one TLS version or remove this parameter to use the "
             "default."
         )
     wrong = [version for version in versions if version not in _ALL_VERSIONS]
     if wrong:
-        raise unfit(f"Invalid TLS versions: {', '.join(wrong)}")
+        raise invalid_combination(f"Invalid TLS versions: {', '.join(wrong)}")
     if "SSLv3" in versions:
         # OpenSSL has it no longer. An operator of Octavia's can set such a minimum.
-        raise unfit("Requested TLS versions are less than the minimum: SSLv3 < TLSv1")
+        raise invalid_combination("Requested TLS versions are less than the minimum: SSLv3 < TLSv1")
 
 
 def check_alpn(protocols: Sequence[str] | None) -> None:
     """Refuse an empty list; what may be in it, the form says. Raises Invalid."""
     if protocols is not None and not protocols:
-        raise unfit(
+        raise invalid_combination(
             "Empty ALPN protocol list. Either specify at least one ALPN protocol or remove this parameter to use the "
             "default."
         )

@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Network, collapse_addresses, ip_address, ip_network
 
-from hydria.spec import Router
+from hydria.contract import Router
 
 TABLE = "hydria"
 

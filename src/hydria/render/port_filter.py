@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_network
 
-from hydria.spec import Interface
+from hydria.contract import Interface
 
 # One for all ports: with one for each, each call of nft takes as many times longer.
 TABLE = "hydria_ports"

@@ -10,10 +10,10 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from hydria.contract import Instance
 from hydria.model import Listener, Pool, Tree
 from hydria.model.listener_checks import has_certificates
 from hydria.model.references import references_of
-from hydria.spec import Instance
 
 _PLACE = re.compile(r"candidate\.cfg:(\d+)\]")
 

@@ -12,11 +12,11 @@ from sqlalchemy import URL, Engine, make_url
 from hydria.store.engines import EMBEDDED, missing, open_engine
 from hydria.store.runner import Counts, Runner, Work
 from hydria.store.transaction import Milestone, Transaction
-from hydria.store.turns import Turns
+from hydria.store.write_queue import WriteQueue
 
 if TYPE_CHECKING:
     from hydria.store.hints import Wire
-    from hydria.store.shared import Beside, Shared
+    from hydria.store.postgres import LoopRunner, ThreadRunner
 
 R = TypeVar("R")
 
@@ -43,10 +43,10 @@ class Database:
         self._wire: Wire | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hydria-waiting")
         if self.embedded:
-            self._runner: Runner | Beside = Runner(
+            self._runner: Runner | ThreadRunner = Runner(
                 self.engine, EMBEDDED, attempts=_ATTEMPTS, counts=self.counts, take=_alone, wait=_not_again
             )
-            self._shared: Shared | None = None
+            self._shared: LoopRunner | None = None
         else:
             self._shared, self._runner = _share(self._url, self.counts)
 
@@ -132,13 +132,13 @@ class Database:
             self.engine.dispose()
 
 
-def _share(url: URL, counts: Counts) -> "tuple[Shared, Beside]":
+def _share(url: URL, counts: Counts) -> "tuple[LoopRunner, ThreadRunner]":
     try:
-        from hydria.store.shared import Beside, Shared  # noqa: PLC0415 - only servers with PostgreSQL have what it needs
+        from hydria.store.postgres import LoopRunner, ThreadRunner  # noqa: PLC0415 - only servers with PostgreSQL have what it needs
     except ModuleNotFoundError as error:
         raise missing(error) from None
-    turns = Turns()
-    return Shared(url, turns=turns, counts=counts), Beside(url, turns=turns, counts=counts)
+    turns = WriteQueue()
+    return LoopRunner(url, turns=turns, counts=counts), ThreadRunner(url, turns=turns, counts=counts)
 
 
 def _alone(after: ExitStack, *, again: bool) -> AbstractContextManager[None]:

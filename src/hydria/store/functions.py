@@ -10,7 +10,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 
-class strung(FunctionElement[str]):  # noqa: N801 - as functions are named
+class joined_strings(FunctionElement[str]):  # noqa: N801 - as functions are named
     """The strings of several rows with commas between them, or NULL of none.
 
     SQLAlchemy's own `aggregate_strings` takes the separator as a value, which costs a look through the statement each
@@ -21,13 +21,13 @@ class strung(FunctionElement[str]):  # noqa: N801 - as functions are named
     inherit_cache = True
 
 
-@compiles(strung, "sqlite")
-def _in_sqlite(element: strung, compiler: SQLCompiler, **how: Any) -> str:
+@compiles(joined_strings, "sqlite")
+def _in_sqlite(element: joined_strings, compiler: SQLCompiler, **how: Any) -> str:
     return f"group_concat({compiler.process(element.clauses, **how)})"
 
 
-@compiles(strung, "postgresql")
-def _in_postgresql(element: strung, compiler: SQLCompiler, **how: Any) -> str:
+@compiles(joined_strings, "postgresql")
+def _in_postgresql(element: joined_strings, compiler: SQLCompiler, **how: Any) -> str:
     return f"string_agg({compiler.process(element.clauses, **how)}, ',')"
 
 

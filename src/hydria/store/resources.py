@@ -19,16 +19,16 @@ from sqlalchemy import (
     union_all,
 )
 
+from hydria.contract import Counters
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource, Tree
 from hydria.model.availability_zone import AvailabilityZone
 from hydria.model.availability_zone_profile import AvailabilityZoneProfile
 from hydria.model.flavor import Flavor
 from hydria.model.flavor_profile import FlavorProfile
 from hydria.model.quota import Quota
-from hydria.spec import Counters
 from hydria.store.tables import columns, register, rows_of
-from hydria.store.together import Together
 from hydria.store.transaction import Transaction
+from hydria.store.union_select import UnionSelect
 
 
 class Amphora(Struct, frozen=True, kw_only=True):
@@ -142,9 +142,9 @@ def tree(transaction: Transaction, load_balancer: LoadBalancer) -> Tree:
 
 
 @cache
-def _staying() -> Together:
+def _staying() -> UnionSelect:
     of = {kind: columns(kind) for kind in CHILDREN}
-    return Together({k: (c.load_balancer_id == bindparam("key"), c.deleted_in.is_(None)) for k, c in of.items()})
+    return UnionSelect({k: (c.load_balancer_id == bindparam("key"), c.deleted_in.is_(None)) for k, c in of.items()})
 
 
 def health_of(transaction: Transaction, load_balancer_id: str) -> dict[str, Health]:

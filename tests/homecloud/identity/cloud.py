@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 
 from hydria.homecloud.identity import Identity, Passwords, new_key
 from hydria.http.dispatch import Dispatcher
-from hydria.ports import Caller, Clock
+from hydria.protocols import Caller, Clock
 from hydria.store import Database, metadata
 
 PASSWORD = "correct horse"

@@ -19,8 +19,8 @@ from msgspec import structs
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hydria.adapters.openstack.keystone import KeystoneIdentity
+from hydria.compose.authorization import keystone_identity
 from hydria.compose.credentials import Credentials
-from hydria.compose.rights import identity_elsewhere
 from hydria.compose.schema import upgrade_database
 from hydria.compose.server import make_app
 from hydria.errors import SettingsError, Unavailable
@@ -322,5 +322,5 @@ def test_settings_that_cannot_work(tmp_path: Path) -> None:
     for file in ("ca.pem", "missing.pem"):
         keystone = KeystoneSettings(auth_url="https://k", password="p", cafile=tmp_path / file)
         with pytest.raises(SettingsError, match=r"^keystone\.cafile: .*pem cannot be read as certificates"):
-            identity_elsewhere(Settings(keystone=keystone), WallClock())
-    assert identity_elsewhere(Settings(), WallClock()) is None
+            keystone_identity(Settings(keystone=keystone), WallClock())
+    assert keystone_identity(Settings(), WallClock()) is None

@@ -9,10 +9,10 @@ import httpx
 from starlette.applications import Starlette
 
 from hydria.adapters.memory import MemoryIdentity
+from hydria.contract import Topology
 from hydria.homecloud.network import HomeNetworking, HomeTopologies, bootstrap, mounts
 from hydria.http.dispatch import Dispatcher
-from hydria.ports import Caller
-from hydria.spec import Topology
+from hydria.protocols import Caller
 from hydria.store import Database, Transaction, metadata
 
 R = TypeVar("R")

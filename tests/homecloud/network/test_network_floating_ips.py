@@ -4,7 +4,7 @@ from typing import Any
 
 from neutron import DEMO, Cloud
 
-from hydria.spec import FloatingIp
+from hydria.contract import FloatingIp
 
 
 async def _port(cloud: Cloud, network: Any, **more: Any) -> Any:

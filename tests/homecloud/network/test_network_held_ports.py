@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from neutron import DEMO, Cloud
 
+from hydria.contract import AddressPair, Interface
 from hydria.errors import Conflict
 from hydria.homecloud.network import HomeNetworking
-from hydria.ports import Device, Port
-from hydria.spec import AddressPair, Interface
+from hydria.protocols import Device, Port
 
 
 async def _vip(cloud: Cloud, subnet_id: str, address: str | None = None) -> Port:

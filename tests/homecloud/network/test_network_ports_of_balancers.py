@@ -8,10 +8,10 @@ import pytest
 from neutron import DEMO, OTHER, Cloud
 from sqlalchemy import event
 
+from hydria.contract import Address, Route
 from hydria.errors import Conflict, Invalid
 from hydria.homecloud.network import HomeNetworking
-from hydria.ports import Device, Port
-from hydria.spec import Address, Route
+from hydria.protocols import Device, Port
 
 VIP = Device(id="lb-1", owner="Octavia")
 

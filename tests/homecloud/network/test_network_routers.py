@@ -2,7 +2,7 @@
 
 from neutron import DEMO, Cloud
 
-from hydria.spec import Address, Route
+from hydria.contract import Address, Route
 
 
 async def test_a_router_gets_its_gateway_and_its_leg(cloud: Cloud) -> None:

@@ -12,7 +12,7 @@ from hydria.homecloud.secrets import HomeSecrets, KeyManager, Vault, new_key
 from hydria.http.dispatch import Dispatcher
 from hydria.model.base import stamp
 from hydria.model.references import Purpose
-from hydria.ports import Caller
+from hydria.protocols import Caller
 from hydria.store import Database, metadata
 
 DEMO, OTHER = "d" * 32, "e" * 32

@@ -7,24 +7,24 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from hydria.adapters.linux import kernel
-from hydria.adapters.linux.counting import Tally
-from hydria.adapters.linux.finishing import Finishing
+from hydria.adapters.linux.counters import CounterTotals
+from hydria.adapters.linux.datagram import DatagramRules
+from hydria.adapters.linux.draining import Draining
 from hydria.adapters.linux.flow_limit import FlowLimit
-from hydria.adapters.linux.flows import Flows
-from hydria.adapters.linux.guard import Guard
 from hydria.adapters.linux.haproxy import Haproxy
 from hydria.adapters.linux.jail import Jail
 from hydria.adapters.linux.lookout import Suspicion
 from hydria.adapters.linux.names import Names, switch_end
 from hydria.adapters.linux.nft import Tables
 from hydria.adapters.linux.pings import Pings
+from hydria.adapters.linux.policy_routing import ensure_policy_routing, remove_policy_routing
+from hydria.adapters.linux.vip_firewall import VipFirewall
 from hydria.adapters.linux.watch import NamespaceWatch
-from hydria.adapters.linux.way_back import ensure_way_back, remove_way_back
+from hydria.contract import Instance
 from hydria.errors import HostError
 from hydria.model.status import ServerState
 from hydria.render.haproxy import ports
 from hydria.render.serving import Refusal, RefusedSecret
-from hydria.spec import Instance
 
 # The pauses until what HAProxy refused for now is tried again, from the first to the longest (seconds).
 _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0
@@ -33,7 +33,7 @@ _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0
 class Links:
     """The namespace of one amphora, its links and who may speak to them. `on_change`: somebody changed any of it."""
 
-    def __init__(self, names: Names, tables: Tables, guard: Guard, on_change: Callable[[], None]) -> None:
+    def __init__(self, names: Names, tables: Tables, guard: VipFirewall, on_change: Callable[[], None]) -> None:
         self._names = names
         self._namespace = tables.namespace
         self._tables = tables
@@ -59,9 +59,9 @@ class Links:
         # Before there is an address to speak to.
         self._guard.ensure(instance.interfaces[0].guard, ports(instance))
         for index, interface in enumerate(instance.interfaces):
-            changed |= kernel.ensure_leg(self._names, self._namespace, f"eth{index}", interface)
+            changed |= kernel.ensure_interface(self._names, self._namespace, f"eth{index}", interface)
             if index == 0 and len(instance.interfaces) > 1:
-                changed |= ensure_way_back(self._namespace, "eth0", interface)
+                changed |= ensure_policy_routing(self._namespace, "eth0", interface)
         if self._count != len(instance.interfaces):
             self._count = None
         return changed
@@ -77,9 +77,9 @@ class Links:
         stale = [link for link in kernel.links(self._namespace) if link.startswith("eth") and link not in wanted]
         if stale and len(wanted) == 1:
             # Before the last of them: this is how a restarted agent knows.
-            remove_way_back(self._namespace)
+            remove_policy_routing(self._namespace)
         for link in stale:
-            kernel.remove_leg(self._names, self._namespace, link)
+            kernel.remove_interface(self._names, self._namespace, link)
 
     @property
     def drifted(self) -> bool:
@@ -103,11 +103,11 @@ class Amphora(Struct, kw_only=True):
     links: Links
     haproxy: Haproxy
     jail: Jail
-    flows: Flows
+    flows: DatagramRules
     flow_limit: FlowLimit
     pings: Pings
-    tally: Tally
-    finishing: Finishing
+    tally: CounterTotals
+    finishing: Draining
     suspicion: Suspicion
     lock: asyncio.Lock
     instance: Instance | None = None

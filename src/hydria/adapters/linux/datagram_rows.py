@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
-from hydria.adapters.linux.exposition import Row
+from hydria.adapters.linux.prometheus_text import Row
+from hydria.contract import Counters
 from hydria.model import Member, Tree
 from hydria.model.status import ServerState
-from hydria.render.flows import datagram_listeners
+from hydria.render.datagram import datagram_listeners
 from hydria.render.haproxy.parts import backend_name
-from hydria.spec import Counters
 
 # How many there are by listener and member.
 Open = Mapping[tuple[str, str], int]

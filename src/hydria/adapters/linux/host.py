@@ -15,13 +15,11 @@ from hydria.adapters.linux import haproxy_socket, kernel
 from hydria.adapters.linux.accounts import Accounts
 from hydria.adapters.linux.amphora import Amphora, Links
 from hydria.adapters.linux.cgroups import Cgroups, Limits
-from hydria.adapters.linux.counting import Tally
+from hydria.adapters.linux.counters import CounterTotals
+from hydria.adapters.linux.datagram import DatagramRules
+from hydria.adapters.linux.draining import Draining
 from hydria.adapters.linux.events import Events
-from hydria.adapters.linux.exposition import exposition
-from hydria.adapters.linux.finishing import Finishing
 from hydria.adapters.linux.flow_limit import FlowLimit
-from hydria.adapters.linux.flows import Flows
-from hydria.adapters.linux.guard import Guard
 from hydria.adapters.linux.haproxy import Haproxy, Program
 from hydria.adapters.linux.jail import Jail, release
 from hydria.adapters.linux.lookout import Lookout, Suspicion
@@ -29,17 +27,19 @@ from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.nft import Tables
 from hydria.adapters.linux.pings import Pings
 from hydria.adapters.linux.port_filters import drop_filters
+from hydria.adapters.linux.prometheus_text import prometheus_text
 from hydria.adapters.linux.refused import Refused
 from hydria.adapters.linux.remembered import Remembered
-from hydria.adapters.linux.wiring import TROUBLE, Wiring, links_of
+from hydria.adapters.linux.topology import TROUBLE, TopologyWiring, links_of
+from hydria.adapters.linux.vip_firewall import VipFirewall
+from hydria.contract import Instance, Topology
 from hydria.errors import HostError
 from hydria.files import make_directory, write_private
 from hydria.model import Tree
-from hydria.ports import WIRES, Observation
-from hydria.render.haproxy import Rendering, Surroundings, render, spared
+from hydria.protocols import WIRES, Observation
+from hydria.render.haproxy import Rendering, Surroundings, needs_no_haproxy, render
 from hydria.render.serving import blame, replaceable, serving, without_refused
 from hydria.settings import AgentSettings
-from hydria.spec import Instance, Topology
 
 log = structlog.get_logger(__name__)
 
@@ -57,14 +57,14 @@ _TO_START = 32
 
 
 class LinuxHost:
-    """The kernel and HAProxy as a few verbs (`hydria.ports.Host`). One for each machine and prefix."""
+    """The kernel and HAProxy as a few verbs (`hydria.protocols.Host`). One for each machine and prefix."""
 
     def __init__(self, settings: AgentSettings, run_dir: Path, state_dir: Path) -> None:
         self._settings = settings
         self._run_dir = run_dir
         self._remembered = Remembered(state_dir / "agent")
         self._names = Names(settings.prefix)
-        self._wiring = Wiring(self._names)
+        self._wiring = TopologyWiring(self._names)
         self._events = Events()
         self._accounts = Accounts(settings, run_dir / "amphorae")
         self._cgroups = Cgroups(settings.prefix)
@@ -162,7 +162,7 @@ class LinuxHost:
         await self._observe(amphora)
         information = await amphora.haproxy.information() | {"DroppedFlows": str(amphora.flows.dropped)}
         rows = [*amphora.tally.rows(), *amphora.flows.rows()]
-        return exposition(rows, information, 100 * process.resident_bytes / self._memory_bytes())
+        return prometheus_text(rows, information, 100 * process.resident_bytes / self._memory_bytes())
 
     async def changed(self) -> str:
         """Wait until something happened to an amphora, or to networks and routers (`WIRES`); return its id."""
@@ -193,7 +193,7 @@ class LinuxHost:
         """Go through all of an amphora and bring it to what it served. A process that ended is left to the caller."""
         async with amphora.lock:
             instance = amphora.instance
-            if instance is None or not (amphora.haproxy.process or spared(instance)):
+            if instance is None or not (amphora.haproxy.process or needs_no_haproxy(instance)):
                 return
             with _host_errors():
                 mended = await self._serve(amphora, instance)
@@ -212,7 +212,7 @@ class LinuxHost:
         await asyncio.to_thread(self._limit, amphora, key)
         before = amphora.haproxy.process
         before_pid = before.pid if before is not None else None
-        resting = spared(instance)
+        resting = needs_no_haproxy(instance)
         served = instance
         if resting:
             self._events.unwatch(key)
@@ -292,8 +292,8 @@ class LinuxHost:
             namespace = self._names.amphora(key)
             haproxy = Haproxy(program, directory, kernel.namespace_path(namespace))
             tables = Tables(namespace)
-            guard = Guard(tables, directory, "eth0")
-            flows = Flows(
+            guard = VipFirewall(tables, directory, "eth0")
+            flows = DatagramRules(
                 tables,
                 directory,
                 lambda: self._events.add(key),
@@ -303,7 +303,7 @@ class LinuxHost:
             haproxy.adopt(self._remembered_rendering(key))
             if haproxy.process is not None:
                 self._events.watch(key, haproxy.process)
-            tally = Tally(directory / "counters.json")
+            tally = CounterTotals(directory / "counters.json")
             self._amphorae[key] = Amphora(
                 links=Links(self._names, tables, guard, lambda: self._lookout.suspect(key)),
                 haproxy=haproxy,
@@ -312,7 +312,7 @@ class LinuxHost:
                 flow_limit=FlowLimit(tables, self._settings.flows),
                 pings=pings,
                 tally=tally,
-                finishing=Finishing(tally),
+                finishing=Draining(tally),
                 suspicion=Suspicion(partial(self._events.add, key)),
                 lock=asyncio.Lock(),
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hydria.adapters.linux.events import EventSocket
 from hydria.adapters.linux.libc import call, libc
-from hydria.adapters.linux.scrapes import Scrapes
+from hydria.adapters.linux.prometheus_socket import PrometheusSocket
 from hydria.files import make_directory
 from hydria.render.haproxy.parts import EVENTS, METRICS, ROOT, SYSLOG
 
@@ -29,7 +29,7 @@ class Jail:
         self._root = directory / ROOT
         self._syslog = syslog
         self._events = EventSocket(_inside(self._root, EVENTS), told)
-        self._scrapes = Scrapes(_inside(self._root, METRICS), numbers)
+        self._scrapes = PrometheusSocket(_inside(self._root, METRICS), numbers)
 
     async def open(self, gid: int) -> None:
         """Make it, its sockets open to a group; what is there already stays."""

@@ -15,6 +15,7 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from hydria.adapters.linux.bandwidth import ensure_limits
 from hydria.adapters.linux.names import Names, bridge, switch_end
 from hydria.adapters.linux.netns import (
     ensure_namespace,
@@ -30,13 +31,12 @@ from hydria.adapters.linux.netns import (
     sysctl,
 )
 from hydria.adapters.linux.port_filters import ensure_filter
-from hydria.adapters.linux.shaping import ensure_limits
-from hydria.spec import Interface, Route
+from hydria.contract import Interface, Route
 
 __all__ = [
     "PORTS",
     "ensure_bridge",
-    "ensure_leg",
+    "ensure_interface",
     "ensure_namespace",
     "ensure_routes",
     "ensure_switch",
@@ -50,7 +50,7 @@ __all__ = [
     "namespaces",
     "netlink",
     "remove_all_legs",
-    "remove_leg",
+    "remove_interface",
     "remove_namespace",
     "reporting",
     "routing_rules",
@@ -103,7 +103,7 @@ def ensure_bridge(switch: IPRoute, network_id: str) -> tuple[int, bool]:
     return int(found["index"]), False
 
 
-def ensure_leg(names: Names, namespace: str, link: str, interface: Interface) -> bool:
+def ensure_interface(names: Names, namespace: str, link: str, interface: Interface) -> bool:
     """Attach a namespace to a network: the link with the port's MAC, MTU, addresses and routes, up.
 
     Makes the switch and the bridge where they are missing; returns whether anything was changed. When it returns,
@@ -131,7 +131,7 @@ def ensure_leg(names: Names, namespace: str, link: str, interface: Interface) ->
         return changed or mended or secured or fresh or readdressed or raised or rerouted or shaped
 
 
-def remove_leg(names: Names, namespace: str, link: str) -> bool:
+def remove_interface(names: Names, namespace: str, link: str) -> bool:
     """Delete a link with its other end in the switch; False when there was none. Raises HostError."""
     if not exists(namespace):
         return False

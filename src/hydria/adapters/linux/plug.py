@@ -3,9 +3,10 @@
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
+from hydria.adapters.linux.bandwidth import ensure_limit
 from hydria.adapters.linux.kernel import (
     ensure_bridge,
-    ensure_leg,
+    ensure_interface,
     ensure_switch,
     exists,
     find,
@@ -16,9 +17,8 @@ from hydria.adapters.linux.kernel import (
 from hydria.adapters.linux.names import Names, switch_end
 from hydria.adapters.linux.netns import OWN
 from hydria.adapters.linux.port_filters import drop_filter, ensure_filter
-from hydria.adapters.linux.shaping import ensure_limit
+from hydria.contract import Address, AddressPair, Interface, Limit, Route
 from hydria.errors import HostError
-from hydria.spec import Address, AddressPair, Interface, Limit, Route
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -74,7 +74,7 @@ def plug(names: Names, namespace: str, link: str, interface: Interface) -> bool:
         there = find(here, link)
     if there is not None and there.get("address") != interface.mac.lower():
         raise HostError(f"{namespace} has a link {link} already, and it is not this port's. Choose another name.")
-    return ensure_leg(names, namespace, link, interface)
+    return ensure_interface(names, namespace, link, interface)
 
 
 def plug_tap(names: Names, tap: str, interface: Interface) -> bool:

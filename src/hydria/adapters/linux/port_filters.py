@@ -13,9 +13,9 @@ from pyroute2 import IPRoute
 from hydria.adapters.linux import nft
 from hydria.adapters.linux.names import switch_end
 from hydria.adapters.linux.netns import exists, held, netlink, reporting
+from hydria.contract import Interface
 from hydria.errors import HostError
 from hydria.render.port_filter import TABLE, render_no_filter, render_port_filter
-from hydria.spec import Interface
 
 _NOTE = "port security "
 

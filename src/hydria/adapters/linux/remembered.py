@@ -9,9 +9,9 @@ import msgspec
 import structlog
 from msgspec import structs
 
+from hydria.contract import Instance, Interface, Topology
 from hydria.files import make_directory, narrow, write_private
 from hydria.render.haproxy import tls
-from hydria.spec import Instance, Interface, Topology
 
 log = structlog.get_logger(__name__)
 

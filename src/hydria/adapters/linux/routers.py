@@ -6,17 +6,17 @@ from collections.abc import Collection
 from msgspec import structs
 
 from hydria.adapters.linux.kernel import (
-    ensure_leg,
+    ensure_interface,
     ensure_namespace,
     links,
-    remove_leg,
+    remove_interface,
     sysctl,
 )
 from hydria.adapters.linux.names import GATEWAY, Names, router_leg
 from hydria.adapters.linux.nft import Tables
+from hydria.contract import Address, Interface, Router
 from hydria.errors import HostError
 from hydria.render.nftables import render_router
-from hydria.spec import Address, Interface, Router
 
 
 class Routers:
@@ -43,9 +43,9 @@ class Routers:
         gone = {GATEWAY, *map(router_leg, removed)}
         for link in links(namespace):
             if link in gone and link not in wanted:
-                remove_leg(self._names, namespace, link)
+                remove_interface(self._names, namespace, link)
         for link, interface in wanted.items():
-            ensure_leg(self._names, namespace, link, interface)
+            ensure_interface(self._names, namespace, link, interface)
 
     def forget(self, router_id: str) -> None:
         """Drop what is remembered of a router that is gone."""

@@ -11,11 +11,11 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from hydria.adapters.linux import nft
-from hydria.adapters.linux.kernel import ensure_leg, find, netlink, remove_leg, reporting, routing_rules
+from hydria.adapters.linux.kernel import ensure_interface, find, netlink, remove_interface, reporting, routing_rules
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.netns import OWN
+from hydria.contract import Interface, Network
 from hydria.render.uplink_filter import render_no_uplink_filter, render_uplink_filter
-from hydria.spec import Interface, Network
 
 # After the table `local` (0) and before all that a machine's own rules are likely to be.
 _PRIORITY = 100
@@ -37,14 +37,14 @@ def ensure_uplink(names: Names, network: Network) -> None:
             _close(here, names.uplink, family)
         # Tenants, for whom this is the gateway, reach nothing that listens here.
         nft.load(OWN, render_uplink_filter(names.uplink))
-    ensure_leg(names, OWN, names.uplink, link)
+    ensure_interface(names, OWN, names.uplink, link)
 
 
 def remove_uplink(names: Names) -> None:
     """Remove the link, its routing rules and its filter; nothing there is fine. Raises HostError."""
     with reporting(f"The link {names.uplink} cannot be removed"), netlink(OWN) as here:
         if find(here, names.uplink) is not None:
-            remove_leg(names, OWN, names.uplink)
+            remove_interface(names, OWN, names.uplink)
         closed = [family for family in _FAMILIES if _closed(here, names.uplink, family)]
         if closed:
             nft.load(OWN, render_no_uplink_filter(names.uplink))

@@ -6,7 +6,7 @@ from hydria.adapters.memory.faults import Faults
 
 
 class MemoryAuthority:
-    """Implements `hydria.ports.CertificateAuthority`.
+    """Implements `hydria.protocols.CertificateAuthority`.
 
     `make` makes certificates, as PEM of leaf, intermediates and private key; `check` is asked before, with the
     challenges. `faults` knows the verbs `order` and `finish`; `orders` are the names that were asked for.
@@ -20,13 +20,13 @@ class MemoryAuthority:
 
     def order(self, names: Sequence[str]) -> "MemoryOrder":
         """Ask for a certificate. Raises what is set."""
-        self.faults.meet("order")
+        self.faults.raise_if_set("order")
         self.orders.append(tuple(names))
         return MemoryOrder(self, names, len(self.orders))
 
 
 class MemoryOrder:
-    """Implements `hydria.ports.CertificateOrder`."""
+    """Implements `hydria.protocols.CertificateOrder`."""
 
     def __init__(self, authority: MemoryAuthority, names: Sequence[str], number: int) -> None:
         self._authority = authority
@@ -35,6 +35,6 @@ class MemoryOrder:
 
     def finish(self) -> str:
         """Return the certificate, if the check does not raise. Raises what is set."""
-        self._authority.faults.meet("finish")
+        self._authority.faults.raise_if_set("finish")
         self._authority.check(self.challenges)
         return self._authority.make(self._names)

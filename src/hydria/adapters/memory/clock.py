@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class ManualClock:
-    """Implements `hydria.ports.Clock`."""
+    """Implements `hydria.protocols.Clock`."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         """`start` is aware."""

@@ -26,7 +26,7 @@ class Faults:
         else:
             self._faults.pop(verb, None)
 
-    def meet(self, verb: str, *, after: bool = False) -> None:
+    def raise_if_set(self, verb: str, *, after: bool = False) -> None:
         """Raise what is set for this moment of a verb, if anything is."""
         fault = self._faults.get(verb)
         if fault is None or fault.after is not after:

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from hydria.adapters.memory.faults import Faults
+from hydria.contract import Counters, Instance, Topology
 from hydria.errors import HostError
 from hydria.model import Member
 from hydria.model.status import ServerState
-from hydria.ports import Observation
+from hydria.protocols import Observation
 from hydria.render.serving import serving
-from hydria.spec import Counters, Instance, Topology
 
 
 class MemoryHost:
-    """Implements `hydria.ports.Host`.
+    """Implements `hydria.protocols.Host`.
 
     `calls` records (verb, amphora id) in order, the id empty for `wire`. `faults` makes verbs fail: HostError for what
     the host cannot do, anything else (an `asyncio.CancelledError`, say) for a crash. `instances` is what the host
@@ -36,16 +36,16 @@ class MemoryHost:
     async def remembered(self) -> Mapping[str, Instance]:
         """Return the instances that were served here, by amphora id."""
         self.calls.append(("remembered", ""))
-        self.faults.meet("remembered")
+        self.faults.raise_if_set("remembered")
         return dict(self.instances)
 
     async def wire(self, topology: Topology) -> None:
         """Take networks and routers as told."""
         self.calls.append(("wire", ""))
-        self.faults.meet("wire")
+        self.faults.raise_if_set("wire")
         self.disk_topology = topology
         self.topology = topology
-        self.faults.meet("wire", after=True)
+        self.faults.raise_if_set("wire", after=True)
 
     async def inventory(self) -> Mapping[str, Instance | None]:
         """Return the instances that were served here."""
@@ -58,23 +58,23 @@ class MemoryHost:
     async def serve(self, instance: Instance) -> None:
         """Hold the instance; the last one goes on when a fault is set."""
         self.calls.append(("serve", instance.amphora_id))
-        self.faults.meet("serve")
+        self.faults.raise_if_set("serve")
         self.instances[instance.amphora_id] = instance
         self.running.add(instance.amphora_id)
-        self.faults.meet("serve", after=True)
+        self.faults.raise_if_set("serve", after=True)
 
     async def withdraw(self, amphora_id: str) -> None:
         """Forget an amphora; nothing there is fine."""
         self.calls.append(("withdraw", amphora_id))
-        self.faults.meet("withdraw")
+        self.faults.raise_if_set("withdraw")
         self.instances.pop(amphora_id, None)
         self.running.discard(amphora_id)
-        self.faults.meet("withdraw", after=True)
+        self.faults.raise_if_set("withdraw", after=True)
 
     async def observe(self, amphora_id: str) -> Observation:
         """Return every member as up, down or unchecked, and the counters that were set. Raises HostError."""
         self.calls.append(("observe", amphora_id))
-        self.faults.meet("observe")
+        self.faults.raise_if_set("observe")
         if amphora_id not in self.running:
             raise HostError(f"Amphora {amphora_id} does not run on this host.")
         instance = self.instances[amphora_id]

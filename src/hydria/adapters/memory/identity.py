@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hydria.ports import Caller
+from hydria.protocols import Caller
 
 
 class MemoryIdentity:

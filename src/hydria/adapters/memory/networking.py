@@ -10,9 +10,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from msgspec import Struct, structs
 
 from hydria.adapters.memory.faults import Faults
+from hydria.contract import Address, FirewallRule, Interface, Route
 from hydria.errors import Conflict, Invalid
-from hydria.ports import Device, Port, Subnet
-from hydria.spec import Address, GuardRule, Interface, Route
+from hydria.protocols import Device, Port, Subnet
 
 
 class _Network(Struct, frozen=True, kw_only=True):
@@ -23,7 +23,7 @@ class _Network(Struct, frozen=True, kw_only=True):
 
 
 class MemoryNetworking:
-    """Implements `hydria.ports.Networking`. `faults` makes its verbs raise; `ports` is what is allocated, by id."""
+    """Implements `hydria.protocols.Networking`. `faults` makes its verbs raise; `ports` is what is allocated, by id."""
 
     def __init__(self) -> None:
         self.faults = Faults()
@@ -88,7 +88,7 @@ class MemoryNetworking:
 
     def create_port(self, name: str, project_id: str, subnet: Subnet, address: str | None, device: Device) -> Port:
         """Allocate a port on a subnet. Raises Conflict when the address or all are taken, Invalid outside of it."""
-        self.faults.meet("create_port")
+        self.faults.raise_if_set("create_port")
         fixed = self._free(subnet) if address is None else self._asked(subnet, address)
         key = str(uuid.uuid4())
         port = Port(
@@ -101,32 +101,32 @@ class MemoryNetworking:
         )
         self.ports[key] = port
         self._owners[key] = project_id
-        self.faults.meet("create_port", after=True)
+        self.faults.raise_if_set("create_port", after=True)
         return port
 
     def add_address(self, port_id: str, subnet: Subnet, address: str | None) -> Port:
         """Give a port one more address. Raises Conflict when it or all are taken, Invalid outside of the subnet."""
-        self.faults.meet("add_address")
+        self.faults.raise_if_set("add_address")
         fixed = self._free(subnet) if address is None else self._asked(subnet, address)
         port = self.ports[port_id]
         self.ports[port_id] = structs.replace(port, fixed_ips=(*port.fixed_ips, (subnet.id, fixed)))
-        self.faults.meet("add_address", after=True)
+        self.faults.raise_if_set("add_address", after=True)
         return self.ports[port_id]
 
     def bind_port(self, port_id: str, device: Device | None) -> None:
         """Say who uses a port; None frees it."""
-        self.faults.meet("bind_port")
+        self.faults.raise_if_set("bind_port")
         if port_id in self.ports:
             bound = device or Device(id="", owner="")
             self.ports[port_id] = structs.replace(self.ports[port_id], device_id=bound.id, device_owner=bound.owner)
-        self.faults.meet("bind_port", after=True)
+        self.faults.raise_if_set("bind_port", after=True)
 
     def delete_port(self, port_id: str) -> None:
         """Remove a port; none there is fine."""
-        self.faults.meet("delete_port")
+        self.faults.raise_if_set("delete_port")
         self.ports.pop(port_id, None)
         self._owners.pop(port_id, None)
-        self.faults.meet("delete_port", after=True)
+        self.faults.raise_if_set("delete_port", after=True)
 
     def ports_of(self, device_id: str) -> tuple[Port, ...]:
         """Return the ports that a device uses."""
@@ -200,7 +200,7 @@ class MemoryNetworking:
             fixed_ips=fixed_ips,
         )
 
-    def guard(self, security_group_ids: Sequence[str]) -> tuple[GuardRule, ...]:
+    def guard(self, security_group_ids: Sequence[str]) -> tuple[FirewallRule, ...]:
         """Return what security groups let in: nothing."""
         return ()
 

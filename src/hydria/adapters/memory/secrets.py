@@ -5,7 +5,7 @@ from hydria.model.references import Purpose
 
 
 class MemorySecrets:
-    """Implements `hydria.ports.Secrets`; `texts` are PEM by reference, what is not in it is empty."""
+    """Implements `hydria.protocols.Secrets`; `texts` are PEM by reference, what is not in it is empty."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}

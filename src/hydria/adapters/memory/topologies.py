@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
-from hydria.spec import Network, Router, Topology
+from hydria.contract import Network, Router, Topology
 
 
 class MemoryTopologies:
-    """Implements `hydria.ports.Topologies`."""
+    """Implements `hydria.protocols.Topologies`."""
 
     def __init__(self) -> None:
         self._topology = Topology(generation=0)

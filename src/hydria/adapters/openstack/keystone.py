@@ -17,7 +17,7 @@ from keystoneauth1.session import Session
 from msgspec import Meta, Struct
 
 from hydria.errors import SettingsError, Unavailable
-from hydria.ports import Caller, Clock
+from hydria.protocols import Caller, Clock
 from hydria.settings import KeystoneSettings
 
 log = structlog.get_logger(__name__)

@@ -10,13 +10,13 @@ import structlog
 from cryptography import x509
 from msgspec import structs
 
-from hydria.controller.acme.threads import far
+from hydria.controller.acme.threads import run_in_daemon_thread
 from hydria.controller.acme.wanted import Wanted, wanted
 from hydria.errors import AuthorityError, Unavailable
 from hydria.model import LoadBalancer
 from hydria.model.acme import names_in
 from hydria.model.base import stamp
-from hydria.ports import CertificateAuthority, Clock, Vault
+from hydria.protocols import CertificateAuthority, Clock, Vault
 from hydria.store import Database, Transaction, columns
 from hydria.store.certificates import AcmeOrder
 from hydria.store.generations import bump_where
@@ -80,11 +80,11 @@ class Certifier:
     async def _obtain(self, order: AcmeOrder) -> None:
         names = names_in(order.reference) or ()
         try:
-            pending = await far(partial(self._authority.order, names))
+            pending = await run_in_daemon_thread(partial(self._authority.order, names))
             if pending.challenges:
                 present = partial(_present, order=order, challenges=dict(pending.challenges), now=self._clock.now())
                 await self._answered(await self._database.run(present, writing=True))
-            pem = await far(pending.finish)
+            pem = await run_in_daemon_thread(pending.finish)
         except AuthorityError as error:
             log.warning("certificate_refused", reference=order.reference, project=order.project_id, reason=str(error))
             failed = partial(_fail, order=order, reason=str(error), now=self._clock.now())

@@ -7,13 +7,13 @@ from hydria.errors import Invalid, NotFound
 from hydria.model import Tree
 from hydria.model.acme import names_in
 from hydria.model.references import Purpose, references
-from hydria.ports import Secrets, Vault
+from hydria.protocols import Secrets, Vault
 from hydria.store import Transaction, columns
 from hydria.store.certificates import AcmeOrder
 
 
 class AcmeSecrets:
-    """Implements `hydria.ports.Secrets` over another one, which has all other references."""
+    """Implements `hydria.protocols.Secrets` over another one, which has all other references."""
 
     def __init__(
         self, transaction: Transaction, others: Secrets, vault: Vault, now: datetime, *, offered: bool

@@ -10,7 +10,7 @@ from typing import TypeVar
 R = TypeVar("R")
 
 
-async def far(act: Callable[[], R]) -> R:
+async def run_in_daemon_thread(act: Callable[[], R]) -> R:
     """Return what `act` returns, or raise what it raises. (The loop's own threads hold up the end of a program.)"""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[R] = loop.create_future()

@@ -8,7 +8,7 @@ from hydria.errors import Invalid, NotFound
 from hydria.homecloud.identity import projects, roles, users
 from hydria.homecloud.identity.access import DOMAIN, admin_or, flag, listing, only_admin, v3
 from hydria.homecloud.identity.rows import ApplicationCredential, Assignment, Project, Role, User
-from hydria.homecloud.identity.standing import IMPLIED
+from hydria.homecloud.identity.token_validation import IMPLIED
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import columns
 

@@ -13,7 +13,7 @@ from hydria.homecloud.identity.faults import bad_timestamp, duplicate, forbidden
 from hydria.homecloud.identity.forms import CredentialCreate, RoleRef
 from hydria.homecloud.identity.passwords import Passwords, new_secret
 from hydria.homecloud.identity.rows import ApplicationCredential, Role
-from hydria.homecloud.identity.standing import with_implied
+from hydria.homecloud.identity.token_validation import with_implied
 from hydria.homecloud.identity.tokens import TokenBox
 from hydria.http.operation import Call, Operation, Preparation, Reply
 from hydria.store import columns

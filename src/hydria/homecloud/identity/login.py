@@ -11,7 +11,7 @@ from hydria.homecloud.identity.forms import Auth, CredentialMethod, DomainRef, P
 from hydria.homecloud.identity.limits import Attempt
 from hydria.homecloud.identity.passwords import Checked, Passwords
 from hydria.homecloud.identity.rows import DOMAIN_ID, DOMAIN_NAME, ApplicationCredential, Project, User
-from hydria.homecloud.identity.standing import roles_in, standing
+from hydria.homecloud.identity.token_validation import roles_in, standing
 from hydria.homecloud.identity.tokens import Payload, TokenBox, new_audit_id
 from hydria.http.operation import Call, Preparation
 from hydria.store import Transaction, columns

@@ -22,7 +22,7 @@ from hydria.homecloud.identity.access import (
 from hydria.homecloud.identity.faults import duplicate_project, expecting, missing
 from hydria.homecloud.identity.forms import ProjectCreate, ProjectUpdate
 from hydria.homecloud.identity.rows import DOMAIN_ID, ApplicationCredential, Assignment, Project, User
-from hydria.homecloud.identity.standing import roles_in
+from hydria.homecloud.identity.token_validation import roles_in
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from hydria.homecloud.identity import assignments, projects, roles, users, versions
 from hydria.homecloud.identity.access import PREFIX
-from hydria.homecloud.identity.callers import Callers, Worth, telling
+from hydria.homecloud.identity.caller_cache import CachedCaller, CallerCache, invalidating
 from hydria.homecloud.identity.catalogue import Catalogue
 from hydria.homecloud.identity.credentials import Credentials
 from hydria.homecloud.identity.dialect import KeystoneDialect
@@ -14,10 +14,10 @@ from hydria.homecloud.identity.login import Login
 from hydria.homecloud.identity.passwords import Passwords, hashed, matches, member_password
 from hydria.homecloud.identity.rows import DOMAIN_ID, Assignment, Project, Role, User
 from hydria.homecloud.identity.sessions import Sessions, forget_expired
-from hydria.homecloud.identity.standing import standing
+from hydria.homecloud.identity.token_validation import standing
 from hydria.homecloud.identity.tokens import TokenBox
 from hydria.http.operation import Mount
-from hydria.ports import Caller
+from hydria.protocols import Caller
 from hydria.store import Database, Listener, Transaction, columns
 
 # The roles that there are from the start.
@@ -47,7 +47,7 @@ class Identity:
         """
         self._box = TokenBox(key)
         self._now = now
-        self._callers = Callers()
+        self._callers = CallerCache()
         subscribe(self._callers.heed)
         self._catalogue = Catalogue(region)
         self._passwords = passwords
@@ -65,7 +65,7 @@ class Identity:
             *roles.operations(),
             *assignments.operations(),
         )
-        return Mount(prefixes=(PREFIX,), operations=tuple(map(telling, operations)), dialect=KeystoneDialect())
+        return Mount(prefixes=(PREFIX,), operations=tuple(map(invalidating, operations)), dialect=KeystoneDialect())
 
     async def prepare(self, token: str) -> str:
         """Return the token: its owner is looked up in the transaction."""
@@ -76,7 +76,7 @@ class Identity:
         now = self._now().timestamp()
         return self._callers.find(prepared, now, lambda: self._look(transaction, prepared, now))
 
-    def _look(self, transaction: Transaction, token: str, now: float) -> Worth | None:
+    def _look(self, transaction: Transaction, token: str, now: float) -> CachedCaller | None:
         payload = self._box.open(token)
         worth = None if payload is None else standing(transaction, payload, now)
         if worth is None:
@@ -88,7 +88,7 @@ class Identity:
             user_name=worth.user_name,
             project_name=worth.project_name,
         )
-        return Worth(caller=caller, until=worth.until)
+        return CachedCaller(caller=caller, until=worth.until)
 
     def bootstrap(self, transaction: Transaction, now: datetime, password: str) -> str:
         """Make what is missing of the first things; returns the id of the project `admin`.

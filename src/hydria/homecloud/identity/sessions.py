@@ -12,7 +12,7 @@ from hydria.homecloud.identity.faults import nobody
 from hydria.homecloud.identity.forms import Auth
 from hydria.homecloud.identity.login import Login
 from hydria.homecloud.identity.rows import Revocation, Role
-from hydria.homecloud.identity.standing import Standing, standing
+from hydria.homecloud.identity.token_validation import ValidToken, standing
 from hydria.homecloud.identity.tokens import Payload, TokenBox
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import Transaction, columns
@@ -82,7 +82,7 @@ class Sessions:
             raise Forbidden("A project-scoped token is required to produce a service catalog.")
         return listing(call, "catalog", self._catalogue.of(call))
 
-    def _reply(self, call: Call, token: str, payload: Payload, worth: Standing) -> Reply:
+    def _reply(self, call: Call, token: str, payload: Payload, worth: ValidToken) -> Reply:
         body: dict[str, Any] = {
             "methods": list(payload.methods),
             "user": {"domain": DOMAIN, "id": worth.user_id, "name": worth.user_name, "password_expires_at": None},
@@ -110,7 +110,7 @@ def forget_expired(transaction: Transaction, now: int) -> None:
     transaction.delete(Revocation, columns(Revocation).expires_at <= now)
 
 
-def _roles(transaction: Transaction, worth: Standing) -> list[dict[str, Any]]:
+def _roles(transaction: Transaction, worth: ValidToken) -> list[dict[str, Any]]:
     c = columns(Role)
     rows = transaction.execute(select(c.id, c.name).where(c.name.in_(worth.roles)).order_by(c.name))
     return [{"id": row.id, "name": row.name} for row in rows]

@@ -21,7 +21,7 @@ from hydria.homecloud.network.rows import (
     SecurityGroupRule,
     Subnet,
 )
-from hydria.ports import Caller
+from hydria.protocols import Caller
 from hydria.store import Transaction, columns
 from hydria.store.functions import contains_any, is_among, quoted
 from hydria.store.tables import as_stored

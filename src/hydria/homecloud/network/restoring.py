@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from hydria import spec
+from hydria import contract
 from hydria.homecloud.network import changes, plugging
 from hydria.homecloud.network.addresses import default_pools, key_of
 from hydria.homecloud.network.faults import fault
@@ -24,7 +24,7 @@ from hydria.homecloud.network.rows import (
     SecurityGroupRule,
     Subnet,
 )
-from hydria.ports import Device
+from hydria.protocols import Device
 from hydria.store import Transaction, columns
 
 _RESTORED = "restored"
@@ -39,7 +39,7 @@ class Restoring:
         time = changes.stamp(now)
         self._common: dict[str, Any] = {"project_id": project_id, "created_at": time, "updated_at": time}
 
-    def network(self, wanted: spec.Network) -> Network:
+    def network(self, wanted: contract.Network) -> Network:
         """Return a network's row."""
         found = self._transaction.get(Network, wanted.id)
         if found is None:
@@ -53,12 +53,12 @@ class Restoring:
             )
             changes.add(self._transaction, found)
             for address in wanted.host_addresses:
-                self._subnet(found, address, None, (spec.Route(destination="0.0.0.0/0", via=address.ip),))
+                self._subnet(found, address, None, (contract.Route(destination="0.0.0.0/0", via=address.ip),))
         return found
 
     def port(
         self,
-        leg: spec.Interface,
+        leg: contract.Interface,
         subnet_ids: Sequence[str | None],
         name: str,
         device: Device,
@@ -68,7 +68,7 @@ class Restoring:
         found = self._transaction.get(Port, leg.port_id)
         if found is not None:
             return found
-        network = self.network(spec.Network(id=leg.network_id, mtu=leg.mtu))
+        network = self.network(contract.Network(id=leg.network_id, mtu=leg.mtu))
         # An address without a subnet's id is on whatever subnet of the network has it.
         ids = [*subnet_ids, *[None] * len(leg.addresses)]
         wishes = [
@@ -92,7 +92,7 @@ class Restoring:
         plugging.plug(self._transaction, port, wishes)
         return port
 
-    def router(self, wanted: spec.Router) -> list[str]:
+    def router(self, wanted: contract.Router) -> list[str]:
         """Make a router's row, or the parts that are missing of one; returns what could not be."""
         router = self._transaction.get(Router, wanted.id)
         if router is None:
@@ -111,7 +111,7 @@ class Restoring:
         ]
 
     def _subnet(
-        self, network: Network, address: spec.Address, subnet_id: str | None, routes: Sequence[spec.Route]
+        self, network: Network, address: contract.Address, subnet_id: str | None, routes: Sequence[contract.Route]
     ) -> Subnet:
         cidr = ipaddress.ip_interface(f"{address.ip}/{address.prefix}").network
         there = plugging.subnets_of(self._transaction, network.id)
@@ -120,7 +120,7 @@ class Restoring:
             if subnet_id not in (None, found.id):
                 raise fault("HTTPBadRequest", msg=f"{cidr} is the subnet {found.id} already, not {subnet_id}.")
             return found
-        default = next((route.via for route in routes if route.destination in spec.DEFAULT_ROUTES), None)
+        default = next((route.via for route in routes if route.destination in contract.DEFAULT_ROUTES), None)
         # A router's interface is the gateway of its subnet; without a default route the first address is kept free.
         gateway = default if default and ipaddress.ip_address(default) in cidr else str(cidr[1])
         subnet = Subnet(
@@ -134,14 +134,14 @@ class Restoring:
             host_routes=tuple(
                 HostRoute(destination=route.destination, nexthop=route.via)
                 for route in routes
-                if route.via is not None and route.destination not in spec.DEFAULT_ROUTES
+                if route.via is not None and route.destination not in contract.DEFAULT_ROUTES
             ),
             **self._common,
         )
         changes.add(self._transaction, subnet)
         return subnet
 
-    def _security_group(self, key: str, rules: Sequence[spec.GuardRule], *, first: bool) -> None:
+    def _security_group(self, key: str, rules: Sequence[contract.FirewallRule], *, first: bool) -> None:
         """Make a group; the first of several gets all rules, as the host does not know whose they are."""
         if self._transaction.get(SecurityGroup, key) is not None:
             return
@@ -161,7 +161,7 @@ class Restoring:
                 )
                 changes.add(self._transaction, row)
 
-    def _floating_ip(self, router: Router, pair: spec.FloatingIp) -> bool:
+    def _floating_ip(self, router: Router, pair: contract.FloatingIp) -> bool:
         """Make a floating IP that leads to an address inside; that gets a port where it has none."""
         gateway = None if router.gw_port_id is None else self._transaction.get(Port, router.gw_port_id)
         c = columns(Port)

@@ -195,7 +195,7 @@ class TopologyCounter(Struct, frozen=True, kw_only=True):
 
     id: str = "topology"
     generation: int = 1
-    # Random: see `hydria.spec.Topology`.
+    # Random: see `hydria.contract.Topology`.
     change_id: int = 0
 
 

@@ -1,4 +1,4 @@
-"""Networks and routers as hosts make them: `hydria.ports.Topologies` over the rows, in a fixed number of statements."""
+"""Networks and routers as hosts make them: `hydria.protocols.Topologies` over rows, in a fixed number of statements."""
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from msgspec import Struct, structs
 from sqlalchemy import select, union
 
-from hydria import spec
+from hydria import contract
 from hydria.homecloud.network import changes, interfaces, plugging
 from hydria.homecloud.network.restoring import Restoring
 from hydria.homecloud.network.rows import (
@@ -37,11 +37,11 @@ class HomeTopologies:
         counter = self._transaction.get(TopologyCounter, TopologyCounter().id)
         return (0, 0) if counter is None else (counter.generation, counter.change_id)
 
-    def topology(self) -> spec.Topology:
+    def topology(self) -> contract.Topology:
         """Return all networks and all routers that are not switched off."""
         read = _Read.of(self._transaction)
         generation, change_id = self.version()
-        return spec.Topology(
+        return contract.Topology(
             generation=generation,
             change_id=change_id,
             removed=self._removed(),
@@ -50,10 +50,10 @@ class HomeTopologies:
             plugged=tuple(read.plugged_port(port) for port in read.plugged),
         )
 
-    def adopt(self, wire: spec.Network | spec.Router) -> list[str]:
+    def adopt(self, wire: contract.Network | contract.Router) -> list[str]:
         """Make the rows of a network, of a router or of a router's missing parts; returns what could not be made."""
         restoring = Restoring(self._transaction, self._now(), self._owner())
-        if isinstance(wire, spec.Router):
+        if isinstance(wire, contract.Router):
             return restoring.router(wire)
         restoring.network(wire)
         return []
@@ -133,47 +133,47 @@ class _Read(Struct, frozen=True, kw_only=True):
             plugged=plugged,
         )
 
-    def network(self, network: Network) -> spec.Network:
+    def network(self, network: Network) -> contract.Network:
         """Return a network's bridge; on an external one the machine itself has the gateway's addresses."""
         subnets = [each for each in self.subnets.values() if each.network_id == network.id and network.external]
-        return spec.Network(
+        return contract.Network(
             id=network.id,
             mtu=network.mtu,
             external=network.external,
             physical=network.physical_network,
             host_addresses=tuple(
-                spec.Address(ip=subnet.gateway_ip, prefix=interfaces.prefix_of(subnet))
+                contract.Address(ip=subnet.gateway_ip, prefix=interfaces.prefix_of(subnet))
                 for subnet in sorted(subnets, key=lambda each: (each.created_at, each.id))
                 if subnet.gateway_ip is not None
             ),
         )
 
-    def router(self, router: Router) -> spec.Router:
+    def router(self, router: Router) -> contract.Router:
         """Return a router with its legs, its gateway and what it translates."""
         inside = [port for port in self.legs[router.id] if port.device_owner == ROUTER_INTERFACE]
         gateway = next((port for port in self.legs[router.id] if port.id == router.gw_port_id), None)
         snat = gateway is not None and router.enable_snat
-        return spec.Router(
+        return contract.Router(
             id=router.id,
             interfaces=tuple(self._interface(port) for port in inside),
             gateway=None if gateway is None else self._gateway(gateway),
             snat_cidrs=_cidrs_of_version_4(self._subnets(inside)) if snat else (),
             floating_ips=tuple(
-                spec.FloatingIp(id=each.id, floating_ip=each.floating_ip_address, fixed_ip=each.fixed_ip_address)
+                contract.FloatingIp(id=each.id, floating_ip=each.floating_ip_address, fixed_ip=each.fixed_ip_address)
                 for each in self.floating_ips[router.id]
                 if each.fixed_ip_address is not None
             ),
         )
 
-    def plugged_port(self, port: Port) -> spec.Interface:
+    def plugged_port(self, port: Port) -> contract.Interface:
         """Return a port that is plugged: what may be sent from there."""
         return structs.replace(self._interface(port), **interfaces.security_of(port))
 
-    def _interface(self, port: Port, routes: tuple[spec.Route, ...] = ()) -> spec.Interface:
+    def _interface(self, port: Port, routes: tuple[contract.Route, ...] = ()) -> contract.Interface:
         network = self.networks[port.network_id]
         return interfaces.interface(port, network, self.addresses[port.id], self.subnets, routes)
 
-    def _gateway(self, port: Port) -> spec.Interface:
+    def _gateway(self, port: Port) -> contract.Interface:
         return self._interface(port, interfaces.routes_of(self._subnets([port])))
 
     def _subnets(self, ports: Sequence[Port]) -> list[Subnet]:

@@ -19,7 +19,7 @@ from hydria.homecloud.network.rows import (
     SecurityGroupRule,
     Subnet,
 )
-from hydria.ports import Caller
+from hydria.protocols import Caller
 from hydria.store import Transaction, columns
 
 Body: TypeAlias = dict[str, Any]

@@ -13,7 +13,7 @@ _PEM = b"-----BEGIN"
 
 
 class HomeSecrets:
-    """Implements `hydria.ports.Secrets`."""
+    """Implements `hydria.protocols.Secrets`."""
 
     def __init__(self, transaction: Transaction, vault: Vault, now: str) -> None:
         """`now` is the time as rows have it: what has expired is not there."""

@@ -3,7 +3,7 @@
 Only what touches traffic is in the text, so a rename changes nothing.
 """
 
-from hydria.render.haproxy.configuration import ports, render, spared
+from hydria.render.haproxy.configuration import needs_no_haproxy, ports, render
 from hydria.render.haproxy.parts import Rendering, Server, Surroundings
 
-__all__ = ["Rendering", "Server", "Surroundings", "ports", "render", "spared"]
+__all__ = ["Rendering", "Server", "Surroundings", "needs_no_haproxy", "ports", "render"]

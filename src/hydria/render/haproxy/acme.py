@@ -1,11 +1,11 @@
 """HTTP-01: what an amphora answers an authority on port 80 while there is something to prove. Pure."""
 
+from hydria.contract import Instance
 from hydria.model import Listener
 from hydria.model.pool_checks import DATAGRAM
 from hydria.render.haproxy.parts import Section, endpoint
 from hydria.render.haproxy.prometheus import INTERNAL
 from hydria.render.quoting import quote
-from hydria.spec import Instance
 
 PORT = 80
 _PATH = "/.well-known/acme-challenge/"

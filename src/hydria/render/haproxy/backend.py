@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hydria.contract import Instance
 from hydria.model import HealthMonitor, Listener, Member, Pool
 from hydria.render.haproxy import tls
 from hydria.render.haproxy.checks import check_lines, check_options, without_timing
@@ -18,7 +19,6 @@ from hydria.render.haproxy.parts import (
     mode_of,
 )
 from hydria.render.haproxy.persistence import cookie_key, persistence_lines
-from hydria.spec import Instance
 
 # A method that may be sent twice without harm (RFC 9110, 9.2.2, without the ones that change something).
 _REPEATABLE = "GET HEAD OPTIONS"

@@ -1,5 +1,6 @@
 """The whole configuration of an instance, section after section. Pure."""
 
+from hydria.contract import Instance
 from hydria.model.pool_checks import DATAGRAM
 from hydria.render.haproxy import tls
 from hydria.render.haproxy.acme import PORT, challenge_frontend
@@ -10,7 +11,6 @@ from hydria.render.haproxy.parts import ROOT, Rendering, Section, Server, Surrou
 from hydria.render.haproxy.persistence import table_keys
 from hydria.render.haproxy.prometheus import metrics_backend
 from hydria.render.quoting import quote
-from hydria.spec import Instance
 
 
 def render(instance: Instance, surroundings: Surroundings) -> Rendering:
@@ -48,7 +48,7 @@ def ports(instance: Instance) -> frozenset[int]:
     return frozenset(listeners | ({PORT} if instance.challenges else set()))
 
 
-def spared(instance: Instance) -> bool:
+def needs_no_haproxy(instance: Instance) -> bool:
     """Say whether there is nothing for HAProxy to do. Where there is no listener yet it waits for the first one."""
     listeners = instance.tree.listeners
     return bool(listeners) and all(each.protocol in DATAGRAM for each in listeners) and not instance.challenges

@@ -1,5 +1,6 @@
 """A listener as a frontend. Pure."""
 
+from hydria.contract import Instance
 from hydria.model import Listener
 from hydria.render.haproxy import tls
 from hydria.render.haproxy.acme import challenge_lines
@@ -7,7 +8,6 @@ from hydria.render.haproxy.l7 import policy_lines
 from hydria.render.haproxy.logs import traffic_lines
 from hydria.render.haproxy.parts import Section, Surroundings, backend_name, endpoint, mode_of
 from hydria.render.haproxy.prometheus import metrics_lines
-from hydria.spec import Instance
 
 _PORTION = 50
 # Names of rules' conditions are ids.

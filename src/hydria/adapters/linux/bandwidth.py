@@ -1,0 +1,56 @@
+"""Bandwidth limits of links: a token bucket (tbf) at a link's root, changed while traffic flows.
+
+What a namespace sends is held back on its own link, what it is sent on the link's other end in the switch.
+"""
+
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.rtnl import TC_H_ROOT
+
+from hydria.contract import Interface, Limit
+
+_KIND = "tbf"
+# What a link has of its own: nothing, and nothing at all while it is down.
+_NONE = (None, "noqueue", "noop")
+_HANDLE = 0x10000
+# How long a packet may wait before it is dropped (seconds).
+_PATIENCE = 0.05
+# A bucket must take one packet with its headers, and the kernel counts no more than this many seconds in it.
+_HEADERS = 64
+_LONGEST = 200
+# The field has 32 bits.
+_MOST = 2**32 - 1
+
+
+def ensure_limits(here: IPRoute, leg: dict[str, Any], switch: IPRoute, end: dict[str, Any], wanted: Interface) -> bool:
+    """Hold a veth pair to the limits of its interface, both ways; True when anything was changed."""
+    sends = ensure_limit(here, leg, wanted.egress, wanted.mtu)
+    return ensure_limit(switch, end, wanted.ingress, wanted.mtu) or sends
+
+
+def ensure_limit(socket: IPRoute, link: dict[str, Any], limit: Limit | None, mtu: int) -> bool:
+    """Hold what leaves by a link to a limit, or to none; True when anything was changed."""
+    index, limited = link["index"], link.get("qdisc") == _KIND
+    if limit is None:
+        # Of a link's own there is none: whatever holds packets back was put there.
+        foreign = link.get("qdisc") not in _NONE
+        if foreign:
+            socket.tc("del", index=index, parent=TC_H_ROOT)
+        return foreign
+    rate = min(max(limit.kbps * 1000 // 8, 1), _MOST)
+    burst = min(max(limit.burst_kbit * 1000 // 8, mtu + _HEADERS), max(rate * _LONGEST, mtu + _HEADERS))
+    # Rate and queue together say what the bucket is.
+    queue = min(burst + int(rate * _PATIENCE), _MOST)
+    if limited and _there(socket, index) == (rate, queue):
+        return False
+    socket.tc("replace", _KIND, index=index, parent=TC_H_ROOT, handle=_HANDLE, rate=rate, burst=burst, limit=queue)
+    return True
+
+
+def _there(socket: IPRoute, index: int) -> tuple[int, int] | None:
+    for found in socket.get_qdiscs(index=index):
+        if found["index"] == index and found.get("kind") == _KIND:
+            parameters = found.get("options").get("TCA_TBF_PARMS")
+            return parameters["rate"], parameters["limit"]
+    return None

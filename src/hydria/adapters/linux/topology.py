@@ -1,0 +1,125 @@
+"""The whole topology on one machine: bridges in one namespace, routers in theirs, one link in the machine's own."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from hydria.adapters.linux.flat_networks import ensure_flat_network, remove_flat_networks
+from hydria.adapters.linux.kernel import (
+    ensure_bridge,
+    ensure_switch,
+    find,
+    held,
+    namespaces,
+    netlink,
+    remove_all_legs,
+    remove_namespace,
+    reporting,
+)
+from hydria.adapters.linux.names import Names, bridge, switch_end, trunk_end
+from hydria.adapters.linux.port_filters import mend_filters
+from hydria.adapters.linux.routers import Routers
+from hydria.adapters.linux.uplink import ensure_uplink, remove_uplink
+from hydria.contract import Interface, Topology
+from hydria.errors import HostError, WiringError
+
+# The file below run_dir that says why networks or routers could not be made.
+TROUBLE = "wiring-trouble"
+
+
+@contextmanager
+def _noting(reasons: dict[str, str], key: str) -> Iterator[None]:
+    """Go on past what fails, and write down why."""
+    try:
+        yield
+    except HostError as error:
+        reasons[key] = str(error)
+
+
+def links_of(topology: Topology) -> frozenset[str]:
+    """Return the names of the links in the switch by which networks and routers are connected."""
+    bridges = {bridge(network.id) for network in topology.networks}
+    trunks = {trunk_end(network.id) for network in topology.networks}
+    legs = [leg for router in topology.routers for leg in (*router.interfaces, router.gateway) if leg is not None]
+    return frozenset(bridges | trunks | {switch_end(leg.port_id) for leg in legs})
+
+
+class TopologyWiring:
+    """The networks and routers of one machine."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._routers = Routers(names)
+        # Bridges of removed networks, until nobody is attached to them any more.
+        self._doomed: set[str] = set()
+
+    def wire(self, topology: Topology) -> None:
+        """Make networks and routers as told and remove those that are named as removed; all else stays.
+
+        Goes on past what fails, then raises WiringError with every reason.
+        """
+        ensure_switch(self._names)
+        reasons: dict[str, str] = {}
+        with reporting("The bridges cannot be made"), netlink(self._names.switch) as switch:
+            for network in topology.networks:
+                ensure_bridge(switch, network.id)
+            apart = {network.id for network in topology.networks if network.physical is None}
+            remove_flat_networks(switch, {trunk_end(key) for key in (*topology.removed, *apart)})
+        for network in topology.networks:
+            if network.physical is not None:
+                with _noting(reasons, network.id):
+                    ensure_flat_network(self._names, network)
+        self._remove_routers(topology.removed)
+        external = [network for network in topology.networks if network.external]
+        with _noting(reasons, external[0].id if external else ""):
+            if external:
+                ensure_uplink(self._names, external[0])
+            elif topology.networks or topology.removed:
+                remove_uplink(self._names)
+        for router in topology.routers:
+            with _noting(reasons, router.id):
+                self._routers.ensure(router, topology.removed)
+        with _noting(reasons, "ports"):
+            self._attach(topology.plugged)
+            mend_filters(self._names.switch, topology.plugged)
+        self._doomed |= {bridge(key) for key in topology.removed}
+        self._doomed -= {bridge(network.id) for network in topology.networks}
+        self._remove_bridges()
+        if reasons:
+            ids = {network.id for network in topology.networks}
+            raise WiringError(" ".join(reasons.values()), {key: reasons[key] for key in reasons if key in ids})
+
+    def remove_all(self) -> None:
+        """Remove every link and namespace of this prefix. Processes in them are the caller's to end first."""
+        remove_uplink(self._names)
+        remove_all_legs(self._names)
+        for namespace in namespaces(self._names.prefix):
+            remove_namespace(namespace)
+        self._routers = Routers(self._names)
+
+    def _remove_routers(self, removed: Collection[str]) -> None:
+        begin = self._names.router("")
+        for namespace in namespaces(self._names.prefix):
+            router_id = namespace.removeprefix(begin)
+            if namespace.startswith(begin) and router_id in removed:
+                remove_namespace(namespace)
+                self._routers.forget(router_id)
+
+    def _attach(self, plugged: Collection[Interface]) -> None:
+        """Put ports that others attached back on the bridges of their networks."""
+        if not plugged:
+            return
+        switch_name = self._names.switch
+        with reporting("The ports cannot be attached"), held(switch_name), netlink(switch_name) as switch:
+            for interface in plugged:
+                end = find(switch, switch_end(interface.port_id))
+                if end is not None:
+                    master, _ = ensure_bridge(switch, interface.network_id)
+                    if end.get("master") != master:
+                        switch.link("set", index=end["index"], master=master)
+
+    def _remove_bridges(self) -> None:
+        switch_name = self._names.switch
+        with reporting("A bridge cannot be removed"), held(switch_name, alone=True), netlink(switch_name) as switch:
+            for found in switch.link("dump", kind="bridge"):
+                if found.get("ifname") in self._doomed and not list(switch.link("dump", master=found["index"])):
+                    switch.link("del", index=found["index"])

@@ -1,0 +1,225 @@
+"""Keeps one amphora at what was last ordered: the newest order wins, failures are tried again, events looked at."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+from msgspec import structs
+
+from hydria.contract import Instance, Report
+from hydria.errors import HostError
+from hydria.model.status import OperatingStatus, operating_statuses, unknown_statuses
+from hydria.protocols import Host, Observation
+from hydria.tasks import endless
+
+log = structlog.get_logger(__name__)
+
+# How long to wait after a failure to serve (seconds); each further one doubles it.
+FIRST_RETRY = 0.25
+LAST_RETRY = 5.0
+
+# The same after what served has ended, or cannot be asked: a start takes little, and traffic waits for it. One that
+# was well for LIFETIME is brought back at once.
+FIRST_REVIVAL = 0.1
+LAST_REVIVAL = 0.5
+LIFETIME = 1.0
+
+
+class AmphoraWorker:
+    """One amphora, in a task of its own: none waits for another. `on_report` is called when there may be news."""
+
+    def __init__(self, amphora_id: str, host: Host, on_report: Callable[["AmphoraWorker"], None]) -> None:
+        self.amphora_id = amphora_id
+        self.report = Report(amphora_id=amphora_id, generation=0)
+        self.withdrawn = False
+        self._host = host
+        self._on_report = on_report
+        self._wanted: Instance | None = None
+        self._leaving = False
+        self._served: Instance | None = None
+        # What is to be done: bring it to what was ordered, or only look at it.
+        self._ordered = False
+        self._curious = False
+        self._woken = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._again_at: float | None = None
+        self._pause = FIRST_RETRY
+        self._revival = FIRST_REVIVAL
+        self._well_since = 0.0
+        self._task = endless(self._keep(), f"amphora {amphora_id}")
+
+    @property
+    def holding(self) -> int | None:
+        """The newest generation that was ordered, None when it is to go."""
+        return None if self._leaving or self._wanted is None else self._wanted.generation
+
+    @property
+    def change_id(self) -> int:
+        """The load balancer's `change_id` of what was ordered."""
+        return 0 if self._wanted is None else self._wanted.tree.load_balancer.change_id
+
+    def serve(self, instance: Instance) -> None:
+        """Order: serve this, whatever was ordered before."""
+        self._wanted, self._leaving, self.withdrawn = instance, False, False
+        self._order()
+
+    def withdraw(self) -> None:
+        """Order: remove it."""
+        if not self._leaving:
+            self._leaving = True
+            self._order()
+
+    def look(self) -> None:
+        """Order: read its states and counters soon; one that does not run is brought back."""
+        self._curious = True
+        self._woken.set()
+
+    async def close(self) -> None:
+        """Stop keeping; what it serves, it serves on."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    def _order(self) -> None:
+        self._ordered, self._pause = True, FIRST_RETRY
+        self._woken.set()
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout_at(self._again_at):
+                    await self._woken.wait()
+            except TimeoutError:
+                self._ordered = True
+            self._woken.clear()
+            if self._ordered:
+                self._ordered = self._curious = False
+                await self._bring()
+            if self._curious:
+                self._curious = False
+                await self._look()
+
+    async def _bring(self) -> None:
+        """Obey; what fails is said, and tried again later."""
+        self._again_at = None
+        try:
+            await self._obey()
+        except Exception as error:
+            if not isinstance(error, HostError):
+                log.exception("amphora_failed", amphora=self.amphora_id)
+            # A newer order has superseded this one, so its failure is not reported.
+            if not self._ordered:
+                self._again_in(self._pause)
+                self._pause = min(self._pause * 2, LAST_RETRY)
+                await self._fail(error)
+
+    async def _obey(self) -> None:
+        if self._leaving:
+            await self._look_once_more()
+            await self._host.withdraw(self.amphora_id)
+            self._served, self.withdrawn = None, self._leaving
+            self._on_report(self)
+            return
+        wanted = self._wanted
+        if wanted is None:
+            return
+        await self._host.serve(wanted)
+        self._served = wanted
+        self._pause = FIRST_RETRY
+        # What happened until now is seen at once.
+        self._curious = False
+        try:
+            seen = await self._host.observe(self.amphora_id)
+        except Exception as error:
+            await self._revive(error, lived=0)
+            return
+        self._well_since = self._loop.time()
+        self._tell(_report(wanted, seen))
+
+    async def _look(self) -> None:
+        served = self._served
+        if served is None or self._leaving:
+            return
+        lived = self._loop.time() - self._well_since
+        try:
+            seen = await self._host.observe(self.amphora_id)
+        except Exception as error:
+            log.warning("amphora_not_well", amphora=self.amphora_id, reason=str(error))
+            if self._again_at is None:
+                await self._revive(error, lived)
+            elif self.report.reason is not None:
+                self._tell(structs.replace(self.report, operating=unknown_statuses(served.tree)))
+            return
+        before = self.report
+        self._tell(_report(served, seen, attempted=before.attempted, reason=before.reason))
+
+    async def _look_once_more(self) -> None:
+        """Say what it has counted until its end."""
+        if self._served is not None:
+            with contextlib.suppress(HostError):
+                seen = await self._host.observe(self.amphora_id)
+                self.report = structs.replace(self.report, counters=dict(seen.counters))
+
+    async def _revive(self, error: Exception, lived: float) -> None:
+        """Bring back what does not serve any more. One that ends again and again must not keep the machine busy."""
+        if lived > LIFETIME:
+            self._revival = FIRST_REVIVAL
+            self._ordered = True
+            self._woken.set()
+            return
+        self._again_in(self._revival)
+        self._revival = min(self._revival * 2, LAST_REVIVAL)
+        self._report_failure(error, {} if self._served is None else unknown_statuses(self._served.tree))
+
+    def _again_in(self, seconds: float) -> None:
+        self._again_at = self._loop.time() + seconds
+
+    async def _fail(self, error: Exception) -> None:
+        """Report why it does not serve what was ordered, and how what it served last is; that serves on."""
+        last = self._served
+        if last is None or self._leaving:
+            self._report_failure(error, {})
+            return
+        try:
+            seen = await self._observe_last(last)
+        except Exception:
+            self._report_failure(error, unknown_statuses(last.tree))
+        else:
+            self._report_failure(error, operating_statuses(last.tree, seen.servers, seen.unserved))
+
+    async def _observe_last(self, last: Instance) -> Observation:
+        try:
+            return await self._host.observe(self.amphora_id)
+        except Exception:
+            if last is self._wanted:
+                raise
+            # It ended, and what is ordered does not start.
+            await self._host.serve(last)
+            return await self._host.observe(self.amphora_id)
+
+    def _report_failure(self, error: Exception, operating: dict[str, OperatingStatus]) -> None:
+        attempted = 0 if self._wanted is None else self._wanted.generation
+        reason = str(error) or f"The host failed with {type(error).__name__}."
+        log.warning("amphora_failing", amphora=self.amphora_id, generation=attempted, reason=reason)
+        failure = structs.replace(self.report, attempted=attempted, reason=reason, operating=operating)
+        self._tell(failure)
+
+    def _tell(self, report: Report) -> None:
+        if self._wanted is not None and self._wanted.generation == 0:
+            # Nobody ordered it: of the load balancer the server knows more than could be said of a part.
+            return
+        self.report = report
+        self._on_report(self)
+
+
+def _report(served: Instance, seen: Observation, *, attempted: int = 0, reason: str | None = None) -> Report:
+    return Report(
+        amphora_id=served.amphora_id,
+        generation=served.generation,
+        change_id=served.tree.load_balancer.change_id,
+        attempted=attempted,
+        reason=reason,
+        operating=operating_statuses(served.tree, seen.servers, seen.unserved),
+        counters=dict(seen.counters),
+        troubles=dict(seen.troubles),
+    )

@@ -1,0 +1,76 @@
+"""What a new load balancer gets of what admins offer: its flavor and its availability zone, and so its provider."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from hydria.api import provider_checks
+from hydria.errors import Invalid
+from hydria.http.operation import Call
+from hydria.model.availability_zone import AvailabilityZone
+from hydria.model.create import LoadBalancerCreate
+from hydria.model.flavor import Flavor
+from hydria.model.flavor_profile import FlavorProfile
+from hydria.store.resources import flavor_data, zone_data
+
+
+class ProviderSelection(Struct, frozen=True, kw_only=True):
+    """The provider of a new load balancer, and the data of its zone; empty without."""
+
+    provider: str
+    zone: Mapping[str, Any]
+
+    def check_network(self, network_id: str) -> None:
+        """Refuse a VIP on a network that the zone does not have. Raises Invalid."""
+        valid = self.zone.get("valid_vip_networks")
+        if valid and network_id.lower() not in [str(each).lower() for each in valid]:
+            raise Invalid(
+                "Validation failure: Supplied VIP network_id is not allowed by the configuration of this deployment."
+            )
+
+
+def select_provider(call: Call, form: LoadBalancerCreate) -> ProviderSelection:
+    """Return what a form asks for, kept from going meanwhile. Raises Invalid, Unsupported."""
+    profile = _flavor_profile(call, form)
+    _check_zone(call, form)
+    provider = _provider(form, profile)
+    flavor = flavor_data(call.transaction, form.flavor_id or None)
+    zone = zone_data(call.transaction, form.availability_zone or None)
+    # The provider may have learnt or forgotten something since the profiles were made.
+    if flavor:
+        provider_checks.check_flavor_data(provider, flavor)
+    if zone:
+        provider_checks.check_zone_data(provider, zone)
+    return ProviderSelection(provider=provider, zone=zone)
+
+
+def _flavor_profile(call: Call, form: LoadBalancerCreate) -> FlavorProfile | None:
+    if form.flavor_id is UNSET:
+        return None
+    flavor = call.transaction.hold(Flavor, form.flavor_id, shared=True) if form.flavor_id else None
+    if flavor is None:
+        raise Invalid("Validation failure: Invalid flavor_id.")
+    if not flavor.enabled:
+        raise Invalid(f"The selected flavor is not allowed in this deployment: {form.flavor_id}")
+    return call.transaction.get(FlavorProfile, flavor.flavor_profile_id)
+
+
+def _check_zone(call: Call, form: LoadBalancerCreate) -> None:
+    name = form.availability_zone
+    if name is UNSET:
+        return
+    zone = call.transaction.hold(AvailabilityZone, name, column="name", shared=True) if name else None
+    if zone is None:
+        raise Invalid("Validation failure: Invalid availability zone.")
+    if not zone.enabled:
+        raise Invalid(f"The selected availability_zone is not allowed in this deployment: {name}")
+
+
+def _provider(form: LoadBalancerCreate, profile: FlavorProfile | None) -> str:
+    """Return the provider that is asked for or the flavor's, which must be the same if there are both."""
+    if profile is None or not profile.provider_name:
+        return provider_checks.check_provider(form.provider or None)
+    if form.provider is not UNSET and form.provider != profile.provider_name:
+        raise Invalid(f"Flavor '{form.flavor_id}' is not compatible with provider '{form.provider}'")
+    return provider_checks.check_provider(profile.provider_name)

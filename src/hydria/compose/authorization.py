@@ -1,0 +1,27 @@
+"""Who is let in, and to what, as the settings say: a Keystone elsewhere, and Octavia's policy."""
+
+from hydria.api.policy import OctaviaPolicy
+from hydria.errors import SettingsError
+from hydria.http.operation import Authenticator
+from hydria.protocols import Clock
+from hydria.settings import Settings
+
+
+def policy_of(settings: Settings) -> OctaviaPolicy:
+    """Return the policy. Raises SettingsError for a broken policy file."""
+    chosen = settings.api
+    return OctaviaPolicy(chosen.policy_file, legacy_roles=chosen.legacy_roles, hide_foreign=chosen.hide_foreign)
+
+
+def keystone_identity(settings: Settings, clock: Clock) -> Authenticator | None:
+    """Return the Keystone whose users are served, or None for the home cloud's own. Raises SettingsError."""
+    if settings.keystone.auth_url is None:
+        return None
+    try:
+        # An extra: who has no OpenStack does without it.
+        from hydria.adapters.openstack.keystone import KeystoneIdentity  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        raise SettingsError(
+            f"keystone.auth_url: needs {missing.name}, which is not installed: pip install 'hydria[openstack]'"
+        ) from None
+    return KeystoneIdentity(settings.keystone, clock)

@@ -1,0 +1,132 @@
+"""What a host must do next: the difference between what it holds and what its amphorae should be."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from msgspec import structs
+from sqlalchemy import select
+
+from hydria.contract import Holding, Instance, Orders, Reports
+from hydria.controller.acme import challenges_of
+from hydria.controller.health import is_silence
+from hydria.controller.hosts import made_topology
+from hydria.controller.interfaces import InterfaceError, interfaces
+from hydria.controller.reconcile import fail
+from hydria.controller.secrets import referred
+from hydria.model import LoadBalancer
+from hydria.protocols import Networking, Secrets, Topologies
+from hydria.store import Transaction, columns
+from hydria.store.resources import Amphora, Orphan, flavor_data, tree, zone_data
+from hydria.store.tables import rows_of
+
+
+class DesiredState:
+    """Makes out orders."""
+
+    def __init__(
+        self,
+        networking_of: Callable[[Transaction], Networking],
+        topologies_of: Callable[[Transaction], Topologies],
+        secrets_of: Callable[[Transaction], Secrets],
+    ) -> None:
+        self._networking_of = networking_of
+        self._secrets_of = secrets_of
+        self._topologies_of = topologies_of
+
+    def outstanding(self, transaction: Transaction, holding: Holding) -> bool:
+        """Say whether there is anything to order. Only reads."""
+        differences = self._differences(transaction, holding)
+        return any(differences) or _outdated(self._topologies_of(transaction), holding)
+
+    def orders(self, transaction: Transaction, holding: Holding) -> Orders:
+        """Make out the orders; makes the ports that instances need and do not have yet."""
+        serve, withdraw, describe = self._differences(transaction, holding)
+        if describe:
+            # One of those may be the amphora of a load balancer for which a fresh one would be made.
+            serve = [key for key in serve if key in holding.amphorae]
+        instances = [self._instance(transaction, key) for key in serve]
+        topologies = self._topologies_of(transaction)
+        changed = _outdated(topologies, holding)
+        return Orders(
+            serve=tuple(instance for instance in instances if instance is not None),
+            withdraw=tuple(withdraw),
+            topology=topologies.topology() if changed else None,
+            describe=tuple(describe),
+        )
+
+    def doubted(self, transaction: Transaction, host: str) -> bool:
+        """Say whether something is not known of load balancers because this host, which asks for work, was silent."""
+        amphora, lb = columns(Amphora), columns(LoadBalancer)
+        joined = rows_of(Amphora).table.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id)
+        here = (amphora.host == host) & amphora.leaving.is_(False)
+        statement = select(lb.id).select_from(joined).where(here, is_silence(lb.reason)).limit(1)
+        return transaction.execute(statement).first() is not None
+
+    def wired(self, transaction: Transaction, reports: Reports, now: datetime) -> None:
+        """Take in which topology a host made, and which networks it could not make, and why."""
+        topologies = self._topologies_of(transaction)
+        made_topology(transaction, topologies, reports, now)
+        if reports.networks_down is not None:
+            topologies.tell(reports.networks_down)
+
+    def _differences(self, transaction: Transaction, holding: Holding) -> tuple[list[str], list[str], list[str]]:
+        """Return the amphorae of a host to serve anew, those to remove and those to ask for.
+
+        Only a row removes an amphora. One that has no row here serves on: the database may be an older one, or empty.
+        """
+        amphora, lb = columns(Amphora), columns(LoadBalancer)
+        joined = rows_of(Amphora).table.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id)
+        statement = select(amphora.id, amphora.leaving, lb.generation, lb.change_id, lb.deleted_in).select_from(joined)
+        serve, withdraw, known = [], [], set()
+        for row in transaction.execute(statement.where(amphora.host == holding.host)):
+            key, leaving, generation, change_id, deleted_in = tuple(row)
+            known.add(key)
+            if leaving:
+                if key not in holding.withdrawing:
+                    withdraw.append(key)
+            elif deleted_in is None and not _holds(holding, key, generation, change_id):
+                serve.append(key)
+        orphans = transaction.find(Orphan, columns(Orphan).host == holding.host, columns(Orphan).kind == "amphora")
+        known |= {orphan.id for orphan in orphans}
+        withdraw += [each.id for each in orphans if each.leaving and each.id not in holding.withdrawing]
+        # An agent without a name is too old to be asked.
+        describe = [key for key in holding.amphorae if key not in known] if holding.name else []
+        return serve, withdraw, describe
+
+    def _instance(self, transaction: Transaction, key: str) -> Instance | None:
+        amphora = transaction.get(Amphora, key)
+        load_balancer = transaction.get(LoadBalancer, amphora.load_balancer_id) if amphora else None
+        if amphora is None or load_balancer is None:
+            return None
+        whole = tree(transaction, load_balancer)
+        try:
+            legs = interfaces(self._networking_of(transaction), amphora, whole)
+        except InterfaceError as error:
+            fail(transaction, load_balancer, str(error))
+            return None
+        secrets, lost = referred(self._secrets_of(transaction), whole)
+        # Progress is the server's own affair and would make equal instances differ.
+        plain = structs.replace(load_balancer, observed=0, failed=0, reason=None)
+        return Instance(
+            amphora_id=key,
+            generation=load_balancer.generation,
+            tree=structs.replace(whole, load_balancer=plain),
+            interfaces=legs,
+            flavor=flavor_data(transaction, load_balancer.flavor_id),
+            zone=zone_data(transaction, load_balancer.availability_zone),
+            secrets=secrets,
+            lost=lost,
+            challenges=challenges_of(transaction, whole),
+        )
+
+
+def _outdated(topologies: Topologies, holding: Holding) -> bool:
+    generation, change_id = topologies.version()
+    return holding.topology != generation or holding.topology_change not in (None, change_id)
+
+
+def _holds(holding: Holding, key: str, generation: int, change_id: int) -> bool:
+    """Say whether a host holds this very change: a restored database may count to the same generation anew."""
+    if holding.amphorae.get(key) != generation:
+        return False
+    return holding.change_ids is None or holding.change_ids.get(key) == change_id

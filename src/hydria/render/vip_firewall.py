@@ -1,0 +1,82 @@
+"""What security groups let into a VIP, as nftables text: one transaction that replaces what was there. Pure."""
+
+from collections.abc import Collection
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+
+from hydria.contract import FirewallRule
+
+TABLE = "hydria_guard"
+
+# IANA's numbers of the names that Neutron knows.
+_NUMBERS = {
+    "ah": 51, "dccp": 33, "egp": 8, "esp": 50, "gre": 47, "icmp": 1, "icmpv6": 58, "igmp": 2, "ipip": 4,
+    "ipv6-encap": 41, "ipv6-frag": 44, "ipv6-icmp": 58, "ipv6-nonxt": 59, "ipv6-opts": 60, "ipv6-route": 43,
+    "ospf": 89, "pgm": 113, "rsvp": 46, "sctp": 132, "tcp": 6, "udp": 17, "udplite": 136, "vrrp": 112,
+}  # fmt: skip
+_WITH_PORTS = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
+_ICMP, _ICMPV6 = 1, 58
+
+
+def render_vip_firewall(rules: tuple[FirewallRule, ...] | None, link: str, ports: Collection[int]) -> str:
+    """Return the text for `nft -f` in the amphora's namespace; None lets everything in by the link.
+
+    Answers, and what asks for neighbours, always pass. `ports` are those on which the amphora takes connections of
+    TCP. It stands before any translation of addresses. Raises ValueError for what is no address or protocol.
+    """
+    # Naming the table first makes the deletion good whether or not it was there.
+    begin = f"table inet {TABLE}\ndelete table inet {TABLE}\n"
+    if rules is None:
+        return begin
+    lines = [
+        "type filter hook prerouting priority mangle; policy accept;",
+        f'iifname != "{link}" accept',
+        # The amphora's own connections, which come from other ports. What the kernel remembers of flows would not do:
+        # it knows nothing of those that were there before the rules.
+        f"{_elsewhere(ports)}tcp flags & (syn | ack) != syn accept",
+        # What clients began is asked again for each packet: what no rule lets in any more ends at once.
+        "meta l4proto != tcp ct direction reply accept",
+        "ct state related accept",
+        "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept",
+        *dict.fromkeys(line for rule in rules for line in _lines(rule)),
+        "drop",
+    ]
+    body = "".join(f"        {line}\n" for line in lines)
+    return f"{begin}table inet {TABLE} {{\n    chain guard {{\n{body}    }}\n}}\n"
+
+
+def _elsewhere(ports: Collection[int]) -> str:
+    return f"tcp dport != {{ {', '.join(map(str, sorted(ports)))} }} " if ports else ""
+
+
+def _lines(rule: FirewallRule) -> list[str]:
+    """Return the line of a rule, or none where it lets nobody in."""
+    family = "ip" if rule.ethertype == "IPv4" else "ip6"
+    words = [f"meta nfproto {'ipv4' if family == 'ip' else 'ipv6'}"]
+    if rule.sources is not None:
+        sources = _sources(rule.sources, family)
+        if not sources:
+            return []
+        words.append(f"{family} saddr {{ {', '.join(sources)} }}")
+    return [" ".join([*words, *_protocol(rule, family), "accept"])]
+
+
+def _sources(cidrs: tuple[str, ...], family: str) -> list[str]:
+    networks = [ip_network(cidr) for cidr in cidrs]
+    if family == "ip":
+        return [str(each) for each in collapse_addresses(each for each in networks if isinstance(each, IPv4Network))]
+    return [str(each) for each in collapse_addresses(each for each in networks if isinstance(each, IPv6Network))]
+
+
+def _protocol(rule: FirewallRule, family: str) -> list[str]:
+    if rule.protocol is None:
+        return []
+    number = _NUMBERS[rule.protocol] if rule.protocol in _NUMBERS else int(rule.protocol)
+    if number == _ICMP and family == "ip6":
+        number = _ICMPV6
+    low, high = rule.port_min, rule.port_max
+    if number in (_ICMP, _ICMPV6) and low is not None:
+        name = "icmp" if number == _ICMP else "icmpv6"
+        return [f"{name} type {low:d}"] + ([f"{name} code {high:d}"] if high is not None else [])
+    if number in _WITH_PORTS and low is not None and high is not None:
+        return [f"{_WITH_PORTS[number]} dport {low:d}-{high:d}"]
+    return [f"meta l4proto {number:d}"]

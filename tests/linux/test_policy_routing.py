@@ -1,0 +1,161 @@
+"""Clients on the members' own subnet: answers leave by the VIP's leg, as switches that look at sources demand."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import datagrams
+import pytest
+from datagrams import Echo
+from haproxies import Web, get
+from machines import VIP, Machine, eventually
+from msgspec import structs
+from wires import host, interface
+
+from hydria.adapters.linux import kernel, nft
+from hydria.adapters.linux.names import switch_end
+from hydria.adapters.linux.policy_routing import ensure_policy_routing
+from hydria.contract import Instance, Interface, Route
+from hydria.model.load_balancer import AdditionalVip
+from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
+
+FAR = "aaaaaaaa-0000-4000-8000-000000000002"
+VIP6 = "2001:db8::10"
+LEG = interface(FAR, "192.0.2.2/24", "2001:db8:f::2/64")
+ROOT = load_balancer(additional_vips=(AdditionalVip(subnet_id=key("d", 3), ip_address=VIP6),))
+FAST = {"delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
+
+
+def gateways(leg: Interface, *vias: str) -> Interface:
+    return structs.replace(
+        leg, routes=tuple(Route(destination="::/0" if ":" in via else "0.0.0.0/0", via=via) for via in vias)
+    )
+
+
+@dataclass
+class Far:
+    """A client on the members' subnet, members on both; the router between them."""
+
+    client: str
+    web: Web
+    echo: Echo
+    near_echo: Echo
+
+
+@pytest.fixture
+def far(machine: Machine) -> Iterator[Far]:
+    names = machine.names
+    router = host(names, "router", interface(NETWORK, "10.0.0.1/24", "2001:db8::1/64"))
+    kernel.ensure_interface(names, router, "eth1", interface(FAR, "192.0.2.1/24", "2001:db8:f::1/64"))
+    for family in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
+        kernel.sysctl(router, f"net.{family}", "1")
+    vias = ("192.0.2.1", "2001:db8:f::1")
+    client = host(names, "far", gateways(interface(FAR, "192.0.2.50/24", "2001:db8:f::50/64"), *vias))
+    web = Web(names, FAR, "web1", "192.0.2.11")
+    echo = Echo(host(names, "echo1", interface(FAR, "192.0.2.21/24")), "echo1", "192.0.2.21")
+    near_echo = Echo(host(names, "echo2", interface(NETWORK, "10.0.0.21/24")), "echo2", "10.0.0.21")
+    yield Far(client, web, echo, near_echo)
+    for each in (web, echo, near_echo):
+        each.stop()
+
+
+def served(*legs: Interface, generation: int = 1) -> Instance:
+    """HTTP to a member beyond, UDP to one beyond and one beside the VIP."""
+    pools = [key("2", number) for number in (1, 2)]
+    tree = (
+        listener(),
+        pool(),
+        member(1, address="192.0.2.11"),
+        monitor(type="PING", **FAST),
+        listener(2, protocol="UDP", protocol_port=53, default_pool_id=pools[1]),
+        pool(2, protocol="UDP"),
+        member(2, pool_id=pools[1], address="192.0.2.21", protocol_port=5353),
+        member(3, pool_id=pools[1], address="10.0.0.21", protocol_port=5353),
+        monitor(2, pool_id=pools[1], type="UDP-CONNECT", **FAST),
+    )
+    made = instance(*tree, root=ROOT, generation=generation)
+    first = gateways(made.interfaces[0], "10.0.0.1", "2001:db8::1")
+    return structs.replace(made, interfaces=(first, *legs))
+
+
+def demand_sources(machine: Machine) -> None:
+    """Drop what leaves a leg of the amphora with a source that is not its own, as Neutron does."""
+    vip = served().interfaces[0]
+    chains = ""
+    for number, leg in enumerate((vip, LEG)):
+        four = ", ".join(each.ip for each in leg.addresses if ":" not in each.ip)
+        six = ", ".join(each.ip for each in leg.addresses if ":" in each.ip)
+        chains += f"""chain leg{number} {{
+            type filter hook ingress device {switch_end(leg.port_id)} priority 0; policy accept;
+            ip saddr != {{ {four} }} drop
+            ip6 saddr != {{ fe80::/10, ::, {six} }} drop
+        }}
+        """
+    nft.load(machine.names.switch, f"table netdev sources {{ {chains} }}")
+
+
+async def test_answers_leave_by_the_vips_leg(machine: Machine, far: Far) -> None:
+    await machine.host.serve(served(LEG))
+    demand_sources(machine)
+
+    async def all_up() -> bool:
+        # Members are still asked, and reached, by the leg of their own subnet.
+        return set((await machine.host.observe(AMPHORA)).servers.values()) == {"up"}
+
+    await eventually(all_up)
+    for client in (far.client, machine.client):
+        assert get(client, VIP) == (200, "you hit: web1\n")
+        assert datagrams.shares(client, VIP, 4) == {"echo1": 2, "echo2": 2}
+    assert get(far.client, VIP6) == (200, "you hit: web1\n")
+    assert (far.web.peer, set(far.echo.askers), set(far.near_echo.askers)) == ("192.0.2.2", {"192.0.2.2"}, {VIP})
+
+
+def rules(machine: Machine) -> int:
+    """Return how many rules of routing there are besides the kernel's."""
+    with kernel.netlink(machine.names.amphora(AMPHORA)) as here:
+        listed = [rule for family in (socket.AF_INET, socket.AF_INET6) for rule in kernel.routing_rules(here, family)]
+    return len(listed) - 5
+
+
+@pytest.fixture
+def ruled(machine: Machine) -> Instance:
+    """An amphora's legs, without the rest of it."""
+    wanted = served(LEG)
+    namespace = machine.names.amphora(AMPHORA)
+    kernel.ensure_namespace(namespace)
+    for index, leg in enumerate(wanted.interfaces):
+        kernel.ensure_interface(machine.names, namespace, f"eth{index}", leg)
+    return wanted
+
+
+def test_it_is_made_once_and_mended(machine: Machine, ruled: Instance) -> None:
+    namespace, leg = machine.names.amphora(AMPHORA), ruled.interfaces[0]
+    assert ensure_policy_routing(namespace, "eth0", leg)
+    assert not ensure_policy_routing(namespace, "eth0", leg)
+    # For each VIP, and for packets that are passed on, in each version.
+    assert rules(machine) == 4
+    with kernel.netlink(namespace) as here:
+        here.flush_rules(family=socket.AF_INET, priority=100)
+        here.flush_routes(table=1)
+    assert rules(machine) == 2
+    assert ensure_policy_routing(namespace, "eth0", leg)
+    assert not ensure_policy_routing(namespace, "eth0", leg)
+    # A leg that is made anew has no routes.
+    kernel.remove_interface(machine.names, namespace, "eth0")
+    kernel.ensure_interface(machine.names, namespace, "eth0", leg)
+    assert ensure_policy_routing(namespace, "eth0", leg)
+    moved = gateways(structs.replace(leg, addresses=leg.addresses[:1]), "10.0.0.254")
+    kernel.ensure_interface(machine.names, namespace, "eth0", moved)
+    assert ensure_policy_routing(namespace, "eth0", moved)
+    assert rules(machine) == 2
+    with kernel.netlink(namespace) as here:
+        assert {route.get("gateway") for route in here.get_routes(table=1)} == {None, "10.0.0.254"}
+
+
+async def test_it_goes_with_the_last_leg_of_members(machine: Machine) -> None:
+    await machine.host.serve(served(LEG))
+    assert await asyncio.to_thread(rules, machine) == 4
+    await machine.restart()
+    await machine.host.serve(served(generation=2))
+    assert await asyncio.to_thread(rules, machine) == 0
