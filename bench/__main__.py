@@ -18,6 +18,7 @@ from rich.console import Console
 import beside
 import changes
 import create
+import logins
 import member
 import memory
 import octavia_api
@@ -41,7 +42,7 @@ _WHOLE: dict[str, Measure] = {
     "datagrams": packets.measure,
     "memory": memory.measure,
 }
-_PARTS = (*_WHOLE, "api", "beside")
+_PARTS = (*_WHOLE, "api", "logins", "beside")
 _PROGRAMS = {
     "haproxy": "haproxy",
     "nft": "nftables",
@@ -106,6 +107,11 @@ def _measured(parts: list[str], octavia: Path | None, *, quick: bool) -> Iterato
             stand = Stand(place)
             with stand.server():
                 yield from octavia_api.measure(stand, quick=quick)
+    if "logins" in parts:
+        with directory() as place:
+            stand = Stand(place)
+            with stand.server():
+                yield from logins.measure(stand, quick=quick)
     if "beside" in parts:
         yield from beside.measure(octavia, quick=quick)
 

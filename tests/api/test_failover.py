@@ -176,7 +176,7 @@ async def test_deleting_meanwhile(cloud: Cloud, api: Api, admin: Api, worker: Wo
 async def test_who_may(cloud: Cloud, api: Api, admin: Api) -> None:
     lb = await make(cloud, api)
     await api.fault("PUT", f"loadbalancers/{lb['id']}/failover", 403)
-    await cloud.api("bob").fault("PUT", f"loadbalancers/{lb['id']}/failover", 404)
+    await cloud.api("bob").fault("PUT", f"loadbalancers/{lb['id']}/failover", 403)
     nowhere = "99999999-0000-4000-8000-000000000009"
     assert await admin.fault("PUT", f"loadbalancers/{nowhere}/failover", 404) == f"Load Balancer {nowhere} not found."
 

@@ -302,7 +302,7 @@ async def test_filters_and_projects(cloud: Cloud, api: Api, listener: Body) -> N
             assert [each["name"] for each in found] == expected
     assert (await cloud.api("bob").get("l7policies"))["l7policies"] == []
     body = {"l7policy": {"listener_id": listener["id"], "action": "REJECT"}}
-    await cloud.api("bob").fault("POST", "l7policies", 404, body)
+    await cloud.api("bob").fault("POST", "l7policies", 403, body)
     await cloud.api("reader").fault("POST", "l7policies", 403, body)
 
 

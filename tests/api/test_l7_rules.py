@@ -166,7 +166,7 @@ async def test_where_they_are(cloud: Cloud, api: Api, policy: Body, worker: Work
     assert await api.fault("GET", f"l7policies/{UNKNOWN}/rules", 404) == f"L7 Policy {UNKNOWN} not found."
     body = {"rule": {"type": "PATH", "compare_type": "EQUAL_TO", "value": "/"}}
     assert await api.fault("POST", f"l7policies/{UNKNOWN}/rules", 404, body) == f"L7 Policy {UNKNOWN} not found."
-    await cloud.api("bob").fault("GET", f"l7policies/{policy['id']}/rules", 404)
+    await cloud.api("bob").fault("GET", f"l7policies/{policy['id']}/rules", 403)
     await cloud.api("reader").fault("POST", f"l7policies/{policy['id']}/rules", 403, body)
     worker.step()
     shown = (await api.get(f"l7policies/{policy['id']}/rules/{made['id']}"))["rule"]
