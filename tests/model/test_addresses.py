@@ -91,7 +91,7 @@ def decoded(kind: type[Struct], field: inspect.Field, value: str) -> Any:
 def test_there_are_addresses_of_all_kinds() -> None:
     named = {(kind.__name__, field.name) for kind, field, _ in attributes()}
     assert {
-        ("LoadBalancerAlone", "vip_address"),
+        ("LoadBalancerBody", "vip_address"),
         ("AdditionalVip", "ip_address"),
         ("MemberInBatch", "address"),
         ("MemberUpdate", "monitor_address"),
