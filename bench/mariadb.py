@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stand import until
 
-# Who runs it: the account `mysql` is made by the package mariadb-server only, which is not needed otherwise.
+# The account that runs it: `mysql` is made by the package mariadb-server only, which is not needed otherwise.
 _ACCOUNT = "root"
 _NAME = "octavia"
 

@@ -80,7 +80,7 @@ async def test_a_change_of_the_timeout_counts_for_new_flows(machine: Machine, me
 async def test_a_member_without_source_ports_left_is_degraded_until_flows_have_ended(
     machine: Machine, members: list[Echo], sources: list[str]
 ) -> None:
-    # Nobody needs to answer there, which is quicker.
+    # The member need not answer, which is quicker.
     with inside(machine.names.lab("echo1")):
         deaf = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     deaf.bind(("10.0.0.11", 5354))

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,14 +22,6 @@ ONE = KnownHost(id="one", seen_at=1)
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'hydria.db'}"
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url, synchronous="off")
-    metadata.create_all(made.engine)
-    yield made
-    made.close()
 
 
 def hosts(database: Database) -> list[KnownHost]:

@@ -1,20 +1,10 @@
 """A generation has one writer: whatever changes a load balancer wakes its hosts and counts in the metrics."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from hydria.model import LoadBalancer
-from hydria.store import Database, Milestone, Transaction, columns, generations, metadata
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url, synchronous="off")
-    metadata.create_all(made.engine)
-    yield made
-    made.close()
+from hydria.store import Database, Milestone, Transaction, columns, generations
 
 
 def load_balancer(key: str, **values: Any) -> LoadBalancer:

@@ -1,6 +1,5 @@
 """Structs to rows and back, for every kind that has a table; and what no struct of ours may be."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -35,14 +34,6 @@ KINDS: dict[type[Struct], dict[str, st.SearchStrategy[Any]]] = {
     Health: {},
     Traffic: {"counters": st.builds(Counters, bytes_in=integers, request_errors=integers)},
 }
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url, synchronous="off")
-    metadata.create_all(made.engine)
-    yield made
-    made.close()
 
 
 def structs_of(kind: type[Struct]) -> st.SearchStrategy[Struct]:

@@ -33,7 +33,7 @@ def ensure_limit(socket: IPRoute, link: dict[str, Any], limit: Limit | None, mtu
     """Hold what leaves by a link to a limit, or to none; True when anything was changed."""
     index, limited = link["index"], link.get("qdisc") == _KIND
     if limit is None:
-        # Of a link's own there is none: whatever holds packets back was put there.
+        # A link has no queue of its own, so whatever holds packets back was put there.
         foreign = link.get("qdisc") not in _NONE
         if foreign:
             socket.tc("del", index=index, parent=TC_H_ROOT)

@@ -27,7 +27,7 @@ _PATIENCE = 5.0
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Of one amphora: bytes, a weight beside other amphorae (100 is the usual one), processes and threads."""
+    """The limits of one amphora: bytes, a weight beside others (usually 100), processes and threads."""
 
     memory_bytes: int
     cpu_weight: int

@@ -50,7 +50,7 @@ class DatagramRules:
         self._ways = 1
         self._lock = asyncio.Lock()
         self._counting: asyncio.Task[None] | None = None
-        # What is in the kernel, and where; None when that is not known.
+        # The rules that the kernel has, and where; None when they are not known.
         self._loaded: tuple[object, Ruleset] | None = None
         # What those rules were made for: nobody hears of health before it counts.
         self._told: Mapping[str, ServerState] = {}

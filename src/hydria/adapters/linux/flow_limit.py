@@ -29,7 +29,7 @@ class FlowLimit:
         self._namespace = tables.namespace
         self._most = most
         self._task: asyncio.Task[None] | None = None
-        # What is in the kernel; 0 when that is not known.
+        # The rate that the kernel has; 0 when it is not known.
         self._rate: int | None = 0
         self._place: object = None
 

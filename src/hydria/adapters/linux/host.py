@@ -76,7 +76,7 @@ class LinuxHost:
         self._remembered.open()
         make_directory(self._run_dir)
         make_directory(self._run_dir / "amphorae")
-        # Of an earlier version, where all amphorae had one of each.
+        # An earlier version had one of each for all amphorae.
         for name in ("events.sock", "metrics.sock"):
             (self._run_dir / name).unlink(missing_ok=True)
         self._lookout.open()

@@ -42,7 +42,7 @@ class Target(Struct, frozen=True, kw_only=True):
 
     @property
     def question(self) -> Self:
-        """What is asked, without how often and how many times."""
+        """Return the question of the check, without its interval and its counts."""
         return structs.replace(self, delay=0, rise=0, fall=0)
 
     @classmethod
