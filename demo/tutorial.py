@@ -444,7 +444,7 @@ NO_ROUTER = Chapter(
             " --listener Insel-listener --protocol TCP -f value -c lb_algorithm",
             shows=Lines(("SOURCE_IP",)),
         ),
-        silent("openstack loadbalancer delete --cascade Insel-LB"),
+        silent("openstack loadbalancer delete --cascade --wait Insel-LB"),
         silent("openstack floating ip delete $island_fip"),
         silent("openstack router remove subnet BeispielRouter InselSubnet"),
         silent("openstack network delete InselNetzwerk"),
@@ -486,7 +486,7 @@ NO_PORT_SECURITY = Chapter(
             shows=Lines(("ACTIVE",)),
             within=_NOTICED,
         ),
-        silent("openstack loadbalancer delete Offen-LB"),
+        silent("openstack loadbalancer delete --wait Offen-LB"),
         silent("openstack network delete OffenNetzwerk"),
     ),
 )
