@@ -68,3 +68,19 @@ async def test_a_load_balancer_that_is_switched_off_needs_no_secrets(cloud: Clou
     worker.serve(worker.fetch())
     assert (await api.show("loadbalancer", lb["id"]))["provisioning_status"] == "ACTIVE"
     assert (await api.show("listener", lb["listeners"][0]["id"]))["provisioning_status"] == "ACTIVE"
+
+
+async def test_a_load_balancer_that_is_switched_off_survives_the_loss_of_its_secret(
+    cloud: Cloud, api: Api, worker: Worker
+) -> None:
+    listener = {"protocol": "TERMINATED_HTTPS", "protocol_port": 443, "default_tls_container_ref": "first"}
+    lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id, listeners=[listener])
+    await api.put(f"loadbalancers/{lb['id']}", {"loadbalancer": {"admin_state_up": False}})
+    worker.serve(worker.fetch())
+    cloud.secrets.lost = {"first"}
+    await api.put(f"loadbalancers/{lb['id']}", {"loadbalancer": {"name": "renamed"}})
+    orders = worker.fetch()
+    assert (orders.serve[0].secrets, orders.serve[0].lost) == ({}, {})
+    worker.serve(orders)
+    assert (await api.show("loadbalancer", lb["id"]))["provisioning_status"] == "ACTIVE"
+    assert (await api.show("listener", lb["listeners"][0]["id"]))["provisioning_status"] == "ACTIVE"

@@ -17,6 +17,7 @@ from hydria.api.views import LoadedResource, dressed
 from hydria.http.operation import Call, Operation
 from hydria.model import Listener, LoadBalancer, Pool, Resource, listener_checks, pool_checks
 from hydria.model.create import ListenerCreate
+from hydria.model.fields import DATAGRAM
 from hydria.model.listener import ListenerUpdate
 
 
@@ -67,7 +68,7 @@ class Listeners(ResourceApi):
         if after.default_pool_id and after.default_pool_id != before.default_pool_id:
             pool = pool_of(call, after.load_balancer_id, after.default_pool_id)
             listener_checks.check_pool(after.protocol, pool)
-            if pool.protocol in pool_checks.DATAGRAM:
+            if pool.protocol in DATAGRAM:
                 vips = self._root(call, after).vip_addresses
                 pool_checks.check_families(pool.protocol, member_addresses(call, pool), vips)
 

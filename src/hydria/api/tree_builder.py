@@ -33,6 +33,7 @@ from hydria.model import (
 from hydria.model.base import build, given
 from hydria.model.create import L7PolicyCreate, L7PolicyNested, ListenerNested, PoolCreate, PoolNested
 from hydria.model.faults import invalid_combination, no_children
+from hydria.model.fields import DATAGRAM
 from hydria.model.health_monitor import HealthMonitorBody
 from hydria.model.l7_policy import LAST
 from hydria.model.l7_positions import inserted
@@ -42,9 +43,6 @@ from hydria.model.status import Progress
 from hydria.protocols import Networking, Secrets
 from hydria.store import columns
 from hydria.store.resources import Health
-
-# Protocols that share a port number's space.
-_DATAGRAM = {"UDP": "UDP", "SCTP": "SCTP"}
 
 
 class ParentContext(Struct, frozen=True, kw_only=True):
@@ -199,7 +197,7 @@ class TreeBuilder:
 
     def _is_fronted(self, pool: Pool) -> bool:
         """Say whether a pool of datagrams is behind a listener already."""
-        if pool.protocol not in pool_checks.DATAGRAM:
+        if pool.protocol not in DATAGRAM:
             return False
         if pool.id not in self._fronted:
             found = self._call.transaction.find(Listener, columns(Listener).default_pool_id == pool.id)
@@ -375,4 +373,4 @@ def _check_twice(form: MemberBody, known: set[tuple[str, int]]) -> None:
 
 
 def _space(protocol: str) -> str:
-    return _DATAGRAM.get(protocol, "TCP")
+    return protocol if protocol in DATAGRAM else "TCP"

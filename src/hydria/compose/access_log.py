@@ -103,10 +103,9 @@ class AccessLog:
         What is in no log is said by `warn`; where there is nothing else, this is all. Raises HydriaError.
         """
         instances = await self._instances()
-        for listener in instances[0].tree.listeners:
-            if listener.protocol in ("UDP", "SCTP"):
-                name = listener.name or listener.id
-                warn(f"{name} is {listener.protocol}: the kernel passes it on, and keeps no log.")
+        for listener in instances[0].tree.live().counted_datagram_listeners:
+            name = listener.name or listener.id
+            warn(f"{name} is {listener.protocol}: the kernel passes it on, and keeps no log.")
         instances = [each for each in instances if not needs_no_haproxy(each)]
         if stop is None:
             for each in instances:

@@ -18,7 +18,6 @@ from hydria.errors import Conflict, NotFound
 from hydria.model import LoadBalancer
 from hydria.model.base import stamp
 from hydria.model.flavor import Flavor
-from hydria.model.references import references
 from hydria.protocols import Device, Networking, Topologies
 from hydria.store import Transaction, columns
 from hydria.store.generations import bump, new_change_id
@@ -203,7 +202,7 @@ class Orphans:
                 networking.restore_port(leg, [subnet_id], (root.project_id, f"{name}-members"), own, ())
         elif others:
             missing.append("the ports on members' subnets: the next change makes new ones, with other addresses")
-        for reference, _ in dict.fromkeys(references(tree)):
+        for reference, _ in dict.fromkeys(tree.live().references()):
             missing.append(
                 f"secret {reference}: if it is lost, store it again and name it anew; it is served meanwhile"
             )

@@ -2,7 +2,6 @@
 
 from hydria.errors import Refusal
 from hydria.model import Tree
-from hydria.model.references import references
 from hydria.protocols import Secrets
 
 
@@ -10,7 +9,7 @@ def referred(secrets: Secrets, tree: Tree) -> tuple[dict[str, str], dict[str, st
     """Return PEM texts by reference, and why of the references that lead nowhere any more (`Instance.lost`)."""
     found: dict[str, str] = {}
     lost: dict[str, str] = {}
-    for reference, purpose in references(tree):
+    for reference, purpose in tree.live().references():
         if reference in found or reference in lost:
             continue
         try:

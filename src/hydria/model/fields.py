@@ -64,6 +64,9 @@ MonitorType = Literal["HTTP", "HTTPS", "PING", "SCTP", "TCP", "TLS-HELLO", "UDP-
 HttpMethod = Literal["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
 HttpVersion = Literal["1.0", "1.1"]
 
+# The protocols of listeners and pools that nftables rules serve, not HAProxy.
+DATAGRAM = ("UDP", "SCTP")
+
 # Which pool protocols may stand behind a listener (Octavia's VALID_LISTENER_POOL_PROTOCOL_MAP).
 POOL_PROTOCOLS: dict[str, tuple[str, ...]] = {
     "TCP": ("HTTP", "HTTPS", "PROXY", "PROXYV2", "TCP"),

@@ -7,10 +7,11 @@ from msgspec import UNSET, structs
 from hydria.errors import Invalid
 from hydria.model import tls
 from hydria.model.faults import invalid_combination, invalid_value, no_children
-from hydria.model.fields import POOL_PROTOCOLS
+from hydria.model.fields import DATAGRAM, POOL_PROTOCOLS
 from hydria.model.listener import Listener, ListenerUpdate
 from hydria.model.pool import Pool
 from hydria.model.pool_checks import check_readable
+from hydria.model.references import has_certificates
 
 HEADERS = ("X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-IP", "X-Client-IP", "X-Real-IP")
 TLS_HEADERS = (
@@ -58,10 +59,10 @@ def check(listener: Listener, before: Listener | None = None) -> None:
     protocol = listener.protocol
     certificates = has_certificates(listener)
     terminates = protocol == "TERMINATED_HTTPS" or (protocol == "PROMETHEUS" and certificates)
-    if before is not None and protocol in ("UDP", "SCTP") and (certificates or listener.insert_headers):
+    if before is not None and protocol in DATAGRAM and (certificates or listener.insert_headers):
         raise invalid_combination(f"{protocol} protocol listener does not support TLS or header insertion.")
     _check_headers(listener.insert_headers, protocol)
-    if protocol in ("UDP", "SCTP") and certificates:
+    if protocol in DATAGRAM and certificates:
         raise invalid_combination(f"{protocol} protocol listener does not support TLS.")
     if certificates and not terminates:
         raise _no_certificates(protocol)
@@ -79,11 +80,6 @@ def check(listener: Listener, before: Listener | None = None) -> None:
     if terminates or (before is not None and before.alpn_protocols != listener.alpn_protocols):
         tls.check_alpn(listener.alpn_protocols)
     _check_hsts(listener, changing=before is not None)
-
-
-def has_certificates(listener: Listener) -> bool:
-    """Say whether a listener refers to a certificate of its own."""
-    return bool(listener.default_tls_container_ref or listener.sni_container_refs)
 
 
 def defaults_for_null(form: ListenerUpdate) -> None:

@@ -5,8 +5,8 @@ import re
 from msgspec import UNSET, structs
 
 from hydria.model.faults import invalid_combination, invalid_value
+from hydria.model.fields import DATAGRAM
 from hydria.model.health_monitor import HealthMonitor, HealthMonitorUpdate
-from hydria.model.pool_checks import DATAGRAM
 
 _HTTP_DEFAULTS = {"http_method": "GET", "url_path": "/", "expected_codes": "200"}
 _FOR_DATAGRAM = ("UDP-CONNECT", "SCTP", "TCP", "HTTP")

@@ -8,9 +8,8 @@ from msgspec import UNSET, structs
 from hydria.errors import Invalid, Unsupported
 from hydria.model import tls
 from hydria.model.faults import invalid_combination, unsupported
+from hydria.model.fields import DATAGRAM
 from hydria.model.pool import Pool, PoolUpdate, SessionPersistence
-
-DATAGRAM = ("UDP", "SCTP")
 
 # Pools whose connections nobody reads, and listeners that do not read them for their pool, as those of PROXY need.
 _UNREAD_POOLS, _UNREAD_LISTENERS = ("HTTPS", "TCP"), ("HTTPS", "TCP")

@@ -1,29 +1,17 @@
-"""What a tree refers to in the key manager, and what each reference is to be. Pure."""
+"""The references of a listener or a pool to the key manager, and what each is to be. Pure."""
 
 from collections.abc import Iterator
 from typing import Literal
 
 from hydria.model.listener import Listener
 from hydria.model.pool import Pool
-from hydria.model.tree import Tree
 
-# What a reference is to be: a certificate with its private key, the authorities of clients', or what they revoked.
+# A certificate with its private key, the CA of the other side's certificates, or the CA's revocation list.
 Purpose = Literal["certificate", "ca", "crl"]
 
 
-def references(tree: Tree) -> Iterator[tuple[str, Purpose]]:
-    """Return the references that a host needs, each with what it is; the same one may come again."""
-    for listener in tree.listeners:
-        if not (listener.admin_state_up and tree.load_balancer.admin_state_up):
-            continue
-        yield from references_of(listener)
-        for pool in tree.active_pools_of(listener):
-            if pool.tls_enabled:
-                yield from references_of(pool)
-
-
 def references_of(resource: Listener | Pool) -> Iterator[tuple[str, Purpose]]:
-    """Return the references of a listener or a pool, the default certificate first and each certificate once."""
+    """Yield the references of a listener or a pool, the default certificate first and each certificate once."""
     if isinstance(resource, Listener):
         certificates = (resource.default_tls_container_ref, *resource.sni_container_refs)
         authority, revoked = resource.client_ca_tls_container_ref, resource.client_crl_container_ref
@@ -37,3 +25,15 @@ def references_of(resource: Listener | Pool) -> Iterator[tuple[str, Purpose]]:
         yield authority, "ca"
     if revoked:
         yield revoked, "crl"
+
+
+def needed_references(resource: Listener | Pool) -> Iterator[tuple[str, Purpose]]:
+    """Yield the references that must be readable for the resource to be served: none where it does not speak TLS."""
+    speaks_tls = resource.tls_enabled if isinstance(resource, Pool) else has_certificates(resource)
+    if speaks_tls:
+        yield from references_of(resource)
+
+
+def has_certificates(listener: Listener) -> bool:
+    """Say whether a listener terminates TLS: it refers to a certificate."""
+    return bool(listener.default_tls_container_ref or listener.sni_container_refs)

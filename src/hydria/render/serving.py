@@ -5,15 +5,14 @@ pool that cannot be spoken to as it should be is served without members.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, structs
 
 from hydria.contract import Instance
 from hydria.model import Listener, Pool, Tree
-from hydria.model.listener_checks import has_certificates
-from hydria.model.references import references_of
+from hydria.model.references import needed_references, references_of
 
 _PLACE = re.compile(r"candidate\.cfg:(\d+)\]")
 
@@ -56,7 +55,7 @@ def serving(instance: Instance, kept: Mapping[str, str], refused: Mapping[str, R
     filled = structs.replace(instance, secrets=secrets, lost={})
     troubles: dict[str, str] = {}
     unserved: set[str] = set()
-    for resource in _in_use(instance.tree):
+    for resource in instance.tree.live().haproxy_resources:
         why = _unprotected(resource) or _missing(resource, instance, secrets)
         known = refused.get(resource.id)
         if why is None and known is not None and known.likeness == likeness(filled, resource):
@@ -64,7 +63,7 @@ def serving(instance: Instance, kept: Mapping[str, str], refused: Mapping[str, R
         if why is not None:
             unserved.add(resource.id)
         else:
-            why = next((instance.lost[key] for key, _ in _needed(resource) if key in instance.lost), None)
+            why = next((instance.lost[key] for key, _ in needed_references(resource) if key in instance.lost), None)
         if why is not None:
             troubles[resource.id] = why
     for policy in instance.tree.l7_policies:
@@ -106,7 +105,7 @@ def replaceable(instance: Instance, found: Mapping[str, Refusal], kept: Mapping[
     offered = instance.secrets
     return {
         reference: RefusedSecret(content=offered[reference], reason=found[resource.id].reason)
-        for resource in _in_use(instance.tree)
+        for resource in instance.tree.live().haproxy_resources
         if resource.id in found
         for reference, _ in references_of(resource)
         if reference in offered and kept.get(reference) not in (None, offered[reference])
@@ -126,29 +125,8 @@ def likeness(instance: Instance, resource: Any) -> tuple[Any, ...]:
     return (resource, parts, tuple(instance.secrets.get(key) for key, _ in references_of(resource)))
 
 
-def _in_use(tree: Tree) -> Iterator[Listener | Pool]:
-    """Return the listeners that are switched on, and their pools, each once."""
-    if not tree.load_balancer.admin_state_up:
-        return
-    pools: dict[str, Pool] = {}
-    for listener in tree.listeners:
-        if listener.admin_state_up:
-            yield listener
-            pools |= {pool.id: pool for pool in tree.active_pools_of(listener)}
-    yield from pools.values()
-
-
-def _needed(resource: Listener | Pool) -> Iterator[tuple[str, str]]:
-    """Return the references without which a resource is not what it should be."""
-    if isinstance(resource, Listener) and not has_certificates(resource):
-        return
-    if isinstance(resource, Pool) and not resource.tls_enabled:
-        return
-    yield from references_of(resource)
-
-
 def _missing(resource: Listener | Pool, instance: Instance, secrets: Mapping[str, str]) -> str | None:
-    for reference, _ in _needed(resource):
+    for reference, _ in needed_references(resource):
         if reference not in secrets:
             unsent = f"The server did not send what {reference} leads to. Name it again in its listener or pool."
             return instance.lost.get(reference, unsent)

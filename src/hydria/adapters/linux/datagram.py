@@ -19,7 +19,7 @@ from hydria.errors import HostError
 from hydria.files import write_private
 from hydria.model import Tree
 from hydria.model.status import ServerState
-from hydria.render.datagram import BRIEF, TABLE, Ruleset, counts_flows, datagram_pools, ruleset, transaction
+from hydria.render.datagram import BRIEF, TABLE, Ruleset, counts_flows, ruleset, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +67,7 @@ class DatagramRules:
     async def converge(self, tree: Tree, ways: int) -> None:
         """Serve the datagram listeners of a tree by so many legs. Raises HostError; then the last rules stay."""
         self._tree, self._ways = tree, ways
-        self._checks.watch(targets(self._namespace, tree, datagram_pools(tree).values()))
+        self._checks.watch(targets(self._namespace, tree, tree.live().datagram_pools))
         await self._apply()
         if self._file.exists():
             await asyncio.to_thread(self._forward, on=True)
@@ -86,7 +86,7 @@ class DatagramRules:
         """Return what is known of the members of datagram pools, by id."""
         if self._tree is None:
             return {}
-        pools = datagram_pools(self._tree)
+        pools = {pool.id for pool in self._tree.live().datagram_pools}
         known: dict[str, ServerState] = {each.id: "unchecked" for each in self._tree.members if each.pool_id in pools}
         known |= {key: self._told.get(key, "unknown") for key in self._checks.states}
         return known | {key: "crowded" for key in self._crowded if known.get(key, "down") != "down"}

@@ -6,7 +6,6 @@ from hydria.adapters.linux.prometheus_text import Row
 from hydria.contract import Counters
 from hydria.model import Member, Tree
 from hydria.model.status import ServerState
-from hydria.render.datagram import datagram_listeners
 from hydria.render.haproxy.parts import backend_name
 
 # How many there are by listener and member.
@@ -17,11 +16,12 @@ def datagram_rows(
     tree: Tree, states: Mapping[str, ServerState], counters: Mapping[str, Counters], flows: Open
 ) -> Iterator[Row]:
     """Yield the rows of what is switched on; `counters` is by listener. What the kernel does not count is left out."""
-    for listener in datagram_listeners(tree):
+    live = tree.live()
+    for listener in live.datagram_listeners:
         traffic = _traffic(counters.get(listener.id, Counters()))
         limit = {"slim": listener.connection_limit} if listener.connection_limit >= 0 else {}
         yield _row(listener.id, "FRONTEND", "OPEN", conn_tot=traffic["stot"], **traffic, **limit)
-        for pool in tree.active_pools_of(listener):
+        for pool in live.pools[listener.id]:
             name = backend_name(pool, listener)
             members = [(each, _status(each, states)) for each in tree.members_of(pool.id)]
             # All that a listener of datagrams counts went to its only pool.

@@ -386,9 +386,6 @@ def _possible_connections(tree: Tree) -> int:
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if descriptors == resource.RLIM_INFINITY:
         descriptors = os.sysconf("SC_OPEN_MAX")
-    served = [listener for listener in tree.listeners if listener.admin_state_up]
-    pools = [pool for each in served for pool in tree.active_pools_of(each)]
-    checked = sum(len(tree.members_of(pool.id)) for pool in pools if tree.monitor_of(pool.id) is not None)
-    more = checked + len(served) * len(tree.load_balancer.vip_addresses) - _OF_CHECKS
+    more = tree.live().haproxy_sockets - _OF_CHECKS
     spare = _SPARE_DESCRIPTORS + _STEP * max(0, -(-more // _STEP))
     return max(100, (descriptors - spare) // 2)

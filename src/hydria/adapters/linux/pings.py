@@ -10,7 +10,6 @@ from hydria.adapters.linux.checking import Checks, targets
 from hydria.adapters.linux.haproxy import Haproxy
 from hydria.errors import HostError
 from hydria.model import Pool, Tree
-from hydria.model.pool_checks import DATAGRAM
 from hydria.model.status import ServerState
 
 log = structlog.get_logger(__name__)
@@ -31,7 +30,7 @@ class Pings:
 
     async def converge(self, tree: Tree) -> None:
         """Ask the members of a tree, and tell a HAProxy that may be new what is known of them. Raises HostError."""
-        self._checks.watch(targets(self._namespace, tree, _pinged(tree)))
+        self._checks.watch(targets(self._namespace, tree, pinged(tree)))
         # Where nobody was ever pinged there is nothing to take back either.
         if self._checks.states or self._file.exists():
             await self._tell()
@@ -65,9 +64,7 @@ class Pings:
         self._on_change()
 
 
-def _pinged(tree: Tree) -> list[Pool]:
-    """Return the pools of HAProxy's that are served and have a PING monitor."""
-    on = [each for each in tree.listeners if each.admin_state_up and tree.load_balancer.admin_state_up]
-    pools = {pool.id: pool for listener in on for pool in tree.active_pools_of(listener)}
+def pinged(tree: Tree) -> list[Pool]:
+    """Return the pools of HAProxy's that have a PING monitor."""
     monitors = {monitor.pool_id: monitor.type for monitor in tree.health_monitors}
-    return [each for each in pools.values() if each.protocol not in DATAGRAM and monitors.get(each.id) == "PING"]
+    return [pool for pool in tree.live().haproxy_pools if monitors.get(pool.id) == "PING"]

@@ -73,7 +73,7 @@ class Remembered:
         if instance is None:
             return {}
         found = {}
-        for each in tls.secret_files(instance.tree):
+        for each in tls.secret_files(instance.tree.live()):
             if each.reference in wanted:
                 with contextlib.suppress(OSError):
                     found[each.reference] = Path(tls.place(str(directory), each.name)).read_text()
@@ -120,7 +120,7 @@ def _ready(instance: Instance, directory: Path) -> Instance | None:
         try:
             secrets |= {
                 each.reference: Path(tls.place(str(directory), each.name)).read_text()
-                for each in tls.secret_files(alone)
+                for each in tls.secret_files(alone.live())
             }
         except OSError:
             continue

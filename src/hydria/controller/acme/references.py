@@ -6,7 +6,7 @@ from hydria import certificates
 from hydria.errors import Invalid, NotFound
 from hydria.model import Tree
 from hydria.model.acme import names_in
-from hydria.model.references import Purpose, references
+from hydria.model.references import Purpose
 from hydria.protocols import Secrets, Vault
 from hydria.store import Transaction, columns
 from hydria.store.certificates import AcmeOrder
@@ -46,7 +46,7 @@ class AcmeSecrets:
 
 def challenges_of(transaction: Transaction, tree: Tree) -> dict[str, str]:
     """Return what the amphorae of a tree answer an authority now, by token."""
-    wanted = {reference for reference, _ in references(tree) if names_in(reference) is not None}
+    wanted = {reference for reference, _ in tree.live().references() if names_in(reference) is not None}
     if not wanted:
         return {}
     c = columns(AcmeOrder)

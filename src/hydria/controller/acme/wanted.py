@@ -6,6 +6,7 @@ from sqlalchemy import or_, select
 from hydria.errors import Invalid
 from hydria.model import Listener, LoadBalancer
 from hydria.model.acme import SCHEME, names_in
+from hydria.model.tree import is_live
 from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of
 
@@ -42,7 +43,7 @@ def wanted(transaction: Transaction) -> dict[Wanted, set[str]]:
         for reference in (each.default_tls_container_ref, *each.sni_container_refs):
             if reference and _names(reference):
                 answering = found.setdefault(Wanted(each.project_id, reference), set())
-                if each.admin_state_up and row.balancer_up:
+                if is_live(each, balancer_up=row.balancer_up):
                     answering.add(each.load_balancer_id)
     return found
 

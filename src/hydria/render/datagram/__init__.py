@@ -8,8 +8,6 @@ from hydria.render.datagram.ruleset import (
     Named,
     Ruleset,
     counts_flows,
-    datagram_listeners,
-    datagram_pools,
     ruleset,
     transaction,
 )
@@ -22,8 +20,6 @@ __all__ = [
     "Named",
     "Ruleset",
     "counts_flows",
-    "datagram_listeners",
-    "datagram_pools",
     "ruleset",
     "transaction",
 ]

@@ -12,8 +12,8 @@ from ipaddress import ip_address, ip_network
 from msgspec import Struct
 
 from hydria.model import Listener, Member, Pool, Tree
-from hydria.model.pool_checks import DATAGRAM
 from hydria.model.status import ServerState
+from hydria.model.tree import Live
 from hydria.render.datagram.sharing import PLACES, fewest, places, runs, turn
 
 TABLE = "hydria_flows"
@@ -155,12 +155,12 @@ def ruleset(
     `flows` says how many there are of each mark, for LEAST_CONNECTIONS, `ways` how many legs the amphora has, `brief`
     how long a flow of UDP is kept that was over within two seconds (seconds).
     """
-    listeners = [each for each in tree.listeners if each.protocol in DATAGRAM]
-    if not listeners:
+    live = tree.live()
+    if not live.counted_datagram_listeners:
         return Ruleset()
-    services = _services(tree, states, brief)
-    # One that is switched off has counted something too.
-    blocks: list[_Block] = [(("counter", f"{what}_{each.id}"), []) for each in listeners for what in COUNTED]
+    services = _services(live, states, brief)
+    counted = (each.id for each in live.counted_datagram_listeners)
+    blocks: list[_Block] = [(("counter", f"{what}_{key}"), []) for key in counted for what in COUNTED]
     for service in services:
         blocks += [*_memory(service), *([service.timeout] if service.timeout is not None else [])]
         blocks += [_to(service, target) for target in service.targets]
@@ -194,28 +194,16 @@ def transaction(wanted: Ruleset, present: Collection[Named]) -> str:
 
 def counts_flows(tree: Tree) -> bool:
     """Say whether the rules depend on how many flows there are."""
-    return any(pool.lb_algorithm == "LEAST_CONNECTIONS" for pool in datagram_pools(tree).values())
+    return any(pool.lb_algorithm == "LEAST_CONNECTIONS" for pool in tree.live().datagram_pools)
 
 
-def datagram_pools(tree: Tree) -> dict[str, Pool]:
-    """Return the pools that are served so, by id."""
-    return {pool.id: pool for each in datagram_listeners(tree) for pool in tree.active_pools_of(each)}
-
-
-def datagram_listeners(tree: Tree) -> list[Listener]:
-    """Return the listeners that are served so."""
-    on = tree.load_balancer.admin_state_up
-    return [each for each in tree.listeners if on and each.admin_state_up and each.protocol in DATAGRAM]
-
-
-def _services(tree: Tree, states: Mapping[str, ServerState], brief: int) -> list[_Service]:
+def _services(live: Live, states: Mapping[str, ServerState], brief: int) -> list[_Service]:
+    tree = live.tree
     vips = [str(ip_address(vip)) for vip in tree.load_balancer.vip_addresses]
     used: set[int] = set()
     services = []
-    for listener in datagram_listeners(tree):
-        pool = tree.pool(listener.default_pool_id)
-        if pool is not None and not pool.admin_state_up:
-            pool = None
+    for listener in live.datagram_listeners:
+        pool = tree.active_pool(listener.default_pool_id)
         members = [] if pool is None else [each for each in tree.members_of(pool.id) if _lives(each, states)]
         for family in dict.fromkeys(_family(vip) for vip in vips):
             mine = [each for each in members if _family(each.address) == family]

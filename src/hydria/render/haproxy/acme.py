@@ -2,7 +2,7 @@
 
 from hydria.contract import Instance
 from hydria.model import Listener
-from hydria.model.pool_checks import DATAGRAM
+from hydria.model.tree import Live
 from hydria.render.haproxy.parts import Section, endpoint
 from hydria.render.haproxy.prometheus import INTERNAL
 from hydria.render.quoting import quote
@@ -16,13 +16,10 @@ def challenge_lines(instance: Instance, listener: Listener) -> list[str]:
     return _answers(instance) if listener.protocol == "HTTP" and listener.protocol_port == PORT else []
 
 
-def challenge_frontend(instance: Instance) -> Section | None:
+def challenge_frontend(instance: Instance, live: Live) -> Section | None:
     """Return a section for a port 80 that no listener has, or None where none is needed."""
     answers = _answers(instance)
-    taken = any(
-        each.protocol_port == PORT and each.admin_state_up and each.protocol not in DATAGRAM
-        for each in instance.tree.listeners
-    )
+    taken = any(each.protocol_port == PORT for each in live.haproxy_listeners)
     if not answers or taken or not instance.tree.load_balancer.admin_state_up:
         return None
     addresses = instance.tree.load_balancer.vip_addresses

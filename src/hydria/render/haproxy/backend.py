@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hydria.contract import Instance
 from hydria.model import HealthMonitor, Listener, Member, Pool
+from hydria.model.references import has_certificates
 from hydria.render.haproxy import tls
 from hydria.render.haproxy.checks import check_lines, check_options, without_timing
 from hydria.render.haproxy.headers import header_lines
@@ -53,7 +54,7 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
 
 
 def _proxy(pool: Pool, listener: Listener) -> Sequence[str]:
-    if pool.protocol == "PROXYV2" and tls.terminates(listener):
+    if pool.protocol == "PROXYV2" and has_certificates(listener):
         return ("send-proxy-v2-ssl-cn",)
     return PROXY_PROTOCOLS.get(pool.protocol, ())
 

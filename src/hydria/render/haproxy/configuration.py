@@ -1,7 +1,6 @@
 """The whole configuration of an instance, section after section. Pure."""
 
 from hydria.contract import Instance
-from hydria.model.pool_checks import DATAGRAM
 from hydria.render.haproxy import tls
 from hydria.render.haproxy.acme import PORT, challenge_frontend
 from hydria.render.haproxy.backend import backend
@@ -15,22 +14,20 @@ from hydria.render.quoting import quote
 
 def render(instance: Instance, surroundings: Surroundings) -> Rendering:
     """Return the configuration that serves an instance. Raises ValueError for a VIP that is on no interface."""
-    tree, there = instance.tree, {address.ip for address in instance.interfaces[0].addresses}
-    for vip in tree.load_balancer.vip_addresses:
+    live, there = instance.tree.live(), {address.ip for address in instance.interfaces[0].addresses}
+    for vip in instance.tree.load_balancer.vip_addresses:
         if there and vip not in there:
             raise ValueError(f"the VIP {vip} is not on the first interface")
     sections: list[Section] = [_global(instance, surroundings), ring(), _defaults()]
     tables: dict[str, str] = {}
-    for listener in tree.listeners:
-        if not (listener.admin_state_up and tree.load_balancer.admin_state_up) or listener.protocol in DATAGRAM:
-            continue
+    for listener in live.haproxy_listeners:
         sections.append(frontend(instance, listener, surroundings))
         if listener.protocol == "PROMETHEUS":
             sections.append(metrics_backend(listener))
-        pools = tree.active_pools_of(listener)
+        pools = live.pools[listener.id]
         sections += [backend(instance, listener, pool, surroundings) for pool in pools]
         tables |= {backend_name(pool, listener): keys for pool in pools if (keys := table_keys(pool)) is not None}
-    challenged = challenge_frontend(instance)
+    challenged = challenge_frontend(instance, live)
     if challenged is not None:
         sections.append(challenged)
     return Rendering(
@@ -38,20 +35,18 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
         frame=_write([[line for line in section if isinstance(line, str)] for section in sections]),
         servers=tuple(line for section in sections for line in section if isinstance(line, Server)),
         tables=tables,
-        files=tls.files(tree, instance.secrets, surroundings.directory),
+        files=tls.files(live, instance.secrets, surroundings.directory),
     )
 
 
 def ports(instance: Instance) -> frozenset[int]:
-    """Return the ports on which HAProxy may take connections."""
-    listeners = {each.protocol_port for each in instance.tree.listeners if each.protocol not in DATAGRAM}
-    return frozenset(listeners | ({PORT} if instance.challenges else set()))
+    """Return the VIP's ports on which HAProxy may have connections."""
+    return instance.tree.live().tcp_ports | ({PORT} if instance.challenges else frozenset())
 
 
 def needs_no_haproxy(instance: Instance) -> bool:
-    """Say whether there is nothing for HAProxy to do. Where there is no listener yet it waits for the first one."""
-    listeners = instance.tree.listeners
-    return bool(listeners) and all(each.protocol in DATAGRAM for each in listeners) and not instance.challenges
+    """Say whether the amphora runs no HAProxy (`Live.needs_haproxy`)."""
+    return not (instance.tree.live().needs_haproxy or instance.challenges)
 
 
 def _write(sections: list[Section]) -> str:

@@ -34,8 +34,8 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
     if listener.protocol == "PROMETHEUS":
         return [*lines, *metrics_lines(listener)]
     lines += [*challenge_lines(instance, listener), *policy_lines(instance.tree, listener)]
-    pool = instance.tree.pool(listener.default_pool_id)
-    if pool is not None and pool.admin_state_up:
+    pool = instance.tree.active_pool(listener.default_pool_id)
+    if pool is not None:
         lines.append(f"default_backend {backend_name(pool, listener)}")
     return lines
 

@@ -72,8 +72,8 @@ def _action(tree: Tree, listener: Listener, policy: L7Policy) -> str | None:
     if policy.action == "REJECT":
         return "http-request deny"
     if policy.action == "REDIRECT_TO_POOL":
-        pool = tree.pool(policy.redirect_pool_id)
-        return f"use_backend {backend_name(pool, listener)}" if pool is not None and pool.admin_state_up else None
+        pool = tree.active_pool(policy.redirect_pool_id)
+        return f"use_backend {backend_name(pool, listener)}" if pool is not None else None
     return f"http-request redirect {_target(policy)}"
 
 

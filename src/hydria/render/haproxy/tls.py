@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from hydria.model import Listener, Pool, Tree
-from hydria.model.references import Purpose, references_of
+from hydria.model.references import Purpose, has_certificates, needed_references, references_of
 from hydria.model.tls import CIPHERS, VERSIONS
+from hydria.model.tree import Live
 from hydria.render.quoting import quote
 from hydria.trials import SUITES
 
@@ -37,53 +38,38 @@ class SecretFile(Struct, frozen=True, kw_only=True):
     purpose: Purpose
 
 
-def terminates(listener: Listener) -> bool:
-    """Say whether TLS of clients ends at a listener."""
-    return bool(listener.default_tls_container_ref or listener.sni_container_refs)
-
-
 def place(directory: str, name: str) -> str:
     """Return the path of a file of the amphora in this directory."""
     return f"{directory}/{FOLDER}/{name}"
 
 
-def secret_files(tree: Tree) -> Iterator[SecretFile]:
-    """Return the files with secrets that a tree's configuration names."""
-    if not tree.load_balancer.admin_state_up:
-        return
-    pools: dict[str, Pool] = {}
-    for listener in tree.listeners:
-        if listener.admin_state_up:
-            if terminates(listener):
-                yield from _files_of(listener)
-            pools |= {pool.id: pool for pool in tree.active_pools_of(listener)}
-    for pool in pools.values():
-        if pool.tls_enabled:
-            yield from _files_of(pool)
+def secret_files(live: Live) -> Iterator[SecretFile]:
+    """Yield the files with secrets that the configuration names."""
+    for resource in live.haproxy_resources:
+        for reference, purpose in needed_references(resource):
+            yield SecretFile(name=_name(resource, reference, purpose), reference=reference, purpose=purpose)
 
 
-def files(tree: Tree, secrets: Mapping[str, str], directory: str) -> dict[str, str]:
+def files(live: Live, secrets: Mapping[str, str], directory: str) -> dict[str, str]:
     """Return all files by path: the secrets, and the list of each listener's certificates, the default one first."""
-    found = {place(directory, each.name): secrets.get(each.reference, "") for each in secret_files(tree)}
-    for listener in tree.listeners:
-        paths = [place(directory, each.name) for each in _files_of(listener) if each.purpose == "certificate"]
-        if paths and paths[0] in found:
-            # By their names in the folder: a space in a list ends a path.
-            names = (path.rpartition("/")[2] for path in paths)
-            found[place(directory, f"{listener.id}{LIST}")] = "".join(f"{name}\n" for name in names)
+    found = {place(directory, each.name): secrets.get(each.reference, "") for each in secret_files(live)}
+    for listener in filter(has_certificates, live.haproxy_listeners):
+        # Names without the folder: a space in a line of the list would end a path.
+        names = [each.name for each in _files_of(listener) if each.purpose == "certificate"]
+        found[place(directory, f"{listener.id}{LIST}")] = "".join(f"{name}\n" for name in names)
     return found
 
 
 def global_lines(tree: Tree, directory: str) -> list[str]:
     """Return what stands in the global section: where lists find the certificates that they name."""
-    listed = any(terminates(listener) for listener in tree.listeners)
+    listed = any(has_certificates(listener) for listener in tree.listeners)
     return [f"crt-base {quote(f'{directory}/{FOLDER}')}"] if listed else []
 
 
 def bind_words(listener: Listener, directory: str) -> str:
     """Return what a listener's `bind` line says of TLS, with a space before it; nothing where none ends there."""
     authenticates = listener.client_authentication in _AUTHENTICATION
-    if not terminates(listener):
+    if not has_certificates(listener):
         if listener.protocol == "TERMINATED_HTTPS" or authenticates:
             raise ValueError(f"the listener {listener.id} has no certificate")
         return ""
@@ -103,7 +89,7 @@ def bind_words(listener: Listener, directory: str) -> str:
 
 def response_lines(listener: Listener) -> list[str]:
     """Return what a listener adds to responses: that browsers are to come by TLS only (HSTS)."""
-    if listener.hsts_max_age is None or not terminates(listener):
+    if listener.hsts_max_age is None or not has_certificates(listener):
         return []
     value = f"max-age={listener.hsts_max_age}"
     if listener.hsts_include_subdomains:
