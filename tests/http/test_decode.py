@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from hydria.http.decode import Defect, decode
+from hydria.http.decode import STRICT, decode
+from hydria.http.defect import Defect
 from hydria.model.create import LoadBalancerCreate
 from hydria.model.fields import Cidr, IpAddress, Maybe, UrlPath, Uuid
 
@@ -67,50 +68,105 @@ def test_taken(field: str, value: Any, wanted: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "path"),
+    ("field", "value", "path", "problem", "limit"),
     [
-        ("name", "sixsix", ("name",)),
-        ("name", 5, ("name",)),
-        ("name", {"a": 1}, ("name",)),
-        ("switch", "maybe", ("switch",)),
-        ("switch", 0.5, ("switch",)),
-        ("number", "5.5", ("number",)),
-        ("number", {}, ("number",)),
-        ("number", 2**63, ("number",)),
-        ("number", 1e300, ("number",)),
-        ("kind", "c", ("kind",)),
-        ("kind", [], ("kind",)),
-        ("key", "x", ("key",)),
-        ("address", "10.0.0.256", ("address",)),
-        ("address", "::1%lo", ("address",)),
-        ("cidr", "10.0.0.0/40", ("cidr",)),
-        ("path", "a", ("path",)),
-        ("path", "/a\n", ("path",)),
-        ("path", "/ä", ("path",)),
-        ("path", "/%", ("path",)),
-        ("path", "/?%4", ("path",)),
-        ("path", "/?a\\b", ("path",)),
-        ("parts", {}, ("parts",)),
-        ("parts", [5], ("parts",)),
-        ("parts", [{"port": 10}], ("parts", "port")),
-        ("headers", {"a": 5}, ("headers",)),
-        ("headers", [], ("headers",)),
+        ("name", "sixsix", (), "too_long", 5),
+        ("name", 5, (), "wrong_type", ("string",)),
+        ("name", {"a": 1}, (), "wrong_type", ("string",)),
+        ("name", "a\0", (), "not_storable", None),
+        ("switch", "maybe", (), "not_boolean", None),
+        ("switch", 0.5, (), "not_boolean", None),
+        ("number", "5.5", (), "not_integer", None),
+        ("number", {}, (), "not_integer", None),
+        ("number", 2**63, (), "out_of_range", None),
+        ("number", 1e300, (), "out_of_range", None),
+        ("kind", "c", (), "not_in", ("a", "b")),
+        ("kind", [], (), "not_in", ("a", "b")),
+        ("key", "x", (), "not_uuid", None),
+        ("key", 5, (), "not_uuid", None),
+        ("address", "10.0.0.256", (), "not_ip", None),
+        ("address", "::1%lo", (), "not_ip", None),
+        ("cidr", "10.0.0.0/40", (), "not_cidr", None),
+        ("path", "a", (), "not_url_path", None),
+        ("path", "/a\n", (), "not_url_path", None),
+        ("path", "/ä", (), "not_url_path", None),
+        ("path", "/%", (), "not_url_path", None),
+        ("path", "/?%4", (), "not_url_path", None),
+        ("path", "/?a\\b", (), "not_url_path", None),
+        ("parts", {}, (), "wrong_type", ("array",)),
+        ("parts", [5], (0,), "wrong_type", ("object",)),
+        ("parts", [{"port": 1}, {"port": 10}], (1, "port"), "too_large", 9),
+        ("parts", [{"port": 0}], (0, "port"), "too_small", 1),
+        ("headers", {"a": 5}, (None,), "wrong_type", ("string",)),
+        ("headers", [], (), "wrong_type", ("object",)),
     ],
 )
-def test_refused(field: str, value: Any, path: tuple[str, ...]) -> None:
+def test_refused(field: str, value: Any, path: tuple[Any, ...], problem: str, limit: Any) -> None:
     with pytest.raises(Defect) as caught:
         read(field, value)
-    assert (caught.value.problem, caught.value.path) == ("invalid", ("thing", *path))
-    assert caught.value.why
+    defect = caught.value
+    assert (defect.problem, defect.limit, defect.path) == (problem, limit, ("thing", field, *path))
 
 
 def test_what_is_missing_or_unknown() -> None:
     with pytest.raises(Defect) as caught:
         read("parts", [{}])
-    assert (caught.value.problem, caught.value.path) == ("missing", ("thing", "parts", "port"))
+    assert (caught.value.problem, caught.value.path) == ("missing", ("thing", "parts", 0, "port"))
     with pytest.raises(Defect) as caught:
         read("parts", [{"port": 1, "z": 1, "a": 2}])
-    assert (caught.value.problem, caught.value.path, caught.value.why) == ("unknown", ("thing", "parts"), "a, z")
+    defect = caught.value
+    assert (defect.problem, defect.fields, defect.names) == ("unknown_field", ("thing", "parts"), ("a", "z"))
+
+
+class Keeping(Struct, frozen=True, kw_only=True):
+    """A form that keeps unknown attributes."""
+
+    name: str | None | UnsetType = UNSET
+    size: Annotated[int, Meta(ge=1)] = 1
+    on: bool = False
+    tags: tuple[Annotated[str, Meta(max_length=2)], ...] = ()
+    labels: dict[Annotated[str, Meta(max_length=2)], str] = {}
+    extra: dict[str, Any] = {}
+
+
+def test_strict_types_and_unknown_attributes_that_are_kept() -> None:
+    raw = b'{"other": 1, "thing": {"name": null, "tags": ["a"], "colour": "red", "extra": 5}}'
+    found = decode(raw, "thing", Keeping, manner=STRICT)
+    assert found == Keeping(name=None, tags=("a",), extra={"colour": "red", "extra": 5})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "path", "problem", "limit"),
+    [
+        ({"name": 5}, ("name",), "wrong_type", ("string", "null")),
+        ({"size": "5"}, ("size",), "wrong_type", ("integer",)),
+        ({"size": 5.0}, ("size",), "wrong_type", ("integer",)),
+        ({"size": True}, ("size",), "wrong_type", ("integer",)),
+        ({"size": 0}, ("size",), "too_small", 1),
+        ({"on": 1}, ("on",), "wrong_type", ("boolean",)),
+        ({"on": None}, ("on",), "wrong_type", ("boolean",)),
+        ({"tags": ["a", "abc"]}, ("tags", 1), "too_long", 2),
+        ({"labels": {"abc": "x"}}, ("labels",), "too_long", 2),
+        ({"labels": {"a": 1}}, ("labels", None), "wrong_type", ("string",)),
+    ],
+)
+def test_what_strict_types_refuse(attributes: dict[str, Any], path: tuple[Any, ...], problem: str, limit: Any) -> None:
+    with pytest.raises(Defect) as caught:
+        decode(json.dumps({"thing": attributes}).encode(), "thing", Keeping, manner=STRICT)
+    defect = caught.value
+    assert (defect.problem, defect.path, defect.limit) == (problem, ("thing", *path), limit)
+
+
+@pytest.mark.parametrize("inner", [{"name": "a\0"}, {"unknown": ["\0"]}, {"unknown": {"\0": 1}}])
+def test_a_strict_body_has_no_nul_anywhere(inner: dict[str, Any]) -> None:
+    with pytest.raises(Defect) as caught:
+        decode(json.dumps({"thing": inner}).encode(), "thing", Keeping, manner=STRICT)
+    assert caught.value.problem == "nul"
+
+
+def test_a_backslash_before_u0000_is_no_nul() -> None:
+    raw = json.dumps({"thing": {"name": "\\u0000"}}).encode()
+    assert decode(raw, "thing", Keeping, manner=STRICT).name == "\\u0000"
 
 
 def test_without_a_root() -> None:
@@ -126,7 +182,7 @@ def test_old_names() -> None:
     assert decode(b'{"thing": {"tenant_id": "p", "project_id": "q"}}', "thing", Form, aliases).project_id == "q"
     with pytest.raises(Defect) as caught:
         decode(b'{"inner": {"tenant_id": "p", "port": 1}}', "inner", Inner, aliases)
-    assert caught.value.problem == "unknown"
+    assert caught.value.problem == "unknown_field"
 
 
 json_values = st.recursive(
@@ -152,4 +208,4 @@ def test_any_values_are_read_or_refused(attributes: dict[str, Any]) -> None:
 def test_nesting_without_end() -> None:
     with pytest.raises(Defect) as caught:
         decode(b'{"thing": ' + b"[" * 100_000, "thing", Form)
-    assert caught.value.problem == "json"
+    assert caught.value.problem == "not_json"

@@ -12,7 +12,8 @@ from msgspec import json as msgspec_json
 
 import hydria.homecloud.network
 import hydria.model
-from hydria.http.decode import Defect, decode
+from hydria.http.decode import decode
+from hydria.http.defect import Defect
 from hydria.model.addresses import CANONICAL, canonical_cidr, canonical_ip, canonical_mac
 
 # Of each format: spellings of one value, its canonical form first.

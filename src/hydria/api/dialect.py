@@ -3,7 +3,8 @@
 from typing import Any
 
 from hydria.errors import Invalid, NotAcceptable, Refusal, Unauthenticated
-from hydria.http.decode import Defect, decode
+from hydria.http.decode import Manner, decode
+from hydria.http.defect import Defect, Problem
 from hydria.http.operation import Operation
 
 
@@ -14,7 +15,7 @@ class OctaviaDialect:
     """
 
     def __init__(self, *, keep_spelling: bool = False) -> None:
-        self._keep_spelling = keep_spelling
+        self._manner = Manner(keep_spelling=keep_spelling)
 
     json_only = True
 
@@ -23,7 +24,7 @@ class OctaviaDialect:
         assert operation.form is not None  # noqa: S101 - the dispatcher asks only then
         try:
             aliases = {"tenant_id": "project_id"}
-            return decode(raw, operation.root, operation.form, aliases, keep_spelling=self._keep_spelling)
+            return decode(raw, operation.root, operation.form, aliases, manner=self._manner)
         except Defect as defect:
             raise Invalid(_sentence(defect, operation.root or "")) from None
 
@@ -57,15 +58,55 @@ def _fault(code: str, sentence: str) -> dict[str, Any]:
     return {"faultcode": code, "faultstring": sentence, "debuginfo": None}
 
 
+# WSME's reason for each problem; `{0}` is the value, `{1}` the bound.
+_REASONS: dict[Problem, str] = {
+    "missing": "Mandatory field missing.",
+    "not_boolean": "Value not an unambiguous boolean: {0}",
+    "not_integer": "invalid literal for int() with base 10: {0!r}",
+    "too_small": "Value should be greater or equal to {1}",
+    "too_large": "Value should be lower or equal to {1}",
+    "out_of_range": "Value is out of range",
+    "too_short": "Value should have a minimum character requirement of {1}",
+    "too_long": "Value should have a maximum character requirement of {1}",
+    "no_match": "Value should match the pattern {1}",
+    "not_storable": "Value has characters that cannot be stored",
+    "not_uuid": "Value should be UUID format",
+    "not_ip": "Value should be IPv4 or IPv6 format",
+    "not_cidr": "Value should be IPv4 or IPv6 CIDR format",
+    "not_mac": "'{0}' is not a valid MAC address",
+    "not_url_path": "Value must be a valid URL Path string",
+    "not_url": "Value must be a valid URL string",
+}
+_WRONG_TYPES = {
+    "string": "Value should be string",
+    "array": "Value not a valid list: {0}",
+    "object": "Value not a valid dict: {0}",
+}
+
+
 def _sentence(defect: Defect, root: str) -> str:
-    if defect.problem == "json":
+    if defect.problem == "not_json":
         return "Request is not in valid JSON format"
-    if defect.problem == "unknown":
-        plural = "s" if ", " in defect.why else ""
-        place = ".".join((_ARGUMENTS.get(root, f"{root}_"), *defect.path))
-        return f"Unknown attribute{plural} for argument {place}: {defect.why}"
-    if defect.problem == "body":
-        return f"Invalid input for field/attribute {root}. Value: '{defect.value}'. {defect.why}"
-    field = next((part for part in reversed(defect.path)), root)
-    value = defect.value if defect.whole is None else defect.whole
-    return f"Invalid input for field/attribute {field}. Value: '{value}'. {defect.why}"
+    if defect.problem == "unknown_field":
+        plural = "s" if len(defect.names) > 1 else ""
+        place = ".".join((_ARGUMENTS.get(root, f"{root}_"), *defect.fields))
+        return f"Unknown attribute{plural} for argument {place}: {', '.join(defect.names)}"
+    field = defect.fields[-1] if defect.fields else root
+    value = defect.value if defect.container is None else defect.container
+    if not defect.path:
+        # Octavia shows no whole body.
+        value = None
+    return f"Invalid input for field/attribute {field}. Value: '{value}'. {_reason(defect, root)}"
+
+
+def _reason(defect: Defect, root: str) -> str:
+    match defect.problem:
+        case "not_object" | "missing_root":
+            return f"Request must have a JSON dict '{root}'" if defect.path else "Request must be a JSON dict"
+        case "not_in":
+            return f"Value should be one of: {', '.join(map(str, defect.limit))}"
+        case "wrong_type":
+            text = _WRONG_TYPES[defect.limit[0]]
+        case problem:
+            text = _REASONS[problem]
+    return text.format(defect.value, defect.limit)

@@ -26,6 +26,7 @@ from hydria.http.operation import (
     Query,
     Reply,
 )
+from hydria.http.text import has_nul
 from hydria.protocols import Caller, Clock
 from hydria.store import Database, Transaction
 
@@ -231,7 +232,7 @@ def _check_accept(request: Request, operation: Operation, dialect: Dialect) -> N
 
 def _check_characters(path: str, query: Query) -> None:
     """Refuse the one character that PostgreSQL stores nowhere and so cannot be asked for."""
-    if "\0" in path or any("\0" in part for pair in query.pairs for part in pair):
+    if has_nul([path, *(part for pair in query.pairs for part in pair)]):
         raise Invalid("The address has a character that nothing is stored with: NUL.")
 
 

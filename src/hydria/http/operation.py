@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from hydria.errors import Forbidden, Refusal
+from hydria.http.text import truth
 from hydria.model.base import stamp
 from hydria.protocols import Caller
 from hydria.store import Transaction
@@ -30,7 +31,7 @@ class Query:
 
     def flag(self, key: str) -> bool:
         """Say whether the last value of a key means yes, as Octavia reads booleans in queries."""
-        return (self.last(key) or "").strip().lower() in ("true", "t", "yes", "y", "on", "1")
+        return truth(self.last(key) or "") is True
 
     def names(self) -> list[str]:
         """Return the keys, each once, in order."""

@@ -44,6 +44,13 @@ async def test_bytes_come_back_as_they_were(barbican: Barbican) -> None:
     assert (answer.content, answer.headers["content-type"]) == (content, "application/octet-stream")
 
 
+async def test_a_backslash_before_u0000_is_stored_and_a_nul_is_refused(barbican: Barbican) -> None:
+    reference = await barbican.store("a \\u0000 in a text")
+    assert (await barbican.ask("GET", f"{reference}/payload")).text == "a \\u0000 in a text"
+    body = {"name": "nul", "payload": "\0", "payload_content_type": "text/plain"}
+    assert (await barbican.refused("POST", "/secrets", json=body))[0] == 400
+
+
 async def test_a_payload_may_come_later_and_only_once(barbican: Barbican) -> None:
     reference = await barbican.store(name="later")
     assert "content_types" not in await barbican.get(reference)

@@ -7,11 +7,10 @@ from hydria.errors import Invalid
 from hydria.homecloud.identity.faults import expecting, forbidden, immutable
 from hydria.homecloud.identity.rows import DOMAIN_ID, DOMAIN_NAME
 from hydria.http.operation import Call
+from hydria.http.text import truth
 
 PREFIX = "/identity"
 DOMAIN = {"id": DOMAIN_ID, "name": DOMAIN_NAME}
-
-_FALSE = ("0", "f", "false", "off", "n", "no")
 
 
 def only_admin(call: Call, action: str) -> None:
@@ -68,7 +67,7 @@ def listing(call: Call, key: str, items: list[dict[str, Any]]) -> dict[str, Any]
 def wanted(call: Call, key: str) -> bool | None:
     """Return a filter that is true or false, or None where it is not given; without a value it is true."""
     value = call.query.last(key)
-    return None if value is None else value.strip().lower() not in _FALSE
+    return None if value is None else truth(value) is not False
 
 
 def flag(call: Call, key: str) -> bool:

@@ -1,27 +1,19 @@
 """How Keystone reads bodies and words refusals: strict types as its JSON schemas have them, unknown attributes kept."""
 
-import re
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
-from msgspec import Struct
-
 from hydria.errors import Invalid, Refusal
 from hydria.homecloud.identity.faults import bad_input, expecting
+from hydria.http.decode import STRICT, decode
+from hydria.http.defect import Defect, Problem
 from hydria.http.operation import Operation
+from hydria.http.text import sendable
 
-# msgspec's sentence, and the place that it names.
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
-_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
-_TYPES = {
-    "str": "'string'", "int": "'integer'", "bool": "'boolean'", "object": "'object'", "array": "'array'",
-    "null": "'null'", "float": "'number'",
-}  # fmt: skip
+# Attributes whose values are not shown, not even where they are wrong.
 _SECRET = frozenset({"password", "original_password", "secret", "id"})
-# A NUL in a text, which no database keeps.
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-# More of a value helps nobody.
+_LENGTHS: dict[Problem, str] = {"too_short": "too short", "too_long": "too long"}
+# How much of a value an answer shows.
 _SHOWN = 120
 
 
@@ -36,28 +28,17 @@ class KeystoneDialect:
         assert form is not None  # noqa: S101 - the dispatcher decodes only where there is a form
         assert root is not None  # noqa: S101 - every body of Keystone's has a root
         try:
-            body = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise expecting("valid JSON", "request body") from None
-        if not isinstance(body, dict):
-            raise expecting("valid JSON object", "request body")
-        if _NUL.search(raw):
-            raise Invalid("The request body has characters that cannot be stored (NUL). Leave them out.")
-        if root not in body:
-            raise bad_input("", f"'{root}' is a required property")
-        inner = body[root]
-        if not isinstance(inner, dict):
-            raise bad_input(root, f"{_shown(inner)} is not of type 'object'")
-        if operation.method == "PATCH" and not inner:
+            found = decode(raw, root, form, manner=STRICT)
+        except Defect as defect:
+            raise _refusal(defect, root) from None
+        if operation.method == "PATCH" and found == form():
             raise bad_input("", "{} does not have enough properties")
-        return _form(inner, form)
+        return found
 
     def fault(self, refusal: Refusal) -> tuple[Any, dict[str, str]]:
         """Return a refusal's body and headers."""
-        # A lone half of a surrogate pair in a user's text cannot be sent back.
-        message = refusal.message.encode("utf-8", "replace").decode()
         headers = {"WWW-Authenticate": "Keystone"} if refusal.status == 401 else {}
-        return _error(refusal.status, message), headers
+        return _error(refusal.status, sendable(refusal.message)), headers
 
     def failure(self, request_id: str) -> Any:
         """Return the body for a defect of ours (500)."""
@@ -68,46 +49,32 @@ def _error(status: int, message: str) -> dict[str, Any]:
     return {"error": {"code": status, "message": message, "title": HTTPStatus(status).phrase}}
 
 
-def _form(inner: dict[str, Any], form: type[Struct]) -> Any:
-    known = inner
-    if "extra" in form.__struct_fields__:
-        names = set(form.__struct_encode_fields__) - {"extra"}
-        known = {key: value for key, value in inner.items() if key in names}
-        known["extra"] = {key: value for key, value in inner.items() if key not in names}
-    try:
-        return msgspec.convert(known, form)
-    except msgspec.ValidationError as error:
-        raise _refusal(str(error), inner) from None
+def _refusal(defect: Defect, root: str) -> Invalid:
+    if not defect.path:
+        return _malformed(defect)
+    path = [str(step) for step in defect.path[1:] if step is not None]
+    if defect.problem in ("missing", "missing_root"):
+        missing = path.pop() if path else root
+        return bad_input("/".join(path), f"'{missing}' is a required property")
+    shown = "***" if path and path[-1] in _SECRET else _shown(defect.value)
+    return bad_input("/".join(path) if path or defect.problem != "not_object" else root, _reason(defect, shown))
 
 
-def _refusal(sentence: str, inner: dict[str, Any]) -> Invalid:
-    found = _PLACE.match(sentence)
-    assert found is not None  # noqa: S101 - the pattern takes everything
-    steps: list[str | int] = [name or int(index) for name, index in _STEP.findall(found["path"] or "")]
-    value: Any = inner
-    for step in steps:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            break
-    shown = "***" if steps and steps[-1] in _SECRET else _shown(value)
-    return bad_input("/".join(map(str, steps)), _why(found["what"], shown))
+def _malformed(defect: Defect) -> Invalid:
+    if defect.problem == "nul":
+        return Invalid("The request body has characters that cannot be stored (NUL). Leave them out.")
+    return expecting("valid JSON" if defect.problem == "not_json" else "valid JSON object", "request body")
 
 
-def _why(what: str, shown: str) -> str:
-    names = re.findall(r"`([^`]*)`", what)
-    if what.startswith("Object missing required field"):
-        return f"'{names[0]}' is a required property"
-    if what.startswith("Object contains unknown field"):
-        return f"Additional properties are not allowed ('{names[0]}' was unexpected)"
-    if "of length >=" in what:
-        return f"{shown} is too short"
-    if "of length <=" in what:
-        return f"{shown} is too long"
-    if "matching regex" in what:
-        return f"{shown} does not match {what.partition('matching regex ')[2]}"
-    wanted = [_TYPES[name] for name in names[0].split(" | ") if name in _TYPES] if names else []
-    return f"{shown} is not of type {', '.join(wanted)}" if wanted else what
+def _reason(defect: Defect, shown: str) -> str:
+    if defect.problem == "unknown_field":
+        return f"Additional properties are not allowed ('{defect.names[0]}' was unexpected)"
+    if defect.problem == "no_match":
+        return f"{shown} does not match {defect.limit!r}"
+    if defect.problem in ("wrong_type", "not_object"):
+        expected = defect.limit or ("object",)
+        return f"{shown} is not of type {', '.join(repr(name) for name in expected)}"
+    return f"{shown} is {_LENGTHS[defect.problem]}"
 
 
 def _shown(value: Any) -> str:

@@ -1,30 +1,36 @@
 """How Neutron reads bodies and words refusals."""
 
-import re
 from typing import Any
 
 from hydria.errors import Refusal
 from hydria.homecloud.network.faults import fault, invalid_attribute, invalid_input
-from hydria.http.decode import Defect, decode
+from hydria.http.decode import decode
+from hydria.http.defect import Defect, Problem
 from hydria.http.operation import Operation
+from hydria.http.text import sendable
 
-# What the decoder says of a value, and what Neutron says of it; the value itself is `{}`.
-_REASONS = (
-    (re.compile(r"maximum character requirement of (\d+)"), r"'{}' exceeds maximum length of \1"),
-    (re.compile(r"should be string|should match|cannot be stored"), "'{}' is not a valid string"),
-    (re.compile(r"UUID format"), "'{}' is not a valid UUID"),
-    (re.compile(r"CIDR format"), "'{}' is not a valid IP subnet"),
-    (re.compile(r"IPv4 or IPv6 format"), "'{}' is not a valid IP address"),
-    (re.compile(r"greater or equal to (-?\d+)"), r"'{}' is too small - must be at least '\1'"),
-    (re.compile(r"lower or equal to (\d+)"), r"'{}' is too large - must be no larger than '\1'"),
-    (re.compile(r"int\(\) with base 10|out of range"), "'{}' is not an integer"),
-    (re.compile(r"valid list"), "'{}' is not a list"),
-    (re.compile(r"valid dict"), "'{}' is not a dictionary"),
-    (re.compile(r"one of: (.*)"), r"{} is not in [\1]"),
-    (re.compile(r"MAC address"), "'{}' is not a valid MAC address"),
-)
+# Neutron's reason for each problem; `{0}` is the value, `{1}` the bound.
+_REASONS: dict[Problem, str] = {
+    "too_long": "'{0}' exceeds maximum length of {1}",
+    "too_short": "'{0}' is shorter than {1}",
+    "no_match": "'{0}' is not a valid string",
+    "not_storable": "'{0}' is not a valid string",
+    "not_uuid": "'{0}' is not a valid UUID",
+    "not_cidr": "'{0}' is not a valid IP subnet",
+    "not_ip": "'{0}' is not a valid IP address",
+    "not_mac": "'{0}' is not a valid MAC address",
+    "too_small": "'{0}' is too small - must be at least '{1}'",
+    "too_large": "'{0}' is too large - must be no larger than '{1}'",
+    "not_integer": "'{0}' is not an integer",
+    "out_of_range": "'{0}' is not an integer",
+}
+_WRONG_TYPES = {
+    "string": "'{0}' is not a valid string",
+    "array": "'{0}' is not a list",
+    "object": "'{0}' is not a dictionary",
+}
 
-# More of a value helps nobody.
+# How much of a value an answer shows.
 _SHOWN = 120
 
 
@@ -42,9 +48,8 @@ class NeutronDialect:
             raise _refusal(defect, operation) from None
 
     def fault(self, refusal: Refusal) -> tuple[Any, dict[str, str]]:
-        """Return a refusal's body and headers; 401 is Keystone's, which stands before Neutron."""
-        # A lone half of a surrogate pair in a user's text cannot be sent back.
-        message = refusal.message.encode("utf-8", "replace").decode()
+        """Return a refusal's body and headers; 401 is Keystone's, whose middleware runs before Neutron."""
+        message = sendable(refusal.message)
         if refusal.status == 401:
             body = {"error": {"code": 401, "title": "Unauthorized", "message": message}}
             return body, {"WWW-Authenticate": "Keystone"}
@@ -62,18 +67,24 @@ class NeutronDialect:
 
 
 def _refusal(defect: Defect, operation: Operation) -> Refusal:
-    root, path = operation.root, defect.path
+    root, path = operation.root, defect.fields
     attributes = path if root is None else path[1:]
-    if defect.problem == "unknown" and not attributes:
+    if defect.problem == "unknown_field" and not attributes:
         return _unknown(defect, operation, inside=root is None or bool(path))
     if defect.problem == "missing":
         return _missing(attributes)
-    if defect.problem in ("json", "body") or not attributes:
+    if not attributes:
         return _malformed(defect, root)
-    if defect.problem == "unknown":
-        return invalid_attribute(attributes[0], f"Unexpected keys supplied: {defect.why[:_SHOWN]}")
+    if defect.problem == "unknown_field":
+        return invalid_attribute(attributes[0], f"Unexpected keys supplied: {_listed(defect)}")
     value = str(defect.value)[:_SHOWN]
-    return _invalid(attributes[0], defect.why, value)
+    if defect.problem == "not_boolean":
+        return invalid_input(f"'{value}' cannot be converted to boolean")
+    return invalid_attribute(attributes[0], _reason(defect, value))
+
+
+def _listed(defect: Defect) -> str:
+    return ", ".join(defect.names)[:_SHOWN]
 
 
 def _missing(attributes: tuple[str, ...]) -> Refusal:
@@ -84,37 +95,30 @@ def _missing(attributes: tuple[str, ...]) -> Refusal:
 
 
 def _unknown(defect: Defect, operation: Operation, *, inside: bool) -> Refusal:
-    names, root = defect.why.split(", "), operation.root
+    root = operation.root
     if not inside:
-        if any(name == f"{root}s" for name in names):
+        if f"{root}s" in defect.names:
             return fault("HTTPBadRequest", msg="Bulk operation not supported")
         return fault("HTTPBadRequest", msg=f"Unable to find '{root}' in request body")
     known: frozenset[str] = getattr(operation.form, "READ_ONLY", frozenset())
-    for name in names:
+    for name in defect.names:
         if name in known:
             creating = operation.method == "POST"
             text = "Attribute '{}' not allowed in POST" if creating else "Cannot update read-only attribute {}"
             return fault("HTTPBadRequest", msg=text.format(name))
-    return fault("HTTPBadRequest", msg=f"Unrecognized attribute(s) '{defect.why[:_SHOWN]}'")
+    return fault("HTTPBadRequest", msg=f"Unrecognized attribute(s) '{_listed(defect)}'")
 
 
 def _malformed(defect: Defect, root: str | None) -> Refusal:
-    if defect.problem == "json" or not defect.path:
+    if defect.problem == "not_json" or not defect.path:
         return fault("HTTPBadRequest", msg="Body contains invalid data")
     if defect.value is None:
         return fault("HTTPBadRequest", msg=f"Unable to find '{root}' in request body")
     return fault("HTTPBadRequest", msg=f"Object '{root}' contains invalid data")
 
 
-def _invalid(attribute: str, why: str, value: str) -> Refusal:
-    if "unambiguous boolean" in why:
-        return invalid_input(f"'{value}' cannot be converted to boolean")
-    return invalid_attribute(attribute, _reason(why, value))
-
-
-def _reason(why: str, value: str) -> str:
-    for pattern, text in _REASONS:
-        found = pattern.search(why)
-        if found:
-            return found.expand(text).replace("{}", value)
-    return why[:_SHOWN]
+def _reason(defect: Defect, value: str) -> str:
+    if defect.problem == "not_in":
+        return f"{value} is not in [{', '.join(map(str, defect.limit))}]"
+    text = _WRONG_TYPES[defect.limit[0]] if defect.problem == "wrong_type" else _REASONS[defect.problem]
+    return text.format(value, defect.limit)
