@@ -10,7 +10,7 @@ from figures import Aim, Figure, figure
 from rest import Rest
 from sides import Side, hydria, octavia
 from stand import PORT
-from support.postgres import serving
+from tests.support.postgres import serving
 from wrk import wrk
 
 PART = "beside"

@@ -12,7 +12,7 @@ from figures import Aim, Figure, figure
 from hydria.adapters.linux.kernel import inside
 from probe import first_answer
 from stand import LB, MEMBER_PORTS, MEMBERS, Stand
-from support.certificates import leaf
+from tests.support.certificates import leaf
 
 PART = "changes"
 _TCP_PORT, _UDP_PORT = 81, 90

@@ -18,7 +18,7 @@ from hydria.adapters.linux.kernel import ensure_interface, ensure_namespace, ins
 from hydria.adapters.linux.names import Names
 from hydria.contract import Address, Interface
 from rest import Refused, Rest
-from support.certificates import Signed
+from tests.support.certificates import Signed
 
 PREFIX, PORT = "hybench", 9899
 NETWORK = "10.0"

@@ -11,7 +11,7 @@ from byhand import ByHand, tuned
 from figures import Aim, Figure, figure
 from probe import first_answer
 from stand import LB, MEMBER_PORTS, MEMBERS, Stand
-from support.certificates import leaf
+from tests.support.certificates import leaf
 
 PART = "traffic"
 _CONNECTIONS = 32

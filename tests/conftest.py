@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support.api import Api
-from support.cloud import Cloud, running
-from support.postgres import Missing, Postgres, serving
-from support.worker import Worker
+from tests.support.api import Api
+from tests.support.cloud import Cloud, running
+from tests.support.postgres import Missing, Postgres, serving
+from tests.support.worker import Worker
 
 ROOT = Path(__file__).parent
 

@@ -1,7 +1,8 @@
 """A host and a server for an agent."""
 
 import pytest
-from headquarters import Headquarters, SlowHost
+
+from tests.agent.headquarters import Headquarters, SlowHost
 
 
 @pytest.fixture

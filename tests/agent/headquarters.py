@@ -1,14 +1,14 @@
 """What an agent stands between: a server cut down to wishes and reports, and a host of which parts can hang."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from hydria.adapters.memory import MemoryHost
 from hydria.agent import Agent, Identity, LinkError
 from hydria.contract import Holding, Instance, Orders, Report, Reports, Topology
 from hydria.protocols import Observation
+from tests.support.waiting import eventually
 
 
 class Headquarters:
@@ -133,11 +133,3 @@ async def working(host: MemoryHost, server: Headquarters, *, look_seconds: float
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until it comes true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        await asyncio.sleep(0.005)

@@ -4,13 +4,13 @@ import asyncio
 from itertools import pairwise
 from typing import Any
 
-from headquarters import Headquarters, SlowHost, eventually, working
-
 from hydria.agent.amphora_worker import LAST_RETRY, AmphoraWorker
 from hydria.agent.loop import LOOK_PERIOD
 from hydria.contract import Counters, Holding, Instance, Orders
 from hydria.errors import HostError, WiringError
-from support.trees import AMPHORA, LB, instance, key, listener, member, monitor, pool
+from tests.agent.headquarters import Headquarters, SlowHost, working
+from tests.support.trees import AMPHORA, LB, instance, key, listener, member, monitor, pool
+from tests.support.waiting import eventually
 
 OTHER = "bbbbbbbb-0000-4000-8000-000000000002"
 

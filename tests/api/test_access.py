@@ -8,8 +8,8 @@ import pytest
 from hydria.api.policy import OctaviaPolicy
 from hydria.errors import SettingsError
 from hydria.protocols import Caller
-from support.api import Api
-from support.cloud import CALLERS, Cloud, running
+from tests.support.api import Api
+from tests.support.cloud import CALLERS, Cloud, running
 
 FORBIDDEN = "Policy does not allow this request to be performed."
 

@@ -4,9 +4,9 @@ import pytest
 
 from hydria.contract import Counters
 from hydria.store.resources import Amphora
-from support.api import Api, Body
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api, Body
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 AMPHORAE = "/load-balancer/v2.0/octavia/amphorae"
 NOWHERE = "99999999-0000-4000-8000-000000000009"

@@ -2,8 +2,8 @@
 
 import re
 
-from support.api import Api
-from support.cloud import Cloud
+from tests.support.api import Api
+from tests.support.cloud import Cloud
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from support.api import Api
-from support.cloud import Cloud, running
-from support.worker import Worker
+from tests.support.api import Api
+from tests.support.cloud import Cloud, running
+from tests.support.worker import Worker
 
 pytestmark = pytest.mark.both_databases
 

@@ -6,9 +6,9 @@ import pytest
 from msgspec import structs
 
 from hydria.protocols import Device
-from support.api import Api
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 pytestmark = pytest.mark.both_databases
 

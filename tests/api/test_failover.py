@@ -6,9 +6,9 @@ import pytest
 
 from hydria.contract import Counters, Report
 from hydria.store.resources import Amphora
-from support.api import Api, Body
-from support.cloud import Cloud, running
-from support.worker import Worker
+from tests.support.api import Api, Body
+from tests.support.cloud import Cloud, running
+from tests.support.worker import Worker
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from support.api import Api, Body
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api, Body
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 NOWHERE = "99999999-0000-4000-8000-000000000009"
 UNSUPPORTED = "Provider 'amphora' does not support a requested option: "

@@ -18,8 +18,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 # Of each operation, for each user.
 EXAMPLES = 8

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from support.api import Api, Body
-from support.cloud import Cloud
+from tests.support.api import Api, Body
+from tests.support.cloud import Cloud
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.cloud import Cloud
+from tests.support.cloud import Cloud
 
 pytestmark = pytest.mark.both_databases
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from support.api import Api, Body
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api, Body
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 REF = "http://secrets.test/v1/containers/"
 CIPHERS = (

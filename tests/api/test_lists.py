@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy import event
 
-from support.api import Api, Body
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api, Body
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 pytestmark = pytest.mark.both_databases
 

@@ -8,9 +8,9 @@ from starlette.applications import Starlette
 from hydria.compose import metrics
 from hydria.http.metrics import HttpMetrics
 from hydria.settings import ServerSettings
-from support.api import Api
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 
 async def scrape(cloud: Cloud) -> dict[tuple[str, frozenset[str]], float]:

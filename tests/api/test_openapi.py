@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from hydria.api import mounts
-from support.api import Api
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 VERBS = {"get", "post", "put", "delete"}
 

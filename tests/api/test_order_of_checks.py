@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from support.api import Api
-from support.cloud import Cloud
+from tests.support.api import Api
+from tests.support.cloud import Cloud
 
 UNKNOWN = "00000000-0000-0000-0000-000000000001"
 HTML = {"accept": "text/html"}

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from support.api import Api
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 ROUND = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
 PATH = {"type": "PATH", "compare_type": "EQUAL_TO", "value": "/"}

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from hydria.model.tls import CIPHERS
-from support.api import Api, Body
-from support.cloud import Cloud
+from tests.support.api import Api, Body
+from tests.support.cloud import Cloud
 
 REF = "http://secrets.test/v1/containers/"
 SAY = "Validation failure: "

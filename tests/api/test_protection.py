@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from support import certificates
-from support.api import Api, Body
-from support.cloud import Cloud
+from tests.support import certificates
+from tests.support.api import Api, Body
+from tests.support.cloud import Cloud
 
 SAY = "Validation failure: "
 NO_CERTIFICATE = (

@@ -8,9 +8,9 @@ import pytest
 
 from hydria.model.quota import LIMITS
 from hydria.settings import QuotaSettings
-from support.api import Api, Body
-from support.cloud import Cloud, running
-from support.worker import Worker
+from tests.support.api import Api, Body
+from tests.support.cloud import Cloud, running
+from tests.support.worker import Worker
 
 EVERYTHING = {
     "loadbalancer", "load_balancer", "listener", "member", "pool", "healthmonitor", "health_monitor", "l7policy",

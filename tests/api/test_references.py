@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from support import certificates
-from support.api import Api
-from support.cloud import Cloud
+from tests.support import certificates
+from tests.support.api import Api
+from tests.support.cloud import Cloud
 
 TLS = {"protocol": "TERMINATED_HTTPS", "protocol_port": 443, "default_tls_container_ref": "http://b/v1/secrets/1"}
 

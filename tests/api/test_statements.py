@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from support.api import Api
-from support.cloud import Cloud
+from tests.support.api import Api
+from tests.support.cloud import Cloud
 
 pytestmark = pytest.mark.both_databases
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from hydria.protocols import Device, Subnet
-from support.api import Api, Body
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api, Body
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 UNKNOWN = "00000000-0000-0000-0000-000000000001"
 QOS = "00000000-0000-0000-0000-0000000000a0"

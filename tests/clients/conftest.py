@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.client import Client
-from support.served import Served, served
+from tests.support.client import Client
+from tests.support.served import Served, served
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import pytest
 from hydria.contract import Counters
 from hydria.store import Database
 from hydria.store.resources import Traffic
-from support.client import Client, expect
-from support.served import Served
+from tests.support.client import Client, expect
+from tests.support.served import Served
 
 COMMANDS = (Path(__file__).parent / "loadbalancer_commands.txt").read_text().splitlines()
 

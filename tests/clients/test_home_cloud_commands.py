@@ -1,6 +1,6 @@
 """The stock client's commands for projects, users, roles, credentials and networks, at a server in noop mode."""
 
-from support.client import Client, expect
+from tests.support.client import Client, expect
 
 # No login as the first admin.
 NOBODY: dict[str, str | None] = dict.fromkeys(

@@ -12,7 +12,7 @@ import pytest
 from openstack import exceptions
 from openstack.load_balancer.v2._proxy import Proxy
 
-from support.served import Served
+from tests.support.served import Served
 
 SUBNET = "11111111-0000-4000-8000-000000000001"
 MISSING = "22222222-0000-4000-8000-000000000002"

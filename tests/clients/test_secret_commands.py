@@ -6,9 +6,9 @@ from pathlib import Path
 
 from hydria.store import Database, columns
 from hydria.store.certificates import AcmeOrder
-from support import certificates
-from support.client import Client, expect
-from support.served import Served
+from tests.support import certificates
+from tests.support.client import Client, expect
+from tests.support.served import Served
 
 
 def test_a_bundle_is_stored_and_fetched(openstack: Client, tmp_path: Path) -> None:

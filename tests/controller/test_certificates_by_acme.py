@@ -16,13 +16,12 @@ from hydria.controller.acme import Certifier
 from hydria.controller.acme.threads import run_in_daemon_thread
 from hydria.errors import AuthorityError
 from hydria.store.certificates import AcmeOrder
-from support.api import Api, Body
-from support.certificates import leaf
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api, Body
+from tests.support.certificates import leaf
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 SHOP = "acme:shop.example.org"
-DAY = 24 * 3600
 
 
 class Scene:
@@ -104,7 +103,7 @@ async def test_a_certificate_comes_once_the_amphora_answers_and_is_renewed_in_ti
     assert (await scene.api.show("loadbalancer", lb["id"]))["provisioning_status"] == "ACTIVE"
     # It has 30 days; with ten of them left the next one comes.
     for days, orders in ((18, 1), (1.5, 2), (1, 2)):
-        scene.cloud.clock.advance(days * DAY)
+        scene.cloud.clock.advance(days=days)
         await scene.work()
         assert len(scene.authority.orders) == orders
     assert scene.carried().serial_number != first.serial_number
@@ -142,7 +141,7 @@ async def test_a_refusal_is_said_and_tried_again_with_a_growing_pause(scene: Sce
     assert tries == [1, 1, 2, 2, 3]
     assert issuer(scene.carried()) == "CN=no certificate yet"
     scene.authority.faults.clear()
-    scene.cloud.clock.advance(DAY)
+    scene.cloud.clock.advance(days=1)
     await scene.work()
     (order,) = scene.orders()
     assert (order.failures, order.reason) == (0, None)
@@ -153,7 +152,7 @@ async def test_a_certificate_that_cannot_be_renewed_is_served_on(scene: Scene) -
     await scene.listen(SHOP)
     await scene.work()
     scene.authority.faults.set("order", AuthorityError("not today"))
-    scene.cloud.clock.advance(25 * DAY)
+    scene.cloud.clock.advance(days=25)
     await scene.work()
     assert scene.orders()[0].failures == 1
     assert issuer(scene.carried()) == "CN=root"
@@ -217,7 +216,7 @@ async def test_what_nobody_wants_any_more_is_not_renewed_and_forgotten_when_it_e
     (listener,) = lb["listeners"]
     await scene.api.put(f"listeners/{listener['id']}", {"listener": {"default_tls_container_ref": "stored"}})
     scene.worker.step()
-    scene.cloud.clock.advance(25 * DAY)
+    scene.cloud.clock.advance(days=25)
     await scene.work()
     assert len(scene.orders()) == len(scene.authority.orders) == 1
     # Wanted again, it is there.
@@ -225,7 +224,7 @@ async def test_what_nobody_wants_any_more_is_not_renewed_and_forgotten_when_it_e
     scene.worker.step()
     assert issuer(scene.carried()) == "CN=root"
     await scene.api.put(f"listeners/{listener['id']}", {"listener": {"sni_container_refs": []}})
-    scene.cloud.clock.advance(5 * DAY)
+    scene.cloud.clock.advance(days=5)
     await scene.work()
     assert scene.orders() == []
 

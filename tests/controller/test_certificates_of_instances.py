@@ -1,8 +1,8 @@
 """What references lead to reaches the hosts that need it; one that is lost is said, and mended by another."""
 
-from support.api import Api
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 POOL = {"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
 

@@ -10,8 +10,8 @@ import pytest
 from hydria.contract import Holding, Orders, Report, Reports
 from hydria.controller.loop import Controller
 from hydria.store.resources import KnownHost
-from support.api import Api
-from support.cloud import SECRET, Cloud
+from tests.support.api import Api
+from tests.support.cloud import SECRET, Cloud
 
 SOON = 5.0
 

@@ -10,9 +10,9 @@ from hydria.controller.orphans import listed
 from hydria.errors import Conflict, NotFound
 from hydria.store import columns
 from hydria.store.resources import Amphora, Orphan
-from support.api import Api
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 
 @pytest.fixture

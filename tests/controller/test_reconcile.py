@@ -11,9 +11,9 @@ from hydria.errors import Conflict
 from hydria.model import LoadBalancer
 from hydria.store import columns
 from hydria.store.resources import Amphora, Health, KnownHost, Traffic
-from support.api import Api, Body
-from support.cloud import Cloud
-from support.worker import Worker
+from tests.support.api import Api, Body
+from tests.support.cloud import Cloud
+from tests.support.worker import Worker
 
 
 async def make(cloud: Cloud, api: Api, **attributes: Any) -> Body:

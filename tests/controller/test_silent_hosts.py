@@ -11,9 +11,9 @@ import pytest
 from hydria.contract import Holding
 from hydria.controller.placement import HOST_SILENCE
 from hydria.controller.reconcile import Reconciler
-from support.api import Api
-from support.cloud import SECRET, Cloud, running
-from support.worker import Worker
+from tests.support.api import Api
+from tests.support.cloud import SECRET, Cloud, running
+from tests.support.worker import Worker
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from user import MEMBERS, User
-from world import World, alive
 
 from hydria.adapters.memory import MemoryHost
 from hydria.store.migrate import upgrade
+from tests.flow.user import MEMBERS, User
+from tests.flow.world import World, alive
 
 Step = Callable[[User], Awaitable[None]]
 

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from user import LBAAS, User
-from world import World, alive, eventually
 
 from hydria.errors import HostError
 from hydria.store.migrate import upgrade
+from tests.flow.user import LBAAS, User
+from tests.flow.world import World, alive
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

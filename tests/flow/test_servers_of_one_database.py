@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from world import eventually
 
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials
@@ -18,7 +17,8 @@ from hydria.compose.server import make_app
 from hydria.settings import Settings
 from hydria.settings.values import DatabaseSettings
 from hydria.store import Database
-from support.postgres import Postgres
+from tests.support.postgres import Postgres
+from tests.support.waiting import eventually
 
 MANY = 20
 LBAAS = "/load-balancer/v2.0/lbaas"

@@ -4,9 +4,10 @@ import asyncio
 from typing import Any
 
 import httpx
-from world import World, eventually
 
 from hydria.compose.credentials import Credentials
+from tests.flow.world import World
+from tests.support.waiting import eventually
 
 LBAAS = "/load-balancer/v2.0/lbaas"
 NAME = "web"

@@ -6,7 +6,6 @@ invariant is checked: what is settled is what the host holds.
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -269,11 +268,3 @@ async def alive(world: World) -> AsyncIterator[World]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         world.close()
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
-    """Wait until it comes true."""
-    deadline = time.monotonic() + seconds
-    while not await condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        await asyncio.sleep(0.01)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from hydria.http.connections import ConnectionLimits, Connections, LimitedProtocol
+from tests.support.waiting import eventually
 
 HEAD = 10_000
 # No request of a test that is not slow on purpose takes so long, however loaded the machine is.
@@ -63,7 +64,7 @@ async def site(*, seconds: float = LONG, total: int = 50, of_source: int = 50) -
     one = Site(limits)
     serving = asyncio.create_task(one.server.serve(sockets=[one.socket]))
     try:
-        await until(lambda: one.server.started)
+        await eventually(lambda: one.server.started)
         yield one
     finally:
         one.held.set()
@@ -90,12 +91,6 @@ async def closed(stream: Stream) -> bool:
             while await stream[0].read(65536):
                 pass
     return True
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.01)
 
 
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -189,8 +184,8 @@ async def test_a_connection_without_a_request_is_closed() -> None:
 async def test_a_client_that_does_not_read_is_cut_off() -> None:
     async with site(seconds=SHORT) as one:
         await one.connect(b"GET /big HTTP/1.1\r\nHost: here\r\n\r\n")
-        await until(lambda: one.server.server_state.connections)
-        await until(lambda: not one.server.server_state.connections)
+        await eventually(lambda: one.server.server_state.connections)
+        await eventually(lambda: not one.server.server_state.connections)
 
 
 async def test_a_request_that_takes_long_to_answer_is_not_cut_off() -> None:
@@ -205,7 +200,7 @@ async def test_a_request_that_takes_long_to_answer_is_not_cut_off() -> None:
 async def test_newcomers_get_in_beside_many_half_requests(limits: dict[str, int]) -> None:
     async with site(**limits) as one:
         poll = await one.connect(b"GET /held HTTP/1.1\r\nHost: here\r\n\r\n")
-        await until(lambda: one.server.server_state.tasks)
+        await eventually(lambda: one.server.server_state.tasks)
         begun = [GET[:20], POST + b"Content-Length: 5\r\n\r\nab", b""]
         half = [await one.connect(begun[number % 3]) for number in range(20)]
         assert await answer(await one.connect(GET)) == (200, "0")
@@ -218,7 +213,7 @@ async def test_newcomers_get_in_beside_many_half_requests(limits: dict[str, int]
 async def test_who_comes_when_all_are_busy_is_told() -> None:
     async with site(total=3) as one:
         held = [await one.connect(b"GET /held HTTP/1.1\r\nHost: here\r\n\r\n") for _ in range(3)]
-        await until(lambda: len(one.server.server_state.tasks) == 3)
+        await eventually(lambda: len(one.server.server_state.tasks) == 3)
         status, _ = await answer(await one.connect())
         assert status == 503
         one.held.set()

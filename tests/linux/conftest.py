@@ -11,16 +11,16 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
-from haproxies import Web, webs
-from machines import Machine
-from wires import host, interface
 
 from demo.shell import Shell
 from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.kernel import ensure_namespace, inside, remove_namespace
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.topology import TopologyWiring
-from support.trees import AMPHORA, NETWORK
+from tests.linux.haproxies import Web, webs
+from tests.linux.machines import Machine
+from tests.linux.wires import host, interface
+from tests.support.trees import AMPHORA, NETWORK
 
 _HERE = Path(__file__).parent
 

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from wires import host, interface
-
 from hydria.adapters.linux.kernel import inside, netlink
 from hydria.adapters.linux.names import Names
+from tests.linux.wires import host, interface
 
 _ports = itertools.count(20000)
 

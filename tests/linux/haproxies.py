@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from wires import host, interface
-
 from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.names import Names
+from tests.linux.wires import host, interface
 
 
 class Web:

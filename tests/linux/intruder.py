@@ -5,10 +5,9 @@ import subprocess
 import sys
 from typing import Any
 
-from machines import Machine
-
 from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.netns import namespace_path
+from tests.linux.machines import Machine
 
 _ENTERING = """
 import ctypes, errno, http.client, json, os, signal, socket, sys, time

@@ -1,18 +1,17 @@
 """A host of amphorae as a test has it, with a client beside it, and what its tests wait for."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from haproxies import Load, get
 from msgspec import structs
 
 from hydria.adapters.linux.host import LinuxHost
 from hydria.adapters.linux.names import Names
 from hydria.settings import AgentSettings
-from support.trees import AMPHORA, instance
+from tests.linux.haproxies import Load, get
+from tests.support.trees import AMPHORA, instance
+from tests.support.waiting import eventually
 
 VIP = "10.0.0.10"
 
@@ -51,13 +50,6 @@ class Machine:
     @property
     def pid(self) -> int:
         return int((self.amphora_files / "haproxy.pid").read_text())
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not await condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        await asyncio.sleep(0.02)
 
 
 async def change_under_load(machine: Machine, changes: Iterable[tuple[Any, ...]]) -> int:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
-from wires import host, interface, wait_for_listener
 
 from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.names import Names
-from support.certificates import authority, leaf
+from tests.linux.wires import host, interface, wait_for_listener
+from tests.support.certificates import authority, leaf
 
 # Every member is at both; nobody is at the third.
 ADDRESS, SECOND, NOBODY = "10.0.0.11", "10.0.0.12", "10.0.0.99"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from support.certificates import authority, leaf
+from tests.support.certificates import authority, leaf
 
 _HOST = "127.0.0.1"
 

@@ -8,16 +8,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
-from haproxies import Web, get
-from wires import host, interface
 
 from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.kernel import namespaces, netlink, remove_namespace
@@ -26,6 +23,9 @@ from hydria.adapters.linux.processes import find_all
 from hydria.adapters.linux.topology import TopologyWiring
 from hydria.compose.credentials import Credentials
 from hydria.settings import AgentSettings, ServerSettings, Settings
+from tests.linux.haproxies import Web, get
+from tests.linux.wires import host, interface
+from tests.support.waiting import wait_until
 
 R = TypeVar("R")
 Body = dict[str, Any]
@@ -176,7 +176,7 @@ class Product:
             except httpx.TransportError:
                 return None
 
-        return eventually(answered)
+        return wait_until(answered)
 
     def _token(self) -> str:
         if not hasattr(self, "_kept_token"):
@@ -202,7 +202,7 @@ class Product:
 
     def surroundings(self, *hosts: int) -> None:
         """Make a network with web servers at 10.0.0.<host>, and a client on it."""
-        eventually(self.settings.credentials_file.exists)
+        wait_until(self.settings.credentials_file.exists)
         network = self.make("/network/v2.0/networks", "network", name="n")
         self.network_id = network["id"]
         subnet = {"network_id": network["id"], "cidr": "10.0.0.0/24", "ip_version": 4}
@@ -238,7 +238,7 @@ class Product:
 
     def becomes(self, status: str, name: str = "lb", seconds: float = 60) -> None:
         """Wait for a provisioning status, or for `gone`."""
-        eventually(lambda: self.status(name) == status, seconds, lambda: f"{self.status(name)}, {self.reason(name)}")
+        wait_until(lambda: self.status(name) == status, seconds, lambda: f"{self.status(name)}, {self.reason(name)}")
 
     def reason(self, name: str = "lb") -> str | None:
         """Return why a load balancer is in ERROR."""
@@ -293,15 +293,6 @@ def _free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def eventually(look: Callable[[], R | None], seconds: float = 60, say: Callable[[], object] = str) -> R:
-    """Wait until `look` returns something true; returns it."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"it did not come true: {say()}"
-        time.sleep(0.03)
-    return found
-
-
 class Visitor:
     """Requests one after another from the client's namespace until it leaves, each on a connection of its own."""
 
@@ -325,7 +316,7 @@ class Visitor:
     def more(self, count: int = 20) -> None:
         """Wait until there were so many more answers."""
         before = self.answers + len(self.failures)
-        eventually(lambda: self.answers + len(self.failures) >= before + count)
+        wait_until(lambda: self.answers + len(self.failures) >= before + count)
 
     def _visit(self) -> None:
         while not self._over.is_set():

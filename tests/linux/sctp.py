@@ -5,11 +5,10 @@ import struct
 import threading
 from contextlib import suppress
 
-from wires import host, interface
-
 from hydria.adapters.linux.checking.raw import crc32c, packet
 from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.names import Names
+from tests.linux.wires import host, interface
 
 INIT, INIT_ACK, ABORT = 1, 2, 6
 

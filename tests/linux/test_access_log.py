@@ -8,14 +8,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from haproxies import Web, get
-from machines import VIP, Machine, eventually
 
 from hydria.adapters.linux import kernel
 from hydria.compose.access_log import AccessLog, as_json, as_line
 from hydria.errors import HydriaError
 from hydria.settings import Settings
-from support.trees import LB, instance, listener, load_balancer, member, monitor, pool
+from tests.linux.haproxies import Web, get
+from tests.linux.machines import VIP, Machine
+from tests.support.trees import LB, instance, listener, load_balancer, member, monitor, pool
+from tests.support.waiting import eventually
 
 ROOT = load_balancer(name="shop")
 WEB = listener(name="web")

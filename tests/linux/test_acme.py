@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from cryptography import x509
-from pebble import Pebble, pebble
-from programs import Body, Product, eventually, product
+
+from tests.linux.pebble import Pebble, pebble
+from tests.linux.programs import Body, Product, product
+from tests.support.waiting import wait_until
 
 # No other test may have this network, which the machine itself reaches.
 NETWORK = "198.51.100.0/24"
@@ -39,7 +41,7 @@ def made(authority: Pebble) -> Iterator[Product]:
             "HYDRIA_ACME_EMAIL": "owner@example.org",
         }
         made.start("server", "agent")
-        eventually(made.settings.credentials_file.exists)
+        wait_until(made.settings.credentials_file.exists)
         yield made
 
 
@@ -94,8 +96,8 @@ def test_a_certificate_is_proved_served_and_renewed(made: Product, authority: Pe
     trust = ssl.create_default_context(cadata=authority.root())
     lb = balancer(made, "lb", VIP, REFERENCE)
     # Nobody asks for the VIP's address before it is there: the kernel would remember for seconds that it is not.
-    eventually(lambda: order(made, REFERENCE)["status"] == "ACTIVE", 40, lambda: order(made, REFERENCE))
-    first = eventually(lambda: trusted(NAME, trust))
+    wait_until(lambda: order(made, REFERENCE)["status"] == "ACTIVE", 40, lambda: order(made, REFERENCE))
+    first = wait_until(lambda: trusted(NAME, trust))
     assert trusted(f"www.{NAME}", trust) == first
     # Port 80 was open for the proof only.
     made.becomes("ACTIVE")
@@ -108,7 +110,7 @@ def test_a_certificate_is_proved_served_and_renewed(made: Product, authority: Pe
     made.make(f"l7policies/{policy['id']}/rules", "rule", **rule)
     made.becomes("ACTIVE")
     assert plain("/.well-known/acme-challenge/x").startswith(b"HTTP/1.1 302 ")
-    eventually(lambda: trusted(NAME, trust) not in (None, first), 40, lambda: order(made, REFERENCE))
+    wait_until(lambda: trusted(NAME, trust) not in (None, first), 40, lambda: order(made, REFERENCE))
     # It took one attempt each.
     assert order(made, REFERENCE).get("error_reason") is None
     # No key is anywhere but in memory.
@@ -120,7 +122,7 @@ def test_a_certificate_is_proved_served_and_renewed(made: Product, authority: Pe
 def test_a_name_that_leads_elsewhere_is_said(made: Product) -> None:
     reference = "acme:elsewhere.example.org"
     balancer(made, "other", OTHER_VIP, reference)
-    eventually(lambda: order(made, reference)["status"] == "ERROR", 40, lambda: order(made, reference))
+    wait_until(lambda: order(made, reference)["status"] == "ERROR", 40, lambda: order(made, reference))
     reason = order(made, reference)["error_reason"]
     assert reason.startswith("The authority could not see that the names are yours. elsewhere.example.org: ")
     made.becomes("ACTIVE", "other")

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from haproxies import get
-from machines import VIP, Machine, eventually
 from msgspec import structs
-from wiretap import Spoken, Wiretap, wiretap
 
 from hydria.contract import Instance
-from support import certificates
-from support.trees import AMPHORA, instance, key, listener, member, monitor, pool
+from tests.linux.haproxies import get
+from tests.linux.machines import VIP, Machine
+from tests.linux.wiretap import Spoken, Wiretap, wiretap
+from tests.support import certificates
+from tests.support.trees import AMPHORA, instance, key, listener, member, monitor, pool
+from tests.support.waiting import eventually
 
 FIRST, SECOND = "10.0.0.11", "10.0.0.12"
 # 8084 is closed.

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-import sctp
-from haproxies import Web
-from machines import VIP, Machine, eventually
 
 from hydria.adapters.linux.kernel import sysctl
 from hydria.model.load_balancer import AdditionalVip
-from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
+from tests.linux import sctp
+from tests.linux.haproxies import Web
+from tests.linux.machines import VIP, Machine
+from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
+from tests.support.waiting import eventually
 
 BASE = (listener(), pool(), member(1), member(2))
 QUICK = {"delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from haproxies import get
-from programs import Product, Visitor, eventually, product
 
 from hydria.adapters.linux.kernel import inside
 from hydria.agent.loop import LOOK_PERIOD
+from tests.linux.haproxies import get
+from tests.linux.programs import Product, Visitor, product
+from tests.support.waiting import wait_until
 
 VIP = "10.0.0.100"
 SEED = 20261123
@@ -62,7 +63,7 @@ def test_traffic_flows_on_while_both_are_dead(balanced: Product) -> None:
         # Both are at work again, on the HAProxy that ran on.
         balanced.make(f"pools/{pool['id']}/members", "member", address="10.0.0.13", protocol_port=80)
         balanced.becomes("ACTIVE")
-        eventually(lambda: "web13" in answers(balanced))
+        wait_until(lambda: "web13" in answers(balanced))
         visitor.more()
     assert visitor.failures == []
     assert balanced.proxy == pid
@@ -144,7 +145,7 @@ def test_a_killed_haproxy_is_back_at_once(balanced: Product) -> None:
         return False
 
     # Sooner than the agent looks by itself.
-    eventually(answered, LOOK_PERIOD / 2)
+    wait_until(answered, LOOK_PERIOD / 2)
 
 
 def test_a_port_that_is_taken(balanced: Product) -> None:
@@ -161,9 +162,9 @@ def test_a_port_that_is_taken(balanced: Product) -> None:
             (found,) = [each for each in balanced.all("listeners") if each["id"] == key]
             return str(found["provisioning_status"])
 
-        eventually(lambda: status() == "ERROR")
+        wait_until(lambda: status() == "ERROR")
         assert answers(balanced) == {"web11", "web12"}
-    eventually(lambda: status() == "ACTIVE")
+    wait_until(lambda: status() == "ACTIVE")
     assert get(balanced.client, VIP, 8080)[0] == 200
 
 
@@ -234,6 +235,6 @@ def test_a_reboot_gets_everything_back(balanced: Product) -> None:
                 return get(balanced.client, vip, timeout=1)[0] == 200
             return False
 
-        eventually(answered)
+        wait_until(answered)
     balanced.becomes("ACTIVE")
     balanced.delete("other")

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from haproxies import get
 from msgspec import structs
-from programs import Product, Program, Visitor, eventually, product
 
 from hydria.settings import Settings
+from tests.linux.haproxies import get
+from tests.linux.programs import Product, Program, Visitor, product
+from tests.support.waiting import wait_until
 
 VIP = "10.0.0.100"
 
@@ -52,12 +53,12 @@ def test_the_supervisor_and_its_children(up: Product) -> None:
         before = commands(up)
         for pid in before.values():
             os.kill(pid, signal.SIGKILL)
-        eventually(lambda: not set(before.values()) & set(commands(up).values()) and len(commands(up)) == 2)
+        wait_until(lambda: not set(before.values()) & set(commands(up).values()) and len(commands(up)) == 2)
         # What the children of a killed supervisor hold they give back by themselves.
         up.kill("up")
         up.start("up")
         lock = up.settings.run_dir / "up.lock"
-        eventually(lambda: lock.read_text().strip() == str(up.running["up"].pid))
+        wait_until(lambda: lock.read_text().strip() == str(up.running["up"].pid))
         said = up.fails("up")
         assert f"Another `hydria up` runs already (process {up.running['up'].pid}" in said
         # Links of other tests may be worth a warning, but it says only once what is wrong.
@@ -76,12 +77,12 @@ def test_the_supervisor_and_its_children(up: Product) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     up.kill("up")
-    eventually(lambda: not any(_runs(pid) for pid in victims))
+    wait_until(lambda: not any(_runs(pid) for pid in victims))
     up.reboot()
     up.start("up")
     up.rewire(11, 12)
 
-    eventually(lambda: _serves(up))
+    wait_until(lambda: _serves(up))
     up.delete()
     assert up.leftovers() == []
 
@@ -115,10 +116,10 @@ def test_haproxy_is_missing_and_is_installed() -> None:
         with Visitor(made) as visitor:
             visitor.more(100)
             # What it tries again and again piles nothing up.
-            eventually(lambda: len(made.proxies()) == 1)
+            wait_until(lambda: len(made.proxies()) == 1)
             program.unlink()
             program.symlink_to("/usr/sbin/haproxy")
-            eventually(lambda: _removed(made.settings.run_dir / "amphorae" / made.amphora / "candidate.pid"))
+            wait_until(lambda: _removed(made.settings.run_dir / "amphorae" / made.amphora / "candidate.pid"))
             made.becomes("ACTIVE")
             visitor.more(5)
         assert visitor.failures == []
@@ -162,7 +163,7 @@ def test_a_full_disk(where: str) -> None:
             made.becomes("ACTIVE")
             visitor.more(5)
         assert visitor.failures == []
-        eventually(lambda: len(made.proxies()) == 1)
+        wait_until(lambda: len(made.proxies()) == 1)
         fill(disk)
         # What is full can be emptied.
         made.delete()
@@ -200,17 +201,17 @@ def test_a_full_disk_below_everything_mends_itself() -> None:
         for pid in (*before.values(), *made.proxies()):
             os.kill(pid, signal.SIGKILL)
         # The supervisor outlives it, and tries.
-        eventually(lambda: not set(before.values()) & set(commands(made).values()))
+        wait_until(lambda: not set(before.values()) & set(commands(made).values()))
         (disk / "ballast").unlink()
-        eventually(lambda: len(commands(made)) == 2 and len(made.proxies()) == 1)
-        eventually(lambda: _serves(made))
+        wait_until(lambda: len(commands(made)) == 2 and len(made.proxies()) == 1)
+        wait_until(lambda: _serves(made))
         made.ask("PUT", f"listeners/{listener['id']}", {"listener": {"timeout_client_data": 60000}})
         made.becomes("ACTIVE")
         # Its loops still run: a HAProxy that ends is started again.
         (proxy,) = made.proxies()
         os.kill(proxy, signal.SIGKILL)
-        eventually(lambda: made.proxies() not in ([], [proxy]))
-        eventually(lambda: _serves(made))
+        wait_until(lambda: made.proxies() not in ([], [proxy]))
+        wait_until(lambda: _serves(made))
         made.delete()
         assert made.leftovers() == []
 
@@ -227,11 +228,11 @@ def test_the_log_of_a_supervisor_is_rotated() -> None:
         log = made.settings.state_dir / "hydria.log"
         made.settings.state_dir.mkdir()
         made.running["up"] = Program(made, "up", "--log-file", str(log))
-        eventually(lambda: len(commands(made)) == 2)
+        wait_until(lambda: len(commands(made)) == 2)
         with log.open("a") as more:
             more.write("x" * 70000 + "\n")
-        eventually(lambda: log.with_name("hydria.log.1").exists())
+        wait_until(lambda: log.with_name("hydria.log.1").exists())
         agent = commands(made)["agent"]
         os.kill(agent, signal.SIGKILL)
         # What is said from now on is in the new one.
-        eventually(lambda: log.exists() and '"ended"' in log.read_text())
+        wait_until(lambda: log.exists() and '"ended"' in log.read_text())

@@ -5,16 +5,17 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from datagrams import add_address
-from machines import VIP, Machine, eventually
-from wires import host, interface, wait_for_listener
 
 from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.names import Names
 from hydria.contract import Instance
 from hydria.model import Member
 from hydria.model.load_balancer import AdditionalVip
-from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
+from tests.linux.datagrams import add_address
+from tests.linux.machines import VIP, Machine
+from tests.linux.wires import host, interface, wait_for_listener
+from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
+from tests.support.waiting import eventually
 
 VIP6 = "2001:db8::10"
 # More than a datagram without EDNS takes.

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
-from wires import interface, uuid
 
 from hydria.adapters.linux.kernel import ensure_interface, ensure_switch, namespaces, netlink
 from hydria.adapters.linux.names import Names
@@ -14,6 +13,7 @@ from hydria.doctor import Finding, examine, external_network
 from hydria.locking import lock_once
 from hydria.settings import Settings
 from hydria.settings.values import AgentSettings, HomeCloudSettings, ServerSettings
+from tests.linux.wires import interface, uuid
 
 
 @pytest.fixture

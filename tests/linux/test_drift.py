@@ -12,12 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from haproxies import Web
-from machines import VIP, Machine, eventually
 
 from hydria.adapters.linux import kernel
 from hydria.errors import HostError
-from support.trees import AMPHORA, instance, listener, member, pool
+from tests.linux.haproxies import Web
+from tests.linux.machines import VIP, Machine
+from tests.support.trees import AMPHORA, instance, listener, member, pool
+from tests.support.waiting import eventually
 
 BASE = (listener(), pool(), member(1), member(2))
 

@@ -10,10 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from haproxies import Web
-from machines import Machine, eventually
 from msgspec import structs
-from wires import interface
 
 from hydria.adapters.linux.names import bridge, switch_end
 from hydria.adapters.linux.netns import remove_namespace
@@ -22,7 +19,11 @@ from hydria.contract import FirewallRule, Instance, Limit, Network, Router, Topo
 from hydria.model.load_balancer import AdditionalVip
 from hydria.protocols import WIRES
 from hydria.render.haproxy.parts import EVENTS, METRICS, ROOT
-from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, pool
+from tests.linux.haproxies import Web
+from tests.linux.machines import Machine
+from tests.linux.wires import interface
+from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, pool
+from tests.support.waiting import eventually
 
 VIPS = (
     AdditionalVip(ip_address="10.0.0.20", subnet_id=key("d", 2)),

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from demo.shell import Shell
-from support import certificates
-from support.warm_client import WarmShell
+from tests.support import certificates
+from tests.support.warm_client import WarmShell
 
 FIRST = certificates.leaf("www.example.org", by=certificates.intermediate())
 SECOND = certificates.leaf("www.example.org")

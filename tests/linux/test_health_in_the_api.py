@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
-from programs import Product, eventually, product
 
 from hydria.adapters.linux import ring
 from hydria.render.haproxy.logs import RING, parse
+from tests.linux.programs import Product, product
+from tests.support.waiting import wait_until
 
 # The agent looks at each amphora every 15 s whatever it heard: what is in the API sooner was heard of.
 WITHIN = 10.0
@@ -42,7 +43,7 @@ def members(made: Product) -> dict[str, str]:
 
 def seen(made: Product, address: str, status: str) -> float:
     """Wait until the API has a status; returns when it had (seconds since the epoch)."""
-    eventually(lambda: members(made).get(address) == status, 60, lambda: members(made))
+    wait_until(lambda: members(made).get(address) == status, 60, lambda: members(made))
     return time.time()
 
 

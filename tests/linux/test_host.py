@@ -9,15 +9,16 @@ import socket
 import time
 
 import pytest
-from haproxies import Web
-from machines import VIP, Machine, change_under_load, eventually
 from msgspec import structs
-from wires import interface
 
 from hydria.adapters.linux import kernel
 from hydria.contract import Counters, Instance
 from hydria.errors import HostError
-from support.trees import AMPHORA, instance, key, listener, load_balancer, member, monitor, pool
+from tests.linux.haproxies import Web
+from tests.linux.machines import VIP, Machine, change_under_load
+from tests.linux.wires import interface
+from tests.support.trees import AMPHORA, instance, key, listener, load_balancer, member, monitor, pool
+from tests.support.waiting import eventually
 
 BASE = (listener(), pool(), member(1), member(2))
 

@@ -9,10 +9,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from datagrams import Echo, ask, echoes
-from haproxies import Load, Web, get
-from intruder import account, intrude
-from machines import VIP, Machine, eventually
 from msgspec import structs
 from pyroute2 import NFCTSocket
 
@@ -25,7 +21,12 @@ from hydria.contract import Instance
 from hydria.errors import HostError
 from hydria.render.flow_limit import TABLE
 from hydria.settings import AgentSettings
-from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, pool
+from tests.linux.datagrams import Echo, ask, echoes
+from tests.linux.haproxies import Load, Web, get
+from tests.linux.intruder import account, intrude
+from tests.linux.machines import VIP, Machine
+from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, pool
+from tests.support.waiting import eventually
 
 OTHER, OTHER_VIP = "bbbbbbbb-0000-4000-8000-000000000002", "10.0.0.20"
 TREE = (

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from wires import addresses, ask, host, interface, server, uuid
 
 from hydria.adapters.linux.kernel import (
     ensure_interface,
@@ -26,6 +25,7 @@ from hydria.adapters.linux.kernel import (
 from hydria.adapters.linux.names import Names, bridge, switch_end
 from hydria.contract import Limit, Route
 from hydria.errors import HostError
+from tests.linux.wires import addresses, ask, host, interface, server, uuid
 
 
 def _read(namespace: str, key: str) -> str:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from haproxies import Web, ask
-from machines import VIP, Machine, change_under_load
 
 from hydria.model.listener_checks import HEADERS
-from support.trees import instance, key, listener, member, policy, pool, rule
+from tests.linux.haproxies import Web, ask
+from tests.linux.machines import VIP, Machine, change_under_load
+from tests.support.trees import instance, key, listener, member, policy, pool, rule
 
 # Pool 1 is web1, pool 2 is web2.
 TREE = (listener(), pool(1), pool(2), member(1), member(2, pool_id=key("2", 2)))

@@ -17,8 +17,6 @@ from typing import Any
 import pytest
 from msgspec import structs
 from openstack.exceptions import ConflictException
-from programs import eventually
-from wires import host, interface, uuid
 
 from hydria.adapters.linux.kernel import ensure_namespace, inside, links, namespaces
 from hydria.adapters.linux.names import Names
@@ -27,6 +25,8 @@ from hydria.contract import Address, Interface, Limit
 from hydria.errors import HostError
 from hydria.lab import Lab
 from hydria.lab.hosts import WebServer, end_all
+from tests.linux.wires import host, interface, uuid
+from tests.support.waiting import wait_until
 
 # linux/if_tun.h
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
@@ -209,7 +209,7 @@ def _kill_master(run_dir: Path, name: str) -> None:
     """Kill nginx's master and see it gone: on a busy machine it lives a moment longer than the signal."""
     master = int((run_dir / "lab" / name / "nginx.pid").read_text())
     os.kill(master, signal.SIGKILL)
-    eventually(lambda: master not in _nginx_of(run_dir))
+    wait_until(lambda: master not in _nginx_of(run_dir))
 
 
 def test_a_stale_pid_file_ends_no_stranger(names: Names, tmp_path: Path) -> None:

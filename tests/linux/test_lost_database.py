@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from haproxies import get
-from programs import LBAAS, Body, Product, Visitor, eventually, product
+from tests.linux.haproxies import get
+from tests.linux.programs import LBAAS, Body, Product, Visitor, product
+from tests.support.waiting import wait_until
 
 VIP = "10.0.0.100"
 
@@ -89,14 +90,14 @@ def test_an_empty_database_leaves_traffic_alone_and_is_mended_by_one_command() -
         lb = made.create()
         made.becomes("ACTIVE")
         address = floating_ip(made, lb)
-        eventually(lambda: answers(address))
+        wait_until(lambda: answers(address))
         before = made.amphora, made.proxy
         with Visitor(made) as visitor:
             made.kill("server", "agent")
             for file in list(databases(made)):
                 file.unlink()
             restart(made)
-            eventually(lambda: len(orphans(made)) >= 3, say=lambda: hydria(made, "orphan", "list"))
+            wait_until(lambda: len(orphans(made)) >= 3, say=lambda: hydria(made, "orphan", "list"))
             assert made.balancer() is None
             assert "database_is_new" in made.log.read_text()
             assert "orphan adopt" in hydria(made, "doctor")
@@ -104,7 +105,7 @@ def test_an_empty_database_leaves_traffic_alone_and_is_mended_by_one_command() -
             assert answers(address)
             said = hydria(made, "orphan", "adopt", "--all")
             assert "left as they are" not in said, said
-            eventually(lambda: orphans(made) == [], say=lambda: hydria(made, "orphan", "list"))
+            wait_until(lambda: orphans(made) == [], say=lambda: hydria(made, "orphan", "list"))
             made.becomes("ACTIVE")
             found = made.balancer()
             assert found is not None
@@ -116,7 +117,7 @@ def test_an_empty_database_leaves_traffic_alone_and_is_mended_by_one_command() -
         floating = made.ask("GET", "/network/v2.0/floatingips").json()["floatingips"]
         assert [(each["floating_ip_address"], each["port_id"]) for each in floating] == [(address, lb["vip_port_id"])]
         made.delete()
-        eventually(lambda: not list((made.settings.run_dir / "amphorae").iterdir()))
+        wait_until(lambda: not list((made.settings.run_dir / "amphorae").iterdir()))
 
 
 def test_after_yesterdays_database_all_serves_on_and_orphans_can_be_removed() -> None:
@@ -145,7 +146,7 @@ def test_after_yesterdays_database_all_serves_on_and_orphans_can_be_removed() ->
             for file in kept.iterdir():
                 shutil.copy(file, made.settings.state_dir)
             restart(made)
-            eventually(lambda: len(orphans(made)) == 1, say=lambda: hydria(made, "orphan", "list"))
+            wait_until(lambda: len(orphans(made)) == 1, say=lambda: hydria(made, "orphan", "list"))
             made.becomes("ACTIVE")
             change = {"loadbalancer": {"description": "later"}}
             assert made.ask("PUT", f"loadbalancers/{old['id']}", change).is_success
@@ -156,6 +157,6 @@ def test_after_yesterdays_database_all_serves_on_and_orphans_can_be_removed() ->
         assert young.failures == []
         (orphan,) = orphans(made)
         assert "being removed" in hydria(made, "orphan", "remove", orphan)
-        eventually(lambda: orphans(made) == [])
+        wait_until(lambda: orphans(made) == [])
         assert len(list((made.settings.run_dir / "amphorae").iterdir())) == 1
         assert get(made.client, VIP)[0] == 200

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from programs import Product, product
 
 from hydria.files import make_directory, write_private
+from tests.linux.programs import Product, product
 
 # What HAProxy's accounts come to, in a directory that is closed to everybody else.
 _WIDER = {"root": 0o711, "events.sock": 0o620, "metrics.sock": 0o620}

@@ -8,8 +8,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
-from haproxies import Web
-from members import (
+
+from hydria.adapters.linux import ring
+from hydria.render.haproxy.logs import RING, parse
+from tests.linux.haproxies import Web
+from tests.linux.members import (
     ADDRESS,
     MUTE,
     MUTUAL,
@@ -28,11 +31,9 @@ from members import (
     Members,
     members,
 )
-from programs import Body, Product, eventually, product
-
-from hydria.adapters.linux import ring
-from hydria.render.haproxy.logs import RING, parse
-from support.certificates import authority
+from tests.linux.programs import Body, Product, product
+from tests.support.certificates import authority
+from tests.support.waiting import wait_until
 
 # One product for all of them.
 pytestmark = pytest.mark.xdist_group("monitors")
@@ -224,7 +225,7 @@ class Checked:
     def becomes(self, name: str, statuses: Statuses, address: str = ADDRESS) -> None:
         """Wait for the statuses of a pool's members."""
         wanted = {(address, port): status for port, status in statuses.items()}
-        eventually(lambda: wanted.items() <= self.pool(name)[2].items(), 15, lambda: self.pool(name))
+        wait_until(lambda: wanted.items() <= self.pool(name)[2].items(), 15, lambda: self.pool(name))
 
 
 def _member(port: int, address: str = ADDRESS) -> Body:
@@ -309,6 +310,6 @@ def test_a_member_changes_after_as_many_checks_as_said(checked: Checked, retries
         found = [_CHECK.search(line) for line in lines if pool in line]
         return [(int(each["code"]), each["state"] == "UP") for each in found if each]
 
-    eventually(lambda: len(told()) >= len(script), 20, told)
+    wait_until(lambda: len(told()) >= len(script), 20, told)
     # What agrees with what is known is not written down: after the script everything is well.
     assert told() == script

@@ -9,13 +9,14 @@ from functools import partial
 from typing import Any
 
 import pytest
-from haproxies import Web, get
-from programs import Body, Product, eventually, product
-from wires import host, interface
 
 from hydria.adapters.linux.kernel import ensure_namespace, inside, netlink, remove_namespace
 from hydria.adapters.linux.netns import OWN
 from hydria.adapters.linux.topology import TROUBLE
+from tests.linux.haproxies import Web, get
+from tests.linux.programs import Body, Product, product
+from tests.linux.wires import host, interface
+from tests.support.waiting import wait_until
 
 NET = "/network/v2.0"
 
@@ -153,7 +154,7 @@ def arrives(client: str, address: str, *words: str) -> float:
         end: dict[str, Any] = json.loads(said)["end"]
         return end.get("sum_received")
 
-    return float(eventually(done, say=lambda: said)["bits_per_second"]) / 1000
+    return float(wait_until(done, say=lambda: said)["bits_per_second"]) / 1000
 
 
 def _speed(kbps: float) -> str:
@@ -186,7 +187,7 @@ def test_a_qos_policy_is_bandwidth_and_changes_while_traffic_flows(cloud: Cloud)
     def becomes(*wanted: str, transport: tuple[str, ...] = ()) -> None:
         """Wait until what the client sends, and what it is sent, arrives so."""
         to = (cloud.product.client, made["vip_address"], *transport)
-        eventually(lambda: (_speed(arrives(*to)), _speed(arrives(*to, "--reverse"))) == wanted)
+        wait_until(lambda: (_speed(arrives(*to)), _speed(arrives(*to, "--reverse"))) == wanted)
 
     with iperf_server(cloud.far_client):
         for transport in ((), ("--udp",)):
@@ -214,9 +215,9 @@ def test_a_changed_gateway_reaches_a_running_amphora(cloud: Cloud) -> None:
     way = [{"destination": "192.0.2.0/24", "nexthop": "10.0.0.254"}]
     assert reached()
     cloud.ask("PUT", f"subnets/{cloud.subnet}", {"subnet": {"host_routes": way}})
-    eventually(lambda: not reached())
+    wait_until(lambda: not reached())
     cloud.ask("PUT", f"subnets/{cloud.subnet}", {"subnet": {"host_routes": []}})
-    eventually(reached)
+    wait_until(reached)
 
 
 def answered(connection: socket.socket, request: bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") -> bool:
@@ -252,38 +253,38 @@ def test_security_groups_say_who_comes_in_and_change_at_once(cloud: Cloud) -> No
     assert not reach(cloud.client6, six)
     # One range, one protocol, one version.
     rule = let_in(protocol="tcp", port_range_min=80, port_range_max=90, remote_ip_prefix="10.0.0.0/24")
-    eventually(lambda: reach(near, address))
+    wait_until(lambda: reach(near, address))
     assert not reach(far, address)
     assert not reach(cloud.client6, six)
     let_in(protocol="tcp", port_range_min=80, port_range_max=80, ethertype="IPv6")
-    eventually(lambda: reach(cloud.client6, six))
+    wait_until(lambda: reach(cloud.client6, six))
     # A connection that is there is held up when its rule goes, and goes on when there is one again.
     with inside(near):
         going = socket.create_connection((address, 80), timeout=0.5)
     with going:
         cloud.ask("DELETE", f"security-group-rules/{rule}")
-        eventually(lambda: not reach(near, address))
+        wait_until(lambda: not reach(near, address))
         assert not answered(going)
         rule = let_in(protocol="tcp", remote_ip_prefix="10.0.0.50/32")
-        eventually(lambda: answered(going, b""))
+        wait_until(lambda: answered(going, b""))
     cloud.ask("DELETE", f"security-group-rules/{rule}")
-    eventually(lambda: not reach(near, address))
+    wait_until(lambda: not reach(near, address))
     # Whoever is in another group, as ports join and leave it.
     friends = cloud.ask("POST", "security-groups", {"security_group": {"name": "friends"}})["security_group"]["id"]
     let_in(remote_group_id=friends)
     fixed = [{"subnet_id": cloud.far_subnet, "ip_address": "192.0.2.50"}]
     friend = {"network_id": cloud.far, "fixed_ips": fixed, "security_groups": [friends]}
     friend_id = cloud.ask("POST", "ports", {"port": friend})["port"]["id"]
-    eventually(lambda: reach(far, address))
+    wait_until(lambda: reach(far, address))
     assert not reach(near, address)
     cloud.ask("PUT", f"ports/{friend_id}", {"port": {"security_groups": []}})
-    eventually(lambda: not reach(far, address))
+    wait_until(lambda: not reach(far, address))
     cloud.ask("DELETE", f"ports/{friend_id}")
     # Held as long as somebody uses it; without, every listener is open.
     assert cloud.product.ask("DELETE", f"{NET}/security-groups/{group}").status_code == 409
     path = f"loadbalancers/{made['id']}"
     assert cloud.product.ask("PUT", path, {"loadbalancer": {"vip_sg_ids": []}}).status_code == 200
-    eventually(lambda: reach(near, address) and reach(far, address) and reach(cloud.client6, six))
+    wait_until(lambda: reach(near, address) and reach(far, address) and reach(cloud.client6, six))
     assert cloud.product.proxy == proxy
     for each in (group, friends):
         cloud.ask("DELETE", f"security-groups/{each}")
@@ -317,12 +318,12 @@ def test_a_plugged_neighbour_does_not_speak_in_the_vips_name(cloud: Cloud) -> No
     with inside(product.names.switch):
         subprocess.run(["nft", "flush", "ruleset"], check=True)
     cloud.ask("POST", "networks", {"network": {"name": "one more"}})
-    eventually(lambda: [claims() for _ in range(5)] == ["you hit: web11\n"] * 5)
+    wait_until(lambda: [claims() for _ in range(5)] == ["you hit: web11\n"] * 5)
     # Without port security it may; that reaches the host by itself, and so does its end.
     for secured, answer in ((False, "nobody"), (True, "you hit: web11\n")):
         change = {"port_security_enabled": secured, "security_groups": []}
         cloud.ask("PUT", f"ports/{port['id']}", {"port": change})
-        eventually(partial(says, answer))
+        wait_until(partial(says, answer))
     # Neither port is given up while a host has it.
     for key in (port["id"], made["vip_port_id"]):
         assert product.ask("DELETE", f"{NET}/ports/{key}").status_code == 409
@@ -342,13 +343,13 @@ def test_a_flat_network_whose_bridge_is_missing_is_down_until_there_is_one(cloud
         found: Body = cloud.ask("GET", f"networks/{lan}")["network"]
         return found
 
-    eventually(lambda: shown()["status"] == "DOWN")
+    wait_until(lambda: shown()["status"] == "DOWN")
     assert "Make it: ip link add br-lan type bridge." in shown()["hydria:trouble"]
     assert trouble.read_text() == shown()["hydria:trouble"]
     with netlink(OWN) as machine:
         machine.link("add", ifname="br-lan", kind="bridge", state="up")
         try:
-            eventually(lambda: shown()["status"] == "ACTIVE")
+            wait_until(lambda: shown()["status"] == "ACTIVE")
             assert not trouble.exists()
             cloud.ask("DELETE", f"networks/{lan}")
         finally:

@@ -5,15 +5,15 @@ import http.client
 from collections.abc import Sequence
 
 import pytest
-from haproxies import Web, ask
-from machines import VIP, Machine
 from msgspec import structs
-from wires import interface
 
 from hydria.adapters.linux.kernel import ensure_interface
 from hydria.contract import Address
 from hydria.model.pool import SessionPersistence
-from support.trees import NETWORK, instance, listener, member, pool
+from tests.linux.haproxies import Web, ask
+from tests.linux.machines import VIP, Machine
+from tests.linux.wires import interface
+from tests.support.trees import NETWORK, instance, listener, member, pool
 
 CLIENTS = [f"10.0.0.{number}" for number in range(50, 57)]
 MEMBERS = (member(1), member(2), member(3))

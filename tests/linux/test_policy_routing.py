@@ -5,20 +5,21 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import datagrams
 import pytest
-from datagrams import Echo
-from haproxies import Web, get
-from machines import VIP, Machine, eventually
 from msgspec import structs
-from wires import host, interface
 
 from hydria.adapters.linux import kernel, nft
 from hydria.adapters.linux.names import switch_end
 from hydria.adapters.linux.policy_routing import ensure_policy_routing
 from hydria.contract import Instance, Interface, Route
 from hydria.model.load_balancer import AdditionalVip
-from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
+from tests.linux import datagrams
+from tests.linux.datagrams import Echo
+from tests.linux.haproxies import Web, get
+from tests.linux.machines import VIP, Machine
+from tests.linux.wires import host, interface
+from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
+from tests.support.waiting import eventually
 
 FAR = "aaaaaaaa-0000-4000-8000-000000000002"
 VIP6 = "2001:db8::10"

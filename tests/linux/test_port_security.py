@@ -11,7 +11,6 @@ from ipaddress import ip_address
 
 import pytest
 from msgspec import structs
-from wires import ask, host, interface, server, uuid
 
 from hydria.adapters.linux import nft
 from hydria.adapters.linux.kernel import ensure_interface, inside, netlink, remove_interface
@@ -20,6 +19,7 @@ from hydria.adapters.linux.port_filters import drop_filters
 from hydria.adapters.linux.topology import TopologyWiring
 from hydria.contract import AddressPair, Interface, Network, Topology
 from hydria.render.port_filter import TABLE
+from tests.linux.wires import ask, host, interface, server, uuid
 
 VIP, VIP6, OWN, OWN6, CLIENT, CLIENT6 = (
     "10.0.0.10", "2001:db8::10", "10.0.0.66", "2001:db8::66", "10.0.0.50", "2001:db8::50",

@@ -5,16 +5,17 @@ import http.client
 import ssl
 from collections.abc import Iterator
 
-import datagrams
 import pytest
-from datagrams import Echo, echoes
-from haproxies import Web, ask, get
-from machines import VIP, Machine, eventually
 from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
-from support import certificates
-from support.trees import AMPHORA, NETWORK, instance, key, listener, member, monitor, pool
+from tests.linux import datagrams
+from tests.linux.datagrams import Echo, echoes
+from tests.linux.haproxies import Web, ask, get
+from tests.linux.machines import VIP, Machine
+from tests.support import certificates
+from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, member, monitor, pool
+from tests.support.waiting import eventually
 
 PORT = 8088
 TREE = (

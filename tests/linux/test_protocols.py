@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from haproxies import Web
-from machines import VIP, Machine
-from wires import host, interface
 
 from hydria.adapters.linux.kernel import inside
-from support import certificates
-from support.trees import NETWORK, instance, listener, member, pool
+from tests.linux.haproxies import Web
+from tests.linux.machines import VIP, Machine
+from tests.linux.wires import host, interface
+from tests.support import certificates
+from tests.support.trees import NETWORK, instance, listener, member, pool
 
 TREE = (listener(), pool(), member(1))
 _MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

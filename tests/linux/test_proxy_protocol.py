@@ -4,11 +4,11 @@ import asyncio
 import socket
 
 import pytest
-from machines import VIP, Machine
-from wires import host, interface
 
 from hydria.adapters.linux.kernel import inside
-from support.trees import NETWORK, instance, listener, member, pool
+from tests.linux.machines import VIP, Machine
+from tests.linux.wires import host, interface
+from tests.support.trees import NETWORK, instance, listener, member, pool
 
 V1 = b"PROXY TCP4 10.0.0.50 10.0.0.10 "
 # The signature, version 2 and PROXY, TCP over IPv4, 12 bytes, source and destination.

@@ -5,10 +5,10 @@ import contextlib
 import http.client
 import ssl
 
-from haproxies import ask, get
-from programs import Product, eventually, product
-
-from support.certificates import authority, leaf
+from tests.linux.haproxies import ask, get
+from tests.linux.programs import Product, product
+from tests.support.certificates import authority, leaf
+from tests.support.waiting import wait_until
 
 VIP = "10.0.0.100"
 
@@ -43,15 +43,15 @@ def test_plain_listeners_are_back_before_the_server_is() -> None:
         plain["default_pool"] = {"name": "pool"}
         made.make("loadbalancers", "loadbalancer", **form)
         made.becomes("ACTIVE")
-        eventually(lambda: answered(made, by_tls=True))
+        wait_until(lambda: answered(made, by_tls=True))
         made.kill("server", "agent")
         made.reboot()
         made.start("agent")
         made.rewire(11, 12)
-        eventually(lambda: answered(made, by_tls=False))
+        wait_until(lambda: answered(made, by_tls=False))
         assert not answered(made, by_tls=True)
         made.start("server")
-        eventually(lambda: answered(made, by_tls=True))
+        wait_until(lambda: answered(made, by_tls=True))
         # Nothing that was said meanwhile of the part counts for the whole.
         assert made.status() == "ACTIVE"
         assert answered(made, by_tls=False)

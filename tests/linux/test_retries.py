@@ -4,11 +4,11 @@ import asyncio
 import http.client
 from typing import Any
 
-from haproxies import Web, get
-from machines import VIP, Machine, eventually
-
 from hydria.adapters.linux.kernel import inside
-from support.trees import AMPHORA, instance, listener, member, monitor, pool
+from tests.linux.haproxies import Web, get
+from tests.linux.machines import VIP, Machine
+from tests.support.trees import AMPHORA, instance, listener, member, monitor, pool
+from tests.support.waiting import eventually
 
 TREE = (listener(), pool(), member(1), member(2))
 

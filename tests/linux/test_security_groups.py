@@ -7,13 +7,13 @@ from contextlib import nullcontext
 from threading import Event, Thread
 
 import pytest
-from machines import VIP, Machine
 from msgspec import structs
-from wires import host, interface
 
 from hydria.adapters.linux.kernel import inside
 from hydria.contract import FirewallRule, Instance
-from support.trees import NETWORK, instance, listener, member, pool
+from tests.linux.machines import VIP, Machine
+from tests.linux.wires import host, interface
+from tests.support.trees import NETWORK, instance, listener, member, pool
 
 OPEN = FirewallRule(ethertype="IPv4", protocol="tcp", port_min=80, port_max=80)
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from haproxies import Web, ask
-from machines import VIP, Machine, eventually
 from msgspec import structs
-from wires import host, interface, wait_for_listener
 
 from hydria.adapters.linux.kernel import inside
 from hydria.contract import Instance
 from hydria.model.tls import CIPHERS
-from support import certificates
-from support.certificates import Signed
-from support.trees import AMPHORA, NETWORK, instance, key, listener, member, monitor, policy, pool, rule
+from tests.linux.haproxies import Web, ask
+from tests.linux.machines import VIP, Machine
+from tests.linux.wires import host, interface, wait_for_listener
+from tests.support import certificates
+from tests.support.certificates import Signed
+from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, member, monitor, policy, pool, rule
+from tests.support.waiting import eventually
 
 PORT = 443
 BASE = (pool(), member(1), member(2))

@@ -4,14 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
-from haproxies import Web, get
-from machines import VIP, Machine
 from msgspec import structs
 
 from hydria.contract import Instance
 from hydria.protocols import Observation
-from support import certificates
-from support.trees import AMPHORA, instance, key, listener, member, policy, pool, rule
+from tests.linux.haproxies import Web, get
+from tests.linux.machines import VIP, Machine
+from tests.support import certificates
+from tests.support.trees import AMPHORA, instance, key, listener, member, policy, pool, rule
 
 GOOD = certificates.leaf("www.example.org", VIP).bundle
 # A key of somebody else's.

@@ -12,7 +12,7 @@ from demo.steps import Chapter
 from demo.walk import Walk
 from hydria.adapters.linux.kernel import inside, links, namespaces
 from hydria.adapters.linux.names import Names
-from support.warm_client import WarmShell
+from tests.support.warm_client import WarmShell
 
 _BEGIN = (tutorial.START, tutorial.SURROUNDINGS, tutorial.LOAD_BALANCER)
 _BUILD = (

@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from datagrams import Client, Echo, add_address, ask, echoes, shares
-from haproxies import Web, webs
-from machines import VIP, Machine, eventually
 from msgspec import structs
 
 from hydria.adapters.linux import kernel, nft
@@ -19,7 +16,11 @@ from hydria.model import Listener, Member, Pool
 from hydria.model.load_balancer import AdditionalVip
 from hydria.model.pool import SessionPersistence
 from hydria.render.datagram import TABLE, ruleset
-from support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
+from tests.linux.datagrams import Client, Echo, add_address, ask, echoes, shares
+from tests.linux.haproxies import Web, webs
+from tests.linux.machines import VIP, Machine
+from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, monitor, pool
+from tests.support.waiting import eventually
 
 
 def udp(**values: Any) -> Listener:

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from datagrams import Echo, add_address, ask, echoes
-from machines import VIP, Machine, eventually
 
 from hydria.adapters.linux.conntrack import count_flows, dropped_flows, end_flows
 from hydria.adapters.linux.kernel import inside
 from hydria.model import Listener
 from hydria.model.status import operating_statuses
-from support.trees import AMPHORA, NETWORK, instance, listener, member, pool
+from tests.linux.datagrams import Echo, add_address, ask, echoes
+from tests.linux.machines import VIP, Machine
+from tests.support.trees import AMPHORA, NETWORK, instance, listener, member, pool
+from tests.support.waiting import eventually
 
 # More than the source ports of one address.
 MANY = 66_000

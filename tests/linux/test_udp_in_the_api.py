@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from datagrams import Client, Echo, ask, shares
-from programs import Product, eventually, product
+
+from tests.linux.datagrams import Client, Echo, ask, shares
+from tests.linux.programs import Product, product
+from tests.support.waiting import wait_until
 
 VIP = "10.0.0.100"
 
@@ -27,7 +29,7 @@ def operating(made: Product) -> dict[str, Any]:
 
 def becomes(made: Product, *statuses: str) -> None:
     wanted = dict(zip(("lb", "pool", "10.0.0.11", "10.0.0.12"), statuses, strict=True))
-    eventually(lambda: operating(made) == wanted, 20, lambda: operating(made))
+    wait_until(lambda: operating(made) == wanted, 20, lambda: operating(made))
 
 
 def counted(made: Product) -> dict[str, int]:
@@ -64,7 +66,7 @@ def test_a_whole_life(made: Product) -> None:
             made.start("agent")
             assert client.ask() == "echo2"
             # Fifteen flows of clients at least, and never fewer than before.
-            eventually(lambda: counted(made)["total_connections"] >= 15, 20, lambda: counted(made))
+            wait_until(lambda: counted(made)["total_connections"] >= 15, 20, lambda: counted(made))
             assert client.ask() == "echo2"
         two.stop()
         becomes(made, "ERROR", "ERROR", "ERROR", "ERROR")

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
-from programs import eventually
-from wires import addresses, ask, host, interface, server, uuid
 
 from hydria.adapters.linux.kernel import (
     ensure_bridge,
@@ -35,6 +33,8 @@ from hydria.adapters.linux.names import GATEWAY, Names, bridge, router_leg
 from hydria.adapters.linux.topology import TopologyWiring
 from hydria.contract import Address, FloatingIp, Interface, Network, Route, Router, Topology
 from hydria.errors import HostError, WiringError
+from tests.linux.wires import addresses, ask, host, interface, server, uuid
+from tests.support.waiting import wait_until
 
 OWN_NAMESPACE = "/proc/thread-self/ns/net"
 MACHINE, OWN, FLOATING, OTHER_FLOATING = "203.0.113.1", "203.0.113.10", "203.0.113.50", "203.0.113.51"
@@ -364,7 +364,7 @@ def test_a_bridge_is_not_removed_while_a_port_is_being_put_on_it(names: Names) -
         with held(names.switch):
             ensure_bridge(switch, network)
             wired = pool.submit(TopologyWiring(names).wire, Topology(generation=1, removed=(network,)))
-            eventually(lambda: waited_for(names.switch))
+            wait_until(lambda: waited_for(names.switch))
             host(names, "a", structs.replace(leg, network_id=network))
         wired.result(10)
         assert find(switch, bridge(network)) is not None

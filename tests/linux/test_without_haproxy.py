@@ -4,15 +4,16 @@ import asyncio
 import socket
 from collections.abc import Iterator
 
-import datagrams
 import pytest
-from datagrams import Echo, echoes
-from haproxies import Web
-from machines import VIP, Machine, eventually
 
 from hydria.adapters.linux import kernel
 from hydria.adapters.linux.processes import find_all
-from support.trees import AMPHORA, NETWORK, instance, key, listener, member, pool
+from tests.linux import datagrams
+from tests.linux.datagrams import Echo, echoes
+from tests.linux.haproxies import Web
+from tests.linux.machines import VIP, Machine
+from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, member, pool
+from tests.support.waiting import eventually
 
 HTTP = (listener(), pool(), member(1))
 DATAGRAMS = (

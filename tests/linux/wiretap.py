@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
-from wires import host, interface
 
 from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.names import Names
-from support.certificates import authority, leaf
-from support.trees import NETWORK
+from tests.linux.wires import host, interface
+from tests.support.certificates import authority, leaf
+from tests.support.trees import NETWORK
 
 _PROXY_2 = b"\r\n\r\n\x00\r\nQUIT\n"
 

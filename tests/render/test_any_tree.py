@@ -16,8 +16,19 @@ from hydria.model.fields import LONGEST_CHECK, POOL_PROTOCOLS
 from hydria.model.pool import SessionPersistence
 from hydria.model.tls import CIPHERS
 from hydria.render.haproxy import Rendering, render
-from support import certificates
-from support.trees import SURROUNDINGS, instance, key, listener, load_balancer, member, monitor, policy, pool, rule
+from tests.support import certificates
+from tests.support.trees import (
+    SURROUNDINGS,
+    instance,
+    key,
+    listener,
+    load_balancer,
+    member,
+    monitor,
+    policy,
+    pool,
+    rule,
+)
 
 # What a word of HAProxy's language could end by, begin with or be evaluated for.
 _HOSTILE = st.sampled_from(

@@ -16,7 +16,7 @@ from hydria.model.load_balancer import AdditionalVip
 from hydria.model.pool import SessionPersistence
 from hydria.render.datagram import Ruleset, ruleset, transaction
 from hydria.render.datagram.sharing import PLACES, fewest, places, runs, turn
-from support.trees import instance, key, listener, load_balancer, member, pool
+from tests.support.trees import instance, key, listener, load_balancer, member, pool
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -16,8 +16,19 @@ from hydria.model.load_balancer import AdditionalVip
 from hydria.model.pool import SessionPersistence
 from hydria.render.haproxy import Rendering, render
 from hydria.render.quoting import quote
-from support import certificates
-from support.trees import SURROUNDINGS, instance, key, listener, load_balancer, member, monitor, policy, pool, rule
+from tests.support import certificates
+from tests.support.trees import (
+    SURROUNDINGS,
+    instance,
+    key,
+    listener,
+    load_balancer,
+    member,
+    monitor,
+    policy,
+    pool,
+    rule,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -7,7 +7,7 @@ import pytest
 
 from hydria.render.haproxy import Rendering, render
 from hydria.render.haproxy.changes import Add, Adjust, Remove, Step, steps
-from support.trees import SURROUNDINGS, instance, key, listener, member, monitor, pool
+from tests.support.trees import SURROUNDINGS, instance, key, listener, member, monitor, pool
 
 
 def rendered(*children: Any) -> Rendering:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hydria.render.haproxy.hello import client_hello
-from support.certificates import leaf
+from tests.support.certificates import leaf
 
 HANDSHAKE = 0x16
 

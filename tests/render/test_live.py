@@ -13,7 +13,18 @@ from hydria.render.datagram import counts_flows, ruleset
 from hydria.render.haproxy import needs_no_haproxy, ports, render
 from hydria.render.haproxy.tls import secret_files
 from hydria.render.serving import serving
-from support.trees import SURROUNDINGS, instance, key, listener, load_balancer, member, monitor, policy, pool, rule
+from tests.support.trees import (
+    SURROUNDINGS,
+    instance,
+    key,
+    listener,
+    load_balancer,
+    member,
+    monitor,
+    policy,
+    pool,
+    rule,
+)
 
 HAPROXYS = ["HTTP", "HTTPS", "PROMETHEUS", "TCP", "TERMINATED_HTTPS"]
 DATAGRAMS = ["SCTP", "UDP"]

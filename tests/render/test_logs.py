@@ -3,7 +3,7 @@
 import pytest
 
 from hydria.render.haproxy.logs import ending, parse
-from support.trees import key, listener
+from tests.support.trees import key, listener
 
 LINE = (
     "<134>2026-11-26T23:13:04.123456+00:00 traffic listener=l client=2001:db8::7 client_port=43354 backend=p:l"

@@ -2,8 +2,6 @@
 
 import sqlite3
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,8 @@ from hydria.errors import Unavailable
 from hydria.store import Database, Transaction, columns, metadata
 from hydria.store.hints import EVERYTHING
 from hydria.store.resources import Health, KnownHost
-from support.postgres import Postgres
+from tests.support.postgres import Postgres
+from tests.support.waiting import wait_until
 
 ONE = KnownHost(id="one", seen_at=1)
 
@@ -188,11 +187,11 @@ def test_hints_reach_other_servers(postgres: Postgres) -> None:
         transaction.hint("instances")
 
     # Until the other listens, hints are lost.
-    eventually(lambda: (one.transact(say), frozenset({"instances"}) in heard)[1])
+    wait_until(lambda: (one.transact(say), frozenset({"instances"}) in heard)[1])
     # And one that loses the database hears of everything once it is back.
     heard.clear()
     postgres.cut()
-    eventually(lambda: EVERYTHING in heard)
+    wait_until(lambda: EVERYTHING in heard)
     # Work goes on over new connections.
     one.transact(lambda tx: tx.insert(ONE))
     assert hosts(two) == [ONE]
@@ -208,13 +207,6 @@ def test_a_database_that_is_not_there(postgres: Postgres) -> None:
     with pytest.raises(Unavailable, match="cannot be reached"):
         hosts(lost)
     lost.close()
-
-
-def eventually(what: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_full_disk_is_said_and_loses_nothing(url: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from hydria.errors import NotFound, Unavailable
 from hydria.store import Database, Milestone, Transaction, columns, metadata
 from hydria.store.resources import KnownHost
-from support.postgres import Postgres
+from tests.support.postgres import Postgres
 
 ONE = KnownHost(id="one", seen_at=1)
 

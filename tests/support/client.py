@@ -9,7 +9,7 @@ from typing import Any
 
 from demo.shell import Answer, Shell
 from hydria.compose.credentials import Credentials
-from support.warm_client import WarmShell
+from tests.support.warm_client import WarmShell
 
 
 class Client:

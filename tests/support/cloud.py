@@ -26,7 +26,7 @@ from hydria.http.metrics import HttpMetrics
 from hydria.protocols import Caller, Secrets
 from hydria.settings import ServerSettings
 from hydria.store import Database, Transaction, metadata
-from support.api import Api
+from tests.support.api import Api
 
 SECRET = "between-server-and-agents"
 MAX_BODY = 64 * 1024

@@ -8,7 +8,7 @@ from hydria.contract import Counters, Holding, Instance, Orders, Report
 from hydria.controller.hosts import heard_from
 from hydria.model.status import ServerState, operating_statuses
 from hydria.render.serving import serving
-from support.cloud import Cloud
+from tests.support.cloud import Cloud
 
 
 class Worker:

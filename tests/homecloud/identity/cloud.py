@@ -1,47 +1,22 @@
 """An identity service over a real database, asked over HTTP in the same process."""
 
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 from starlette.applications import Starlette
 
+from hydria.adapters.memory import ManualClock
 from hydria.homecloud.identity import Identity, Passwords, new_key
 from hydria.http.dispatch import Dispatcher
 from hydria.protocols import Caller, Clock
 from hydria.store import Database, metadata
 
 PASSWORD = "correct horse"
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Wrong passwords for a user from an address.
 PER_MINUTE = 10
-
-
-class HandClock:
-    """A clock that moves when told."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time.timestamp()
-
-    def advance(self, **by: float) -> None:
-        self.time += timedelta(**by)
-
-
-class WallClock:
-    """The real time, for clients that look at it themselves."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 class Anything:
@@ -57,7 +32,7 @@ class Keystone:
     """The service and what a test needs around it."""
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
-        self.clock = HandClock()
+        self.clock = ManualClock(START)
         clock = clock or self.clock
         self.database = Database(f"sqlite:///{path / 'test.db'}", synchronous="off")
         metadata.create_all(self.database.engine)

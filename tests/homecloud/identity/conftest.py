@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from identity.cloud import Keystone, Session
+from tests.homecloud.identity.cloud import Keystone, Session
 
 
 @pytest.fixture

@@ -17,13 +17,14 @@ import uvicorn
 from keystoneauth1 import exceptions, session
 from keystoneauth1.identity import v3
 
-from identity.cloud import PASSWORD, Keystone, WallClock
+from hydria.compose.clock import SystemClock
+from tests.homecloud.identity.cloud import PASSWORD, Keystone
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """The base address of a served identity service."""
-    keystone = Keystone(tmp_path, WallClock())
+    keystone = Keystone(tmp_path, SystemClock())
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(keystone.app, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from identity.cloud import Keystone, Member, Session
+from tests.homecloud.identity.cloud import Keystone, Member, Session
 
 INVALID = "Invalid application credential: "
 

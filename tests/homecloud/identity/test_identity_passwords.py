@@ -7,7 +7,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from identity.cloud import PASSWORD, PER_MINUTE, Keystone, Session, by_password
+from tests.homecloud.identity.cloud import PASSWORD, PER_MINUTE, Keystone, Session, by_password
 
 LONG = "a passphrase beyond guessing"
 

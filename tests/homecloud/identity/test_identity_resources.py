@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hydria.homecloud.identity import member_password
-from identity.cloud import PASSWORD, Keystone, Session, by_password
+from tests.homecloud.identity.cloud import PASSWORD, Keystone, Session, by_password
 
 
 def message(answer: Any, status: int) -> str:

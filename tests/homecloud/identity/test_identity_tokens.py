@@ -7,7 +7,7 @@ import pytest
 from hydria.homecloud.identity.rows import Assignment
 from hydria.protocols import Caller
 from hydria.store import Transaction, columns
-from identity.cloud import PASSWORD, Keystone, Session, by_password
+from tests.homecloud.identity.cloud import PASSWORD, Keystone, Session, by_password
 
 
 def error(status: int, title: str, message: str) -> dict[str, Any]:

@@ -18,15 +18,17 @@ import uvicorn
 from msgspec import structs
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hydria.adapters.memory import ManualClock
 from hydria.adapters.openstack.keystone import KeystoneIdentity
 from hydria.compose.authorization import keystone_identity
+from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import Credentials
 from hydria.compose.schema import upgrade_database
 from hydria.compose.server import make_app
 from hydria.errors import SettingsError, Unavailable
 from hydria.settings import KeystoneSettings, Settings
 from hydria.store import Database
-from identity.cloud import PASSWORD, HandClock, Keystone, Member, WallClock
+from tests.homecloud.identity.cloud import PASSWORD, Keystone, Member
 
 
 class Elsewhere:
@@ -36,12 +38,11 @@ class Elsewhere:
     """
 
     def __init__(self, path: Path) -> None:
-        self.keystone = Keystone(path, WallClock())
+        self.keystone = Keystone(path, SystemClock())
         self.looks = 0
         self.silent = 0
         self.url = ""
-        self.clock = HandClock()
-        self.clock.time = WallClock().now()
+        self.clock = ManualClock(SystemClock().now())
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "GET" and scope["path"].endswith("/auth/tokens"):
@@ -289,7 +290,7 @@ async def test_a_whole_server_with_users_from_elsewhere(elsewhere: Elsewhere, tm
     )
     upgrade_database(settings)
     database = Database(settings.database_url, synchronous="off")
-    app = make_app(settings, database, WallClock(), noop=True)
+    app = make_app(settings, database, SystemClock(), noop=True)
     token = {"x-auth-token": alice.token}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hydria") as http:
         network = (await http.post("/network/v2.0/networks", json={"network": {"name": "n"}}, headers=token)).json()
@@ -322,5 +323,5 @@ def test_settings_that_cannot_work(tmp_path: Path) -> None:
     for file in ("ca.pem", "missing.pem"):
         keystone = KeystoneSettings(auth_url="https://k", password="p", cafile=tmp_path / file)
         with pytest.raises(SettingsError, match=r"^keystone\.cafile: .*pem cannot be read as certificates"):
-            keystone_identity(Settings(keystone=keystone), WallClock())
-    assert keystone_identity(Settings(), WallClock()) is None
+            keystone_identity(Settings(keystone=keystone), SystemClock())
+    assert keystone_identity(Settings(), SystemClock()) is None

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from neutron import Cloud
+
+from tests.homecloud.network.neutron import Cloud
 
 
 @pytest.fixture

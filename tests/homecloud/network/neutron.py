@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import httpx
 from starlette.applications import Starlette
 
-from hydria.adapters.memory import MemoryIdentity
+from hydria.adapters.memory import ManualClock, MemoryIdentity
 from hydria.contract import Topology
 from hydria.homecloud.network import HomeNetworking, HomeTopologies, bootstrap, mounts
 from hydria.http.dispatch import Dispatcher
@@ -28,19 +28,6 @@ _CALLERS = {
 }
 
 
-class StillClock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def now(self) -> datetime:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time.timestamp()
-
-
 class Nobody:
     """The network service asks no policy file."""
 
@@ -56,7 +43,7 @@ class Cloud:
     def __init__(self, folder: Path, external_cidr: str = "203.0.113.0/24") -> None:
         self.database = Database(f"sqlite:///{folder / 'network.db'}", synchronous="off")
         metadata.create_all(self.database.engine)
-        self.clock = StillClock()
+        self.clock = ManualClock(START)
         self.work(lambda transaction: bootstrap(transaction, START, ADMIN, external_cidr))
         dispatcher = Dispatcher(
             self.database,

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from neutron import DEMO, Cloud
-
 from hydria.contract import FloatingIp
+from tests.homecloud.network.neutron import DEMO, Cloud
 
 
 async def _port(cloud: Cloud, network: Any, **more: Any) -> Any:

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from neutron import DEMO, Cloud
 
 from hydria.contract import AddressPair, Interface
 from hydria.errors import Conflict
 from hydria.homecloud.network import HomeNetworking
 from hydria.protocols import Device, Port
+from tests.homecloud.network.neutron import DEMO, Cloud
 
 
 async def _vip(cloud: Cloud, subnet_id: str, address: str | None = None) -> Port:

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from neutron import DEMO, Cloud
 from sqlalchemy import event
+
+from tests.homecloud.network.neutron import DEMO, Cloud
 
 
 async def _networks(cloud: Cloud, *names: str) -> dict[str, Any]:

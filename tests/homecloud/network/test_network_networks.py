@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from neutron import DEMO, Cloud
 
 from hydria.homecloud.network import HomeTopologies, bootstrap
+from tests.homecloud.network.neutron import DEMO, Cloud
 
 
 async def test_the_external_network_is_there_from_the_start_and_only_once(cloud: Cloud) -> None:

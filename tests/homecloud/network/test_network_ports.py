@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from neutron import DEMO, Cloud
+
+from tests.homecloud.network.neutron import DEMO, Cloud
 
 
 async def test_a_port_has_neutrons_body(cloud: Cloud) -> None:

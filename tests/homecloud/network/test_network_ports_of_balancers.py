@@ -5,13 +5,13 @@ from functools import partial
 from typing import Any
 
 import pytest
-from neutron import DEMO, OTHER, Cloud
 from sqlalchemy import event
 
 from hydria.contract import Address, Route
 from hydria.errors import Conflict, Invalid
 from hydria.homecloud.network import HomeNetworking
 from hydria.protocols import Device, Port
+from tests.homecloud.network.neutron import DEMO, OTHER, Cloud
 
 VIP = Device(id="lb-1", owner="Octavia")
 

@@ -1,8 +1,7 @@
 """Routers, as `openstack router` asks for them, and what a host must wire of them."""
 
-from neutron import DEMO, Cloud
-
 from hydria.contract import Address, Route
+from tests.homecloud.network.neutron import DEMO, Cloud
 
 
 async def test_a_router_gets_its_gateway_and_its_leg(cloud: Cloud) -> None:

@@ -11,8 +11,9 @@ import pytest
 import uvicorn
 from keystoneauth1 import session
 from keystoneauth1.token_endpoint import Token
-from neutron import Cloud
 from openstack import exceptions
+
+from tests.homecloud.network.neutron import Cloud
 
 DEADLINE = 60.0
 

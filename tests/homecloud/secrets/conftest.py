@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from barbican import Barbican
+
+from tests.homecloud.secrets.barbican import Barbican
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import uuid
 
 import pytest
-from barbican import OTHER, Barbican
 
 from hydria.certificates import check_issued
 from hydria.errors import Invalid, NotFound
-from support import certificates
+from tests.homecloud.secrets.barbican import OTHER, Barbican
+from tests.support import certificates
 
 LEAF = certificates.leaf("www.example.org", by=certificates.intermediate())
 

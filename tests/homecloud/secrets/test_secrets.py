@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from barbican import DEMO, ROOT, Barbican
 from msgspec import structs
 
 from hydria.store.certificates import AcmeOrder
+from tests.homecloud.secrets.barbican import DEMO, ROOT, Barbican
 
 
 async def test_versions(barbican: Barbican) -> None:

@@ -19,8 +19,9 @@ class ManualClock:
         """Return the seconds that passed since the clock was made."""
         return self._passed
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
         """Let time pass. Raises ValueError for a step back."""
-        if seconds < 0:
-            raise ValueError(f"time does not go back: {seconds} s")
-        self._passed += seconds
+        step = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+        if step < 0:
+            raise ValueError(f"time does not go back: {step} s")
+        self._passed += step
