@@ -24,7 +24,7 @@ def routes(settings: ServerSettings, database: Database, measures: HttpMetrics) 
     async def answer(request: Request) -> Response:
         if settings.metrics == "loopback" and not _near(request):
             return PlainTextResponse('Only this machine may read them: server.metrics = "open" lets others.\n', 403)
-        text = await database.aside(partial(generate_latest, measures.registry))
+        text = await database.run_blocking(partial(generate_latest, measures.registry))
         return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return [Route("/metrics", answer, methods=["GET"])]

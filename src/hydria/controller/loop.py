@@ -40,7 +40,7 @@ class Controller:
         while not stop.is_set():
             self._wakeup.clear()
             try:
-                await self._database.aside(self.work)
+                await self._database.run_blocking(self.work)
             except Unavailable as error:
                 log.warning("reconcile_waits", reason=str(error))
             except Exception:

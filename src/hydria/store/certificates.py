@@ -6,11 +6,11 @@ from hydria.store.tables import register
 
 
 class AcmeOrder(Struct, frozen=True, kw_only=True):
-    """What a project's reference `acme:…` led to so far.
+    """The state of a project's reference `acme:…`.
 
-    `sealed` is the newest certificate with its key, by the vault, and good until `not_after`. `due` is when to ask the
-    authority next (UTC, seconds since the epoch): `failures` counts how often it came to nothing since it last did,
-    `reason` says why. `challenges` are what amphorae answer now: key authorizations by token.
+    `sealed` is the newest certificate with its key, encrypted by the vault; it is valid until `not_after`. `due` is
+    when to ask the authority next (UTC, seconds since the epoch). `failures` counts the failed orders since the last
+    success, `reason` is the last one's error. `challenges` are the key authorizations, by token, that amphorae answer.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Engines: what SQLite and PostgreSQL each need to be told, and which of their failures pass by themselves."""
+"""Engines: the options of SQLite and PostgreSQL, and the kinds of their failures."""
 
 import contextlib
 import sqlite3
@@ -11,25 +11,25 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from hydria.errors import SettingsError, Unavailable
 from hydria.files import make_private, narrow
 
-# What a transaction is for; `single` is none, for what reads by one statement.
-Way = Literal["write", "read", "single"]
+# The mode of a transaction; `single` means autocommit, for reads by one statement.
+Mode = Literal["write", "read", "single"]
 
-# A connection's options before its transaction. On PostgreSQL, what writes is serializable: it reads what it likes
-# before it writes, and of two transactions that could spoil each other one is run again.
-# To begin and to end a transaction costs as much as a statement: a single one goes without.
-EMBEDDED: dict[Way, dict[str, Any]] = {
+# A connection's options before its transaction. Writing transactions on PostgreSQL are SERIALIZABLE: work reads
+# before it writes, and PostgreSQL fails one of two conflicting transactions, which is run again.
+# BEGIN and COMMIT cost as much as a statement, so a single statement goes without them.
+EMBEDDED: dict[Mode, dict[str, Any]] = {
     "write": {"hydria_writing": True},
     "read": {"hydria_writing": False},
     "single": {"hydria_writing": None},
 }
-SHARED: dict[Way, dict[str, Any]] = {
+SHARED: dict[Mode, dict[str, Any]] = {
     "write": {"isolation_level": "SERIALIZABLE"},
     "read": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
     "single": {"isolation_level": "AUTOCOMMIT"},
 }
 
 # PostgreSQL's serialization_failure and deadlock_detected.
-_CLASHES = ("40001", "40P01")
+_CONFLICTS = ("40001", "40P01")
 
 
 def open_engine(address: URL, synchronous: str) -> Engine:
@@ -44,35 +44,36 @@ def open_engine(address: URL, synchronous: str) -> Engine:
     try:
         return create_engine(address)
     except ModuleNotFoundError as error:
-        raise missing(error) from None
+        raise module_missing(error) from None
 
 
-def lost() -> Unavailable:
-    """Return the refusal while nobody can ask the database."""
+def database_unreachable() -> Unavailable:
+    """Return the refusal for a database that takes no connections."""
     return Unavailable("The database cannot be reached. Please try again.")
 
 
-def missing(error: ModuleNotFoundError) -> SettingsError:
-    """Return the refusal of a database that something is not installed for."""
+def module_missing(error: ModuleNotFoundError) -> SettingsError:
+    """Return the error for a database whose driver is not installed."""
     return SettingsError(
         f"database.url: PostgreSQL needs the Python module {error.name}, which is not installed: "
         "pip install 'hydria[postgresql]'"
     )
 
 
-def passing(error: DBAPIError) -> bool:
-    """Say whether the same work may succeed when it is run again."""
+def is_retryable(error: DBAPIError) -> bool:
+    """Return True when the same work may succeed when it is run again."""
     if "database is locked" in str(error.orig) or error.connection_invalidated:
         return True
     # Another server has changed the schema since the statement was prepared.
     if "cached statement plan is invalid" in str(error.orig):
         return True
-    return getattr(error.orig, "sqlstate", None) in _CLASHES
+    return getattr(error.orig, "sqlstate", None) in _CONFLICTS
 
 
-def overtaken(error: DBAPIError) -> bool:
-    """Say whether there is already what was to be made: by another transaction, which this one finds when it is run
-    again, or by chance, where it drew lots.
+def is_unique_violation(error: DBAPIError) -> bool:
+    """Return True when a unique constraint was violated.
+
+    Either a concurrent transaction inserted the row, or a random value collided. A second run resolves both.
     """
     if not isinstance(error, IntegrityError):
         return False
@@ -80,25 +81,25 @@ def overtaken(error: DBAPIError) -> bool:
     return unique or getattr(error.orig, "sqlstate", None) == "23505"
 
 
-def full(error: DBAPIError) -> bool:
-    """Say whether the database has no room for what it should save."""
+def is_disk_full(error: DBAPIError) -> bool:
+    """Return True when the database's disk is full."""
     return "disk is full" in str(error.orig) or getattr(error.orig, "sqlstate", None) == "53100"
 
 
-def unreachable(error: DBAPIError) -> bool:
-    """Say whether the database does not take connections, or takes no more."""
+def refuses_connections(error: DBAPIError) -> bool:
+    """Return True when the database is starting, is stopping, or has no connection left."""
     return getattr(error.orig, "sqlstate", None) in ("57P03", "53300", "57P01")
 
 
 def _keep_private(engine: Engine, address: URL) -> None:
-    """Keep what SQLite writes from other users; its two other files get the mode of the database."""
+    """Give SQLite's files mode 0600. SQLite makes `-wal` and `-shm` with the mode of the database file."""
     if address.database in (None, "", ":memory:") or address.query.get("uri"):
         return
     file = Path(address.database)
 
     @event.listens_for(engine, "do_connect")
     def _before_connecting(*_: Any) -> None:
-        # What cannot be made or opened is SQLite's to say.
+        # SQLite reports a file that cannot be made or opened.
         with contextlib.suppress(OSError):
             make_private(file)
             narrow(*(file.with_name(file.name + end) for end in ("-wal", "-shm")))
@@ -110,14 +111,14 @@ def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
-        # SQLAlchemy begins; the driver must not begin by itself.
+        # SQLAlchemy issues BEGIN (below); the driver must not.
         connection.isolation_level = None
         for pragma in ("journal_mode = WAL", f"synchronous = {synchronous}", "busy_timeout = 5000"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A transaction that reads before it writes must own the write lock from the start; None is no transaction.
+        # A transaction that reads before it writes must take the write lock at its start. None means autocommit.
         writing = connection.get_execution_options().get("hydria_writing", True)
         if writing is not None:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

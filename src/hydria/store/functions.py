@@ -11,10 +11,10 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class joined_strings(FunctionElement[str]):  # noqa: N801 - as functions are named
-    """The strings of several rows with commas between them, or NULL of none.
+    """The strings of several rows, joined by commas, or NULL without rows.
 
-    SQLAlchemy's own `aggregate_strings` takes the separator as a value, which costs a look through the statement each
-    time that it is run.
+    SQLAlchemy's `aggregate_strings` takes the separator as a bound value, which costs a traversal of the statement
+    each time it is run.
     """
 
     type = Text()
@@ -31,12 +31,12 @@ def _in_postgresql(element: joined_strings, compiler: SQLCompiler, **how: Any) -
     return f"string_agg({compiler.process(element.clauses, **how)}, ',')"
 
 
-# Many values are one bound value, a JSON list: a statement's text, which is kept when it has been compiled, must not
-# grow by what a client sends.
+# Many values are bound as one value, a JSON list: compiled statements are cached, so their text must not depend on
+# the number of values that a client sends.
 
 
 class _given(FunctionElement[str]):  # noqa: N801 - as functions are named
-    """The texts of a JSON list, for IN."""
+    """The strings of a JSON list, for IN."""
 
     type = Text()
     inherit_cache = True
@@ -53,7 +53,7 @@ def _given_in_postgresql(element: _given, compiler: SQLCompiler, **how: Any) -> 
 
 
 class _has(FunctionElement[bool]):  # noqa: N801 - as functions are named
-    """Whether a text contains one of the texts of a JSON list."""
+    """True when a text contains at least one string of a JSON list."""
 
     type = Boolean()
     inherit_cache = True
@@ -61,49 +61,49 @@ class _has(FunctionElement[bool]):  # noqa: N801 - as functions are named
 
 
 class _lacks(_has):  # noqa: N801 - as functions are named
-    """Whether a text does not contain one of the texts of a JSON list."""
+    """True when a text lacks at least one string of a JSON list."""
 
     inherit_cache = True
     compared = "="
 
 
-# `replace` and not LIKE, which does not tell capitals from small letters in SQLite.
+# `replace` instead of LIKE, which ignores case in SQLite.
 
 
 @compiles(_has, "sqlite")
 def _has_in_sqlite(element: _has, compiler: SQLCompiler, **how: Any) -> str:
-    text, given = (compiler.process(each, **how) for each in element.clauses)
+    text, given = (compiler.process(clause, **how) for clause in element.clauses)
     found = f"replace({text}, given.value, '') {element.compared} {text}"
     return f"EXISTS (SELECT 1 FROM json_each({given}) AS given WHERE {found})"  # noqa: S608 - parts that SQLAlchemy wrote
 
 
 @compiles(_has, "postgresql")
 def _has_in_postgresql(element: _has, compiler: SQLCompiler, **how: Any) -> str:
-    text, given = (compiler.process(each, **how) for each in element.clauses)
+    text, given = (compiler.process(clause, **how) for clause in element.clauses)
     found = f"replace({text}, given.value, '') {element.compared} {text}"
     texts = f"jsonb_array_elements_text(CAST({given} AS jsonb))"
     return f"EXISTS (SELECT 1 FROM {texts} AS given(value) WHERE {found})"  # noqa: S608 - parts that SQLAlchemy wrote
 
 
 def is_among(column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a text is one of these."""
+    """Return the condition that a column equals one of the values."""
     if len(values) == 1:
         return column == next(iter(values))
     return column.op("IN", is_comparison=True)(_given(_list(values)))
 
 
 def contains_any(column: ColumnElement[Any], texts: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a text contains one of these."""
+    """Return the condition that a column contains at least one of the texts."""
     return _has(column, _list(texts))
 
 
 def contains_all(column: ColumnElement[Any], texts: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a text contains all of these."""
+    """Return the condition that a column contains all of the texts."""
     return ~_lacks(column, _list(texts))
 
 
 def quoted(texts: Collection[str]) -> list[str]:
-    """Return texts as they stand in a stored JSON list: found in it only as a whole, as quotes inside are escaped."""
+    """Return texts as JSON strings. Quotes inside are escaped, so a stored JSON list contains them only as a whole."""
     return [msgspec_json.encode(text).decode() for text in texts]
 
 

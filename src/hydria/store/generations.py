@@ -1,4 +1,4 @@
-"""The only writer of a load balancer's generation: a change of it is one more generation, a hint and a milestone."""
+"""The only writer of a load balancer's generation: each change increments it, and adds a hint and a milestone."""
 
 import secrets
 from functools import cache
@@ -16,14 +16,14 @@ _LARGEST = 2**53
 
 
 def new_change_id() -> int:
-    """Return a random `change_id`: another history of the same load balancer never has the same."""
+    """Return a random `change_id`. After a database was restored, an equal generation has another change id."""
     return 1 + secrets.randbelow(_LARGEST - 1)
 
 
 def bump(transaction: Transaction, key: str, *, deleted_at: str | None = None) -> LoadBalancer:
-    """Increment the generation of one load balancer, and return it as it is now.
+    """Increment the generation of one load balancer; return the new row.
 
-    With `deleted_at`, a time as the API writes it, the change is that the load balancer is to go.
+    With `deleted_at`, a time as the API writes it, mark the load balancer for deletion.
     """
     given = {"key": key, "change": new_change_id()} | ({} if deleted_at is None else {"now": deleted_at})
     row = transaction.execute(_bump_one(deleting=deleted_at is not None), given).one()
@@ -33,7 +33,7 @@ def bump(transaction: Transaction, key: str, *, deleted_at: str | None = None) -
 
 
 def bump_where(transaction: Transaction, which: ColumnElement[bool]) -> dict[str, int]:
-    """Increment the generations of all load balancers that are not to go and match; return them by id."""
+    """Increment the generations of all matching load balancers that are not being deleted; return them by id."""
     c = columns(LoadBalancer)
     statement = update(rows_of(LoadBalancer).table).where(which, c.deleted_in.is_(None))
     rows = transaction.execute(
@@ -45,7 +45,7 @@ def bump_where(transaction: Transaction, which: ColumnElement[bool]) -> dict[str
 
 
 def begin(transaction: Transaction, load_balancer: LoadBalancer) -> None:
-    """Insert a load balancer, whose first generation this is."""
+    """Insert a load balancer with its first generation."""
     transaction.insert(load_balancer)
     _announce(transaction, {load_balancer.id: load_balancer.generation})
 

@@ -1,4 +1,4 @@
-"""Hints between the servers of one PostgreSQL database: LISTEN and NOTIFY. They may be lost, never made up."""
+"""Hints between the servers of one PostgreSQL database, by LISTEN and NOTIFY. Hints may be lost."""
 
 import asyncio
 import uuid
@@ -13,79 +13,79 @@ from hydria.errors import Unavailable
 log = structlog.get_logger(__name__)
 
 _CHANNEL = "hydria"
-# How long to wait before the way to a database that was lost is tried again (seconds).
+# The pause before a lost connection is opened again (seconds).
 _RETRY = 1.0
-# How long it says nothing after it said something (seconds).
+# The pause after a notification, in which further hints gather for the next one (seconds).
 _PAUSE = 0.01
 
-# All that may have been said while nobody listened.
+# Every topic, for listeners after a lost connection: any of them may have been missed.
 EVERYTHING = frozenset({"hosts", "identity", "instances", "legs", "topology"})
 
-_TROUBLE = (Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_ERRORS = (Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-class Wire:
-    """Tells other servers what changed and hears what they say, over one connection: nobody waits for either."""
+class HintChannel:
+    """Sends hints to the other servers and receives theirs, over one connection. No transaction waits for it."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         connect: Callable[[], Awaitable[Any]],
-        heard: Callable[[frozenset[str]], object],
+        deliver: Callable[[frozenset[str]], object],
     ) -> None:
-        """`connect` connects by asyncpg in the event loop; `heard` is called with topics, in a thread."""
+        """`connect` connects by asyncpg in the event loop; `deliver` is called with received topics, in a thread."""
         self._loop = loop
         self._connect = connect
-        self._heard = heard
+        self._deliver_topics = deliver
         self._name = uuid.uuid4().hex
-        self._untold: set[str] = set()
-        self._news = asyncio.Event()
+        self._unsent: set[str] = set()
+        self._wakeup = asyncio.Event()
 
-    def tell(self, topics: frozenset[str]) -> None:
-        """Have the other servers told soon, from any thread."""
-        self._loop.call_soon_threadsafe(self._note, topics)
+    def send(self, topics: frozenset[str]) -> None:
+        """Queue topics for the other servers. Safe from any thread."""
+        self._loop.call_soon_threadsafe(self._queue, topics)
 
-    def _note(self, topics: frozenset[str]) -> None:
-        self._untold |= topics
-        self._news.set()
+    def _queue(self, topics: frozenset[str]) -> None:
+        self._unsent |= topics
+        self._wakeup.set()
 
     async def run(self) -> None:
-        """Speak and listen until it is cancelled."""
+        """Send and receive until cancelled."""
         missed = False
         while True:
             try:
-                await self._talk(missed=missed)
-            except _TROUBLE as error:
+                await self._run_connected(missed=missed)
+            except _ERRORS as error:
                 log.warning("hints_interrupted", reason=str(error.__cause__ or error))
             missed = True
             await asyncio.sleep(_RETRY)
 
-    async def _talk(self, *, missed: bool) -> None:
+    async def _run_connected(self, *, missed: bool) -> None:
         connection = await self._connect()
         try:
-            connection.add_termination_listener(lambda _: self._news.set())
-            await connection.add_listener(_CHANNEL, self._hear)
+            connection.add_termination_listener(lambda _: self._wakeup.set())
+            await connection.add_listener(_CHANNEL, self._receive)
             if missed:
-                self._pass_on(EVERYTHING)
+                self._deliver(EVERYTHING)
             while not connection.is_closed():
-                await self._speak(connection)
+                await self._send_next(connection)
         finally:
             connection.terminate()
 
-    async def _speak(self, connection: Any) -> None:
-        await self._news.wait()
-        self._news.clear()
-        topics, self._untold = sorted(self._untold), set()
+    async def _send_next(self, connection: Any) -> None:
+        await self._wakeup.wait()
+        self._wakeup.clear()
+        topics, self._unsent = sorted(self._unsent), set()
         if topics:
             await connection.execute("SELECT pg_notify($1, $2)", _CHANNEL, " ".join((self._name, *topics)))
-            # What many transactions say at once is said once.
+            # Hints of many transactions at about the same time go out as one notification.
             await asyncio.sleep(_PAUSE)
 
-    def _hear(self, _: Any, __: int, ___: str, said: str) -> None:
-        teller, *topics = said.split(" ")
-        if teller != self._name and topics:
-            self._pass_on(frozenset(topics))
+    def _receive(self, _: Any, __: int, ___: str, payload: str) -> None:
+        sender, *topics = payload.split(" ")
+        if sender != self._name and topics:
+            self._deliver(frozenset(topics))
 
-    def _pass_on(self, topics: frozenset[str]) -> None:
-        # Who hears may wait for the database, and so for this event loop.
-        self._loop.run_in_executor(None, self._heard, topics)
+    def _deliver(self, topics: frozenset[str]) -> None:
+        # In a thread: a listener may wait for the database, which needs this event loop.
+        self._loop.run_in_executor(None, self._deliver_topics, topics)

@@ -1,4 +1,4 @@
-"""Bring a database to this version's schema, by the scripts in `migrations`."""
+"""Upgrade a database to this version's schema, by the scripts in `migrations`."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from sqlalchemy import Engine, func, select
 from hydria.errors import SettingsError
 from hydria.store.database import Database
 
-# Any number that is only ours.
+# The number of PostgreSQL's advisory lock: arbitrary, used by nothing else.
 _LOCK = 0x6879647269610001
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
 def upgrade(target: str | Engine) -> None:
-    """Upgrade the database at an SQLAlchemy URL or behind an engine; an empty one is made, all or nothing.
+    """Upgrade a database, given as an SQLAlchemy URL or an engine, in one transaction. An empty one gets all tables.
 
     Raises SettingsError when a newer version of Hydria has used the database.
     """
@@ -31,20 +31,20 @@ def upgrade(target: str | Engine) -> None:
     settings = configuration()
     with target.begin() as connection:
         if connection.dialect.name == "postgresql":
-            # Of several servers that start at once, one upgrades and the others find it done.
+            # When several servers start at once, one upgrades and the others wait and find it done.
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         settings.attributes["connection"] = connection
         try:
             command.upgrade(settings, "head")
         except CommandError as error:
             raise SettingsError(
-                f"This version of Hydria does not know the database's schema ({error}). A newer one has used it: "
-                "install that again, or put back a backup."
+                f"This version of Hydria does not know the database's schema ({error}). A newer version has used it: "
+                "install that version again, or restore a backup."
             ) from None
 
 
 def configuration() -> Config:
-    """Return Alembic's configuration; there is no file of it."""
+    """Return Alembic's configuration, which is not kept in a file."""
     settings = Config()
     settings.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     settings.set_main_option("file_template", "r%%(rev)s_%%(slug)s")

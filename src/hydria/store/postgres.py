@@ -1,6 +1,6 @@
-"""PostgreSQL as an event loop asks it: work runs in a greenlet and waits over asyncpg, no thread is woken for it.
+"""PostgreSQL for event loops: work runs in a greenlet and waits through asyncpg, without a thread for each call.
 
-SQLAlchemy's own layer for asyncio would bring its whole ORM along, 10 MB; this stands on what that stands on.
+SQLAlchemy's asyncio layer imports its ORM, 10 MB. This module uses the functions below that layer instead.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ import asyncpg
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from hydria.store.engines import SHARED, lost
-from hydria.store.hints import Wire
+from hydria.store.engines import SHARED, database_unreachable
+from hydria.store.hints import HintChannel
 from hydria.store.runner import Counts, Runner, Work
 from hydria.store.transaction import Transaction
 from hydria.store.write_queue import WriteQueue
@@ -23,17 +23,17 @@ from hydria.tasks import endless
 
 R = TypeVar("R")
 
-# How often work is run that clashes with other work, before the caller is told.
+# How often conflicting work is run before it fails.
 _ATTEMPTS = 20
 
-# Transactions at once. Those that wait for their turn to write keep nobody from reading.
+# Transactions at once. Readers and writers have separate limits, so writers that queue do not delay reads.
 _READERS, _WRITERS = 8, 4
 
-# How long a connection may take to be there (seconds).
+# The timeout of a connection attempt (seconds).
 _CONNECT = 10.0
-# Statements that a connection keeps prepared: more than there are.
+# The size of a connection's cache of prepared statements; larger than the number of statements.
 _PREPARED = 500
-# What a URL may say to libpq that asyncpg would hand on to the server.
+# libpq's options in a URL, which asyncpg would send to the server as settings.
 _LIBPQ_ONLY = (
     *("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
     *("tcp_user_timeout", "client_encoding", "channel_binding", "sslcompression", "sslsni", "sslnegotiation"),
@@ -43,9 +43,9 @@ _LIBPQ_ONLY = (
 class LoopRunner:
     """The transactions of one event loop."""
 
-    def __init__(self, url: URL, *, turns: WriteQueue, counts: Counts) -> None:
-        """Connect to nothing yet."""
-        # They can be cut from anywhere; an engine is closed by its event loop alone.
+    def __init__(self, url: URL, *, queue: WriteQueue, counts: Counts) -> None:
+        """Open no connection yet."""
+        # Connections can be cut from any thread, an engine closed only by its event loop.
         self._opened: WeakSet[Any] = WeakSet()
         address = url.difference_update_query(_LIBPQ_ONLY).set(drivername="postgresql")
         self._name = address.render_as_string(hide_password=False)
@@ -56,9 +56,9 @@ class LoopRunner:
             max_overflow=_READERS,
             pool_use_lifo=True,
         )
-        self._runner = Runner(self.engine, SHARED, attempts=_ATTEMPTS, counts=counts, take=self._take, wait=_wait)
-        self._turns = turns
-        # Only the first in line asks for the turn that other event loops take too.
+        self._runner = Runner(self.engine, SHARED, attempts=_ATTEMPTS, counts=counts, take=self._take, sleep=_sleep)
+        self._queue = queue
+        # Only one greenlet of this event loop waits for the queue, which other event loops share.
         self._line = asyncio.Lock()
         self._readers, self._writers = asyncio.Semaphore(_READERS), asyncio.Semaphore(_WRITERS)
 
@@ -67,37 +67,37 @@ class LoopRunner:
         try:
             connection = await asyncpg.connect(self._name, timeout=_CONNECT)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise lost() from error
+            raise database_unreachable() from error
         self._opened.add(connection)
         return connection
 
     def _create(self) -> Any:
-        assert self.engine.dialect.dbapi is not None  # noqa: S101 - asyncpg, in SQLAlchemy's clothes
+        assert self.engine.dialect.dbapi is not None  # noqa: S101 - SQLAlchemy's adapter of asyncpg
         return self.engine.dialect.dbapi.connect(
             async_creator_fn=lambda **_: self.connect(), prepared_statement_cache_size=_PREPARED
         )
 
     async def write(self, work: Work[R]) -> tuple[R, Transaction]:
-        """Do as `Runner.write` does."""
+        """Call `Runner.write` in a greenlet."""
         async with self._writers:
             return await greenlet_spawn(self._runner.write, work)
 
     async def read(self, work: Work[R], *, single: bool) -> R:
-        """Do as `Runner.read` does."""
+        """Call `Runner.read` in a greenlet."""
         async with self._readers:
             return await greenlet_spawn(self._runner.read, work, single=single)
 
     @contextmanager
-    def _take(self, after: ExitStack, *, again: bool) -> Iterator[None]:
+    def _take(self, after: ExitStack, *, retrying: bool) -> Iterator[None]:
         await_only(self._line.acquire())
         try:
-            with self._turns.take(after, again=again):
+            with self._queue.take(after, retrying=retrying):
                 yield
         finally:
             self._line.release()
 
     def close(self) -> None:
-        """Cut all connections, whether or not the event loop still runs."""
+        """Cut all connections. The event loop need not run any more."""
         for connection in self._runner.idle():
             connection.invalidate()
             connection.close()
@@ -108,54 +108,54 @@ class LoopRunner:
 
 
 class ThreadRunner:
-    """`Shared` for threads, which wait while an event loop in a thread of its own works."""
+    """A `LoopRunner` for threads: they block while an event loop in its own thread does the work."""
 
-    def __init__(self, url: URL, *, turns: WriteQueue, counts: Counts) -> None:
-        """Connect to nothing yet."""
+    def __init__(self, url: URL, *, queue: WriteQueue, counts: Counts) -> None:
+        """Start the thread; open no connection yet."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="hydria-database", daemon=True)
         self._thread.start()
-        self._shared = LoopRunner(url, turns=turns, counts=counts)
-        self.engine = self._shared.engine
-        self._talking: list[asyncio.Task[None]] = []
+        self._runner = LoopRunner(url, queue=queue, counts=counts)
+        self.engine = self._runner.engine
+        self._channels: list[asyncio.Task[None]] = []
 
     def write(self, work: Work[R]) -> tuple[R, Transaction]:
-        """Do as `Runner.write` does."""
-        return self._wait(self._shared.write(work))
+        """Call `Runner.write` and wait for it."""
+        return self._wait(self._runner.write(work))
 
     def read(self, work: Work[R], *, single: bool) -> R:
-        """Do as `Runner.read` does."""
-        return self._wait(self._shared.read(work, single=single))
+        """Call `Runner.read` and wait for it."""
+        return self._wait(self._runner.read(work, single=single))
 
-    def wire(self, heard: Callable[[frozenset[str]], object]) -> Wire:
-        """Begin to speak with the other servers of the database; `heard` is called with topics, in a thread."""
-        wire = Wire(self._loop, self._shared.connect, heard)
-        self._wait(self._begin(wire))
-        return wire
+    def open_channel(self, deliver: Callable[[frozenset[str]], object]) -> HintChannel:
+        """Exchange hints with the database's other servers; `deliver` is called with received topics, in a thread."""
+        channel = HintChannel(self._loop, self._runner.connect, deliver)
+        self._wait(self._start(channel))
+        return channel
 
-    async def _begin(self, wire: Wire) -> None:
-        self._talking.append(endless(wire.run(), "hints"))
+    async def _start(self, channel: HintChannel) -> None:
+        self._channels.append(endless(channel.run(), "hints"))
 
     def _wait(self, act: Coroutine[Any, Any, R]) -> R:
         if threading.current_thread() is self._thread:
             act.close()
-            raise RuntimeError("work that is inside a transaction waits for another one")
+            raise RuntimeError("a transaction was started inside another one, which would deadlock")
         return asyncio.run_coroutine_threadsafe(act, self._loop).result()
 
     def close(self) -> None:
-        """End all that goes on, and cut all connections."""
+        """Stop the tasks and the thread, and cut all connections."""
         self._wait(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     async def _end(self) -> None:
-        for talk in self._talking:
-            talk.cancel()
-        await asyncio.gather(*self._talking, return_exceptions=True)
-        self._shared.close()
+        for channel in self._channels:
+            channel.cancel()
+        await asyncio.gather(*self._channels, return_exceptions=True)
+        self._runner.close()
         await self._loop.shutdown_default_executor()
 
 
-def _wait(seconds: float) -> None:
+def _sleep(seconds: float) -> None:
     await_only(asyncio.sleep(seconds))

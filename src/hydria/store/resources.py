@@ -1,4 +1,4 @@
-"""The tables of Octavia's resources, of hosts' reports, and the few statements that several parts need."""
+"""The tables of Octavia's resources and of hosts' reports, and the statements that several packages use."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -34,8 +34,9 @@ from hydria.store.union_select import UnionSelect
 class Amphora(Struct, frozen=True, kw_only=True):
     """One instance of a load balancer on one host; `served` is the generation that the host last confirmed.
 
-    `host` is the host's id, `change_id` the load balancer's of the generation `served`, None where nobody said it.
-    `attempted` and `reason` say what the host last failed at; `leaving` that it must be removed from its host.
+    `host` is the host's id. `change_id` is the load balancer's of generation `served`, None when the agent did not
+    report it. `attempted` is the generation that the host last failed to serve, `reason` its error. `leaving` means
+    that the amphora must be removed from its host.
     """
 
     id: str
@@ -51,24 +52,24 @@ class Amphora(Struct, frozen=True, kw_only=True):
 
 
 class KnownHost(Struct, frozen=True, kw_only=True):
-    """A host whose agent has asked for work; `seen_at` is when it last did (UTC, seconds since the epoch).
+    """A host whose agent has polled; `seen_at` is the time of its last poll (UTC, seconds since the epoch).
 
-    `id` is the identity that the host keeps when it is renamed. It equals `name` for a host whose agent is from before
-    hosts had identities, until a newer agent claims it (`hydria.controller.hosts`).
+    `id` is the identity that the host keeps when it is renamed. A host whose agent is older than these identities has
+    its `name` as `id`, until a newer agent claims it (`hydria.controller.hosts`).
     """
 
     id: str
     name: str = ""
     seen_at: int
-    # The newest topology that it made whole.
+    # The newest topology that the host made completely.
     wired: int = 0
 
 
 class Orphan(Struct, frozen=True, kw_only=True):
-    """What a host has and no row knows: an `amphora`, a `network` or a `router` (or parts of one).
+    """An amphora, network, router or part of a router that a host has and the database does not know.
 
-    `data` is what the host remembers of it: an `Instance` without secrets, a `Network` or a `Router` of the
-    specification; None where it remembers nothing. `leaving` that an operator had it removed.
+    `kind` is `amphora`, `network` or `router`. `data` is what the host remembers: an `Instance` without secrets, a
+    `Network` or a `Router` of the contract, or None. `leaving` means that an operator asked for its removal.
     """
 
     id: str
@@ -80,9 +81,9 @@ class Orphan(Struct, frozen=True, kw_only=True):
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """The operating status of one resource as its host last reported it; OFFLINE until then, without a row.
+    """The operating status of one resource by its host's last report. Without a row the status is OFFLINE.
 
-    `trouble` is why its host cannot serve it as it should.
+    `trouble` is the reason why the host cannot serve the resource as configured.
     """
 
     id: str
@@ -92,7 +93,10 @@ class Health(Struct, frozen=True, kw_only=True):
 
 
 class Traffic(Struct, frozen=True, kw_only=True):
-    """The counters of one listener on one amphora as last reported; without amphora, on all that are gone."""
+    """The last reported counters of one listener on one amphora.
+
+    An empty `amphora_id` stands for the sum over all removed amphorae.
+    """
 
     amphora_id: str
     listener_id: str
@@ -102,7 +106,7 @@ class Traffic(Struct, frozen=True, kw_only=True):
 
 CHILDREN = (Listener, Pool, Member, HealthMonitor, L7Policy, L7Rule)
 
-# As lists have them: what a page does not show is not looked at.
+# The default order of lists: with this index the database reads only the rows of the page.
 _LISTED = ("project_id", "created_at", "id")
 
 register(LoadBalancer, "load_balancers", index=(_LISTED, ("created_at", "id"), ("vip_port_id",)))
@@ -125,31 +129,31 @@ register(Traffic, "traffic", key=("amphora_id", "listener_id"), index=(("load_ba
 
 
 def tree(transaction: Transaction, load_balancer: LoadBalancer) -> Tree:
-    """Load everything below a load balancer that is not asked to go."""
-    children = _staying()
-    of = children.load(transaction.execute(children.statement, {"key": load_balancer.id}))
-    for found in of.values():
+    """Load everything below a load balancer that is not being deleted."""
+    union = _select_children()
+    children = union.load(transaction.execute(union.statement, {"key": load_balancer.id}))
+    for found in children.values():
         found.sort(key=lambda child: (child.created_at, child.id))
     return Tree(
         load_balancer=load_balancer,
-        listeners=tuple(of[Listener]),
-        pools=tuple(of[Pool]),
-        members=tuple(of[Member]),
-        health_monitors=tuple(of[HealthMonitor]),
-        l7_policies=tuple(of[L7Policy]),
-        l7_rules=tuple(of[L7Rule]),
+        listeners=tuple(children[Listener]),
+        pools=tuple(children[Pool]),
+        members=tuple(children[Member]),
+        health_monitors=tuple(children[HealthMonitor]),
+        l7_policies=tuple(children[L7Policy]),
+        l7_rules=tuple(children[L7Rule]),
     )
 
 
 @cache
-def _staying() -> UnionSelect:
-    of = {kind: columns(kind) for kind in CHILDREN}
-    return UnionSelect({k: (c.load_balancer_id == bindparam("key"), c.deleted_in.is_(None)) for k, c in of.items()})
+def _select_children() -> UnionSelect:
+    tables = {kind: columns(kind) for kind in CHILDREN}
+    return UnionSelect({k: (c.load_balancer_id == bindparam("key"), c.deleted_in.is_(None)) for k, c in tables.items()})
 
 
 def health_of(transaction: Transaction, load_balancer_id: str) -> dict[str, Health]:
-    """Return what is written of the health of a load balancer and of everything below it, by id."""
-    return {each.id: each for each in transaction.load(Health, _health(), {"key": load_balancer_id})}
+    """Return the health rows of a load balancer and of everything below it, by resource id."""
+    return {health.id: health for health in transaction.load(Health, _health(), {"key": load_balancer_id})}
 
 
 @cache
@@ -165,13 +169,13 @@ def ids_of(transaction: Transaction, load_balancer_id: str) -> frozenset[str]:
 
 
 def host_name_sql(host: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Say in SQL what people call the host of this id."""
+    """Return an SQL expression for the name of the host with this id; the id when it has no name."""
     c = columns(KnownHost)
     return func.coalesce(select(func.nullif(c.name, "")).where(c.id == host).scalar_subquery(), host)
 
 
 def flavor_data(transaction: Transaction, flavor_id: str | None) -> dict[str, Any]:
-    """Return the data of a flavor's profile, empty without."""
+    """Return the data of a flavor's profile; empty without a flavor."""
     if flavor_id is None:
         return {}
     flavor, profile = columns(Flavor), columns(FlavorProfile)
@@ -180,7 +184,7 @@ def flavor_data(transaction: Transaction, flavor_id: str | None) -> dict[str, An
 
 
 def zone_data(transaction: Transaction, name: str | None) -> dict[str, Any]:
-    """Return the data of an availability zone's profile, empty without."""
+    """Return the data of an availability zone's profile; empty without a zone."""
     if name is None:
         return {}
     zone, profile = columns(AvailabilityZone), columns(AvailabilityZoneProfile)
@@ -194,16 +198,16 @@ def _data(transaction: Transaction, statement: Select[Any]) -> dict[str, Any]:
 
 
 def pending_below_sql(kind: type[Resource]) -> ColumnElement[bool]:
-    """Say of a child whether something that it has or uses is to change; its statement joins its load balancer.
+    """Return the condition that a resource below or used by a child has a pending change.
 
-    As in Octavia, a change of a member or health monitor is its pool's and the listeners' in front of that, and a
-    change of an L7 rule its policy's and the policy's listener's.
+    The child's statement must join its load balancer. As in Octavia, a change of a member or health monitor makes its
+    pool and the listeners that use the pool pending, and a change of an L7 rule its policy and the policy's listener.
     """
     lb = columns(LoadBalancer)
     below = _BELOW[kind]() if kind in _BELOW else ()
     if not below:
         return false()
-    # Nothing is looked for where all is settled.
+    # Skip the subqueries when the load balancer has no pending change.
     return case((lb.observed >= lb.generation, false()), else_=or_(*below))
 
 
@@ -238,7 +242,7 @@ def _below_listener() -> Sequence[ColumnElement[bool]]:
 
 
 def _newer(kind: type[Resource], where: ColumnElement[bool], above: type[Resource]) -> ColumnElement[bool]:
-    """Say whether one of a kind has a change that its load balancer has not been observed with."""
+    """Return the condition that a matching row of a kind has a change newer than the observed generation."""
     c, lb = columns(kind), columns(LoadBalancer)
     late = (c.changed_in > lb.observed) | (c.deleted_in > lb.observed)
     return select(c.id).where(where, late).correlate(rows_of(above).table, rows_of(LoadBalancer).table).exists()
@@ -252,7 +256,7 @@ _BELOW: dict[type[Resource], Callable[[], Sequence[ColumnElement[bool]]]] = {
 
 
 def pending_parents(transaction: Transaction, load_balancer_id: str) -> frozenset[str]:
-    """Return the ids of what is below a load balancer and has or uses something that is to change."""
+    """Return the ids of the children of a load balancer that are pending by `pending_below_sql`."""
     found = transaction.execute(_pending_parents(), {"key": load_balancer_id})
     return frozenset(key for (key,) in found)
 
@@ -271,7 +275,7 @@ def _pending_parents() -> CompoundSelect[Any]:
 
 
 def provisioning_status_sql(kind: type[Resource]) -> ColumnElement[str]:
-    """Say `hydria.model.status.provisioning_status` in SQL; a child's statement joins its load balancer and health."""
+    """Return `hydria.model.status.provisioning_status` in SQL. A child's statement joins load balancer and health."""
     lb, c = columns(LoadBalancer), columns(kind)
     root = kind is LoadBalancer
     settled: ColumnElement[bool] = lb.deleted_in.is_(None)

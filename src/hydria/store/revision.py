@@ -1,4 +1,4 @@
-"""Whether a database has this version's schema; to bring it there is `hydria.store.migrate`'s part."""
+"""Whether a database has this version's schema. `hydria.store.migrate` upgrades it; this module needs no Alembic."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
 def is_current(url: str) -> bool:
-    """Say whether the newest script was the last that the database at an SQLAlchemy URL has seen."""
+    """Return True when the database at an SQLAlchemy URL is at the newest migration."""
     newest = max(script.name[1:5] for script in _VERSIONS.glob("r*.py"))
     database = Database(url)
     try:
         version = text("SELECT version_num FROM alembic_version")
         return database.read(lambda transaction: transaction.execute(version).scalar()) == newest
     except (DBAPIError, Unavailable):
-        # It is empty, or is not to be had: whoever makes or upgrades it says why.
+        # The database is empty or unreachable; the upgrade that follows reports which.
         return False
     finally:
         database.close()

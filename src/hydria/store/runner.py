@@ -1,4 +1,4 @@
-"""How work is run in transactions of one engine: again when it clashes, and alone when it only reads one thing."""
+"""Runs work in transactions of one engine, again after a conflict; reads of one statement run in autocommit."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -9,99 +9,105 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from hydria.errors import Unavailable
-from hydria.store.engines import Way, full, lost, overtaken, passing, unreachable
+from hydria.store.engines import (
+    Mode,
+    database_unreachable,
+    is_disk_full,
+    is_retryable,
+    is_unique_violation,
+    refuses_connections,
+)
 from hydria.store.transaction import Transaction
 
 R = TypeVar("R")
 Work = Callable[[Transaction], R]
 
-# How long it pauses before work is run again, at most (seconds), twice as long each time, so many times.
+# The longest pause before the second attempt (seconds), and how many times it doubles.
 _PAUSE, _DOUBLED = 0.001, 7
 _random = SystemRandom()
 
 
 class Counts:
-    """What was done since the start, for whoever measures: transactions, and those that were run again."""
+    """Numbers of transactions since the start, for the metrics: reads, writes, and attempts that were repeated."""
 
     def __init__(self) -> None:
         self.reads = self.writes = self.retries = 0
 
 
 class Take(Protocol):
-    """Takes a turn to write; see `Turns.take`."""
+    """Takes a place in the write queue; see `WriteQueue.take`."""
 
-    def __call__(self, after: ExitStack, *, again: bool) -> AbstractContextManager[None]:
-        """Work alone until the end, and commit before `after` is closed."""
+    def __call__(self, after: ExitStack, *, retrying: bool) -> AbstractContextManager[None]:  # noqa: D102 - see WriteQueue.take
         ...
 
 
 class Runner:
-    """The transactions of one engine, for who waits or for greenlets."""
+    """The transactions of one engine, called from threads or from greenlets."""
 
     def __init__(
         self,
         engine: Engine,
-        options: Mapping[Way, dict[str, Any]],
+        options: Mapping[Mode, dict[str, Any]],
         *,
         attempts: int,
         counts: Counts,
         take: Take,
-        wait: Callable[[float], object],
+        sleep: Callable[[float], object],
     ) -> None:
-        """`options` are a connection's before its transaction; work is run `attempts` times; `wait` waits (seconds)."""
+        """`options` are a connection's execution options by mode. Work is run at most `attempts` times."""
         self.engine = engine
-        self._ways = {way: engine.execution_options(**each) for way, each in options.items()}
+        self._engines = {mode: engine.execution_options(**chosen) for mode, chosen in options.items()}
         self._attempts = attempts
         self._counts = counts
         self._take = take
-        self._wait = wait
+        self._sleep = sleep
         self._idle: list[Connection] = []
 
     def write(self, work: Work[R]) -> tuple[R, Transaction]:
-        """Run `work` in a transaction that may write; returns the transaction too. Raises Unavailable."""
+        """Run `work` in a transaction that may write; return its result and the transaction. Raises Unavailable."""
         for attempt in range(1, self._attempts + 1):
             transaction = None
             try:
                 with ExitStack() as end, self._begin("write") as transaction:
-                    with self._take(end, again=attempt > 1):
+                    with self._take(end, retrying=attempt > 1):
                         result = work(transaction)
                     transaction.done = True
             except DBAPIError as error:
-                self._judge(error, transaction, attempt)
-                # Another server may be at it, for as long as its disk takes.
-                self._wait(_random.uniform(0, _PAUSE * 2 ** min(attempt, _DOUBLED)))
+                self._raise_unless_retryable(error, transaction, attempt)
+                # Another server's commit may take as long as its disk does.
+                self._sleep(_random.uniform(0, _PAUSE * 2 ** min(attempt, _DOUBLED)))
                 continue
             self._counts.writes += 1
             return result, transaction
         raise _busy()
 
     def read(self, work: Work[R], *, single: bool) -> R:
-        """Run `work` in a transaction that only reads, or in none. Raises Unavailable."""
+        """Run `work` in a read-only transaction, or with `single` in autocommit. Raises Unavailable."""
         for attempt in range(1, self._attempts + 1):
             try:
-                with self._alone() if single else self._begin("read") as transaction:
+                with self._autocommit() if single else self._begin("read") as transaction:
                     self._counts.reads += 1
                     return work(transaction)
             except DBAPIError as error:
-                self._judge(error, None, attempt)
+                self._raise_unless_retryable(error, None, attempt)
         raise _busy()
 
     @contextmanager
-    def _begin(self, way: Way) -> Iterator[Transaction]:
-        with self._ways[way].connect() as connection, connection.begin():
+    def _begin(self, mode: Mode) -> Iterator[Transaction]:
+        with self._engines[mode].connect() as connection, connection.begin():
             yield Transaction(connection)
 
     @contextmanager
-    def _alone(self) -> Iterator[Transaction]:
-        """Lend a connection without a transaction; to fetch one from the pool each time costs as much as to read."""
-        connection = self._idle.pop() if self._idle else self._ways["single"].connect()
+    def _autocommit(self) -> Iterator[Transaction]:
+        """Lend a connection in autocommit. It is kept outside the pool, whose check-out costs as much as the read."""
+        connection = self._idle.pop() if self._idle else self._engines["single"].connect()
         try:
             yield Transaction(connection)
         except DBAPIError:
             connection.close()
             raise
         except BaseException:
-            # Who was cut off in the middle of a statement leaves it so.
+            # A statement that was cancelled midway has invalidated its connection; `_keep` closes it then.
             self._keep(connection)
             raise
         self._keep(connection)
@@ -112,20 +118,20 @@ class Runner:
         else:
             self._idle.append(connection)
 
-    def _judge(self, error: DBAPIError, transaction: Transaction | None, attempt: int) -> None:
+    def _raise_unless_retryable(self, error: DBAPIError, transaction: Transaction | None, attempt: int) -> None:
         """Return when the work may be run again. Raises Unavailable, or the error."""
-        # A commit that was cut off may have happened.
+        # When the connection broke during the commit, the commit may have happened.
         if error.connection_invalidated and transaction is not None and transaction.done:
-            told = "The database was lost while it saved. Look whether the change is there."
-            raise Unavailable(told) from error
-        if passing(error) or (attempt == 1 and overtaken(error)):
+            message = "The database was lost while it saved. Look whether the change is there."
+            raise Unavailable(message) from error
+        if is_retryable(error) or (attempt == 1 and is_unique_violation(error)):
             self._counts.retries += 1
             return
-        if full(error):
-            told = "The server's disk is full: nothing was changed. Make room there, then try again."
-            raise Unavailable(told) from error
-        if unreachable(error):
-            raise lost() from error
+        if is_disk_full(error):
+            message = "The server's disk is full: nothing was changed. Make room there, then try again."
+            raise Unavailable(message) from error
+        if refuses_connections(error):
+            raise database_unreachable() from error
         raise error
 
     def close(self) -> None:
@@ -135,7 +141,7 @@ class Runner:
         self.engine.dispose()
 
     def idle(self) -> list[Connection]:
-        """Give away the connections that are kept, to be closed."""
+        """Hand over the kept connections, for the caller to close."""
         idle, self._idle = self._idle, []
         return idle
 

@@ -1,6 +1,6 @@
-"""Tables are read off structs: one column for each field, so that a new field is named once.
+"""Tables made from structs: one column for each field, so that a new field is written down once.
 
-Scalars are columns of their own type; everything else (lists, maps, structs) is JSON text.
+Scalar fields are columns of their own type. Lists, maps and structs are stored as JSON text.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,14 +23,14 @@ _SCALARS: dict[Any, type[Any]] = {str: Text, int: BigInteger, bool: Boolean, flo
 
 
 class Rows(Generic[S]):
-    """One kind of struct, its table and the way between the two."""
+    """One kind of struct, its table, and the conversion between struct and row."""
 
     def __init__(self, kind: type[S], table: Table, packed: Mapping[str, Any]) -> None:
         self.kind = kind
         self.table = table
         self._names = tuple(table.c.keys())
         self._packed = packed
-        # The columns that hold one plain value, not JSON.
+        # The columns that hold a scalar, not JSON.
         self.scalars = frozenset(self._names) - frozenset(packed)
         self._decoders = {name: msgspec.json.Decoder(hint) for name, hint in packed.items()}
 
@@ -60,7 +60,7 @@ def register(
     unique: tuple[tuple[str, ...], ...] = (),
     index: tuple[tuple[str, ...], ...] = (),
 ) -> Rows[S]:
-    """Make the table of a kind of struct; `unique` and `index` are groups of column names."""
+    """Define the table of a kind of struct; `unique` and `index` are groups of column names."""
     packed: dict[str, Any] = {}
     table_columns: list[Column[Any]] = []
     for field, hint in get_type_hints(kind, include_extras=True).items():
@@ -96,9 +96,9 @@ def columns(kind: type[Struct]) -> ReadOnlyColumnCollection[str, KeyedColumnElem
 
 
 def as_stored(column: ColumnElement[Any], text: str) -> str:
-    """Return a text as the column's values are written, for comparisons: addresses have one canonical form.
+    """Return a text in the form that the column stores, for comparisons: addresses have one canonical form.
 
-    A text that is no address stays as it is and finds nothing.
+    A text that is not an address is returned unchanged and matches no row.
     """
     canonical = CANONICAL.get(getattr(column, "info", {}).get("format") or "")
     if canonical is None:
@@ -110,7 +110,7 @@ def as_stored(column: ColumnElement[Any], text: str) -> str:
 
 
 def format_of(hint: Any) -> str | None:
-    """Return the format that a type hint's bounds name (`hydria.model.fields`), or None."""
+    """Return the format in a type hint's metadata (`hydria.model.fields`), or None."""
     if get_origin(hint) is Annotated:
         named = ((bound.extra or {}).get("format") for bound in hint.__metadata__ if isinstance(bound, msgspec.Meta))
         return next((name for name in named if name is not None), None)
@@ -120,7 +120,7 @@ def format_of(hint: Any) -> str | None:
 
 
 def _bare(hint: Any) -> tuple[Any, bool]:
-    """Strip a type hint of its bounds: the type that is stored, and whether it may be None."""
+    """Return the stored type of a type hint, without bounds, and whether it may be None."""
     if get_origin(hint) is Annotated:
         return _bare(get_args(hint)[0])
     if get_origin(hint) is Literal:

@@ -1,4 +1,4 @@
-"""Rows of one transaction, as structs; statements that are always the same are written down once."""
+"""Rows of one transaction, as structs. Statements that do not vary are built once."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -29,7 +29,10 @@ _ADDING: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql":
 
 
 class Milestone(Struct, frozen=True, kw_only=True):
-    """A load balancer's generation that began with a transaction, or up to which all is served (or gone) by now."""
+    """A generation of a load balancer that a transaction began or, with `served`, that every host serves by now.
+
+    `served` also holds for a deletion whose amphorae are gone.
+    """
 
     load_balancer_id: str
     generation: int
@@ -43,7 +46,7 @@ class Transaction:
         self._connection = connection
         self.hints: set[str] = set()
         self.milestones: list[Milestone] = []
-        # Whether only the commit is left.
+        # True when the work has returned and only the commit is left.
         self.done = False
 
     def get(self, kind: type[S], key: str, *, column: str = "id") -> S | None:
@@ -52,9 +55,9 @@ class Transaction:
         return None if row is None else rows_of(kind).load(row)
 
     def hold(self, kind: type[S], key: str, *, column: str = "id", shared: bool = False) -> S | None:
-        """Return the struct with this key, or None; nobody else changes it before this transaction ends.
+        """Return the struct with this key, or None, and lock its row until this transaction ends.
 
-        `shared` lets others hold it too, who also only rely on it.
+        A `shared` lock prevents changes only: other transactions may hold one too.
         """
         row = self._connection.execute(_holding(kind, column, shared), {"key": key}).first()
         return None if row is None else rows_of(kind).load(row)
@@ -64,7 +67,7 @@ class Transaction:
         return self.load(kind, select(rows_of(kind).table).where(*where).order_by(*order_by))
 
     def load(self, kind: type[S], statement: Select[Any], parameters: Any = None) -> list[S]:
-        """Return the structs of the rows of a statement, which selects their table."""
+        """Return the structs of a statement's rows; it selects all columns of their table."""
         return list(map(rows_of(kind).load, self._connection.execute(statement, parameters).all()))
 
     def among(self, kind: type[S], keys: Sequence[str], *, column: str = "id") -> list[S]:
@@ -72,7 +75,7 @@ class Transaction:
         return self.load(kind, _several(kind, column), {"keys": keys}) if keys else []
 
     def insert(self, *items: Struct) -> None:
-        """Add structs; those of one kind go in one statement."""
+        """Insert structs, with one statement for each kind."""
         by_kind: dict[type[Struct], list[dict[str, Any]]] = {}
         for item in items:
             by_kind.setdefault(type(item), []).append(rows_of(type(item)).dump(item))
@@ -80,16 +83,16 @@ class Transaction:
             self._connection.execute(_inserting(kind), _one_or_all(dumped))
 
     def ensure(self, item: Struct) -> bool:
-        """Add a struct unless a row has what is its own alone, its key above all; say whether it was added.
+        """Insert a struct unless a row has the same key or unique values; return True when it was inserted.
 
-        A row that is being added elsewhere is waited for.
+        Waits for a concurrent transaction that inserts the same row.
         """
         rows = rows_of(type(item))
         add = _ADDING[self._connection.dialect.name](rows.table).values(rows.dump(item))
         return bool(self._connection.execute(add.on_conflict_do_nothing()).rowcount)
 
     def update(self, *items: Struct) -> None:
-        """Replace the rows with the structs' keys; those of one kind go in one statement."""
+        """Replace the rows with the structs' keys, with one statement for each kind."""
         by_kind: dict[type[Struct], list[dict[str, Any]]] = {}
         for item in items:
             rows = rows_of(type(item))
@@ -100,23 +103,23 @@ class Transaction:
             self._connection.execute(_updating(kind), _one_or_all(dumped))
 
     def delete(self, kind: type[Struct], *where: ColumnElement[bool]) -> int:
-        """Remove the rows that meet all conditions; returns how many."""
+        """Delete the rows that meet all conditions; return their number. Raises ValueError without a condition."""
         if not where:
-            raise ValueError("a delete names its rows")
+            raise ValueError("a delete needs a condition")
         return int(self._connection.execute(delete(rows_of(kind).table).where(*where)).rowcount)
 
     def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run any statement of SQLAlchemy Core."""
         result = self._connection.execute(statement, parameters)
-        assert isinstance(result, CursorResult)  # noqa: S101 - Core statements give nothing else
+        assert isinstance(result, CursorResult)  # noqa: S101 - Core statements return nothing else
         return result
 
     def hint(self, topic: str) -> None:
-        """Wake whoever listens for a topic once this transaction is committed; hints may be lost."""
+        """Notify the listeners of a topic when this transaction has committed. Hints may be lost."""
         self.hints.add(topic)
 
 
-# Writing a statement down costs as much as running it: those that are always the same are kept.
+# Building a statement costs as much as running it, so statements that do not vary are cached.
 
 
 @cache
@@ -148,5 +151,5 @@ def _updating(kind: type[Struct]) -> Update:
 
 
 def _one_or_all(rows: list[dict[str, Any]]) -> Any:
-    # What goes to PostgreSQL as a batch waits for it twice.
+    # A batch, even of one row, costs PostgreSQL two round trips.
     return rows[0] if len(rows) == 1 else rows

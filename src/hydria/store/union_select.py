@@ -1,4 +1,4 @@
-"""Rows of several kinds in one statement: each has its columns where the others have theirs of the same type."""
+"""Rows of several kinds in one UNION ALL statement: columns of the same type share a result column."""
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
@@ -11,20 +11,20 @@ from hydria.store.tables import rows_of
 
 
 class UnionSelect:
-    """The statement that selects rows of all kinds, and the way from its rows to structs."""
+    """A statement that selects rows of several kinds, and the conversion of its rows to structs."""
 
     def __init__(self, where: Mapping[type[Struct], Iterable[ColumnElement[bool]]]) -> None:
         """`where` has the conditions for each kind."""
         self._kinds = tuple(where)
-        mine = [_by_type(kind) for kind in self._kinds]
+        by_kind = [_by_type(kind) for kind in self._kinds]
         slots = [
             (type_, number)
-            for type_ in dict.fromkeys(type_ for each in mine for type_ in each)
-            for number in range(max(len(each.get(type_, ())) for each in mine))
+            for type_ in dict.fromkeys(type_ for by_type in by_kind for type_ in by_type)
+            for number in range(max(len(by_type.get(type_, ())) for by_type in by_kind))
         ]
         selections, self._places = [], list[Callable[[Row[Any]], tuple[Any, ...]]]()
-        for index, (kind, has) in enumerate(zip(self._kinds, mine, strict=True)):
-            filled = [has[type_][number] if number < len(has.get(type_, ())) else None for type_, number in slots]
+        for index, (kind, own) in enumerate(zip(self._kinds, by_kind, strict=True)):
+            filled = [own[type_][number] if number < len(own.get(type_, ())) else None for type_, number in slots]
             shown = [
                 (cast(null(), type_) if column is None else column).label(f"{type_.__name__.lower()}_{number}")
                 for column, (type_, number) in zip(filled, slots, strict=True)
@@ -35,7 +35,7 @@ class UnionSelect:
         self.statement: CompoundSelect[Any] = union_all(*selections)
 
     def load(self, rows: Iterable[Row[Any]]) -> dict[type[Struct], list[Any]]:
-        """Return the structs of the statement's rows by their kind, in no order."""
+        """Return the structs of the statement's rows by kind, in no particular order."""
         found: dict[type[Struct], list[Any]] = {kind: [] for kind in self._kinds}
         for row in rows:
             kind, own = self._kinds[row[0]], self._places[row[0]]

@@ -1,4 +1,4 @@
-"""Who writes when: what would clash is not run at once, and what clashed is run when nothing else is."""
+"""Serializes writing transactions of one server, so that they do not conflict with each other."""
 
 import asyncio
 import threading
@@ -9,49 +9,52 @@ from sqlalchemy.util import await_only
 
 
 class WriteQueue:
-    """The transactions of one server that may write, in greenlets of several event loops.
+    """The queue of one server's writing transactions, which run in greenlets of several event loops.
 
-    One works at a time: of two at once that touch the same, one is run for nothing. Their commits, which wait for a
-    disk, overlap. What clashes in spite of that also waits for the commits that have begun: it would clash with them
-    again.
+    One transaction works at a time: if two ran at once on the same rows, one would fail and run again. Their commits,
+    which wait for a disk, overlap. A transaction that conflicted nevertheless (with a commit that was under way, or
+    with another server) also waits for the commits under way before it runs again.
     """
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._landed = threading.Condition()
+        self._lock = threading.Lock()
+        self._committed = threading.Condition()
         self._commits = 0
 
     @contextmanager
-    def take(self, after: ExitStack, *, again: bool) -> Iterator[None]:
-        """Work alone; the commit, until `after` is closed, is not. `again` says that the work clashed before."""
-        if not self._turn.acquire(blocking=False):
-            await_only(_in_thread(self._turn.acquire, undo=self._turn.release))
+    def take(self, after: ExitStack, *, retrying: bool) -> Iterator[None]:
+        """Run the block alone. The commit follows the block, lasts until `after` is closed, and may overlap others.
+
+        `retrying` means that an earlier attempt conflicted.
+        """
+        if not self._lock.acquire(blocking=False):
+            await_only(_in_thread(self._lock.acquire, undo=self._lock.release))
         try:
-            if again and self._commits:
+            if retrying and self._commits:
                 await_only(asyncio.to_thread(self._wait_for_commits))
             yield
             after.enter_context(self._commit())
         finally:
-            self._turn.release()
+            self._lock.release()
 
     def _wait_for_commits(self) -> None:
-        with self._landed:
-            self._landed.wait_for(lambda: self._commits == 0)
+        with self._committed:
+            self._committed.wait_for(lambda: self._commits == 0)
 
     @contextmanager
     def _commit(self) -> Iterator[None]:
-        with self._landed:
+        with self._committed:
             self._commits += 1
         try:
             yield
         finally:
-            with self._landed:
+            with self._committed:
                 self._commits -= 1
-                self._landed.notify_all()
+                self._committed.notify_all()
 
 
 async def _in_thread(act: Callable[[], object], *, undo: Callable[[], object]) -> None:
-    """Wait for an act; who is cut off has it undone."""
+    """Wait for `act` in a thread. When the wait is cancelled, call `undo` once `act` has returned."""
     acting = asyncio.get_running_loop().run_in_executor(None, act)
     try:
         await asyncio.shield(acting)

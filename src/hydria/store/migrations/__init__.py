@@ -1,1 +1,1 @@
-"""The schema's history: one script for each change, in `versions`. `new` writes the next one."""
+"""The migrations of the schema, one script for each change, in `versions`. `new` writes the next one."""

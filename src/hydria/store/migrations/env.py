@@ -1,4 +1,4 @@
-"""Run by Alembic around every script: in the connection and transaction of whoever called."""
+"""Run by Alembic around the scripts, in the caller's connection and transaction."""
 
 from alembic import context
 
@@ -7,7 +7,7 @@ from hydria.store.tables import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    # SQLite changes a table by making it anew.
+    # SQLite can change most of a table only by copying it to a new one.
     render_as_batch=True,
 )
 context.run_migrations()

@@ -1,8 +1,8 @@
 """Write the next migration: `python -m hydria.store.migrations.new "what changes"`.
 
-It makes a database from the scripts that are there, compares it with the tables of the code, and writes the
-difference to `versions`. Read what it wrote before you commit it. With `--anew` it first removes all scripts, for as
-long as no database of anybody's has them.
+It makes a database from the existing scripts, compares it with the tables of the code, and writes the difference to
+`versions`. Read the new script before you commit it. `--anew` removes all scripts first: use it only while no
+database in use was made by them.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from hydria.store.database import Database
 from hydria.store.migrate import SCRIPTS, configuration, upgrade
 
-# What registers tables. By name: the store stands below them, and imports none.
+# The modules that register tables, by name: the store is a lower layer and must not import them.
 MODULES = (
     "hydria.store.resources",
     "hydria.store.certificates",
@@ -47,7 +47,7 @@ def write(message: str) -> Path:
 
 
 def main() -> None:
-    """Write a script and tidy it."""
+    """Write a script and format it."""
     parser = argparse.ArgumentParser(description="Write the next migration.")
     parser.add_argument("message", help="what changes, in a few words")
     parser.add_argument("--anew", action="store_true", help="remove all scripts first")

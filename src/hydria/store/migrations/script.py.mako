@@ -1,7 +1,7 @@
 """${message[0].upper()}${message[1:]}."""
 
 # ruff: noqa: PLR0915
-# Written by `hydria.store.migrations.new`: as long as the change is wide.
+# Written by `hydria.store.migrations.new`.
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,6 @@
 """Flat networks."""
 
-# Written by `hydria.store.migrations.new`: as long as the change is wide.
+# Written by `hydria.store.migrations.new`.
 
 import sqlalchemy as sa
 from alembic import op

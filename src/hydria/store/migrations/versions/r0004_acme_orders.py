@@ -1,6 +1,6 @@
 """Remember what references acme: lead to."""
 
-# Written by `hydria.store.migrations.new`: as long as the change is wide.
+# Written by `hydria.store.migrations.new`.
 
 import sqlalchemy as sa
 from alembic import op

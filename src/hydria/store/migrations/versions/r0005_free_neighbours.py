@@ -1,6 +1,6 @@
 """Know of each address whether the one after it is free."""
 
-# Written by `hydria.store.migrations.new`: as long as the change is wide.
+# Written by `hydria.store.migrations.new`.
 
 import sqlalchemy as sa
 from alembic import op

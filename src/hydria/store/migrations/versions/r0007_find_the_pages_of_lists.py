@@ -1,6 +1,6 @@
 """Find the pages of lists."""
 
-# Written by `hydria.store.migrations.new`: as long as the change is wide.
+# Written by `hydria.store.migrations.new`.
 
 from alembic import op
 

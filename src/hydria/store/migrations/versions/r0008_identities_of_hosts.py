@@ -15,7 +15,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("change_id", sa.BigInteger(), nullable=False, server_default="0"))
     with op.batch_alter_table("load_balancers", schema=None) as batch_op:
         batch_op.alter_column("change_id", server_default=None)
-    # Until its agent brings an identity, a host's name is its id.
+    # A host's name is its id until its agent sends an identity.
     with op.batch_alter_table("hosts", schema=None) as batch_op:
         batch_op.alter_column("name", new_column_name="id")
     with op.batch_alter_table("hosts", schema=None) as batch_op:

@@ -23,7 +23,7 @@ def upgrade() -> None:
     touched |= _remove_doubles()
     load_balancers = _table("load_balancers", "id", "generation")
     for key in sorted(touched):
-        # What a host serves is written otherwise now: it is told.
+        # The addresses in the hosts' configurations change: a new generation makes the hosts apply them.
         row = load_balancers.c.id == key
         op.execute(load_balancers.update().where(row).values(generation=load_balancers.c.generation + 1))
     _rewrite_networks()
@@ -103,7 +103,7 @@ def _tried(canonical: Callable[[str], str]) -> Rewrite:
         try:
             return canonical(value)
         except (ValueError, TypeError):
-            # Whatever an older version took, this is no place to fail.
+            # An older version may have accepted something else. A migration must not fail because of it.
             return value
 
     return rewrite
