@@ -523,7 +523,7 @@ SURROUNDINGS = Chapter(
         Type(command='eval "$(hydria env)"', sources=True, before="The credentials, for the stock client:"),
         Type(
             command="hydria lab up",
-            shows=Lines((r"The lab is there: webserver1, webserver2, client\.",)),
+            shows=Lines((r"The lab is ready: webserver1, webserver2, client\.",)),
         ),
     ),
 )

@@ -1,6 +1,6 @@
-"""Certificates, authorities and revocation lists as users store them, as PEM text that a proxy reads. Pure.
+"""Converts certificates, CA certificates and revocation lists of users to PEM text for a proxy. Pure.
 
-Raises Invalid with Octavia's sentences for what is none.
+Raises Invalid, with Octavia's sentences where it has some.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from hydria.errors import Invalid
 
 
 def from_pkcs12(bundle: bytes) -> str:
-    """Return leaf, intermediates and private key of a bundle without a passphrase."""
+    """Return leaf, intermediates and private key of a PKCS12 bundle without a passphrase, as PEM."""
     try:
         found = pkcs12.load_pkcs12(bundle, None)
     except (TypeError, ValueError) as error:
@@ -33,58 +33,59 @@ def from_pkcs12(bundle: bytes) -> str:
             f"not require a pass phrase. Error: {error}"
         ) from None
     if found.cert is None or found.key is None:
-        raise _unfit("The PKCS12 bundle holds no certificate with its private key.")
-    return _bundle(found.cert.certificate, [each.certificate for each in found.additional_certs], found.key)
+        raise _invalid("The PKCS12 bundle holds no certificate with its private key.")
+    intermediates = [entry.certificate for entry in found.additional_certs]
+    return _bundle(found.cert.certificate, intermediates, found.key)
 
 
 def from_parts(certificate: bytes, private_key: bytes, intermediates: bytes | None, passphrase: bytes | None) -> str:
-    """Return leaf, intermediates and private key; `intermediates` are PEM or PKCS7, both PEM and DER."""
+    """Return leaf, intermediates and private key as PEM; `intermediates` are PEM, or PKCS7 in PEM or DER."""
     try:
         leaf, *others = x509.load_pem_x509_certificates(certificate)
         key = load_pem_private_key(private_key, passphrase or None)
         others += _chain(intermediates) if intermediates else []
     except (TypeError, ValueError) as error:
-        raise _unfit(f"The certificate or its private key is unreadable. Error: {error}") from None
+        raise _invalid(f"The certificate or its private key is unreadable. Error: {error}") from None
     return _bundle(leaf, others, key)
 
 
 def authorities(text: bytes) -> str:
-    """Return the certificates of client certificate authorities."""
+    """Return the CA certificates for client authentication as PEM."""
     try:
         found = x509.load_pem_x509_certificates(text)
     except ValueError as error:
-        raise _unfit(
+        raise _invalid(
             "The client authentication CA certificate is invalid. It must be a valid x509 PEM format certificate. "
             f"Error: {error}"
         ) from None
-    return "".join(_pem(each) for each in found)
+    return "".join(_pem(certificate) for certificate in found)
 
 
 def revocations(text: bytes) -> str:
-    """Return a certificate revocation list."""
+    """Return a certificate revocation list as PEM."""
     try:
         return x509.load_pem_x509_crl(text).public_bytes(Encoding.PEM).decode()
     except ValueError as error:
-        raise _unfit(
+        raise _invalid(
             "The client authentication certificate revocation list is invalid. It must be a valid x509 PEM format "
             f"certificate revocation list. Error: {error}"
         ) from None
 
 
 def check_issued(revocation_list: str, authority: str) -> None:
-    """Refuse a revocation list that none of the authorities has signed. Raises Invalid."""
-    listed = x509.load_pem_x509_crl(revocation_list.encode())
-    for each in x509.load_pem_x509_certificates(authority.encode()):
+    """Raise Invalid when none of the CA certificates has signed the revocation list."""
+    crl = x509.load_pem_x509_crl(revocation_list.encode())
+    for certificate in x509.load_pem_x509_certificates(authority.encode()):
         try:
-            if listed.is_signature_valid(each.public_key()):  # type: ignore[arg-type]
+            if crl.is_signature_valid(certificate.public_key()):  # type: ignore[arg-type]
                 return
         except (TypeError, ValueError):
             continue
-    raise _unfit("The CRL specified is not valid for client certificate authority reference supplied.")
+    raise _invalid("The CRL specified is not valid for client certificate authority reference supplied.")
 
 
 def self_signed(names: Sequence[str], now: datetime) -> str:
-    """Return a certificate for host names that nobody trusts, with its private key."""
+    """Return a self-signed certificate for host names with its private key, until an authority issues one."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "no certificate yet")])
     alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
@@ -112,14 +113,14 @@ def _chain(intermediates: bytes) -> list[x509.Certificate]:
 
 def _bundle(leaf: x509.Certificate, others: Sequence[x509.Certificate], key: PrivateKeyTypes) -> str:
     if _public(leaf.public_key()) != _public(key.public_key()):  # type: ignore[arg-type]
-        raise _unfit("The private key is not that of the certificate.")
-    if not _names(leaf):
+        raise _invalid("The private key is not that of the certificate.")
+    if not _has_name(leaf):
         raise Invalid("No CN or DNSName(s) found in certificate. The certificate is invalid.")
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    return "".join(_pem(each) for each in (leaf, *others)) + private
+    return "".join(_pem(certificate) for certificate in (leaf, *others)) + private
 
 
-def _names(leaf: x509.Certificate) -> bool:
+def _has_name(leaf: x509.Certificate) -> bool:
     try:
         alternatives = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -135,5 +136,5 @@ def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(Encoding.PEM).decode()
 
 
-def _unfit(detail: str) -> Invalid:
+def _invalid(detail: str) -> Invalid:
     return Invalid(f"Validation failure: {detail}")

@@ -1,20 +1,20 @@
-"""The failures that the domain can name; the bottom of the import order.
+"""The exceptions that Hydria raises on purpose; the bottom of the import order.
 
-A `Refusal` is an answer: it carries an HTTP status and a sentence for the person who asked. Each front (Octavia's,
-Neutron's, Keystone's) dresses it in its own fault body. Anything else that is raised is a defect or a broken host.
+A `Refusal` is an answer: it has an HTTP status and a sentence for the user. Each dialect (Octavia's, Neutron's,
+Keystone's, Barbican's) puts it into its own fault body. Any other exception is a defect or a broken host.
 """
 
 from collections.abc import Mapping
 
 
 class HydriaError(Exception):
-    """Anything that Hydria raises on purpose."""
+    """The base class of the exceptions that Hydria raises on purpose."""
 
 
 class Refusal(HydriaError):
-    """A request that is not granted.
+    """A refused request.
 
-    `status` is the HTTP status; `kind` the fault's name where a dialect shows one (Neutron's `type`); `headers` are
+    `status` is the HTTP status, `kind` the fault's name in dialects that show one (Neutron's `type`). `headers` are
     sent with the answer in every dialect.
     """
 
@@ -30,67 +30,67 @@ class Refusal(HydriaError):
 
 
 class Invalid(Refusal):
-    """The request is not well formed, or asks for something that cannot be (400)."""
+    """The request is malformed or asks for something impossible (400)."""
 
 
 class Unauthenticated(Refusal):
-    """Nobody, or nobody known, asks (401)."""
+    """The request has no token or an invalid one (401)."""
 
     status = 401
     kind = "Unauthorized"
 
 
 class Forbidden(Refusal):
-    """Somebody asks who may not (403)."""
+    """The caller may not do this (403)."""
 
     status = 403
     kind = "PolicyNotAuthorized"
 
 
 class NotFound(Refusal):
-    """What is asked for is not there, or not for the one who asks (404)."""
+    """The resource does not exist, or the caller must not see it (404)."""
 
     status = 404
     kind = "NotFound"
 
 
 class NotAllowed(Refusal):
-    """What is there does not know the method (405)."""
+    """The path does not support the method (405)."""
 
     status = 405
     kind = "MethodNotAllowed"
 
 
 class NotAcceptable(Refusal):
-    """The request takes no answer of the kind that there is (406)."""
+    """The request accepts no media type that the server can answer with (406)."""
 
     status = 406
     kind = "NotAcceptable"
 
 
 class Conflict(Refusal):
-    """It clashes with something that exists (409)."""
+    """The request conflicts with an existing resource (409)."""
 
     status = 409
     kind = "Conflict"
 
 
 class PreconditionFailed(Refusal):
-    """What is there is not what the request's `If-Match` says (412)."""
+    """The resource does not have the ETag of the request's `If-Match` (412)."""
 
     status = 412
     kind = "PreconditionFailed"
 
 
 class TooLarge(Refusal):
-    """The body is larger than the server reads (413)."""
+    """The body is larger than `server.max_body_bytes` (413)."""
 
     status = 413
     kind = "RequestEntityTooLarge"
 
 
 class TooMany(Refusal):
-    """The caller asks too often (429); `seconds` is when the same request may be sent again."""
+    """The caller sends too many requests (429) and may retry after `seconds`."""
 
     status = 429
     kind = "OverLimit"
@@ -101,29 +101,29 @@ class TooMany(Refusal):
 
 
 class Unsupported(Refusal):
-    """The provider cannot do what an option asks for (501)."""
+    """The provider does not support an option (501)."""
 
     status = 501
     kind = "ProviderUnsupportedOptionError"
 
 
 class Unavailable(Refusal):
-    """The server cannot answer just now; the same request may succeed later (503)."""
+    """The server cannot answer now; the same request may succeed later (503)."""
 
     status = 503
     kind = "ServiceUnavailable"
 
 
 class SettingsError(HydriaError):
-    """A settings file or environment variable is wrong; the message names the place and the mend."""
+    """A settings file or environment variable is wrong. The message names the place and what is allowed."""
 
 
 class HostError(HydriaError):
-    """A host could not be brought to what it should serve; the message is shown to the load balancer's owner."""
+    """A host cannot serve its desired state. The load balancer's owner sees the message."""
 
 
 class WiringError(HostError):
-    """Networks or routers could not be made; `networks` has the reason of each network that is not whole, by id."""
+    """Networks or routers could not be made. `networks` has the reason for each failed network, by id."""
 
     def __init__(self, message: str, networks: Mapping[str, str]) -> None:
         super().__init__(message)
@@ -131,4 +131,4 @@ class WiringError(HostError):
 
 
 class AuthorityError(HydriaError):
-    """A certificate authority gave no certificate; the message is shown to who asked for it."""
+    """A certificate authority issued no certificate. The owner of the reference sees the message."""

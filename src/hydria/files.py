@@ -1,4 +1,4 @@
-"""Files and directories that only their owner can read, whatever the umask, and written whole or not at all."""
+"""Files and directories that only their owner can read, whatever the umask. Files are replaced atomically."""
 
 import contextlib
 import os
@@ -9,12 +9,12 @@ from hydria.errors import HostError
 
 
 def write_private(file: Path, content: bytes, *, durable: bool = False) -> None:
-    """Write a file of mode 0600 through a draft beside it, so that a crash leaves the old content or the new.
+    """Write a file of mode 0600 through a draft in its directory, so that a crash leaves the old or the new content.
 
-    `durable` also waits until file and name are on the disk: without it a power cut may leave an empty file.
+    `durable` also waits until content and name are on the disk: without it a power cut may leave an empty file.
     """
     draft = file.with_name(f"{file.name}.draft")
-    # A draft that a crash left may have another mode, and a link in its place must not be followed.
+    # A draft that a crash left may have another mode, and a symbolic link of that name must not be followed.
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -26,7 +26,7 @@ def write_private(file: Path, content: bytes, *, durable: bool = False) -> None:
                 os.fsync(descriptor)
         draft.rename(file)
     except BaseException:
-        # On a full disk half a draft would take the room that is left.
+        # On a full disk an incomplete draft would use up the remaining space.
         draft.unlink(missing_ok=True)
         raise
     if durable:
@@ -41,9 +41,9 @@ def open_private_log(file: Path) -> int:
 
 
 def make_directory(directory: Path, mode: int = 0o700) -> None:
-    """Make a directory with exactly this mode; one that exists gets it too, unless another user owns it.
+    """Make a directory with exactly this mode. An existing one gets the mode too, unless another user owns it.
 
-    Raises HostError for one that all users share, such as /tmp.
+    Raises HostError for a directory that all users share, such as /tmp.
     """
     directory.mkdir(mode=mode, parents=True, exist_ok=True)
     found = directory.stat()
@@ -54,15 +54,15 @@ def make_directory(directory: Path, mode: int = 0o700) -> None:
 
 
 def make_private(file: Path) -> None:
-    """Make an empty file of mode 0600 where there is none; one that exists is narrowed."""
-    # One that is there is not opened: to close it would give up what locks this process has on it.
+    """Make an empty file of mode 0600; take the rights of group and others from an existing one."""
+    # An existing file is not opened: closing it would release this process's POSIX locks on it.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     narrow(file)
 
 
 def narrow(*files: Path) -> None:
-    """Take from group and others what they may do with our files; those that are not there are fine."""
+    """Remove the rights of group and others from files of ours; skip missing files."""
     for file in files:
         with contextlib.suppress(FileNotFoundError):
             found = file.stat()

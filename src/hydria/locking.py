@@ -1,4 +1,4 @@
-"""One of a kind on this machine: a lock that the kernel gives back when its holder dies."""
+"""A lock file that ensures one process of a kind on this machine. The kernel releases it when its holder ends."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from hydria.errors import HostError
 
 @contextmanager
 def lock_once(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock of `what`; the file has the holder's process id. Raises HostError when another holds it."""
+    """Hold a lock file, which contains the holder's process id. Raises HostError when another process holds it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

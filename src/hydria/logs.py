@@ -1,4 +1,4 @@
-"""How the programs log: structured lines on standard error, or in a file that is rotated by its name."""
+"""Logging of the programs: structured lines on standard error, or in a file that is rotated by renaming."""
 
 import contextlib
 import io
@@ -19,20 +19,20 @@ _LONGEST_TEXT = 4000
 
 
 class LogStream(io.TextIOBase):
-    """Standard error as a text stream whose writes never raise: a full disk or a closed pipe costs lines, no work.
+    """Standard error as a text stream whose writes never raise: a full disk or a closed pipe loses lines only.
 
-    With `path`, standard output and standard error are that file. It is opened again when somebody renamed it.
+    With `path`, standard output and standard error are that file. It is opened again after it was renamed.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._lost = 0
-        # What was not yet written of the last line, when the disk became full inside of it.
+        # True when the last line was written partly, because the disk became full.
         self._torn = False
         self._reopen_if_renamed()
 
     def write(self, text: str) -> int:
-        """Write a text, or count it as lost. Say how many were lost once writing works again."""
+        """Write a text, or count it as lost. Write the number of lost texts when writing works again."""
         self._reopen_if_renamed()
         lost = f'{{"event": "log_lines_lost", "level": "error", "count": {self._lost}}}\n' if self._lost else ""
         data = (("\n" if self._torn else "") + lost + text).encode(errors="backslashreplace")
@@ -48,14 +48,14 @@ class LogStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Keep nothing back: each text is written at once."""
+        """Do nothing: each text is written at once."""
 
     def fileno(self) -> int:
         """Return the descriptor, for programs that inherit it."""
         return _STANDARD_ERROR
 
     def isatty(self) -> bool:
-        """Say whether it is a terminal."""
+        """Return True for a terminal."""
         return os.isatty(_STANDARD_ERROR)
 
     def _reopen_if_renamed(self) -> None:
@@ -63,8 +63,8 @@ class LogStream(io.TextIOBase):
             return
         with contextlib.suppress(OSError):
             try:
-                there = os.stat(self._path)
-                if os.path.samestat(there, os.fstat(_STANDARD_ERROR)):
+                current = os.stat(self._path)
+                if os.path.samestat(current, os.fstat(_STANDARD_ERROR)):
                     return
             except FileNotFoundError:
                 pass
@@ -75,9 +75,9 @@ class LogStream(io.TextIOBase):
 
 
 def rotate(path: Path, max_bytes: int) -> bool:
-    """Rename a log that is larger than `max_bytes` to `<name>.1`, whose content goes; say whether it was.
+    """Rename a log that is larger than `max_bytes` to `<name>.1`, which it replaces. Return True when it was renamed.
 
-    Programs that write it by a `LogStream` open the new one by themselves.
+    Programs that write through a `LogStream` open the new file by themselves.
     """
     with contextlib.suppress(OSError):
         if path.stat().st_size > max_bytes:
@@ -87,7 +87,7 @@ def rotate(path: Path, max_bytes: int) -> bool:
 
 
 def _bounded(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Cut texts that a client may have made long."""
+    """Truncate long texts, which may come from a client."""
     for key, value in event.items():
         if isinstance(value, str) and len(value) > _LONGEST_TEXT and key != "exception":
             event[key] = f"{value[:_LONGEST_TEXT]}… ({len(value)} characters)"
@@ -95,7 +95,7 @@ def _bounded(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.ty
 
 
 class _NeverRaises:
-    """A part of a bound logger: an event that cannot be written as it is, is written without its values."""
+    """A mixin for bound loggers. An event whose values cannot be formatted is written without them."""
 
     def _proxy_to_logger(self, method_name: str, event: str | None = None, *args: Any, **values: Any) -> Any:
         try:
@@ -109,10 +109,10 @@ class _NeverRaises:
 
 
 def set_up(settings: Settings, file: Path | None = None) -> None:
-    """Configure logging once for this process, which writes to `file` from now on if it is given."""
+    """Configure logging for this process, once. With `file`, standard output and error go there."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     stream = LogStream(file)
-    # Also for what others write there, such as warnings.
+    # Libraries write to sys.stderr too, such as warnings.
     sys.stderr = stream
     pretty = settings.log_format == "console" or (settings.log_format == "auto" and stream.isatty())
     processors: list[structlog.typing.Processor] = [
@@ -124,7 +124,7 @@ def set_up(settings: Settings, file: Path | None = None) -> None:
     if pretty:
         processors.append(structlog.dev.ConsoleRenderer())
     else:
-        # A line break in a user's text is escaped by JSON: no text can pretend to be another line.
+        # JSON escapes line breaks, so a user's text cannot forge a log line.
         processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     filtering = structlog.make_filtering_bound_logger(level)
     structlog.configure(

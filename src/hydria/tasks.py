@@ -1,4 +1,4 @@
-"""Tasks that must not end: the end of an endless loop is a defect that ends its program, and is never unseen."""
+"""Tasks that must not end. When one ends, that is a defect: it is logged and stops the program."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-# How long a program with a defect may take to stop by itself (seconds), and the status that it exits with otherwise.
+# How long a program with a defect may take to stop (seconds), and its exit status when it takes longer.
 _GRACE = 10.0
 DEFECT_STATUS = 70
 
@@ -19,7 +19,7 @@ _DEFECT = "endless_task"
 def endless(work: Coroutine[Any, Any, None], name: str, stop: asyncio.Event | None = None) -> asyncio.Task[None]:
     """Start a task that runs until it is cancelled, or until `stop` is set.
 
-    Any other end is reported to the event loop's exception handler, where `DefectHandler` stops the program.
+    Another end is reported to the event loop's exception handler, where `DefectHandler` stops the program.
     """
     task = asyncio.create_task(work, name=name)
 
@@ -38,8 +38,8 @@ def endless(work: Coroutine[Any, Any, None], name: str, stop: asyncio.Event | No
 class DefectHandler:
     """The exception handler of a program's event loop.
 
-    It logs each error that no task handled, and sets `stop` when an endless task ended. `defect` is that task's name
-    then. A program that does not stop within ten seconds is ended at once.
+    It logs each error that no task handled. When an endless task ends, it sets `stop`, and `defect` is the task's
+    name. A program that does not stop within ten seconds is ended.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -1,6 +1,7 @@
-"""Tries a user's expressions and ciphers with the libraries that HAProxy has: PCRE2 and OpenSSL.
+"""Checks a user's regular expressions and ciphers with the libraries that HAProxy uses: PCRE2 and OpenSSL.
 
-A server without PCRE2 takes every expression that Python compiles. The host then finds out (`Report.troubles`).
+A server without PCRE2 accepts every expression that Python compiles. The host then reports one that HAProxy refuses
+(`Report.troubles`).
 """
 
 import ctypes
@@ -8,11 +9,11 @@ import ctypes.util
 import ssl
 from functools import cache
 
-# HAProxy's options for conditions: no groups are captured, so nothing refers back to one.
+# HAProxy's options for conditions: groups are not captured, so back references are errors.
 _CASELESS, _NO_AUTO_CAPTURE = 0x00000008, 0x00002000
 _JIT_COMPLETE, _JIT_BAD_OPTION = 1, -45
 
-# OpenSSL's ciphers of TLS 1.3, which have a list of their own.
+# OpenSSL's ciphers of TLS 1.3, which are configured separately from the others.
 SUITES = frozenset(
     {
         "TLS_AES_128_GCM_SHA256",
@@ -25,7 +26,7 @@ SUITES = frozenset(
 
 
 def expression_fault(expression: str, *, caseless: bool = False) -> str | None:
-    """Return why PCRE2 does not compile an expression as HAProxy asks it to, or None; None too without PCRE2."""
+    """Return the error of PCRE2 for an expression, compiled with HAProxy's options, or None. None without PCRE2."""
     library = _pcre2()
     if library is None:
         return None
@@ -43,7 +44,7 @@ def expression_fault(expression: str, *, caseless: bool = False) -> str | None:
 
 
 def ciphers_fault(ciphers: str) -> str | None:
-    """Return why OpenSSL can use nothing of a cipher string, or None. One known cipher of each kind is enough."""
+    """Return why OpenSSL cannot use a cipher string, or None. One known cipher of each kind is enough."""
     names = [name for name in ciphers.split(":") if name]
     suites = [name for name in names if name.startswith("TLS_")]
     others = [name for name in names if not name.startswith("TLS_")]

@@ -163,7 +163,7 @@ async def test_it_is_forwarded_to_syslog(machine: Machine, web: list[Web]) -> No
 async def test_what_has_no_log_is_said(machine: Machine) -> None:
     dns = listener(name="dns", protocol="UDP", protocol_port=53)
     await machine.host.serve(instance(dns, pool(protocol="UDP"), member(1), root=ROOT))
-    said = ["dns is UDP: the kernel passes it on, and keeps no log."]
+    said = ["dns is UDP: the kernel forwards its packets and keeps no log."]
     assert await shown(machine) == said
     # Nothing can come, so nobody waits.
     lines: list[str] = []

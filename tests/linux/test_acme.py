@@ -124,7 +124,7 @@ def test_a_name_that_leads_elsewhere_is_said(made: Product) -> None:
     balancer(made, "other", OTHER_VIP, reference)
     wait_until(lambda: order(made, reference)["status"] == "ERROR", 40, lambda: order(made, reference))
     reason = order(made, reference)["error_reason"]
-    assert reason.startswith("The authority could not see that the names are yours. elsewhere.example.org: ")
+    assert reason.startswith("The authority could not validate the names. elsewhere.example.org: ")
     made.becomes("ACTIVE", "other")
     # It serves meanwhile, for who does not look.
     careless = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -72,7 +72,7 @@ def test_hydria_up_refuses_a_secret_that_is_empty(product: Product, name: str) -
     file.touch()
     said = product.fails("up")
     assert name in said
-    assert "Put it back from a backup" in said
+    assert "Restore it from a backup" in said
     assert "Traceback" not in said
     assert file.read_bytes() == b""
 

@@ -10,7 +10,7 @@ from hydria.compose.credentials import (
     AGENT_SECRET,
     SECRETS_KEY,
     TOKEN_KEY,
-    Kept,
+    SecretFile,
     agent_secret,
     kept_secret,
     refuse_damaged,
@@ -31,7 +31,7 @@ def _never() -> bytes:
 
 
 @pytest.mark.parametrize("kind", _KINDS)
-def test_a_secret_is_made_once_for_its_owner_alone(settings: Settings, kind: Kept) -> None:
+def test_a_secret_is_made_once_for_its_owner_alone(settings: Settings, kind: SecretFile) -> None:
     made = kept_secret(settings, kind, Fernet.generate_key)
     file = settings.state_dir / kind.name
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -43,11 +43,13 @@ def test_a_secret_is_made_once_for_its_owner_alone(settings: Settings, kind: Kep
 
 @pytest.mark.parametrize("kind", _KINDS)
 @pytest.mark.parametrize("content", [b"", b"\n", b"short", b"\0" * 44, b"with a space in it, which no header may have"])
-def test_a_secret_that_cannot_be_used_is_refused_and_left(settings: Settings, kind: Kept, content: bytes) -> None:
+def test_a_secret_that_cannot_be_used_is_refused_and_left(settings: Settings, kind: SecretFile, content: bytes) -> None:
     settings.state_dir.mkdir()
     file = settings.state_dir / kind.name
     file.write_bytes(content)
-    with pytest.raises(HostError, match=f"{kind.name} is (empty|damaged).*Put it back from a backup.*{kind.renewed}"):
+    with pytest.raises(
+        HostError, match=f"{kind.name} is (empty|damaged).*Restore it from a backup.*{kind.consequence}"
+    ):
         kept_secret(settings, kind, _never)
     with pytest.raises(HostError, match=kind.name):
         refuse_damaged(settings)

@@ -99,7 +99,7 @@ def test_all_mistakes_are_told_at_once_and_no_password_with_them(tmp_path: Path)
 
 def test_a_keystone_needs_its_password_and_no_mistake_shows_it(tmp_path: Path) -> None:
     file = written(tmp_path, '[keystone]\nauth_url = "https://keystone.example/v3"')
-    assert refusal(file, {})[0].startswith("keystone.password: must be set where keystone.auth_url is")
+    assert refusal(file, {})[0].startswith("keystone.password: must be set when keystone.auth_url is")
     assert load(file, {"HYDRIA_KEYSTONE_PASSWORD": "secret"}).keystone.password == "secret"
     number = written(tmp_path, "[keystone]\npassword = 12345")
     assert refusal(number, {}) == [f"{number}:2: keystone.password: must be 1 to 255 characters"]

@@ -1,1 +1,1 @@
-"""What touches the world outside the process; each implements a protocol of `hydria.protocols`."""
+"""Adapters to the world outside the process. Each implements a protocol of `hydria.protocols`."""

@@ -1,4 +1,4 @@
-"""A certificate authority over ACME (RFC 8555), such as Let's Encrypt; orders are proved by HTTP-01. For threads."""
+"""A certificate authority over ACME (RFC 8555), such as Let's Encrypt, with HTTP-01 challenges. Its calls block."""
 
 import threading
 from collections.abc import Sequence
@@ -16,41 +16,41 @@ from josepy.jwk import JWKEC
 from hydria.errors import AuthorityError, SettingsError
 from hydria.settings import AcmeSettings
 
-# How long an authority may take for its proofs and to issue (seconds), and to answer one request.
+# How long an authority may take to validate and issue, and to answer one request (seconds).
 _ISSUE, _ANSWER = 90, 20
 
-_Trouble = (errors.Error, messages.Error, requests.RequestException, ValueError)
+_ERRORS = (errors.Error, messages.Error, requests.RequestException, ValueError)
 
 
 def new_account_key() -> bytes:
-    """Return a new key for an account, as PEM."""
+    """Return a new account key, as PEM."""
     return _pem(ec.generate_private_key(ec.SECP256R1()))
 
 
 class AcmeAuthority:
-    """Implements `hydria.protocols.CertificateAuthority` with one account, which is made at the first order."""
+    """Implements `hydria.protocols.CertificateAuthority` with one account, which the first order registers."""
 
     def __init__(self, settings: AcmeSettings, account_key: bytes) -> None:
-        """The settings have a `directory_url`; `account_key` is a PEM. Raises SettingsError for a bad `cafile`."""
+        """The settings must have a `directory_url`; `account_key` is PEM. Raises SettingsError for a bad `cafile`."""
         if settings.cafile is not None and not settings.cafile.is_file():
             raise SettingsError(f"acme.cafile: there is no file {settings.cafile}")
         self._settings = settings
         key = load_pem_private_key(account_key, None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise SettingsError("acme-account.key in the state directory is no EC key. Remove it: another is made.")
+            raise SettingsError("acme-account.key in the state directory is no EC key. Remove it: a new one is made.")
         self._key = JWKEC(key=key)
         self._client: ClientV2 | None = None
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def order(self, names: Sequence[str]) -> "AcmeOrder":
-        """Ask for a certificate. Raises AuthorityError."""
+        """Order a certificate for host names. Raises AuthorityError."""
         private = _pem(ec.generate_private_key(ec.SECP256R1()))
         try:
-            with self._turn:
+            with self._lock:
                 client = self._client = self._client or self._log_in()
             return AcmeOrder(client, client.new_order(make_csr(private, list(names))), private)
-        except _Trouble as error:
-            # Whatever it was, the next order begins with the account.
+        except _ERRORS as error:
+            # The cause may be the account or the directory: the next order logs in again.
             self._client = None
             raise AuthorityError(f"{self._settings.directory_url} took no order: {_words(error)}") from None
 
@@ -74,51 +74,54 @@ class AcmeOrder:
     """Implements `hydria.protocols.CertificateOrder`."""
 
     def __init__(self, client: ClientV2, order: messages.OrderResource, private_key: bytes) -> None:
-        """`private_key` is the certificate's, as PEM. Raises AuthorityError for an order that HTTP-01 cannot prove."""
+        """`private_key` is the certificate's, as PEM. Raises AuthorityError when a name has no HTTP-01 challenge."""
         self._client = client
         self._order = order
         self._private_key = private_key
         pending = [each for each in order.authorizations if each.body.status == messages.STATUS_PENDING]
-        self._proofs = [_http_01(each) for each in pending]
+        self._challenges = [_http_01(authorization) for authorization in pending]
 
     @property
     def challenges(self) -> dict[str, str]:
         """Key authorizations by token."""
         key = self._client.net.key
-        return {each.chall.encode("token"): each.chall.validation(key) for each in self._proofs}
+        return {body.chall.encode("token"): body.chall.validation(key) for body in self._challenges}
 
     def finish(self) -> str:
-        """Have the proofs looked at and return the certificate. Raises AuthorityError."""
+        """Ask the authority to validate the challenges, and return the certificate. Raises AuthorityError."""
         try:
-            for each in self._proofs:
-                self._client.answer_challenge(each, each.chall.response(self._client.net.key))
-            # The library compares with the local time.
+            for body in self._challenges:
+                self._client.answer_challenge(body, body.chall.response(self._client.net.key))
+            # The library compares this with the local time, which is naive.
             until = datetime.now() + timedelta(seconds=_ISSUE)
             order = self._client.poll_and_finalize(self._order, until)
         except errors.ValidationError as error:
-            raise AuthorityError(_failed_proofs(error)) from None
-        except _Trouble as error:
+            raise AuthorityError(_failed_challenges(error)) from None
+        except _ERRORS as error:
             raise AuthorityError(f"The authority gave no certificate: {_words(error)}") from None
         return f"{order.fullchain_pem.rstrip()}\n{self._private_key.decode()}"
 
 
 def _http_01(authorization: messages.AuthorizationResource) -> messages.ChallengeBody:
-    for each in authorization.body.challenges:
-        if isinstance(each.chall, challenges.HTTP01):
-            return each
+    for body in authorization.body.challenges:
+        if isinstance(body.chall, challenges.HTTP01):
+            return body
     name = authorization.body.identifier.value
-    raise AuthorityError(f"The authority does not take HTTP-01 for {name}, which is all that an amphora can answer.")
+    raise AuthorityError(
+        f"The authority offers no HTTP-01 challenge for {name}, and an amphora can answer no other. Use a name without "
+        "a wildcard, or another authority."
+    )
 
 
-def _failed_proofs(error: errors.ValidationError) -> str:
-    said = [
+def _failed_challenges(error: errors.ValidationError) -> str:
+    reasons = [
         f"{authorization.body.identifier.value}: {_words(challenge.error)}"
         for authorization in error.failed_authzrs
         for challenge in authorization.body.challenges
         if challenge.error is not None
     ]
     return (
-        f"The authority could not see that the names are yours. {' '.join(said)} Each name must lead to a VIP or "
+        f"The authority could not validate the names. {' '.join(reasons)} Each name must resolve to a VIP or "
         "floating IP of a load balancer that has this certificate, and its port 80 must be open to everybody."
     )
 

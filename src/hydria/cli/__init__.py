@@ -1,4 +1,4 @@
-"""The command line: the composition root. Nobody imports it."""
+"""The command line: the composition root, which no other package imports."""
 
 import os
 import sys
@@ -26,28 +26,28 @@ SettingsOption = Annotated[
 ]
 
 
-def _tell_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415 - only this needs it
+        from importlib.metadata import version  # noqa: PLC0415 - only --version needs it
 
         console.print(f"hydria {version('hydria')}")
         raise typer.Exit
 
 
 VersionOption = Annotated[
-    bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is.")
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
 ]
 
 
 @app.callback()
 def _main(settings: SettingsOption = None, version: VersionOption = False) -> None:
     Given.file = settings
-    # What we make is its owner's alone; where others need a way in, it is given by name.
+    # Files are readable by their owner only, unless a call sets another mode.
     os.umask(0o077)
 
 
 def main() -> None:
-    """Run a command; what fails on purpose says one sentence and exits 1."""
+    """Run a command. Print the sentences of HydriaErrors and exit 1."""
     try:
         app(standalone_mode=True)
     except* HydriaError as group:

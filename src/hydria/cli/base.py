@@ -1,4 +1,4 @@
-"""What all commands share: the settings, the two consoles, and how a program runs until it is stopped."""
+"""Shared by all commands: the settings, the two consoles, and the main loop of the programs."""
 
 import asyncio
 import faulthandler
@@ -20,19 +20,19 @@ errors = Console(stderr=True, highlight=False)
 
 
 class Given:
-    """What was typed before the command."""
+    """The options before the command."""
 
     file: Path | None = None
 
 
 def load_settings() -> Settings:
-    """Return the settings that were given. Raises SettingsError."""
+    """Load the settings; a user other than root gets directories of their own. Raises SettingsError."""
     settings = settings_package.load(Given.file, os.environ)
     return settings if os.geteuid() == 0 else settings_package.at_home(settings, os.environ)
 
 
 def need_root(command: str) -> None:
-    """Raise HydriaError for anybody but root."""
+    """Raise HydriaError unless this process runs as root."""
     if os.geteuid() != 0:
         raise HydriaError(f"{command} makes network namespaces and needs root: sudo {command}")
 
@@ -45,12 +45,12 @@ def run_until_stopped(
     log_file: Path | None = None,
     run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
 ) -> None:
-    """Run until the work ends or somebody asks to stop. Raises HydriaError when a part of it ended by a defect."""
+    """Run `work` until it ends; signals set its stop event. Raises HydriaError when an endless task ended."""
     from hydria import logs  # noqa: PLC0415
     from hydria.tasks import DefectHandler  # noqa: PLC0415
 
     logs.set_up(settings, log_file)
-    # Where a program hangs: kill -USR1 writes what each thread does to the log.
+    # For a program that hangs: kill -USR1 writes the stack of each thread to the log.
     faulthandler.register(signal.SIGUSR1, file=2)
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""Commands that look at what is there: `env`, `doctor`, `logs`, `amphora`, `orphan`."""
+"""Commands that inspect: `env`, `doctor`, `logs`, `amphora`, `orphan`."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def env(
         Path | None, typer.Option("--clouds-yaml", metavar="FILE", help="Write a clouds.yaml there instead.")
     ] = None,
 ) -> None:
-    """Print what an OpenStack client's shell exports: eval "$(hydria env)"."""
+    """Print the environment variables for OpenStack clients: eval "$(hydria env)"."""
     from hydria.compose.credentials import CLOUD, Credentials  # noqa: PLC0415
 
     settings = load_settings()
@@ -30,14 +30,14 @@ def env(
         sys.stdout.write(credentials.exports() + "\n")
         return
     if clouds_yaml.exists():
-        raise SettingsError(f"{clouds_yaml} is there already. Name another file, or move it away.")
+        raise SettingsError(f"{clouds_yaml} exists already. Name another file, or move it away.")
     credentials.write(clouds_yaml)
-    console.print(f"{clouds_yaml} is written. Use it by: export OS_CLOUD={CLOUD}", soft_wrap=True)
+    console.print(f"{clouds_yaml} is written. Use it with: export OS_CLOUD={CLOUD}", soft_wrap=True)
 
 
 @commands.command()
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """Say whether this machine is able, and how to mend what is not. Exits 1 when something is bad."""
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check whether this machine can run Hydria, and say how to fix what is wrong. Exits 1 when something is bad."""
     from hydria.doctor import examine  # noqa: PLC0415
 
     findings = examine(load_settings())
@@ -46,7 +46,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = F
 
         sys.stdout.write(json.dumps(msgspec.to_builtins(findings), indent=2) + "\n")
     else:
-        table = Table("", "what", "seen", "how to mend it")
+        table = Table("", "what", "found", "how to fix it")
         marks = {"ok": "[green]ok", "warning": "[yellow]warning", "bad": "[red]bad"}
         for finding in findings:
             table.add_row(marks[finding.ok], finding.name, finding.seen, finding.mend)
@@ -58,21 +58,21 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = F
 @commands.command("logs")
 def show_logs(
     load_balancer: Annotated[str, typer.Argument(metavar="LOAD-BALANCER", help="Name or id.")],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """Show the access log of a load balancer of this host (as root).
+    """Show the access log of a load balancer on this host (as root).
 
-    What failed, TCP connections and changes of members' health are kept in memory; ordinary requests are written only
-    while somebody follows.
+    Failed requests, TCP connections and changes of members' health are kept in memory. Successful requests are logged
+    only while --follow runs.
     """
     from hydria.compose import access_log  # noqa: PLC0415
 
     settings = load_settings()
     need_root("hydria logs")
-    shown = access_log.AccessLog(settings, load_balancer)
+    log = access_log.AccessLog(settings, load_balancer)
 
-    def say(line: str) -> None:
+    def print_line(line: str) -> None:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
@@ -81,9 +81,9 @@ def show_logs(
 
     form = access_log.as_json if as_json else access_log.as_line
     try:
-        run_until_stopped(settings, lambda stop: shown.show(say, form, stop if follow else None, warn))
+        run_until_stopped(settings, lambda stop: log.show(print_line, form, stop if follow else None, warn))
     except BrokenPipeError:
-        # Whoever read it, such as head, has enough.
+        # The reader, such as head, has ended.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -93,7 +93,7 @@ def orphan(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
-    """Show what hosts serve and the server does not know, adopt it into the database, or remove it from its host."""
+    """List what hosts serve and the server does not know, adopt it into the database, or remove it from its host."""
     from hydria.compose.orphans import perform  # noqa: PLC0415
 
     for line in perform(load_settings(), action, ids or [], everything=everything):

@@ -14,7 +14,7 @@ Noop = Annotated[
     bool,
     typer.Option(
         "--noop",
-        help="The API with nothing behind it: everything is ACTIVE at once, no root, no namespaces. For tests.",
+        help="Run the API without amphorae: everything is ACTIVE at once. Needs no root. For tests.",
     ),
 ]
 UntilStdinEnds = Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)]
@@ -23,11 +23,11 @@ LogFile = Annotated[Path | None, typer.Option("--log-file", hidden=True)]
 
 @commands.command()
 def up(
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it works; log to a file.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when Hydria is ready; log to a file.")] = False,
     noop: Noop = False,
     log_file: LogFile = None,
 ) -> None:
-    """Run the server and the agent on this machine (as root, but for --noop)."""
+    """Run the server and the agent on this machine (as root, except with --noop)."""
     from hydria.compose import supervisor  # noqa: PLC0415 - each command loads what it needs
 
     settings = load_settings()
@@ -54,7 +54,7 @@ def down(
         bool, typer.Option("--purge", help="Also remove all amphorae, networks, the database and the credentials.")
     ] = False,
 ) -> None:
-    """Stop what `hydria up` started. Traffic goes on, unless everything is purged."""
+    """Stop what `hydria up` started. Amphorae go on, except with --purge."""
     from hydria.compose import supervisor  # noqa: PLC0415
 
     settings = load_settings()
@@ -64,7 +64,7 @@ def down(
         from hydria.compose.purge import purge as remove  # noqa: PLC0415
 
         remove(settings)
-        console.print("Everything that it made on this machine is removed.")
+        console.print("Everything that Hydria made on this machine is removed.")
 
 
 @commands.command()
@@ -97,7 +97,7 @@ def agent(until_stdin_ends: UntilStdinEnds = False, log_file: LogFile = None) ->
 
 
 def warn_of_hidden_addresses(settings: Settings) -> None:
-    """Say what of the machine's own the external network's range would hide."""
+    """Warn when the external network's range hides addresses that this machine uses."""
     from hydria.doctor import external_network  # noqa: PLC0415
 
     for finding in external_network(settings):

@@ -1,4 +1,4 @@
-"""The tutorial's surroundings, ports of the home cloud for what else runs on this machine, and the database."""
+"""Commands for the lab (`lab`), ports of the home cloud (`plug`, `unplug`) and the database (`db`)."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 db = typer.Typer(help="The database.", no_args_is_help=True)
 commands.add_typer(db, name="db")
-lab = typer.Typer(help="The tutorial's surroundings: a network, web servers, a client (as root).", no_args_is_help=True)
+lab = typer.Typer(help="The tutorial's lab: a network, web servers, a client (as root).", no_args_is_help=True)
 commands.add_typer(lab, name="lab")
 
 
 class How(StrEnum):
-    """How a host of the lab breaks."""
+    """The failure of a lab host."""
 
     power = "power"
     service = "service"
@@ -27,7 +27,7 @@ class How(StrEnum):
 
 @db.command("upgrade")
 def db_upgrade() -> None:
-    """Bring the database to this version's schema."""
+    """Upgrade the database to this version's schema."""
     from hydria.compose.schema import upgrade_database  # noqa: PLC0415
 
     upgrade_database(load_settings())
@@ -37,14 +37,14 @@ def db_upgrade() -> None:
 @lab.command("up")
 def lab_up() -> None:
     """Make the tutorial's network, its router, two web servers and a client."""
-    made = _lab()
-    made.up()
-    console.print(f"The lab is there: {', '.join(made.hosts)}.")
+    lab = _lab()
+    lab.up()
+    console.print(f"The lab is ready: {', '.join(lab.hosts)}.")
 
 
 @lab.command("down")
 def lab_down() -> None:
-    """Remove it again."""
+    """Remove the lab."""
     _lab().down()
     console.print("The lab is removed.")
 
@@ -62,13 +62,13 @@ def lab_stop(
 
 @lab.command("start")
 def lab_start(host: str) -> None:
-    """Mend a host."""
+    """Repair a host."""
     _lab().start(host)
 
 
 @lab.command("run", context_settings={"ignore_unknown_options": True})
 def lab_run(host: str, command: Annotated[list[str], typer.Argument(metavar="COMMAND...")]) -> None:
-    """Type a command on a host: hydria lab run client curl http://203.0.113.10, or: hydria lab run client bash"""
+    """Run a command on a host: hydria lab run client curl http://203.0.113.10, or: hydria lab run client bash"""
     _lab().become(host, command)
 
 
@@ -91,7 +91,7 @@ def plug(
 
 @commands.command()
 def unplug(port: Annotated[str, typer.Argument(help="Name or id of a port of the home cloud.")]) -> None:
-    """Take off a port what `hydria plug` attached to it; only then can the port be deleted (as root)."""
+    """Detach from a port what `hydria plug` attached; then the port can be deleted (as root)."""
     from hydria.compose.plugging import unplug_port  # noqa: PLC0415
 
     settings = load_settings()

@@ -1,1 +1,1 @@
-"""The parts put together as programs: server, agent, and both of them on one machine."""
+"""The composition of the parts into programs: the server, the agent, and both on one machine."""

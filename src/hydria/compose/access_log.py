@@ -1,4 +1,4 @@
-"""`hydria logs`: the access log of a load balancer of this host, with names in the place of ids."""
+"""`hydria logs`: the access log of a load balancer on this host, with names instead of ids."""
 
 import asyncio
 import json
@@ -17,44 +17,44 @@ from hydria.settings import Settings
 
 
 class Names:
-    """What a load balancer's owner calls things, by id."""
+    """The names of a load balancer's listeners, pools and members, by id."""
 
     def __init__(self, tree: Tree) -> None:
-        self._listeners = {each.id: each for each in tree.listeners}
-        things: list[Any] = [*tree.listeners, *tree.pools]
-        self._names: dict[str, str] = {each.id: each.name or each.id for each in things}
+        self._listeners = {listener.id: listener for listener in tree.listeners}
+        resources: list[Any] = [*tree.listeners, *tree.pools]
+        self._names: dict[str, str] = {resource.id: resource.name or resource.id for resource in resources}
         for member in tree.members:
             self._names[member.id] = member.name or f"{member.address}:{member.protocol_port}"
 
     def of(self, id_: str) -> str:
-        """Return a name, or the id of what has none or is gone."""
+        """Return the name of a resource, or its id when it has no name or is gone."""
         return self._names.get(id_, id_)
 
     def listener(self, id_: str) -> Listener | None:
-        """Return a listener, None when it is gone."""
+        """Return a listener, or None when it is gone."""
         return self._listeners.get(id_)
 
     def know(self, fields: dict[str, str]) -> bool:
-        """Say whether the listener and the member of a line are known."""
-        met = (fields.get("listener"), fields.get("member"))
-        return all(id_ in (None, "<NOSRV>", "agent") or id_ in self._names for id_ in met)
+        """Return True when the listener and the member of an entry are known."""
+        ids = (fields.get("listener"), fields.get("member"))
+        return all(id_ in (None, "<NOSRV>", "agent") or id_ in self._names for id_ in ids)
 
     def in_text(self, text: str) -> str:
-        """Replace ids in a sentence of HAProxy's."""
+        """Replace ids by names in a message of HAProxy."""
         for id_, name in self._names.items():
             text = text.replace(id_, name)
         return text
 
 
 def as_line(entry: Entry, names: Names) -> str:
-    """Return an entry as a person reads it, in local time."""
+    """Return an entry as one line of text, in local time."""
     at = entry.at.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     fields = entry.fields
     if not fields:
         return f"{at} {names.in_text(entry.text)}"
     pool, _, _ = fields["backend"].partition(":")
-    there = f"{names.of(pool)}/{names.of(fields['member'])}" if fields["member"] != "<NOSRV>" else "no member"
-    words = [at, _address(fields), f"{names.of(fields['listener'])} -> {there}"]
+    target = f"{names.of(pool)}/{names.of(fields['member'])}" if fields["member"] != "<NOSRV>" else "no member"
+    words = [at, _address(fields), f"{names.of(fields['listener'])} -> {target}"]
     if "request" in fields:
         words += [fields["status"], f'"{fields["request"]}"']
     words.append(f"in {fields['in']} out {fields['out']} bytes")
@@ -84,12 +84,12 @@ def _address(fields: dict[str, str]) -> str:
     return f"[{client}]:{port}" if ":" in client else f"{client}:{port}"
 
 
-Say = Callable[[str], None]
-Form = Callable[[Entry, Names], str]
+Print = Callable[[str], None]
+Format = Callable[[Entry, Names], str]
 
 
 class AccessLog:
-    """The log of one load balancer that this host serves."""
+    """The access log of one load balancer that this host serves."""
 
     def __init__(self, settings: Settings, wanted: str) -> None:
         """`wanted` is its name or id."""
@@ -97,24 +97,24 @@ class AccessLog:
         self._wanted = wanted
         self._host = LinuxHost(settings.agent, settings.run_dir, settings.state_dir)
 
-    async def show(self, say: Say, form: Form, stop: asyncio.Event | None, warn: Say) -> None:
-        """Say each line of the log; with `stop` go on until it is set or the load balancer is gone.
+    async def show(self, print_line: Print, form: Format, stop: asyncio.Event | None, warn: Print) -> None:
+        """Print each line of the log. With `stop`, go on until it is set or the load balancer is gone.
 
-        What is in no log is said by `warn`; where there is nothing else, this is all. Raises HydriaError.
+        `warn` prints which listeners keep no log. Raises HydriaError.
         """
         instances = await self._instances()
         for listener in instances[0].tree.live().counted_datagram_listeners:
             name = listener.name or listener.id
-            warn(f"{name} is {listener.protocol}: the kernel passes it on, and keeps no log.")
-        instances = [each for each in instances if not needs_no_haproxy(each)]
+            warn(f"{name} is {listener.protocol}: the kernel forwards its packets and keeps no log.")
+        instances = [instance for instance in instances if not needs_no_haproxy(instance)]
         if stop is None:
-            for each in instances:
-                await self._show(each, say, form, follow=False)
+            for instance in instances:
+                await self._show(instance, print_line, form, follow=False)
             return
-        following = [asyncio.create_task(self._show(each, say, form, follow=True)) for each in instances]
+        following = [asyncio.create_task(self._show(instance, print_line, form, follow=True)) for instance in instances]
         stopping = asyncio.create_task(stop.wait())
-        while not stop.is_set() and (left := [task for task in following if not task.done()]):
-            await asyncio.wait((*left, stopping), return_when=asyncio.FIRST_COMPLETED)
+        while not stop.is_set() and (unfinished := [task for task in following if not task.done()]):
+            await asyncio.wait((*unfinished, stopping), return_when=asyncio.FIRST_COMPLETED)
         for task in (*following, stopping):
             task.cancel()
         ended = await asyncio.gather(*following, return_exceptions=True)
@@ -122,36 +122,37 @@ class AccessLog:
             if isinstance(error, Exception):
                 raise error
 
-    async def _show(self, instance: Instance, say: Say, form: Form, *, follow: bool) -> None:
+    async def _show(self, instance: Instance, print_line: Print, form: Format, *, follow: bool) -> None:
         path = self._settings.run_dir / "amphorae" / instance.amphora_id / "haproxy.sock"
         names, generation = Names(instance.tree), instance.generation
-        async for line in ring.follow(path, RING, watch) if follow else _now(path):
+        async for line in ring.follow(path, RING, watch) if follow else _kept_lines(path):
             entry = parse(line)
             if entry is None:
                 continue
             if not names.know(entry.fields):
-                # Something was made since.
+                # A listener or member was created since the names were read.
                 instance = (await self._host.remembered()).get(instance.amphora_id, instance)
                 if instance.generation != generation:
                     names, generation = Names(instance.tree), instance.generation
-            say(form(entry, names))
+            print_line(form(entry, names))
 
     async def _instances(self) -> list[Instance]:
-        remembered = (await self._host.remembered()).values()
-        found = [
-            each for each in remembered if self._wanted in (each.tree.load_balancer.id, each.tree.load_balancer.name)
-        ]
+        found = []
+        for instance in (await self._host.remembered()).values():
+            load_balancer = instance.tree.load_balancer
+            if self._wanted in (load_balancer.id, load_balancer.name):
+                found.append(instance)
         if not found:
             raise HydriaError(
-                f"This host serves no load balancer {self._wanted}: openstack loadbalancer list."
-                " One without a listener has no traffic, one on another host is asked for there."
+                f"This host serves no load balancer {self._wanted}. See: openstack loadbalancer list. A load balancer"
+                " without a listener has no traffic. For one on another host run hydria logs there."
             )
-        ids = sorted({each.tree.load_balancer.id for each in found})
+        ids = sorted({instance.tree.load_balancer.id for instance in found})
         if len(ids) > 1:
             raise HydriaError(f"Several load balancers are called {self._wanted}. Name one by its id: {', '.join(ids)}")
         return found
 
 
-async def _now(path: Path) -> AsyncIterator[str]:
+async def _kept_lines(path: Path) -> AsyncIterator[str]:
     for line in await ring.read(path, RING):
         yield line

@@ -1,4 +1,4 @@
-"""The agent, put together of its loops and this machine."""
+"""The composition of the agent: its loops, this machine as its host, its link to the server."""
 
 import asyncio
 import resource
@@ -17,33 +17,34 @@ from hydria.locking import lock_once
 from hydria.settings import Settings
 from hydria.tasks import endless
 
-# What fits in sockaddr_un, without the end mark.
+# The longest path in sockaddr_un (characters), without the terminating zero.
 _LONGEST_SOCKET = 107
 _UUID = 36
 
-# How often memory that is free goes back to the system (seconds): what comes and goes leaves holes.
+# How often free heap memory is returned to the kernel (seconds). Fragmentation would otherwise keep it.
 _TRIM_SECONDS = 30.0
 
 
 def host_identity(settings: Settings) -> Identity:
-    """Return what the server knows this host by; the id is made the first time. Raises HostError."""
+    """Return the id and name by which the server knows this host; make the id the first time. Raises HostError."""
     key = kept_secret(settings, HOST_ID, lambda: str(uuid.uuid4()).encode()).decode()
     return Identity(id=key, name=settings.agent.host or socket.gethostname())
 
 
-def _check_depth(settings: Settings) -> None:
-    """Raise HostError when a socket's path would be longer than the kernel takes."""
+def _check_run_dir_length(settings: Settings) -> None:
+    """Raise HostError when a socket's path would be longer than the kernel accepts."""
     most = _LONGEST_SOCKET - len("/amphorae//haproxy.sock.1234567.tmp") - _UUID
     if len(str(settings.run_dir)) > most:
         raise HostError(
-            f"run_dir is too deep: {settings.run_dir} has more than the {most} characters that sockets leave."
+            f"run_dir is too long: {settings.run_dir} has more than {most} characters, and the paths of sockets below "
+            "it would exceed the kernel's limit. Set run_dir to a shorter path."
         )
 
 
 async def run_agent(settings: Settings, stop: asyncio.Event) -> None:
-    """Keep this host until `stop` is set. Raises HostError when another agent has it."""
-    _check_depth(settings)
-    # Each amphora costs a few descriptors: its process, its watch, its socket while it is asked.
+    """Run the agent until `stop` is set. Raises HostError when another agent runs on this host."""
+    _check_run_dir_length(settings)
+    # Each amphora needs a few descriptors: its process, its file watch, its socket during a request.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     make_directory(settings.run_dir)
@@ -52,9 +53,9 @@ async def run_agent(settings: Settings, stop: asyncio.Event) -> None:
         identity = host_identity(settings)
         host = LinuxHost(settings.agent, settings.run_dir, settings.state_dir)
         await host.open()
-        trimming = endless(_stay_small(), "memory")
+        trimming = endless(_return_free_memory(), "memory")
         try:
-            # A proxy of the environment is not for what stays on loopback or between our own machines.
+            # Ignore the environment's proxy: it is not meant for loopback or for traffic between our own hosts.
             async with httpx.AsyncClient(base_url=settings.agent_server_url, trust_env=False) as client:
                 link = Link(client, settings.agent_secret_file)
                 await Agent(identity, host, link).run(stop)
@@ -63,7 +64,7 @@ async def run_agent(settings: Settings, stop: asyncio.Event) -> None:
             await host.close()
 
 
-async def _stay_small() -> None:
+async def _return_free_memory() -> None:
     while True:
         await asyncio.sleep(_TRIM_SECONDS)
         give_back_memory()

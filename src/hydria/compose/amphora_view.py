@@ -1,4 +1,4 @@
-"""`hydria amphora`: where a load balancer runs on this host, and what differs from what was asked."""
+"""`hydria amphora`: where a load balancer runs on this host, and what differs from the order."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +14,12 @@ from hydria.settings import Settings
 
 
 def describe(settings: Settings, wanted: str) -> Iterator[str]:
-    """Describe the amphorae of a load balancer, named by name or id, line by line. Raises HydriaError."""
+    """Describe the amphorae of a load balancer, given by name or id, line by line. Raises HydriaError."""
     amphorae = settings.run_dir / "amphorae"
-    kept = Remembered(settings.state_dir / "agent").inventory(amphorae)
-    found = [each for each in kept.values() if each is not None and wanted in _names(each)]
+    instances = Remembered(settings.state_dir / "agent").inventory(amphorae).values()
+    found = [instance for instance in instances if instance is not None and wanted in _names(instance)]
     if not found:
-        raise HydriaError(f"This host serves no load balancer {wanted}: openstack loadbalancer list")
+        raise HydriaError(f"This host serves no load balancer {wanted}. See: openstack loadbalancer list")
     for instance in found:
         yield from _describe(settings, instance, amphorae / instance.amphora_id)
 
@@ -31,22 +31,22 @@ def _names(instance: Instance) -> tuple[str, str]:
 def _describe(settings: Settings, instance: Instance, directory: Path) -> Iterator[str]:
     load_balancer, files = instance.tree.load_balancer, HaproxyFiles(directory)
     namespace = Names(settings.agent.prefix).amphora(instance.amphora_id)
-    there = namespace in namespaces(settings.agent.prefix)
+    exists = namespace in namespaces(settings.agent.prefix)
     yield f"load balancer  {load_balancer.name or '(no name)'} {load_balancer.id}"
     yield f"amphora        {instance.amphora_id}"
     yield f"generation     {instance.generation} was served last"
-    yield f"namespace      {namespace}{'' if there else ' (missing)'}: ip netns exec {namespace} ss -ltn"
+    yield f"namespace      {namespace}{'' if exists else ' (missing)'}: ip netns exec {namespace} ss -ltn"
     yield f"directory      {directory}{'' if directory.is_dir() else ' (missing)'}"
     for index, interface in enumerate(instance.interfaces):
         name = f"eth{index}"
-        state = "" if there and name in links(namespace) else " (missing)"
-        addresses = " ".join(f"{each.ip}/{each.prefix}" for each in interface.addresses)
+        state = "" if exists and name in links(namespace) else " (missing)"
+        addresses = " ".join(f"{address.ip}/{address.prefix}" for address in interface.addresses)
         yield f"interface      {name} {interface.mac} {addresses}{state}"
     yield f"haproxy        {_process(files)}"
     for listener in instance.tree.listeners:
         yield f"listener       {listener.protocol} {listener.protocol_port} {listener.name or listener.id}"
     if files.changing.exists():
-        yield "differs        a change is being made, or failed: candidate.cfg was asked for, haproxy.cfg runs"
+        yield "differs        a change is in progress or failed: candidate.cfg is the order, haproxy.cfg is running"
 
 
 def _process(files: HaproxyFiles) -> str:

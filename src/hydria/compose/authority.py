@@ -1,4 +1,4 @@
-"""Who makes certificates for host names, as the settings say."""
+"""The ACME certificate authority of the settings."""
 
 from hydria.compose.credentials import ACCOUNT_KEY, kept_secret
 from hydria.errors import SettingsError
@@ -7,11 +7,11 @@ from hydria.settings import Settings
 
 
 def authority_of(settings: Settings) -> CertificateAuthority | None:
-    """Return the authority that is asked by ACME, or None. Raises SettingsError."""
+    """Return the ACME authority, or None when the settings have none. Raises SettingsError."""
     if settings.acme.directory_url is None:
         return None
     try:
-        # An extra: who stores certificates does without it.
+        # An optional dependency: the extra `acme`.
         from hydria.adapters.acme import AcmeAuthority, new_account_key  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""Who is let in, and to what, as the settings say: a Keystone elsewhere, and Octavia's policy."""
+"""Authentication and authorization by the settings: a Keystone elsewhere, and Octavia's policy."""
 
 from hydria.api.policy import OctaviaPolicy
 from hydria.errors import SettingsError
@@ -14,11 +14,11 @@ def policy_of(settings: Settings) -> OctaviaPolicy:
 
 
 def keystone_identity(settings: Settings, clock: Clock) -> Authenticator | None:
-    """Return the Keystone whose users are served, or None for the home cloud's own. Raises SettingsError."""
+    """Return the Keystone of the settings, or None for the home cloud's identity service. Raises SettingsError."""
     if settings.keystone.auth_url is None:
         return None
     try:
-        # An extra: who has no OpenStack does without it.
+        # An optional dependency: the extra `openstack`.
         from hydria.adapters.openstack.keystone import KeystoneIdentity  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         raise SettingsError(

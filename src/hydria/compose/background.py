@@ -1,4 +1,4 @@
-"""`hydria up --detach`: start it in the background and return once a load balancer could be made."""
+"""`hydria up --detach`: start Hydria in the background and return when a load balancer can be created."""
 
 import subprocess
 import sys
@@ -12,11 +12,11 @@ from hydria.errors import HostError
 from hydria.files import make_directory, open_private_log
 from hydria.settings import Settings
 
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 
 
 def start(settings: Settings, settings_file: Path | None, *, noop: bool = False) -> Path:
-    """Start it and wait until server and agent work together; returns the log file. Raises HostError."""
+    """Start Hydria and wait until the agent has polled the server; return the log file. Raises HostError."""
     if (pid := supervisor.running(settings)) is not None:
         raise HostError(f"Hydria runs already (process {pid}). Stop it by: hydria down")
     make_directory(settings.state_dir)
@@ -34,7 +34,7 @@ def start(settings: Settings, settings_file: Path | None, *, noop: bool = False)
             start_new_session=True,
             cwd="/",
         )
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     while not (_answers(settings) if noop else _ready(settings)):
         if child.poll() is not None or time.monotonic() > deadline:
             raise HostError(f"Hydria did not start. The end of its log {log_file}:\n{_end_of(log_file)}")
@@ -43,7 +43,7 @@ def start(settings: Settings, settings_file: Path | None, *, noop: bool = False)
 
 
 def _ready(settings: Settings) -> bool:
-    """Ask whether this machine's agent has asked for work."""
+    """Return True when this machine's agent has polled the server."""
     try:
         host = settings.host_id_file.read_text().strip()
         headers = {"authorization": f"Bearer {settings.agent_secret_file.read_text().strip()}"}
@@ -55,7 +55,7 @@ def _ready(settings: Settings) -> bool:
 
 
 def _answers(settings: Settings) -> bool:
-    """Ask whether the server is there, which is all that noop mode has."""
+    """Return True when the server answers; noop mode has no agent to wait for."""
     try:
         httpx.get(f"{settings.loopback_url}/load-balancer/", trust_env=False, timeout=5).raise_for_status()
     except httpx.HTTPError:

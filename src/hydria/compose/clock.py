@@ -1,16 +1,16 @@
-"""The time."""
+"""The system's clock."""
 
 from datetime import UTC, datetime
 from time import monotonic
 
 
 class SystemClock:
-    """The machine's time."""
+    """Implements `hydria.protocols.Clock` by the system's clock."""
 
     def now(self) -> datetime:
-        """Return the time in UTC."""
+        """Return the time in UTC, aware."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that only grow."""
+        """Return seconds that never decrease."""
         return monotonic()

@@ -1,4 +1,4 @@
-"""Secrets on disk: the first admin's `clouds.yaml`, the agent's secret, keys. Only their owner can read them."""
+"""Secrets in `state_dir`: the first admin's `clouds.yaml`, the agent's secret, keys. Only their owner can read them."""
 
 import base64
 import re
@@ -18,10 +18,10 @@ from hydria.settings import Settings
 
 CLOUD = "hydria"
 
-# Of the secret that agents are let in with, in characters.
+# The minimum length of the agents' secret (characters).
 _SHORTEST = 32
 
-# Of a key of Fernet.
+# The length of a Fernet key.
 _KEY_BYTES = 32
 
 
@@ -47,15 +47,15 @@ class Credentials(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def kept(cls, settings: Settings) -> "Credentials":
-        """Return those of the first admin that were written down. Raises HydriaError where there are none."""
+        """Return the first admin's credentials from `credentials_file`. Raises HydriaError when there are none."""
         if settings.keystone.auth_url is not None:
-            place = f"{settings.keystone.auth_url} (keystone.auth_url)"
-            raise SettingsError(f"Users are those of {place}: take your credentials from there.")
+            url = f"{settings.keystone.auth_url} (keystone.auth_url)"
+            raise SettingsError(f"The users are those of the Keystone at {url}: take your credentials from there.")
         return cls.read(settings.credentials_file)
 
     @classmethod
     def read(cls, file: Path) -> "Credentials":
-        """Read them back. Raises HostError for a file that is not ours any more."""
+        """Read credentials that `write` wrote. Raises HostError when the file is missing or has been changed."""
         try:
             cloud = yaml.safe_load(file.read_text())["clouds"][CLOUD]
             auth = cloud["auth"]
@@ -72,7 +72,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
             raise HostError(f"The credentials in {file} cannot be read: {error!r}.") from None
 
     def connection(self) -> dict[str, Any]:
-        """Return what `openstack.connect` takes."""
+        """Return the arguments of `openstack.connect`."""
         return {**self.clouds()["clouds"][CLOUD]}
 
     def clouds(self) -> dict[str, Any]:
@@ -89,12 +89,12 @@ class Credentials(Struct, frozen=True, kw_only=True):
         return {"clouds": {CLOUD: cloud}}
 
     def write(self, file: Path) -> None:
-        """Write them as a `clouds.yaml` of mode 0600; its directory is made."""
+        """Write a `clouds.yaml` of mode 0600; make its directory when it is missing."""
         make_directory(file.parent)
         write_private(file, yaml.safe_dump(self.clouds(), sort_keys=False).encode(), durable=True)
 
     def exports(self) -> str:
-        """Return lines that a POSIX shell evaluates, `eval "$(hydria env)"`."""
+        """Return lines for a POSIX shell: `eval "$(hydria env)"`."""
         variables = {
             "OS_AUTH_TYPE": "password",
             "OS_AUTH_URL": self.auth_url,
@@ -106,20 +106,21 @@ class Credentials(Struct, frozen=True, kw_only=True):
             "OS_REGION_NAME": self.region_name,
             "OS_IDENTITY_API_VERSION": "3",
         }
-        # Another cloud that the shell knows would win over these.
+        # OS_CLOUD would override these variables.
         return "\n".join(
             ["unset OS_CLOUD", *(f"export {key}={shlex.quote(value)}" for key, value in variables.items())]
         )
 
 
-class Kept(Struct, frozen=True, kw_only=True):
-    """A secret in a file of state_dir: `check` raises ValueError for what cannot be used, `renewed` says what making a
-    new one means.
+class SecretFile(Struct, frozen=True, kw_only=True):
+    """A secret in a file of `state_dir`.
+
+    `check` raises ValueError for unusable content. `consequence` says what follows when a new secret is made.
     """
 
     name: str
     check: Callable[[bytes], object]
-    renewed: str
+    consequence: str
 
 
 def _check_agent_secret(content: bytes) -> None:
@@ -138,33 +139,33 @@ def _check_account_key(content: bytes) -> None:
         raise ValueError("it has to be a private key as PEM")
 
 
-AGENT_SECRET = Kept(
-    name="agent.secret", check=_check_agent_secret, renewed="agents on other hosts need a copy of the new one"
+AGENT_SECRET = SecretFile(
+    name="agent.secret", check=_check_agent_secret, consequence="agents on other hosts need a copy of the new one"
 )
-SECRETS_KEY = Kept(
-    name="secrets.key", check=_check_key, renewed="the certificates and secrets that were stored are lost"
+SECRETS_KEY = SecretFile(
+    name="secrets.key", check=_check_key, consequence="the certificates and secrets that were stored are lost"
 )
-TOKEN_KEY = Kept(name="token.key", check=_check_key, renewed="everybody has to log in again")
-ACCOUNT_KEY = Kept(
-    name="acme-account.key", check=_check_account_key, renewed="it is a new account at the ACME authority"
+TOKEN_KEY = SecretFile(name="token.key", check=_check_key, consequence="all users have to log in again")
+ACCOUNT_KEY = SecretFile(
+    name="acme-account.key", check=_check_account_key, consequence="it belongs to a new account at the ACME authority"
 )
 
-HOST_ID = Kept(
+HOST_ID = SecretFile(
     name="host.id",
     check=lambda content: uuid.UUID(content.decode()),
-    renewed="this host is a new one to the server, so that what it serves has to be adopted (hydria orphan adopt)",
+    consequence="the server takes this host for a new one, so its amphorae have to be adopted (hydria orphan adopt)",
 )
 
 
 def agent_secret(settings: Settings) -> str:
-    """Return what the server lets this machine's agent in with; it is made the first time. Raises HostError."""
+    """Return the secret by which agents authenticate; make it the first time. Raises HostError."""
     return kept_secret(settings, AGENT_SECRET, lambda: secrets.token_urlsafe(32).encode()).decode()
 
 
-def kept_secret(settings: Settings, kind: Kept, make: Callable[[], bytes]) -> bytes:
-    """Return a secret of state_dir; `make` makes it the first time.
+def kept_secret(settings: Settings, kind: SecretFile, make: Callable[[], bytes]) -> bytes:
+    """Return a secret of `state_dir`; `make` makes it the first time.
 
-    Raises HostError for one that is empty or damaged, as after a power cut: only its owner replaces it.
+    Raises HostError for an empty or damaged file (after a power cut, say). Only the operator may replace it.
     """
     file = settings.state_dir / kind.name
     if not file.exists():
@@ -174,21 +175,21 @@ def kept_secret(settings: Settings, kind: Kept, make: Callable[[], bytes]) -> by
 
 
 def refuse_damaged(settings: Settings) -> None:
-    """Raise HostError when one of the secrets that are there cannot be used."""
+    """Raise HostError when an existing secret is damaged."""
     for kind in (AGENT_SECRET, SECRETS_KEY, TOKEN_KEY, ACCOUNT_KEY):
         file = settings.state_dir / kind.name
         if file.exists():
             _read(file, kind)
 
 
-def _read(file: Path, kind: Kept) -> bytes:
+def _read(file: Path, kind: SecretFile) -> bytes:
     narrow(file)
     content = file.read_bytes().strip()
     try:
         kind.check(content)
     except ValueError as error:
         raise HostError(
-            f"{file} is {'damaged' if content else 'empty'}: {error}. Put it back from a backup. Without one remove it "
-            f"and start again: a new one is made, and {kind.renewed}."
+            f"{file} is {'damaged' if content else 'empty'}: {error}. Restore it from a backup. Without a backup, "
+            f"remove it and start again: a new one is made, and {kind.consequence}."
         ) from None
     return content

@@ -1,4 +1,4 @@
-"""A database that is made anew beside what an earlier one left: worth a loud word, as hosts may serve what it had."""
+"""Notices an empty database when files of an earlier one exist: hosts may still serve what it described."""
 
 import json
 import uuid
@@ -17,27 +17,30 @@ _KEYS = ("token.key", "secrets.key")
 
 
 def notice_fresh_database(settings: Settings, database: Database) -> None:
-    """Say so when the database is empty and the keys of an earlier one are there. Call it before the first things."""
+    """Log an error and write a notice when the database is empty but the keys of an earlier one exist.
+
+    Call it before the first rows are written.
+    """
     keys = [name for name in _KEYS if (settings.state_dir / name).exists()]
     if not keys or not database.read(network.is_empty):
         return
     sentence = (
         f"The database {settings.database_url.rpartition('@')[2]} is empty, but {' and '.join(keys)} in "
-        f"{settings.state_dir} are of an earlier one."
+        f"{settings.state_dir} belong to an earlier one."
     )
-    log.error("database_is_new", reason=sentence, mend="put the earlier database back, or: hydria orphan adopt --all")
+    log.error("database_is_new", reason=sentence, mend="restore the earlier database, or: hydria orphan adopt --all")
     settings.database_notice_file.write_text(sentence)
 
 
 def forget_notice(settings: Settings) -> None:
-    """Take the new database for the right one."""
+    """Remove the notice: the operator has accepted the new database."""
     settings.database_notice_file.unlink(missing_ok=True)
 
 
 def external_ids(settings: Settings) -> tuple[str, str]:
-    """Return the ids of the external network and its subnet, which a new database has again.
+    """Return the ids of the external network and its subnet; an earlier database's ids are used again.
 
-    So floating IPs of the earlier database stay on the bridge that the machine's own link is on.
+    With the same ids, floating IPs of the earlier database stay on the bridge that has the uplink.
     """
     try:
         network_id, subnet_id = json.loads(_file(settings).read_text())
@@ -47,7 +50,7 @@ def external_ids(settings: Settings) -> tuple[str, str]:
 
 
 def keep_external_ids(settings: Settings, ids: tuple[str, str] | None) -> None:
-    """Write down the ids of the external network."""
+    """Write the ids of the external network and its subnet to `state_dir`."""
     if ids is not None and external_ids(settings) != ids:
         write_private(_file(settings), json.dumps(ids).encode())
 

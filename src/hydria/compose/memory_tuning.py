@@ -1,4 +1,4 @@
-"""How a process that runs for months keeps its memory small and its pauses short."""
+"""Settings of the C library and the garbage collector for a process that runs for months."""
 
 import contextlib
 import ctypes
@@ -9,19 +9,20 @@ _ONE_MIB = 1 << 20
 
 
 def return_large_blocks() -> None:
-    """Have the C library return blocks of 1 MiB and more to the kernel as they are freed.
+    """Make the C library return blocks of 1 MiB and more to the kernel when they are freed.
 
-    Left alone, glibc learns from the first hash of a password to keep its tens of MB for the next.
+    By default glibc raises this threshold when such a block is freed: after the first hash of a password it keeps the
+    tens of MB that a hash needs.
     """
-    # Another C library has no such switch, nor that habit.
+    # Other C libraries have neither `mallopt` nor that threshold.
     with contextlib.suppress(AttributeError, OSError):
         library = ctypes.CDLL(None)
         library.mallopt(_M_MMAP_THRESHOLD, _ONE_MIB)
-        # Python's threads take turns: heaps of their own would only lie about.
+        # One arena is enough: the GIL lets one thread allocate at a time.
         library.mallopt(_M_ARENA_MAX, 1)
 
 
 def freeze_long_lived_objects() -> None:
-    """Leave what is there by now, modules above all, out of every later garbage collection: it stays anyway."""
+    """Exclude the objects that exist now, mostly modules, from later garbage collections: they live on anyway."""
     gc.collect()
     gc.freeze()

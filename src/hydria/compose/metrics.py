@@ -1,4 +1,4 @@
-"""`/metrics` of the server: to whom it answers, and with what."""
+"""The server's route `/metrics`, and who may read it."""
 
 from functools import partial
 from ipaddress import ip_address
@@ -16,21 +16,22 @@ from hydria.store import Database
 
 
 def routes(settings: ServerSettings, database: Database, measures: HttpMetrics) -> list[Route]:
-    """Return the route, or none where metrics are off."""
+    """Return the route, or nothing when metrics are off."""
     if settings.metrics == "off":
         return []
     StateMetrics(database, measures.registry)
 
     async def answer(request: Request) -> Response:
-        if settings.metrics == "loopback" and not _near(request):
-            return PlainTextResponse('Only this machine may read them: server.metrics = "open" lets others.\n', 403)
+        if settings.metrics == "loopback" and not _is_from_loopback(request):
+            refusal = 'Only this machine may read the metrics. To let others, set server.metrics = "open".\n'
+            return PlainTextResponse(refusal, 403)
         text = await database.run_blocking(partial(generate_latest, measures.registry))
         return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return [Route("/metrics", answer, methods=["GET"])]
 
 
-def _near(request: Request) -> bool:
+def _is_from_loopback(request: Request) -> bool:
     try:
         return request.client is not None and ip_address(request.client.host).is_loopback
     except ValueError:

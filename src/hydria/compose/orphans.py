@@ -1,4 +1,4 @@
-"""`hydria orphan`: what hosts serve and the server does not know is listed, adopted or removed."""
+"""`hydria orphan`: list, adopt or remove what hosts serve and the server does not know."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,17 +9,17 @@ from hydria.settings import Settings
 
 
 def perform(settings: Settings, action: str, ids: Sequence[str], *, everything: bool) -> Iterator[str]:
-    """Do what was asked and say so line by line. Raises HydriaError."""
+    """Perform an action; yield lines that say what was done. Raises HydriaError."""
     found = orphans(settings)
     if action == "list":
-        yield from (_line(each) for each in found) if found else ("There are no orphans.",)
+        yield from (_line(orphan) for orphan in found) if found else ("There are no orphans.",)
         return
     if action not in ("adopt", "remove"):
-        raise HydriaError(f"Orphans are not {action}: hydria orphan list, adopt or remove.")
+        raise HydriaError(f"There is no action {action!r}. Use: hydria orphan list, adopt or remove")
     if bool(ids) == everything:
-        raise HydriaError(f"Name orphans, or all of them: hydria orphan {action} ID, or: hydria orphan {action} --all")
+        raise HydriaError(f"Name orphans or give --all: hydria orphan {action} ID, or: hydria orphan {action} --all")
     failed = []
-    for key in [each["id"] for each in found] if everything else ids:
+    for key in [orphan["id"] for orphan in found] if everything else ids:
         try:
             missing = mend(settings, key, action)
         except HostError as error:
@@ -27,9 +27,9 @@ def perform(settings: Settings, action: str, ids: Sequence[str], *, everything: 
             yield f"{key}: {error}"
             continue
         yield f"{key} is adopted." if action == "adopt" else f"{key} is being removed from its host."
-        yield from (f"  not restored: {each}" for each in missing)
+        yield from (f"  not restored: {sentence}" for sentence in missing)
     if failed:
-        raise HydriaError(f"{len(failed)} of them were left as they are.")
+        raise HydriaError(f"{len(failed)} orphans were left as they are.")
     if everything:
         forget_notice(settings)
 

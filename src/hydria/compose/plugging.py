@@ -1,4 +1,4 @@
-"""`hydria plug` and `hydria unplug`: ports of the home cloud for what else runs on this machine."""
+"""`hydria plug` and `hydria unplug`: attach containers and virtual machines to ports of the home cloud."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ def connection(settings: Settings) -> "Connection":
 
 
 def plug_port(settings: Settings, port: str, namespace: str, link: str, tap: str) -> str:
-    """Attach a namespace or a tap device to a port, and return what to say of it. Raises HydriaError."""
+    """Attach a namespace or a tap device to a port; return a message. Raises HydriaError."""
     if bool(namespace) == bool(tap):
         raise HydriaError(
             "Name a namespace or a tap device: hydria plug PORT NAMESPACE, or: hydria plug PORT --tap tap0"
@@ -32,24 +32,24 @@ def plug_port(settings: Settings, port: str, namespace: str, link: str, tap: str
     names, interface = Names(settings.agent.prefix), interface_of(cloud, found)
     if tap:
         plug_tap(names, tap, interface)
-        addresses = ", ".join(f"{each.ip}/{each.prefix}" for each in interface.addresses)
-        return f"{tap} is on port {found.id}. Its machine has {interface.mac}, {addresses}."
+        addresses = ", ".join(f"{address.ip}/{address.prefix}" for address in interface.addresses)
+        return f"{tap} is attached to port {found.id}. Give its virtual machine {interface.mac}, {addresses}."
     plug(names, namespace, link, interface)
-    return f"{namespace} has {link} on port {found.id}."
+    return f"{link} of {namespace} is attached to port {found.id}."
 
 
 def unplug_port(settings: Settings, port: str) -> str:
-    """Take off a port what was plugged into it, and return what to say of it. Raises HydriaError."""
+    """Detach from a port what was plugged into it; return a message. Raises HydriaError."""
     cloud = connection(settings)
     found = _found(cloud, port)
     check_plain(found)
     removed = unplug(Names(settings.agent.prefix), found.id)
     disclaim(cloud, found)
-    return f"Port {found.id} is free." if removed else f"Nothing was on port {found.id}."
+    return f"Port {found.id} is free." if removed else f"Nothing was attached to port {found.id}."
 
 
 def _found(cloud: "Connection", name: str) -> Any:
     port = cloud.network.find_port(name)
     if port is None:
-        raise HydriaError(f"There is no port {name}: openstack port list")
+        raise HydriaError(f"There is no port {name}. See: openstack port list")
     return port

@@ -1,4 +1,4 @@
-"""Remove everything that Hydria made on this machine, by name, whatever state it is in."""
+"""Remove everything that Hydria made on this machine. It is found by name, so it may be in any state."""
 
 import asyncio
 import os
@@ -14,12 +14,12 @@ from hydria.errors import HostError
 from hydria.lab.hosts import end_all as end_lab
 from hydria.settings import Settings
 
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 
 
 def purge(settings: Settings) -> None:
-    """End its processes, remove its namespaces, links and directories. Raises HostError."""
-    # Who is not root made only directories.
+    """End the processes; remove the namespaces, links and directories. Raises HostError."""
+    # A user other than root could make directories only.
     if os.geteuid() == 0:
         for directory in (settings.run_dir / "amphorae").glob("*"):
             release(directory)
@@ -35,8 +35,8 @@ async def _end_proxies(settings: Settings) -> None:
     directories = settings.run_dir / "amphorae"
     if not directories.exists():
         return
-    processes = list(find_all(*(str(each / "candidate.cfg") for each in directories.iterdir())))
+    processes = list(find_all(*(str(directory / "candidate.cfg") for directory in directories.iterdir())))
     for process in processes:
         process.signal(signal.SIGKILL)
-    if not await gone(processes, _PATIENCE):
-        raise HostError("HAProxy does not end; see: ps -C haproxy")
+    if not await gone(processes, _TIMEOUT):
+        raise HostError("HAProxy does not end. See: ps -C haproxy")

@@ -1,4 +1,4 @@
-"""The database's schema at a server's start."""
+"""The upgrade of the database's schema when a server starts."""
 
 import os
 
@@ -8,8 +8,8 @@ from hydria.store.revision import is_current
 
 
 def upgrade_database(settings: Settings) -> None:
-    """Bring the database to this version's schema; an empty one is made. Raises SettingsError."""
-    # Only who upgrades needs Alembic.
+    """Upgrade the database to this version's schema; make the tables of an empty one. Raises SettingsError."""
+    # Alembic takes 10 MB, and only upgrades need it.
     from hydria.store.migrate import upgrade  # noqa: PLC0415
 
     make_directory(settings.state_dir)
@@ -17,9 +17,9 @@ def upgrade_database(settings: Settings) -> None:
 
 
 def ensure_schema(settings: Settings) -> None:
-    """Do as `upgrade_database` does in a process of its own: what it takes (10 MB) a server would keep for good.
+    """Call `upgrade_database` in a child process when it is needed: a server would keep Alembic's 10 MB for ever.
 
-    Raises SettingsError. Call it before there are threads.
+    Raises SettingsError. Call it before any thread is started, because it forks.
     """
     make_directory(settings.state_dir)
     if is_current(settings.database_url):
@@ -33,5 +33,5 @@ def ensure_schema(settings: Settings) -> None:
         finally:
             os._exit(status)
     if os.waitpid(child, 0)[1] != 0:
-        # All or nothing was done: once more, to hear why.
+        # The upgrade failed and changed nothing. Run it here too, to raise its error.
         upgrade_database(settings)

@@ -1,4 +1,4 @@
-"""Is this machine able to run Hydria? Looks and tries, changes nothing that stays, and says how to mend."""
+"""`hydria doctor`: checks whether this machine can run Hydria and says how to fix what is wrong. Leaves no changes."""
 
 from hydria.doctor.external import external_network
 from hydria.doctor.finding import Finding
@@ -12,7 +12,7 @@ __all__ = ["Finding", "examine", "external_network"]
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Return what was found, the most basic first. Takes a second; as root it makes a namespace and removes it."""
+    """Return the findings, the most basic first. Takes a second; as root it makes a namespace and removes it."""
     return [
         root(),
         *kernel(settings),

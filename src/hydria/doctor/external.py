@@ -1,4 +1,4 @@
-"""The doctor on the external network: whether its range hides something that the machine has or talks to."""
+"""Checks that the external network's range hides no address that the machine has or uses."""
 
 import ipaddress
 import socket
@@ -17,17 +17,17 @@ from hydria.settings import Settings
 
 RESOLVER = Path("/etc/resolv.conf")
 _ESTABLISHED = "01"
-_MEND = "set homecloud.external_cidr to a range that nothing here uses, before the first hydria up"
+_MEND = "set homecloud.external_cidr to a range that this machine does not use, before the first hydria up"
 
 
 def external_network(settings: Settings, resolver: Path = RESOLVER) -> Iterator[Finding]:
-    """Look whether the machine has, or talks to, addresses where the external network is or should be."""
+    """Check the machine's addresses, name servers, routes and connections for addresses in the external network."""
     cidr, own = IPv4Network(settings.homecloud.external_cidr, strict=False), Names(settings.agent.prefix).uplink
     with netlink(OWN) as here:
         names = {link["index"]: str(link.get("ifname")) for link in here.get_links()}
         addresses = {
-            IPv4Interface(f"{each.get('address')}/{each['prefixlen']}"): names.get(each["index"], "")
-            for each in here.get_addr(family=socket.AF_INET)
+            IPv4Interface(f"{entry.get('address')}/{entry['prefixlen']}"): names.get(entry["index"], "")
+            for entry in here.get_addr(family=socket.AF_INET)
         }
         routes = list(_routes(here, {index for index, name in names.items() if name != own}, cidr))
     for address, link in addresses.items():
@@ -53,7 +53,7 @@ def _name_servers(resolver: Path, cidr: IPv4Network) -> Iterator[str]:
 
 
 def _routes(here: IPRoute, links: set[int], cidr: IPv4Network) -> Iterator[str]:
-    """Name the routes by others' links that lead into the range, or over a gateway in it."""
+    """Describe the routes over other links that lead into the range, or through a gateway in it."""
     for route in here.get_routes(family=socket.AF_INET, table=254):
         if route.get("oif") not in links:
             continue
@@ -66,7 +66,7 @@ def _routes(here: IPRoute, links: set[int], cidr: IPv4Network) -> Iterator[str]:
 
 
 def _connections(cidr: IPv4Network, own: set[IPv4Address]) -> Iterator[str]:
-    """Name the peers of connections that do not go to the external network itself."""
+    """Describe connections to addresses in the range, except those that go over the external network itself."""
     for table in ("tcp", "tcp6"):
         try:
             rows = Path("/proc/thread-self/net", table).read_text().splitlines()[1:]
@@ -80,7 +80,7 @@ def _connections(cidr: IPv4Network, own: set[IPv4Address]) -> Iterator[str]:
 
 
 def _ipv4(text: str) -> IPv4Address | None:
-    """Read an address as the kernel prints it, in words of its own byte order; None for one of IPv6."""
+    """Parse an address as /proc prints it, in 32-bit words of the machine's byte order; None for IPv6."""
     digits = text.partition(":")[0]
     words = b"".join(int(digits[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(digits), 8))
     if len(words) == 4:

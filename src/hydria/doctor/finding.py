@@ -1,4 +1,4 @@
-"""One line of what the doctor says."""
+"""A finding: one line of the doctor's table."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """Something looked at: what was seen, and how to mend it (empty when nothing is to be mended)."""
+    """The result of one check: what was seen, and how to fix it (empty when it is ok)."""
 
     name: str
     ok: Literal["ok", "warning", "bad"]
@@ -15,15 +15,15 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 def fine(name: str, seen: str) -> Finding:
-    """Return what is as it should be."""
+    """Return a finding that needs no action."""
     return Finding(name=name, ok="ok", seen=seen)
 
 
 def odd(name: str, seen: str, mend: str) -> Finding:
-    """Return what Hydria can live with."""
+    """Return a warning: Hydria works nevertheless."""
     return Finding(name=name, ok="warning", seen=seen, mend=mend)
 
 
 def bad(name: str, seen: str, mend: str) -> Finding:
-    """Return what Hydria cannot work with."""
+    """Return a finding that keeps Hydria from working."""
     return Finding(name=name, ok="bad", seen=seen, mend=mend)

@@ -1,4 +1,4 @@
-"""The doctor on the machine itself: rights, the kernel, limits, the clock."""
+"""Checks of the machine: rights, the kernel, limits, the clock."""
 
 import os
 import platform
@@ -41,14 +41,14 @@ _PORT = Interface(
 
 
 def root() -> Finding:
-    """Look at who asks."""
+    """Check that this process runs as root."""
     if os.geteuid() == 0:
         return fine("rights", "root")
     return bad("rights", f"user {os.geteuid()}", "network namespaces need root: sudo hydria … (hydria server does not)")
 
 
 def kernel(settings: Settings) -> Iterator[Finding]:
-    """Make a namespace with links and rules, and remove it."""
+    """Check the kernel by a namespace with links and rules, which is removed again."""
     version = f"Linux {platform.release()}"
     if os.geteuid() != 0:
         yield odd("kernel", f"{version}, not tried", "run this as root: sudo hydria doctor")
@@ -72,28 +72,29 @@ def kernel(settings: Settings) -> Iterator[Finding]:
 
 
 def files(settings: Settings) -> Finding:
-    """Look at how many file descriptors a HAProxy may have."""
+    """Check how many file descriptors a HAProxy may have."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    many = hard == resource.RLIM_INFINITY
-    seen = "no limit" if many else f"{hard}: about {max(0, hard - _OWN_FILES) // _PER_CONNECTION} connections each"
+    unlimited = hard == resource.RLIM_INFINITY
+    seen = "no limit" if unlimited else f"{hard}: about {max(0, hard - _OWN_FILES) // _PER_CONNECTION} connections each"
     mend = "raise it: ulimit -Hn, or LimitNOFILE= of the service"
     wanted = settings.agent.max_connections
-    if wanted is not None and not many and hard < wanted * _PER_CONNECTION + _OWN_FILES:
+    if wanted is not None and not unlimited and hard < wanted * _PER_CONNECTION + _OWN_FILES:
         return bad("open files", seen, f"{mend}; or lower agent.max_connections ({wanted})")
-    if not many and hard < _FEW_FILES:
+    if not unlimited and hard < _FEW_FILES:
         return odd("open files", seen, mend)
     return fine("open files", seen)
 
 
 def limits(settings: Settings) -> Finding:
-    """Look which limits of amphorae the machine's control groups can hold."""
+    """Check which limits of amphorae the machine's control groups can enforce."""
     what, mode = "limits", settings.agent.limits
     if mode == "off" or os.geteuid() != 0:
         return fine(what, "switched off (agent.limits)" if mode == "off" else "not tried, this needs root")
     groups = Cgroups(settings.agent.prefix)
     missing = groups.missing()
     groups.tidy()
-    seen = ", ".join(f"{each.name} (v{each.version})" for each in groups.controllers if each.name not in missing)
+    usable = [controller for controller in groups.controllers if controller.name not in missing]
+    seen = ", ".join(f"{controller.name} (v{controller.version})" for controller in usable)
     if not missing:
         return fine(what, f"control groups: {seen}")
     seen = f"no control groups for {', '.join(missing)}: an amphora may take all that the machine has of them"
@@ -102,7 +103,7 @@ def limits(settings: Settings) -> Finding:
 
 
 def clock(settings: Settings) -> Finding:
-    """Look whether the time can be right: tokens expire by it."""
+    """Check that the time is plausible: tokens expire by it."""
     now = datetime.now(UTC)
     seen = now.strftime("%Y-%m-%d %H:%M:%S UTC")
     mend = "set the clock, and keep it right (systemd-timesyncd, chrony)"
@@ -129,7 +130,7 @@ def _rules(namespace: str) -> None:
         try:
             done = subprocess.run(
                 ["nft", "-f", "-"],
-                # All kinds that we load, of the link that was just made.
+                # All kinds of rule sets that an agent loads, for the link that `_links` made.
                 input=f"{render_router(_ROUTER, GATEWAY)}{render_port_filter(_PORT, 'p')}{render_uplink_filter('p')}",
                 capture_output=True,
                 text=True,

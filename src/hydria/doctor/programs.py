@@ -1,4 +1,4 @@
-"""The doctor on programs: are they there, new enough, and do they start?"""
+"""Checks of programs: they must be installed, new enough, and start."""
 
 import contextlib
 import grp
@@ -23,16 +23,16 @@ _SECONDS = 5.0
 
 
 def haproxy(settings: Settings) -> Iterator[Finding]:
-    """Look at HAProxy's version and accounts, and start one for a moment."""
+    """Check HAProxy's version and accounts, and start a process for a moment."""
     agent = settings.agent
     program = shutil.which(agent.haproxy)
     if program is None:
-        yield bad("haproxy", f"{agent.haproxy} is not there", "apt-get install haproxy, or set agent.haproxy")
+        yield bad("haproxy", f"{agent.haproxy} is not installed", "apt-get install haproxy, or set agent.haproxy")
         return
-    said = _said(program, "-v")
-    version = re.search(r"version (\d+)\.(\d+)\S*", said)
+    output = _output(program, "-v")
+    version = re.search(r"version (\d+)\.(\d+)\S*", output)
     if version is None:
-        yield bad("haproxy", f"{program} says no version: {said[:80]!r}", "set agent.haproxy to an HAProxy")
+        yield bad("haproxy", f"{program} prints no version: {output[:80]!r}", "set agent.haproxy to a HAProxy")
         return
     if (int(version[1]), int(version[2])) < _OLDEST:
         yield bad("haproxy", f"{program}, {version[0]}", "install 2.6 or newer, or set agent.haproxy to one")
@@ -45,7 +45,7 @@ def haproxy(settings: Settings) -> Iterator[Finding]:
 
 
 def others() -> Iterator[Finding]:
-    """Look at what routers and the lab need."""
+    """Check the programs that routers and the lab need."""
     for program, package, use in (
         ("nft", "nftables", "routers"),
         ("nginx", "nginx-light", "the lab"),
@@ -56,13 +56,13 @@ def others() -> Iterator[Finding]:
         if path is not None:
             yield fine(program, path)
         elif use == "routers":
-            yield bad(program, f"not there; {use} need it", mend)
+            yield bad(program, f"not installed; {use} need it", mend)
         else:
-            yield odd(program, f"not there; {use} needs it", mend)
+            yield odd(program, f"not installed; {use} needs it", mend)
 
 
 def _accounts(agent: AgentSettings) -> Finding:
-    """Look at what HAProxy would run as."""
+    """Check the user and group ids of HAProxy processes."""
     what = "haproxy's account"
     if agent.haproxy_user is not None:
         try:
@@ -77,8 +77,8 @@ def _accounts(agent: AgentSettings) -> Finding:
         if not _mapped(Path(f"/proc/self/{kind}_map"), first, last):
             seen = f"this machine's user namespace does not have all of {kind} {first} to {last}"
             return bad(what, seen, f"{mend}, or agent.haproxy_user to an account")
-    taken = [each.pw_name for each in pwd.getpwall() if first <= each.pw_uid <= last]
-    taken += [each.gr_name for each in grp.getgrall() if first <= each.gr_gid <= last]
+    taken = [user.pw_name for user in pwd.getpwall() if first <= user.pw_uid <= last]
+    taken += [group.gr_name for group in grp.getgrall() if first <= group.gr_gid <= last]
     if taken:
         return bad(what, f"{taken[0]} has an id between {first} and {last}", mend)
     return fine(what, f"each amphora's own, {first} to {last}")
@@ -92,12 +92,12 @@ def _mapped(file: Path, first: int, last: int) -> bool:
 def _ids(agent: AgentSettings) -> tuple[int, int]:
     if agent.haproxy_user is not None:
         return named(agent.haproxy_user, agent.haproxy_group)
-    # The last one: it is the last to be given away.
+    # The last id: amphorae get the others first.
     last = agent.first_uid + agent.uids - 1
     return last, last
 
 
-def _said(*command: str) -> str:
+def _output(*command: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -106,7 +106,7 @@ def _said(*command: str) -> str:
 
 
 def _started(program: str, uid: int, gid: int) -> Finding:
-    """Start one that listens on nothing but its own socket, ask it, and end it."""
+    """Start a HAProxy that has a runtime socket and nothing else, query it, and end it."""
     with tempfile.TemporaryDirectory(prefix="hydria-doctor-") as directory:
         control, file, root = Path(directory, "s"), Path(directory, "c"), Path(directory, "r")
         root.mkdir(mode=0o711)
@@ -127,7 +127,7 @@ def _started(program: str, uid: int, gid: int) -> Finding:
     if answered:
         return fine("haproxy starts", "yes")
     lines = [line for line in complaint.splitlines() if "ALERT" in line] or complaint.splitlines()
-    return bad("haproxy starts", lines[0] if lines else "no, and it says nothing", f"try: {program} -vv; dmesg")
+    return bad("haproxy starts", lines[0] if lines else "no, and without a message", f"try: {program} -vv; dmesg")
 
 
 def _answers(control: Path, process: "subprocess.Popen[str]") -> bool:

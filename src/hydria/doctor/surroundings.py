@@ -1,4 +1,4 @@
-"""The doctor on what stands where Hydria wants to be: directories, the port, networks, leftovers."""
+"""Checks of what Hydria uses on the machine: directories, the port, networks, leftovers."""
 
 import errno
 import fcntl
@@ -18,14 +18,14 @@ _TOO_LITTLE, _LITTLE = 50, 500
 
 
 def directories(settings: Settings) -> Iterator[Finding]:
-    """Look whether the directories can be written and have room."""
+    """Check that the directories are writable and have free space."""
     for key in ("state_dir", "run_dir"):
         wanted: Path = getattr(settings, key)
-        there = next(path for path in (wanted, *wanted.absolute().parents) if path.exists())
-        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-            yield bad(key, f"{there} cannot be written", f"run as root, or set {key} to a directory of yours")
+        existing = next(path for path in (wanted, *wanted.absolute().parents) if path.exists())
+        if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+            yield bad(key, f"{existing} cannot be written", f"run as root, or set {key} to a directory of yours")
             continue
-        free = shutil.disk_usage(there).free // _MEBIBYTE
+        free = shutil.disk_usage(existing).free // _MEBIBYTE
         seen, mend = f"{wanted}, {free} MiB free", f"free some space, or set {key} to another place"
         if free < _TOO_LITTLE:
             yield bad(key, seen, mend)
@@ -36,16 +36,16 @@ def directories(settings: Settings) -> Iterator[Finding]:
 
 
 def port(settings: Settings) -> Finding:
-    """Look whether the server's port is free, or the server's own."""
+    """Check that the server's port is free or that the server has it."""
     host, number = settings.server.host, settings.server.port
     if _held(settings.state_dir / "server.lock"):
-        return fine("port", f"{number}, the server runs")
+        return fine("port", f"{number}, the server is running")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(address)
-            # Binding alone does not meet one that listens on the same port with SO_REUSEADDR.
+            # `bind` alone succeeds beside another listener with SO_REUSEADDR; `listen` fails then.
             trial.listen(1)
     except OSError as error:
         seen = f"{host} port {number}: {error.strerror or error}"
@@ -56,32 +56,32 @@ def port(settings: Settings) -> Finding:
 
 
 def wiring(settings: Settings) -> Finding:
-    """Look whether the agent that runs could make all networks and routers."""
+    """Check that the running agent made all networks and routers."""
     if not _held(settings.run_dir / "agent.lock"):
-        return fine("networks", "no agent runs")
+        return fine("networks", "no agent is running")
     try:
         trouble = (settings.run_dir / TROUBLE).read_text()
     except FileNotFoundError:
         return fine("networks", "the agent made all of them")
-    return bad("networks", trouble, "mend that; the agent tries it again by itself")
+    return bad("networks", trouble, "fix that; the agent tries again by itself")
 
 
 def leftovers(settings: Settings) -> Finding:
-    """Look for namespaces that nobody tends."""
+    """Check for namespaces without an agent."""
     found = namespaces(settings.agent.prefix)
     if _held(settings.run_dir / "agent.lock"):
-        return fine("leftovers", f"the agent runs and tends {len(found)} namespaces")
+        return fine("leftovers", f"the agent is running and has {len(found)} namespaces")
     if found:
         return odd(
             "leftovers",
             f"{len(found)} namespaces without an agent: {', '.join(found[:3])}{' …' if len(found) > 3 else ''}",
-            "hydria up goes on with them; hydria down --purge removes them",
+            "hydria up takes them over; hydria down --purge removes them",
         )
     return fine("leftovers", "none")
 
 
 def _held(lock: Path) -> bool:
-    """Say whether a process holds a lock file."""
+    """Return True when a process holds the lock of a file."""
     try:
         descriptor = os.open(lock, os.O_RDONLY)
     except OSError:

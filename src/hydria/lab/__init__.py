@@ -1,4 +1,4 @@
-"""The tutorial's surroundings on one machine: a network, web servers to balance, a client to type curl on."""
+"""The tutorial's lab on one machine: a network, web servers as members, and a client for curl."""
 
 from hydria.lab.surroundings import Lab
 

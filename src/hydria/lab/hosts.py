@@ -1,4 +1,4 @@
-"""A web server of the lab: a real nginx in a namespace, known by the directory that it works in."""
+"""A web server of the lab: an nginx in a namespace, which is found by its working directory."""
 
 import http.client
 import os
@@ -40,7 +40,7 @@ http {{
 
 
 class WebServer:
-    """nginx in a namespace, which answers everything with one line: `you hit: NAME`."""
+    """nginx in a namespace, which answers each request with one line: `you hit: NAME`."""
 
     def __init__(self, name: str, namespace: str, run_dir: Path) -> None:
         self.name = name
@@ -48,15 +48,15 @@ class WebServer:
         self._directory = _lab(run_dir) / name
 
     def start(self) -> None:
-        """Answer `you hit: NAME` with 200, whatever it did before. Raises HostError."""
+        """Start nginx or replace its configuration, so that it answers `you hit: NAME` with 200. Raises HostError."""
         self._answer(200, f"you hit: {self.name}")
 
     def fail(self) -> None:
-        """Answer everything with 500. Raises HostError."""
+        """Make nginx answer each request with 500. Raises HostError."""
         self._answer(500, f"{self.name} is broken")
 
     def stop(self) -> None:
-        """End nginx, its workers too; none there is fine. Raises HostError."""
+        """End nginx and its workers, if there are any. Raises HostError."""
         _end(self._directory)
 
     def remove(self) -> None:
@@ -68,7 +68,7 @@ class WebServer:
         make_directory(self._directory)
         file, wanted = self._directory / "nginx.conf", _CONFIGURATION.format(status=status, text=text)
         if not (self._runs() and file.exists() and file.read_text() == wanted):
-            # Not a reload: the old worker would go on answering for a while.
+            # A restart instead of a reload: after a reload the old worker answers for a while.
             self.stop()
             write_private(file, wanted.encode())
             self._begin()
@@ -79,7 +79,7 @@ class WebServer:
         command = ["nginx", "-p", f"{self._directory}/", "-c", "nginx.conf", "-e", "error.log"]
         with inside(self._namespace):
             try:
-                # It becomes a daemon; its parent is reaped here. Its output would keep a pipe open for ever.
+                # nginx becomes a daemon, and `run` reaps its parent. A pipe for the output would stay open for ever.
                 done = subprocess.run(
                     command,
                     cwd=self._directory,
@@ -94,7 +94,7 @@ class WebServer:
             raise HostError(f"{failure}: {_last_line(self._directory / 'error.log')}")
 
     def _runs(self) -> bool:
-        """Say whether nginx's master runs: workers without one hold the port and obey nobody."""
+        """Return True when nginx's master runs: workers without a master hold the port but cannot be controlled."""
         try:
             pid = int((self._directory / "nginx.pid").read_text())
         except (OSError, ValueError):
@@ -103,11 +103,11 @@ class WebServer:
         return master is not None and _closed(master)
 
     def _await(self, status: int, body: str) -> None:
-        """Wait until the answer is this one: a worker begins a moment after its master."""
+        """Wait until nginx answers so: a worker starts a moment after its master."""
         deadline = time.monotonic() + _SECONDS
         while (seen := self._ask()) != (status, body):
             if time.monotonic() > deadline:
-                raise HostError(f"nginx of {self.name} should answer {status}, and it says {seen!r}.")
+                raise HostError(f"nginx of {self.name} should answer {status}, but the answer is {seen!r}.")
             time.sleep(_PAUSE)
 
     def _ask(self) -> tuple[int, str] | str:
@@ -125,7 +125,7 @@ class WebServer:
 
 
 def end_all(run_dir: Path) -> None:
-    """End every web server of the lab of this run directory, also what a crash left. Raises HostError."""
+    """End all web servers of the lab of this run directory, also those that a crash left. Raises HostError."""
     _end(_lab(run_dir))
 
 
@@ -134,7 +134,7 @@ def _lab(run_dir: Path) -> Path:
 
 
 def _end(directory: Path) -> None:
-    """Ask every nginx that works in or below the directory to end, then insist."""
+    """Send SIGTERM, then SIGKILL, to each nginx whose working directory is in or below the directory."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         processes = list(_processes(directory))
         for process in processes:
@@ -143,10 +143,10 @@ def _end(directory: Path) -> None:
         left = [process for process in processes if not process.ended(max(0.0, deadline - time.monotonic()))]
         for process in processes:
             process.close()
-        # One may have been born between the look and the signal.
+        # A process may have been forked between the search and the signal.
         if not left and not any(_closed(process) for process in _processes(directory)):
             return
-    raise HostError(f"nginx in {directory} does not end; see: ps -C nginx")
+    raise HostError(f"nginx in {directory} does not end. See: ps -C nginx")
 
 
 def _closed(process: Process) -> bool:
@@ -159,7 +159,7 @@ def _processes(directory: Path) -> Iterator[Process]:
 
 
 def _nginx(pid: int, directory: Path) -> Process | None:
-    """Return the process with this number if it is an nginx that works in or below the directory."""
+    """Return the process with this id if it is an nginx whose working directory is in or below the directory."""
     return hold(pid, lambda number: _works_in(number, directory))
 
 

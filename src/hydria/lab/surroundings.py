@@ -1,4 +1,4 @@
-"""The lab in the home cloud and on the machine, made and removed by name, so that a crash leaves nothing unknown."""
+"""The lab's resources in the home cloud and on the machine. They are found by name, also after a crash."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ How = Literal["power", "service", "error"]
 
 
 class _Host(Struct, frozen=True):
-    """A host; one without an address is on the external network, the others are web servers."""
+    """A host of the lab: a web server with an address on the lab's network, or without one a client on `provider`."""
 
     name: str
     address: str | None = None
@@ -45,12 +45,12 @@ _HOSTS = (_Host("webserver1", "10.0.0.11"), _Host("webserver2", "10.0.0.12"), _H
 
 
 class Lab:
-    """The surroundings of the tutorial. Every call may be repeated and picks up what an interrupted one left."""
+    """The tutorial's lab. Each call may be repeated and continues what an interrupted call left."""
 
     hosts = tuple(host.name for host in _HOSTS)
 
     def __init__(self, connection: "Connection", names: Names, run_dir: Path, machine: str) -> None:
-        """`machine` is what the network service knows this host by."""
+        """`machine` is this host's name in the network service (`binding:host_id`)."""
         self._connection = connection
         self._machine = machine
         self._network = connection.network
@@ -59,13 +59,16 @@ class Lab:
 
     def up(self) -> None:
         """Make network, subnet, router and hosts, and start the web servers. Raises HostError."""
-        with _sentences("The lab cannot be made"):
-            provider = self._own(self._network.networks(name=PROVIDER), anyones=True)
+        with _sdk_errors("The lab cannot be made"):
+            provider = self._own(self._network.networks(name=PROVIDER), any_project=True)
             if provider is None:
-                raise HostError(f"There is no network {PROVIDER}: the home cloud has one from its first start.")
+                raise HostError(
+                    f"There is no network {PROVIDER}, which the home cloud makes when it first starts. Create an "
+                    "external network of this name."
+                )
             network = self._own(self._network.networks(name=NETWORK)) or self._network.create_network(name=NETWORK)
             subnet = self._subnet(network)
-            # Before any VIP can take one of these addresses.
+            # The hosts' ports come first, before a VIP can take one of their addresses.
             for host in _HOSTS:
                 self._port(host, network if host.address else provider, subnet)
             self._router(provider, subnet)
@@ -73,11 +76,13 @@ class Lab:
             self.start(host.name)
 
     def down(self) -> None:
-        """Remove the hosts, then all of it in the home cloud. Raises HostError when something else still uses it."""
+        """Remove the hosts, then the lab's resources in the home cloud. Raises HostError when they are still in use."""
         for host in _HOSTS:
             self._web(host).remove()
             remove_namespace(self._names.lab(host.name))
-        with _sentences("The lab's hosts are gone, but not its network (its load balancers and floating IPs go first)"):
+        with _sdk_errors(
+            "The lab's hosts are removed, but its network is not (delete its load balancers and floating IPs first)"
+        ):
             for host in _HOSTS:
                 for port in self._ports(host):
                     disclaim(self._connection, port)
@@ -95,9 +100,9 @@ class Lab:
                 self._network.delete_network(network)
 
     def start(self, name: str) -> None:
-        """Bring a host up as it should be, whatever was broken. Raises HostError."""
+        """Start or repair a host, in whatever state it is. Raises HostError."""
         host = _host(name)
-        with _sentences(f"The host {name} cannot be started"):
+        with _sdk_errors(f"The host {name} cannot be started"):
             port = next(iter(self._ports(host)), None)
             if port is None:
                 raise HostError(f"The host {name} has no port: make the lab first (hydria lab up).")
@@ -117,7 +122,7 @@ class Lab:
                     here.link("set", index=index, state="down")
             return
         if host.address is None:
-            raise HostError(f"{name} is no web server: only its link can be cut (power).")
+            raise HostError(f"{name} is no web server: only its link can be cut (--how power).")
         if how == "service":
             self._web(host).stop()
         else:
@@ -126,7 +131,7 @@ class Lab:
     def run(
         self, name: str, command: Sequence[str], *, seconds: float | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command on a host and return what it said. Raises HostError, and TimeoutExpired after `seconds`."""
+        """Run a command on a host and return its output. Raises HostError, and TimeoutExpired after `seconds`."""
         _host(name)
         with inside(self._namespace(name)):
             try:
@@ -135,11 +140,11 @@ class Lab:
                 raise HostError(f"The program {command[0]} is missing on this machine.") from None
 
     def become(self, name: str, command: Sequence[str]) -> NoReturn:
-        """Turn this process into a command on a host, at the terminal that it has. Raises HostError."""
+        """Replace this process by a command on a host, which keeps the terminal. Raises HostError."""
         _host(name)
         with inside(self._namespace(name)):
             try:
-                os.execvp(command[0], list(command))  # noqa: S606 - no shell is wanted
+                os.execvp(command[0], list(command))  # noqa: S606 - without a shell on purpose
             except FileNotFoundError:
                 raise HostError(f"The program {command[0]} is missing on this machine.") from None
             except OSError as error:
@@ -148,16 +153,16 @@ class Lab:
     def _namespace(self, name: str) -> str:
         namespace = self._names.lab(name)
         if not exists(namespace):
-            raise HostError(f"The host {name} is not there: make the lab first (hydria lab up).")
+            raise HostError(f"The host {name} does not exist: make the lab first (hydria lab up).")
         return namespace
 
     def _web(self, host: _Host) -> WebServer:
         return WebServer(host.name, self._names.lab(host.name), self._run_dir)
 
-    def _own(self, found: Any, *, anyones: bool = False) -> Any:
-        """Return the first that is this project's: an administrator sees other projects' things of that name too."""
+    def _own(self, found: Any, *, any_project: bool = False) -> Any:
+        """Return the first resource of this project: an administrator also sees those of other projects."""
         project_id = self._connection.current_project_id
-        return next((each for each in found if anyones or each.project_id == project_id), None)
+        return next((resource for resource in found if any_project or resource.project_id == project_id), None)
 
     def _ports(self, host: _Host) -> Iterator[Any]:
         found = self._network.ports(device_owner=_OWNER, device_id=self._names.lab(host.name))
@@ -206,9 +211,9 @@ def _host(name: str) -> _Host:
 
 
 @contextmanager
-def _sentences(failure: str) -> Iterator[None]:
-    """Turn what the home cloud answers into a HostError."""
-    # Loading the SDK takes a while, and only a lab needs it.
+def _sdk_errors(failure: str) -> Iterator[None]:
+    """Turn errors of the SDK into a HostError that begins with `failure`."""
+    # Imported here because loading the SDK takes long, and only a lab needs it.
     from openstack.exceptions import SDKException  # noqa: PLC0415
 
     try:

@@ -1,4 +1,4 @@
-"""What an operator may set: frozen values, read once from one TOML file and the environment, then passed down."""
+"""The operator's settings: frozen values, read once from a TOML file and the environment, then passed down."""
 
 from hydria.settings.keys import DEFAULT_PATH, PATH_VARIABLE, Key, every_key, example
 from hydria.settings.read import at_home, load

@@ -1,4 +1,4 @@
-"""The declared values as a list of keys: what the reader checks against and what the example file is made of."""
+"""The settings as a list of keys, for the reader and for the example file."""
 
 import textwrap
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ PATH_VARIABLE = "HYDRIA_SETTINGS"
 
 
 class Key(Struct, frozen=True, kw_only=True):
-    """One thing that can be set: `section` is "" at the top of the file."""
+    """One setting. `section` is "" for keys at the top of the file."""
 
     section: str
     name: str
@@ -25,23 +25,23 @@ class Key(Struct, frozen=True, kw_only=True):
 
     @property
     def dotted(self) -> str:
-        """The key as a person writes it: `server.port`."""
+        """The name with its section: `server.port`."""
         return f"{self.section}.{self.name}" if self.section else self.name
 
     @property
     def variable(self) -> str:
-        """The environment variable that overrides it: `HYDRIA_SERVER_PORT`."""
+        """The environment variable that overrides the key: `HYDRIA_SERVER_PORT`."""
         return "HYDRIA_" + self.dotted.replace(".", "_").upper()
 
 
 def sections() -> dict[str, type[Struct]]:
-    """List the tables of the file by name, in order."""
+    """Return the tables of the file by name, in order."""
     hints = get_type_hints(Settings)
     return {name: kind for name, kind in hints.items() if isinstance(kind, type) and issubclass(kind, Struct)}
 
 
 def every_key() -> Iterator[Key]:
-    """List everything that can be set, in the order of the file."""
+    """Yield all settings, in the order of the file."""
     tables: dict[str, type[Struct]] = {"": Settings, **sections()}
     for section, kind in tables.items():
         hints = get_type_hints(kind, include_extras=True)
@@ -59,12 +59,12 @@ def every_key() -> Iterator[Key]:
 
 
 def example() -> str:
-    """Return a settings file with every key at its default, each with its description: `hydria.toml.example`."""
+    """Return `hydria.toml.example`: a settings file with the description and default of every key."""
     lines = [
-        "# Hydria's settings. Every key is here with its default; take the # away to change one.",
-        f"# Read from {DEFAULT_PATH}, or from where --settings or {PATH_VARIABLE} points.",
-        "# An environment variable overrides a key: HYDRIA_ and the key, such as HYDRIA_SERVER_PORT for port below",
-        "# [server]. A wrong key or value is refused with its place named.",
+        "# Hydria's settings. Every key is listed with its default; remove the # to change a key.",
+        f"# This file is read from {DEFAULT_PATH}, or from the path in --settings or {PATH_VARIABLE}.",
+        "# An environment variable overrides a key: HYDRIA_SERVER_PORT overrides port in the table [server].",
+        "# Hydria refuses to start with an unknown key or a wrong value, and names its line.",
     ]
     section = ""
     for key in every_key():
@@ -77,7 +77,7 @@ def example() -> str:
 
 
 def in_words(kind: Any) -> str:
-    """Say which values a key takes, for a sentence that begins with "must be"."""
+    """Return a description of the allowed values, to follow "must be"."""
     described = msgspec.inspect.type_info(kind)
     extra: dict[str, Any] = {}
     while True:
@@ -89,8 +89,8 @@ def in_words(kind: Any) -> str:
         else:
             break
     match described:
-        case _ if "right" in extra:
-            return str(extra["right"])
+        case _ if "allowed" in extra:
+            return str(extra["allowed"])
         case msgspec.inspect.BoolType():
             return "true or false"
         case msgspec.inspect.IntType(ge=low, le=high):

@@ -1,4 +1,4 @@
-"""From a TOML file and the environment to values; every mistake is named with its place."""
+"""Reads settings from a TOML file and the environment. Each mistake is reported with its place."""
 
 import difflib
 import ipaddress
@@ -15,16 +15,15 @@ from hydria.errors import SettingsError
 from hydria.settings.keys import DEFAULT_PATH, PATH_VARIABLE, Key, every_key, in_words, sections
 from hydria.settings.values import Settings
 
-# Read by other parts: where the settings are, and that a test runs inside a fence.
+# Variables with our prefix that are no settings: the path of the file, and the mark of a fenced test run.
 _OTHER_VARIABLES = {PATH_VARIABLE, "HYDRIA_FENCED"}
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Read the settings file and let the environment override it.
+    """Read the settings file; the environment overrides it.
 
-    The file is `path`, else the one that HYDRIA_SETTINGS names, else DEFAULT_PATH if there is one. An empty variable
-    counts as not set. Raises SettingsError with one line for each mistake: where it is, what is wrong, what would be
-    right.
+    The file is `path`, else the one that HYDRIA_SETTINGS names, else DEFAULT_PATH if it exists. An empty variable
+    counts as not set. Raises SettingsError with one line for each mistake: its place, what is wrong, what is allowed.
     """
     named = path or (Path(environ[PATH_VARIABLE]) if environ.get(PATH_VARIABLE) else None)
     file = named or DEFAULT_PATH
@@ -54,13 +53,13 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     settings = Settings(**tables[""] | parts)
     if settings.keystone.auth_url is not None and settings.keystone.password is None:
         raise SettingsError(
-            "keystone.password: must be set where keystone.auth_url is: here, or as HYDRIA_KEYSTONE_PASSWORD"
+            "keystone.password: must be set when keystone.auth_url is set, here or as HYDRIA_KEYSTONE_PASSWORD"
         )
     return settings
 
 
 def at_home(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    """Return the settings with the directories of a user who is not root, where the defaults are root's."""
+    """Return the settings for a user other than root: default directories are replaced by some in the user's home."""
     home = Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME") or "/tmp") / ".local/state")  # noqa: S108
     own = {"state_dir": home / "hydria", "run_dir": home / "hydria/run"}
     return structs.replace(
@@ -69,7 +68,7 @@ def at_home(settings: Settings, environ: Mapping[str, str]) -> Settings:
 
 
 class _Given(Struct, frozen=True, kw_only=True):
-    """A value as somebody wrote it; `name` is the key or section, or the variable, in their words."""
+    """A value as it was written; `name` is the name of the key, section or variable as written."""
 
     dotted: str
     name: str
@@ -86,10 +85,10 @@ def _from_file(file: Path, text: str) -> Iterator[_Given]:
     lines = _lines(text)
     for name, value in content.items():
         if name in sections() and isinstance(value, dict):
-            inside = {f"{name}.{inner}": below for inner, below in value.items()}
+            entries = {f"{name}.{key}": below for key, below in value.items()}
         else:
-            inside = {name: value}
-        for dotted, below in inside.items():
+            entries = {name: value}
+        for dotted, below in entries.items():
             place = f"{file}:{lines[dotted]}: {dotted}" if dotted in lines else f"{file}: {dotted}"
             yield _Given(dotted=dotted, name=dotted, place=place, value=below)
 
@@ -104,7 +103,7 @@ def _from_environment(environ: Mapping[str, str], keys: Mapping[str, Key]) -> It
 
 
 def _lines(text: str) -> dict[str, int]:
-    """Find the line of each key and section by its dotted name; enough for a message, not a parser."""
+    """Return the line number of each key and section by its dotted name. Good enough for messages, no parser."""
     found: dict[str, int] = {}
     section = ""
     for number, line in enumerate(text.splitlines(), start=1):

@@ -207,7 +207,7 @@ async def test_a_user_that_may_look_at_no_tokens(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     await (await elsewhere.keystone.admin()).member("weak", role="reader")
     identity = elsewhere.identity(username="weak", project_name="weaks")
-    assert "lets weak look at no tokens; give it the role service" in await refused(identity, alice.token)
+    assert "lets weak validate no tokens; give it the role service" in await refused(identity, alice.token)
 
 
 async def test_keystone_goes_and_comes(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ async def test_keystone_goes_and_comes(tmp_path: Path) -> None:
     assert await identity.prepare(alice.token) is not None
     for _ in range(2):
         assert await refused(identity, bob.token) == (
-            "Nobody's token can be checked: Keystone cannot be reached. Please try again."
+            "Tokens cannot be validated: Keystone cannot be reached. Please try again."
         )
     with served(elsewhere.app, port):
         await refused(identity, bob.token)

@@ -1,4 +1,4 @@
-"""The ports over plain memory: for tests, and for running without touching a machine. They fail on demand."""
+"""The protocols implemented in memory, for tests and for noop mode. They fail on demand (`Faults`)."""
 
 from hydria.adapters.memory.authority import MemoryAuthority
 from hydria.adapters.memory.clock import ManualClock

@@ -1,4 +1,4 @@
-"""A certificate authority in memory: it asks for one challenge a name, and fails on demand."""
+"""A certificate authority in memory, with one challenge for each name. It fails on demand."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,8 +8,9 @@ from hydria.adapters.memory.faults import Faults
 class MemoryAuthority:
     """Implements `hydria.protocols.CertificateAuthority`.
 
-    `make` makes certificates, as PEM of leaf, intermediates and private key; `check` is asked before, with the
-    challenges. `faults` knows the verbs `order` and `finish`; `orders` are the names that were asked for.
+    `make` makes certificates, as PEM of leaf, intermediates and private key. `check` is called before, with the
+    challenges, and raises when they are not answered. `faults` has the verbs `order` and `finish`. `orders` are the
+    names of each order so far.
     """
 
     def __init__(self, make: Callable[[Sequence[str]], str], check: Callable[[Mapping[str, str]], None]) -> None:
@@ -19,7 +20,7 @@ class MemoryAuthority:
         self.check = check
 
     def order(self, names: Sequence[str]) -> "MemoryOrder":
-        """Ask for a certificate. Raises what is set."""
+        """Order a certificate. Raises the fault that is set."""
         self.faults.raise_if_set("order")
         self.orders.append(tuple(names))
         return MemoryOrder(self, names, len(self.orders))
@@ -34,7 +35,7 @@ class MemoryOrder:
         self.challenges = {f"token-{number}-{name}": f"answer-{number}-{name}" for name in names}
 
     def finish(self) -> str:
-        """Return the certificate, if the check does not raise. Raises what is set."""
+        """Check the challenges and return the certificate. Raises the fault that is set."""
         self._authority.faults.raise_if_set("finish")
         self._authority.check(self.challenges)
         return self._authority.make(self._names)

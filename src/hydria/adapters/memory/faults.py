@@ -1,4 +1,4 @@
-"""Failures to come: what makes a memory adapter fail when it is asked to."""
+"""Faults on demand for the memory adapters."""
 
 from msgspec import Struct
 
@@ -10,24 +10,24 @@ class _Fault(Struct):
 
 
 class Faults:
-    """Errors by the verb that shall raise them, before its effect or after it."""
+    """Errors by verb. A verb raises its error before its effect or after it."""
 
     def __init__(self) -> None:
         self._faults: dict[str, _Fault] = {}
 
     def set(self, verb: str, error: Exception, *, after: bool = False, times: int | None = None) -> None:
-        """Let `verb` raise `error`: `after` its effect or before it, `times` times or until it is cleared."""
+        """Make `verb` raise `error`: before its effect or `after` it, `times` times or until it is cleared."""
         self._faults[verb] = _Fault(error, after, times)
 
     def clear(self, verb: str | None = None) -> None:
-        """Let a verb work again, all of them without one."""
+        """Remove the fault of a verb, or all faults."""
         if verb is None:
             self._faults.clear()
         else:
             self._faults.pop(verb, None)
 
     def raise_if_set(self, verb: str, *, after: bool = False) -> None:
-        """Raise what is set for this moment of a verb, if anything is."""
+        """Raise the fault that is set for a verb, if it is set for before (or `after`) its effect."""
         fault = self._faults.get(verb)
         if fault is None or fault.after is not after:
             return

@@ -1,4 +1,4 @@
-"""A host without a kernel: it holds what it is told to serve and says of it what it is told to say."""
+"""A host in memory: it keeps the instances that it should serve, and tests set what it observes."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from hydria.render.serving import serving
 class MemoryHost:
     """Implements `hydria.protocols.Host`.
 
-    `calls` records (verb, amphora id) in order, the id empty for `wire`. `faults` makes verbs fail: HostError for what
-    the host cannot do, anything else (an `asyncio.CancelledError`, say) for a crash. `instances` is what the host
-    remembers; `running` the amphorae of it that run.
+    `calls` records (verb, amphora id) in order; the id is empty for `wire` and `remembered`. `faults` makes verbs
+    fail: HostError for what the host cannot do, anything else (an `asyncio.CancelledError`, say) for a crash.
+    `instances` is what the host remembers, `running` the ids of those that run.
     """
 
     def __init__(self) -> None:
@@ -34,13 +34,13 @@ class MemoryHost:
         self._events: asyncio.Queue[str] = asyncio.Queue()
 
     async def remembered(self) -> Mapping[str, Instance]:
-        """Return the instances that were served here, by amphora id."""
+        """Return `instances`."""
         self.calls.append(("remembered", ""))
         self.faults.raise_if_set("remembered")
         return dict(self.instances)
 
     async def wire(self, topology: Topology) -> None:
-        """Take networks and routers as told."""
+        """Keep the topology."""
         self.calls.append(("wire", ""))
         self.faults.raise_if_set("wire")
         self.disk_topology = topology
@@ -48,15 +48,15 @@ class MemoryHost:
         self.faults.raise_if_set("wire", after=True)
 
     async def inventory(self) -> Mapping[str, Instance | None]:
-        """Return the instances that were served here."""
+        """Return `instances` without their secrets."""
         return {key: structs.replace(instance, secrets={}) for key, instance in self.instances.items()}
 
     async def wired(self) -> Topology | None:
-        """Return what `wire` was given last."""
+        """Return the last topology that `wire` kept."""
         return self.disk_topology
 
     async def serve(self, instance: Instance) -> None:
-        """Hold the instance; the last one goes on when a fault is set."""
+        """Keep the instance. With a fault the previous instance goes on."""
         self.calls.append(("serve", instance.amphora_id))
         self.faults.raise_if_set("serve")
         self.instances[instance.amphora_id] = instance
@@ -64,7 +64,7 @@ class MemoryHost:
         self.faults.raise_if_set("serve", after=True)
 
     async def withdraw(self, amphora_id: str) -> None:
-        """Forget an amphora; nothing there is fine."""
+        """Remove an amphora, if there is one."""
         self.calls.append(("withdraw", amphora_id))
         self.faults.raise_if_set("withdraw")
         self.instances.pop(amphora_id, None)
@@ -72,42 +72,42 @@ class MemoryHost:
         self.faults.raise_if_set("withdraw", after=True)
 
     async def observe(self, amphora_id: str) -> Observation:
-        """Return every member as up, down or unchecked, and the counters that were set. Raises HostError."""
+        """Return the state of each member and the counters that were set. Raises HostError."""
         self.calls.append(("observe", amphora_id))
         self.faults.raise_if_set("observe")
         if amphora_id not in self.running:
             raise HostError(f"Amphora {amphora_id} does not run on this host.")
         instance = self.instances[amphora_id]
-        tree, part = instance.tree, serving(instance, {}, {})
+        tree, served = instance.tree, serving(instance, {}, {})
         monitored = {monitor.pool_id for monitor in tree.health_monitors if monitor.admin_state_up}
         return Observation(
             servers={member.id: self._state(member, monitored) for member in tree.members},
-            counters={each.id: self.counters.get(each.id, Counters()) for each in tree.listeners},
-            troubles=part.troubles,
-            unserved=part.unserved,
+            counters={listener.id: self.counters.get(listener.id, Counters()) for listener in tree.listeners},
+            troubles=served.troubles,
+            unserved=served.unserved,
         )
 
     async def changed(self) -> str:
-        """Wait for `take_down`, `bring_up` or `kill`; return the amphora that it happened to."""
+        """Wait for `take_down`, `bring_up` or `kill`; return the id of the affected amphora."""
         return await self._events.get()
 
     def take_down(self, *member_ids: str) -> None:
-        """Let members fail their checks."""
+        """Make the health checks of members fail."""
         self._down.update(member_ids)
-        self._tell(member_ids)
+        self._notify(member_ids)
 
     def bring_up(self, *member_ids: str) -> None:
-        """Let members pass their checks again."""
+        """Make the health checks of members pass again."""
         self._down.difference_update(member_ids)
-        self._tell(member_ids)
+        self._notify(member_ids)
 
     def kill(self, amphora_id: str) -> None:
-        """End an amphora's processes behind the agent's back."""
+        """End an amphora's processes without the agent."""
         self.running.discard(amphora_id)
         self._events.put_nowait(amphora_id)
 
     def reboot(self) -> None:
-        """Lose all that runs and all wires; what is on disk stays."""
+        """Lose processes, networks and routers; keep what is on disk."""
         self.running.clear()
         self.topology = None
 
@@ -116,7 +116,7 @@ class MemoryHost:
             return "unchecked"
         return "down" if member.id in self._down else "up"
 
-    def _tell(self, member_ids: tuple[str, ...]) -> None:
+    def _notify(self, member_ids: tuple[str, ...]) -> None:
         for key, instance in self.instances.items():
             if any(member.id in member_ids for member in instance.tree.members):
                 self._events.put_nowait(key)

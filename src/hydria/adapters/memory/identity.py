@@ -1,4 +1,4 @@
-"""An identity service whose tokens are written down beforehand."""
+"""An identity service with a fixed set of tokens."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,15 @@ from hydria.protocols import Caller
 
 
 class MemoryIdentity:
-    """Implements `hydria.http.operation.Authenticator`: the owner of each token."""
+    """Implements `hydria.http.operation.Authenticator` by a mapping from token to caller."""
 
     def __init__(self, callers: Mapping[str, Caller]) -> None:
         self._callers = callers
 
     async def prepare(self, token: str) -> str:
-        """Return the token."""
+        """Return the token: there is nothing to look up outside the transaction."""
         return token
 
     def resolve(self, transaction: object, prepared: str) -> Caller | None:
-        """Return whose token this is, or None."""
+        """Return the token's caller, or None."""
         return self._callers.get(prepared)

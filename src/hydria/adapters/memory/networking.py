@@ -1,6 +1,6 @@
-"""A network service in plain dicts: networks and subnets put in by hand, ports allocated and freed as Neutron does.
+"""A network service in memory: tests add networks and subnets, ports are allocated and freed as in Neutron.
 
-It knows no transactions: what it did stays done when the transaction that asked rolls back.
+It has no transactions: its changes stay when the caller's transaction rolls back.
 """
 
 import uuid
@@ -23,7 +23,7 @@ class _Network(Struct, frozen=True, kw_only=True):
 
 
 class MemoryNetworking:
-    """Implements `hydria.protocols.Networking`. `faults` makes its verbs raise; `ports` is what is allocated, by id."""
+    """Implements `hydria.protocols.Networking`. `faults` makes its verbs raise; `ports` has the ports by id."""
 
     def __init__(self) -> None:
         self.faults = Faults()
@@ -31,22 +31,22 @@ class MemoryNetworking:
         self._networks: dict[str, _Network] = {}
         self._subnets: dict[str, Subnet] = {}
         self._owners: dict[str, str] = {}
-        # Ids of QoS policies and security groups that are there, for everybody.
+        # The ids of all QoS policies and security groups; every project may use them.
         self.qos_policies: set[str] = set()
         self.security_groups: set[str] = set()
-        # Ids of ports whose legs changed, put in by hand.
+        # The ids of ports whose interface changed; tests add them.
         self.altered: set[str] = set()
 
     def add_network(
         self, project_id: str, *, key: str | None = None, shared: bool = False, refusal: str | None = None
     ) -> str:
-        """Put a network in and return its id; `refusal` is why a VIP on it cannot work."""
+        """Add a network and return its id; `refusal` is the reason why it can have no VIP."""
         network = _Network(id=key or str(uuid.uuid4()), project_id=project_id, shared=shared, refusal=refusal)
         self._networks[network.id] = network
         return network.id
 
     def add_subnet(self, network_id: str, cidr: str, *, key: str | None = None) -> Subnet:
-        """Put a subnet in; its first address is the gateway's."""
+        """Add a subnet; its first address is the gateway's."""
         block = ip_network(cidr)
         subnet = Subnet(
             id=key or str(uuid.uuid4()),
@@ -59,37 +59,37 @@ class MemoryNetworking:
         return subnet
 
     def remove_subnet(self, subnet_id: str) -> None:
-        """Take a subnet out, whoever uses it."""
+        """Remove a subnet, even if it is in use."""
         del self._subnets[subnet_id]
 
     def mend(self, network_id: str) -> None:
-        """Let VIPs on a network work."""
+        """Allow VIPs on a network again."""
         self._networks[network_id] = structs.replace(self._networks[network_id], refusal=None)
 
     def subnet(self, subnet_id: str, project_id: str | None) -> Subnet | None:
-        """Return a subnet, or None."""
+        """Return a subnet, or None when the project sees none."""
         subnet = self._subnets.get(subnet_id)
         return subnet if subnet is not None and self._sees(project_id, subnet.network_id) else None
 
     def network_subnets(self, network_id: str, project_id: str | None) -> tuple[Subnet, ...] | None:
-        """Return a network's subnets, or None when the network is not there."""
+        """Return a network's subnets, or None when the project sees no such network."""
         if not self._sees(project_id, network_id):
             return None
         return tuple(subnet for subnet in self._subnets.values() if subnet.network_id == network_id)
 
     def free_addresses(self, subnet: Subnet) -> int:
-        """Return how many addresses of a subnet nobody has, the gateway among those that have one."""
+        """Return the number of addresses of a subnet that neither a port nor the gateway has."""
         unusable = 2 if subnet.ip_version == 4 else 1
         return ip_network(subnet.cidr).num_addresses - unusable - len(self._taken(subnet))
 
     def port(self, port_id: str, project_id: str | None) -> Port | None:
-        """Return a port, or None."""
+        """Return a port, or None when the project has none."""
         return self.ports.get(port_id) if project_id in (None, self._owners.get(port_id)) else None
 
     def create_port(self, name: str, project_id: str, subnet: Subnet, address: str | None, device: Device) -> Port:
-        """Allocate a port on a subnet. Raises Conflict when the address or all are taken, Invalid outside of it."""
+        """Allocate a port. Raises Conflict when the address or all addresses are taken, Invalid outside the subnet."""
         self.faults.raise_if_set("create_port")
-        fixed = self._free(subnet) if address is None else self._asked(subnet, address)
+        fixed = self._free(subnet) if address is None else self._requested(subnet, address)
         key = str(uuid.uuid4())
         port = Port(
             id=key,
@@ -105,16 +105,16 @@ class MemoryNetworking:
         return port
 
     def add_address(self, port_id: str, subnet: Subnet, address: str | None) -> Port:
-        """Give a port one more address. Raises Conflict when it or all are taken, Invalid outside of the subnet."""
+        """Add an address to a port. Raises as `create_port` does."""
         self.faults.raise_if_set("add_address")
-        fixed = self._free(subnet) if address is None else self._asked(subnet, address)
+        fixed = self._free(subnet) if address is None else self._requested(subnet, address)
         port = self.ports[port_id]
         self.ports[port_id] = structs.replace(port, fixed_ips=(*port.fixed_ips, (subnet.id, fixed)))
         self.faults.raise_if_set("add_address", after=True)
         return self.ports[port_id]
 
     def bind_port(self, port_id: str, device: Device | None) -> None:
-        """Say who uses a port; None frees it."""
+        """Set the device of a port; None clears it."""
         self.faults.raise_if_set("bind_port")
         if port_id in self.ports:
             bound = device or Device(id="", owner="")
@@ -122,14 +122,14 @@ class MemoryNetworking:
         self.faults.raise_if_set("bind_port", after=True)
 
     def delete_port(self, port_id: str) -> None:
-        """Remove a port; none there is fine."""
+        """Remove a port, if there is one."""
         self.faults.raise_if_set("delete_port")
         self.ports.pop(port_id, None)
         self._owners.pop(port_id, None)
         self.faults.raise_if_set("delete_port", after=True)
 
     def ports_of(self, device_id: str) -> tuple[Port, ...]:
-        """Return the ports that a device uses."""
+        """Return the ports of a device."""
         return tuple(port for port in self.ports.values() if port.device_id == device_id)
 
     def interface(self, port_id: str) -> Interface | None:
@@ -137,46 +137,46 @@ class MemoryNetworking:
         port = self.ports.get(port_id)
         if port is None:
             return None
-        legs = [(self._subnets[key], ip) for key, ip in port.fixed_ips if key in self._subnets]
+        fixed = [(self._subnets[key], ip) for key, ip in port.fixed_ips if key in self._subnets]
         return Interface(
             port_id=port.id,
             network_id=port.network_id,
             mac=port.mac,
-            addresses=tuple(Address(ip=ip, prefix=ip_network(subnet.cidr).prefixlen) for subnet, ip in legs),
+            addresses=tuple(Address(ip=ip, prefix=ip_network(subnet.cidr).prefixlen) for subnet, ip in fixed),
             routes=tuple(
                 Route(destination="0.0.0.0/0" if subnet.ip_version == 4 else "::/0", via=subnet.gateway_ip)
-                for subnet, _ in legs
+                for subnet, _ in fixed
                 if subnet.gateway_ip
             ),
         )
 
     def offers_qos(self) -> bool:
-        """Say whether ports can have QoS policies: as soon as there is one."""
+        """Return True when there is a QoS policy."""
         return bool(self.qos_policies)
 
     def has_qos_policy(self, qos_policy_id: str, project_id: str | None) -> bool:
-        """Say whether a QoS policy is there."""
+        """Return True when there is such a QoS policy."""
         return qos_policy_id in self.qos_policies
 
     def set_qos_policy(self, port_id: str, qos_policy_id: str | None) -> None:
-        """Hold a port to a QoS policy, or to none."""
+        """Set the QoS policy of a port; None removes it."""
         if port_id in self.ports:
             self.ports[port_id] = structs.replace(self.ports[port_id], qos_policy_id=qos_policy_id)
 
     def altered_ports(self) -> tuple[Port, ...]:
-        """Return the ports in `altered` that are there."""
+        """Return the ports of `altered` that exist."""
         return tuple(self.ports[key] for key in sorted(self.altered) if key in self.ports)
 
     def forget_altered_ports(self) -> None:
-        """Have it that everybody was told of these ports."""
+        """Clear the list of changed ports."""
         self.altered.clear()
 
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
-        """Say whether a security group is there."""
+        """Return True when there is such a security group."""
         return security_group_id in self.security_groups
 
     def swap_security_groups(self, port_id: str, before: Sequence[str], after: Sequence[str]) -> None:
-        """Put a port into other security groups: they are not kept."""
+        """Do nothing: memory ports keep no security groups."""
 
     def restore_port(
         self,
@@ -186,7 +186,7 @@ class MemoryNetworking:
         device: Device,
         security_group_ids: Sequence[str],
     ) -> None:
-        """Put a port back as a host has it."""
+        """Make a port from the interface that a host has, unless it exists."""
         if interface.port_id in self.ports:
             return
         fixed_ips = tuple((key, address.ip) for key, address in zip(subnet_ids, interface.addresses, strict=False))
@@ -201,11 +201,11 @@ class MemoryNetworking:
         )
 
     def guard(self, security_group_ids: Sequence[str]) -> tuple[FirewallRule, ...]:
-        """Return what security groups let in: nothing."""
+        """Return no rules: memory security groups have none."""
         return ()
 
     def refuses_vip(self, network_id: str) -> str | None:
-        """Say why a VIP on this network cannot work, or return None."""
+        """Return the reason why this network can have no VIP, or None."""
         network = self._networks.get(network_id)
         return None if network is None else network.refusal
 
@@ -217,7 +217,7 @@ class MemoryNetworking:
         taken = {ip_address(ip) for port in self.ports.values() for key, ip in port.fixed_ips if key == subnet.id}
         return taken | ({ip_address(subnet.gateway_ip)} if subnet.gateway_ip else set())
 
-    def _asked(self, subnet: Subnet, address: str) -> str:
+    def _requested(self, subnet: Subnet, address: str) -> str:
         if ip_address(address) not in ip_network(subnet.cidr):
             raise Invalid(
                 f"IP address {address} is not a valid IP for the specified subnet.", kind="InvalidIpForSubnet"

@@ -1,18 +1,18 @@
-"""A key manager in memory: it has every secret but those that were lost."""
+"""A key manager in memory. It has a secret for every reference except the lost ones."""
 
 from hydria.errors import NotFound
 from hydria.model.references import Purpose
 
 
 class MemorySecrets:
-    """Implements `hydria.protocols.Secrets`; `texts` are PEM by reference, what is not in it is empty."""
+    """Implements `hydria.protocols.Secrets`. `texts` has PEM by reference; other references yield an empty text."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.lost: set[str] = set()
 
     def pem(self, reference: str, purpose: Purpose, project_id: str) -> str:
-        """Return what was put there. Raises NotFound for what is lost."""
+        """Return the text of a reference. Raises NotFound for a reference in `lost`."""
         if reference in self.lost:
             raise NotFound(f"Secret {reference} not found.")
         return self.texts.get(reference, "")

@@ -1,4 +1,4 @@
-"""Networks and routers for hosts, as they were put here."""
+"""A topology in memory, which tests change."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,15 +12,15 @@ class MemoryTopologies:
 
     def __init__(self) -> None:
         self._topology = Topology(generation=0)
-        # What was told last.
+        # The reasons that the last report gave, by network id.
         self.down: Mapping[str, str] = {}
 
     def version(self) -> tuple[int, int]:
-        """Return the number of changes so far, and the number of the newest."""
+        """Return the generation and the change id."""
         return self._topology.generation, self._topology.change_id
 
     def topology(self) -> Topology:
-        """Return all of it."""
+        """Return the topology."""
         return self._topology
 
     def tell(self, down: Mapping[str, str]) -> None:
@@ -36,13 +36,13 @@ class MemoryTopologies:
         return []
 
     def remove_unknown(self, ids: Sequence[str]) -> None:
-        """Name what hosts must remove."""
+        """Put ids into `removed` of the next topology."""
         self.change(self._topology.networks, self._topology.routers)
         self._topology = structs.replace(self._topology, removed=tuple(ids))
 
     def forget_removed(self, generation: int) -> None:
-        """Forget nothing: `change` says each time what is removed."""
+        """Do nothing: `change` clears `removed`."""
 
     def change(self, networks: tuple[Network, ...] = (), routers: tuple[Router, ...] = ()) -> None:
-        """Replace all of it by these networks and routers."""
+        """Replace all networks and routers."""
         self._topology = Topology(generation=self._topology.generation + 1, networks=networks, routers=routers)

@@ -1,1 +1,1 @@
-"""An OpenStack's services, by its own client libraries: the extra `openstack`."""
+"""Services of an OpenStack, through its client libraries (the extra `openstack`)."""

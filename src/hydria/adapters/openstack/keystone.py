@@ -1,4 +1,4 @@
-"""A real Keystone as the identity service: tokens are looked at over HTTP, in threads, and remembered for a while."""
+"""A Keystone elsewhere as the identity service: tokens are validated over HTTP, in threads, and cached."""
 
 import asyncio
 import ssl
@@ -22,21 +22,24 @@ from hydria.settings import KeystoneSettings
 
 log = structlog.get_logger(__name__)
 
-# Questions at once.
+# Requests to Keystone at once.
 _WIDTH = 8
-# How many tokens are remembered.
-_REMEMBERED = 10_000
-# The longest token that is asked about (characters).
+# How many tokens are cached.
+_CACHED = 10_000
+# The longest token that Keystone is asked about (characters).
 _LONGEST = 4096
-# How long nobody waits again for a Keystone that was just away (seconds).
+# After a failed connection, requests are refused at once for this long (seconds), instead of waiting again.
 _PAUSE = 2.0
 
 
 class KeystoneIdentity:
-    """Says whose a token is. What Keystone answers counts for `cache_seconds`, and never longer than the token."""
+    """Implements `hydria.http.operation.Authenticator`.
+
+    An answer of Keystone is used for `cache_seconds`, and never longer than the token is valid.
+    """
 
     def __init__(self, settings: KeystoneSettings, clock: Clock) -> None:
-        """Ask nothing yet. The settings have an `auth_url`. Raises SettingsError for a bad `cafile`."""
+        """The settings must have an `auth_url`. No request is sent yet. Raises SettingsError for a bad `cafile`."""
         url = (settings.auth_url or "").rstrip("/").removesuffix("/v3") + "/v3"
         self._tokens = f"{url}/auth/tokens?nocatalog"
         self._user = settings.username
@@ -52,48 +55,48 @@ class KeystoneIdentity:
         self._session = Session(login, verify=_trust(settings), timeout=settings.timeout_seconds, app_name="hydria")
         self._cache_seconds = settings.cache_seconds
         self._clock = clock
-        self._known: OrderedDict[bytes, _Known] = OrderedDict()
-        self._asked: dict[bytes, asyncio.Future[_Known]] = {}
+        self._cache: OrderedDict[bytes, _CachedCaller] = OrderedDict()
+        self._running: dict[bytes, asyncio.Future[_CachedCaller]] = {}
         self._threads = ThreadPoolExecutor(_WIDTH, thread_name_prefix="hydria-keystone")
         self._trouble = _Trouble(clock)
         self._login = threading.Lock()
 
     async def prepare(self, token: str) -> Caller | None:
-        """Return whose token this is, or None when Keystone does not know it, or not any more. Raises Unavailable."""
+        """Return the token's caller, or None when the token is unknown or has expired. Raises Unavailable."""
         key = sha256(token.encode("utf-8", "surrogateescape")).digest()
-        known = self._known.get(key)
-        if known is None or known.until <= self._clock.monotonic():
-            known = await self._learn(key, token)
-        return known.caller
+        cached = self._cache.get(key)
+        if cached is None or cached.until <= self._clock.monotonic():
+            cached = await self._validate(key, token)
+        return cached.caller
 
     def resolve(self, transaction: object, prepared: Caller | None) -> Caller | None:
-        """Return what `prepare` learned: the database knows nothing of these tokens."""
+        """Return the caller that `prepare` found: the database has nothing to add."""
         return prepared
 
-    async def _learn(self, key: bytes, token: str) -> "_Known":
+    async def _validate(self, key: bytes, token: str) -> "_CachedCaller":
         if not (token.isascii() and token.isprintable() and " " not in token and len(token) <= _LONGEST):
-            return _Known(caller=None, until=0)
-        asked = self._asked.get(key)
-        if asked is None:
-            asked = asyncio.get_running_loop().run_in_executor(self._threads, self._ask, token)
-            self._asked[key] = asked
-            asked.add_done_callback(lambda done: self._keep(key, done))
-        # Who gives up does not take the answer from others who wait for it.
-        return await asyncio.shield(asked)
+            return _CachedCaller(caller=None, until=0)
+        running = self._running.get(key)
+        if running is None:
+            running = asyncio.get_running_loop().run_in_executor(self._threads, self._ask, token)
+            self._running[key] = running
+            running.add_done_callback(lambda done: self._keep(key, done))
+        # Shielded: a cancelled request must not cancel the answer for others that wait for it.
+        return await asyncio.shield(running)
 
-    def _keep(self, key: bytes, done: "asyncio.Future[_Known]") -> None:
-        del self._asked[key]
+    def _keep(self, key: bytes, done: "asyncio.Future[_CachedCaller]") -> None:
+        del self._running[key]
         if done.cancelled() or done.exception() is not None:
             return
-        self._known[key] = done.result()
-        self._known.move_to_end(key)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        self._cache[key] = done.result()
+        self._cache.move_to_end(key)
+        if len(self._cache) > _CACHED:
+            self._cache.popitem(last=False)
 
-    def _ask(self, token: str) -> "_Known":
+    def _ask(self, token: str) -> "_CachedCaller":
         """Ask Keystone, in a thread. Raises Unavailable."""
         try:
-            status, content = self._asked_twice(token)
+            status, content = self._get_token(token)
         except exceptions.ConnectionError as error:
             raise self._trouble.begins("cannot be reached", error, _PAUSE) from error
         except exceptions.Unauthorized as error:
@@ -101,7 +104,7 @@ class KeystoneIdentity:
         except exceptions.ClientException as error:
             raise self._trouble.begins("does not work", error, _PAUSE) from error
         if status == 403:
-            raise self._trouble.begins(f"lets {self._user} look at no tokens; give it the role service", status)
+            raise self._trouble.begins(f"lets {self._user} validate no tokens; give it the role service", status)
         if status not in (200, 401, 404):
             raise self._trouble.begins("does not work", status)
         try:
@@ -109,15 +112,15 @@ class KeystoneIdentity:
         except msgspec.DecodeError as error:
             raise self._trouble.begins("answers with something that is no token", error) from error
         self._trouble.ends()
-        return self._worth(found)
+        return self._cached_caller(found)
 
-    def _asked_twice(self, token: str) -> tuple[int, bytes]:
-        """Return the status and the body of Keystone's answer; one that is not in time is asked for once more."""
+    def _get_token(self, token: str) -> tuple[int, bytes]:
+        """Return the status and body of Keystone's answer. Try once more when the connection times out."""
         for last in (False, True):
             try:
-                # One after the other, so that only the first waits for a Keystone that is away.
+                # One login at a time, so that only the first thread waits for a Keystone that is unreachable.
                 with self._login:
-                    self._trouble.again()
+                    self._trouble.raise_if_recent()
                     self._session.get_auth_headers()
                 headers = {"X-Subject-Token": token, "Accept": "application/json"}
                 answer = self._session.get(self._tokens, headers=headers, raise_exc=False, log=False, redirect=False)
@@ -125,53 +128,56 @@ class KeystoneIdentity:
             except exceptions.ConnectTimeout:
                 if last:
                     raise
-        raise AssertionError("the last time returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
-    def _worth(self, token: "_Token | None") -> "_Known":
+    def _cached_caller(self, token: "_Token | None") -> "_CachedCaller":
         now = self._clock.monotonic()
         if token is None:
-            return _Known(caller=None, until=now + self._cache_seconds)
+            return _CachedCaller(caller=None, until=now + self._cache_seconds)
         left = (token.expires_at - self._clock.now()).total_seconds()
-        caller = token.owner() if left > 0 else None
-        return _Known(caller=caller, until=now + min(self._cache_seconds, max(left, 0)))
+        caller = token.caller() if left > 0 else None
+        return _CachedCaller(caller=caller, until=now + min(self._cache_seconds, max(left, 0)))
 
 
-class _Known(Struct, frozen=True, kw_only=True):
-    """What counts as an answer until a moment of the clock's `monotonic`."""
+class _CachedCaller(Struct, frozen=True, kw_only=True):
+    """The caller of a token, None for a token that is not valid. `until` is a time of the clock's `monotonic`."""
 
     caller: Caller | None
     until: float
 
 
 class _Trouble:
-    """What is wrong with Keystone: logged when it changes, and told at once while it is fresh."""
+    """The last failure of Keystone. It is logged when it changes."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._what: str | None = None
-        self._fresh_until = 0.0
+        self._recent_until = 0.0
 
     def begins(self, what: str, why: object, pause: float = 0) -> Unavailable:
-        """Note what Keystone does, and why as the log shows it; nobody asks for `pause` seconds."""
+        """Record a failure and return its refusal; `raise_if_recent` raises it for `pause` seconds.
+
+        `what` completes the sentence "Keystone …", `why` is for the log.
+        """
         if what != self._what:
             log.error("keystone_fails", what=f"Keystone {what}.", why=str(why))
         self._what = what
-        self._fresh_until = self._clock.monotonic() + pause
+        self._recent_until = self._clock.monotonic() + pause
         return self._refusal()
 
-    def again(self) -> None:
-        """Raise Unavailable when Keystone was just away."""
-        if self._clock.monotonic() < self._fresh_until:
+    def raise_if_recent(self) -> None:
+        """Raise Unavailable during the pause after a failure."""
+        if self._clock.monotonic() < self._recent_until:
             raise self._refusal()
 
     def ends(self) -> None:
-        """Note that Keystone works."""
+        """Record that Keystone works."""
         if self._what is not None:
             log.info("keystone_works")
-        self._what, self._fresh_until = None, 0.0
+        self._what, self._recent_until = None, 0.0
 
     def _refusal(self) -> Unavailable:
-        return Unavailable(f"Nobody's token can be checked: Keystone {self._what}. Please try again.")
+        return Unavailable(f"Tokens cannot be validated: Keystone {self._what}. Please try again.")
 
 
 class _Named(Struct):
@@ -184,15 +190,15 @@ class _Role(Struct):
 
 
 class _Token(Struct):
-    """What Keystone says of a token, as far as it matters here."""
+    """Keystone's answer about a token, with the fields that are used here."""
 
     user: _Named
     expires_at: Annotated[datetime, Meta(tz=True)]
     project: _Named | None = None
     roles: list[_Role] = []
 
-    def owner(self) -> Caller:
-        """Return who has it. Roles count in a project only: Octavia lets nobody in by a domain's or the system's."""
+    def caller(self) -> Caller:
+        """Return the token's caller. Roles of a domain or system scope are ignored, as in Octavia."""
         if self.project is None:
             return Caller(user_id=self.user.id, user_name=self.user.name)
         return Caller(
@@ -209,7 +215,7 @@ class _Answer(Struct):
 
 
 def _trust(settings: KeystoneSettings) -> bool | str:
-    """Return what `requests` calls verify."""
+    """Return the argument `verify` of `requests`."""
     if settings.insecure:
         return False
     if settings.cafile is None:
