@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from hydria.adapters.linux import haproxy_socket
 from hydria.contract import Instance
 from tests.linux.haproxies import get
 from tests.linux.machines import VIP, Machine
@@ -222,6 +223,6 @@ async def test_a_member_that_came_by_the_socket_changes_by_a_reload(wire: Wire, 
 
 
 async def _weight(machine: Machine) -> str:
-    read = await machine.host._amphorae[AMPHORA].haproxy.statistics()
+    read = await haproxy_socket.statistics(str(machine.amphora_files / "haproxy.sock"))
     (row,) = [row for row in read.rows if row["svname"] == key("3", 1)]
     return row["weight"]

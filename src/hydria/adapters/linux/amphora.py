@@ -1,176 +1,175 @@
-"""What this host has of one amphora: its parts, and whether they still are as they were left."""
+"""What this host has of one amphora: its parts, in the order in which they are made."""
 
-import asyncio
-import math
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 
-from msgspec import Struct
+import structlog
 
-from hydria.adapters.linux import kernel
-from hydria.adapters.linux.counters import CounterTotals
+from hydria.adapters.linux.amphora_directory import AmphoraDirectory
+from hydria.adapters.linux.control_groups import ControlGroups, memory_bytes
 from hydria.adapters.linux.datagram import DatagramRules
-from hydria.adapters.linux.draining import Draining
 from hydria.adapters.linux.flow_limit import FlowLimit
-from hydria.adapters.linux.haproxy import Haproxy
+from hydria.adapters.linux.haproxy import Haproxy, Program
+from hydria.adapters.linux.haproxy_part import HaproxyPart
+from hydria.adapters.linux.interfaces import VIP_INTERFACE, Interfaces, Namespace, StaleInterfaces
 from hydria.adapters.linux.jail import Jail
 from hydria.adapters.linux.lookout import Suspicion
-from hydria.adapters.linux.names import Names, switch_end
-from hydria.adapters.linux.nft import Tables
+from hydria.adapters.linux.names import switch_end
+from hydria.adapters.linux.netns import namespace_path
+from hydria.adapters.linux.parts import Part, Place
 from hydria.adapters.linux.pings import Pings
-from hydria.adapters.linux.policy_routing import ensure_policy_routing, remove_policy_routing
+from hydria.adapters.linux.prometheus_text import prometheus_text
 from hydria.adapters.linux.vip_firewall import VipFirewall
 from hydria.adapters.linux.watch import NamespaceWatch
 from hydria.contract import Instance
 from hydria.errors import HostError
-from hydria.model.status import ServerState
-from hydria.render.haproxy import ports
-from hydria.render.serving import Refusal, RefusedSecret
+from hydria.protocols import Observation
+from hydria.render.haproxy import needs_no_haproxy
 
-# The pauses until what HAProxy refused for now is tried again, from the first to the longest (seconds).
-_FIRST_RETRY, _LAST_RETRY = 1.0, 60.0
+log = structlog.get_logger(__name__)
 
 
-class Links:
-    """The namespace of one amphora, its links and who may speak to them. `on_change`: somebody changed any of it."""
+class Amphora:
+    """One amphora on this host. `lock` is held while it is changed."""
 
-    def __init__(self, names: Names, tables: Tables, guard: VipFirewall, on_change: Callable[[], None]) -> None:
-        self._names = names
-        self._namespace = tables.namespace
-        self._tables = tables
-        self._guard = guard
-        self._watch = NamespaceWatch(self._namespace, on_change)
-        # The state of the rules that was gone through last.
-        self._place: object = None
-        # How many links there are, as long as we know of no other.
-        self._count: int | None = None
-
-    async def ensure(self, instance: Instance) -> bool:
-        """Make all of it as the instance says; says whether anything was changed. Raises HostError."""
-        changed = await asyncio.to_thread(self._ensure, instance)
-        self._watch.watch()
-        return changed
-
-    def _ensure(self, instance: Instance) -> bool:
-        changed = kernel.ensure_namespace(self._namespace)
-        if self._watch.moved and not changed:
-            kernel.furnish_namespace(self._namespace)
-        self._tables.look()
-        self._place = self._tables.place
-        # Before there is an address to speak to.
-        self._guard.ensure(instance.interfaces[0].guard, ports(instance))
-        for index, interface in enumerate(instance.interfaces):
-            changed |= kernel.ensure_interface(self._names, self._namespace, f"eth{index}", interface)
-            if index == 0 and len(instance.interfaces) > 1:
-                changed |= ensure_policy_routing(self._namespace, "eth0", interface)
-        if self._count != len(instance.interfaces):
-            self._count = None
-        return changed
-
-    async def trim(self, instance: Instance) -> None:
-        """Remove links that the instance does not have. Raises HostError."""
-        if self._count is None:
-            await asyncio.to_thread(self._trim, instance)
-            self._count = len(instance.interfaces)
-
-    def _trim(self, instance: Instance) -> None:
-        wanted = {f"eth{index}" for index in range(len(instance.interfaces))}
-        stale = [link for link in kernel.links(self._namespace) if link.startswith("eth") and link not in wanted]
-        if stale and len(wanted) == 1:
-            # Before the last of them: this is how a restarted agent knows.
-            remove_policy_routing(self._namespace)
-        for link in stale:
-            kernel.remove_interface(self._names, self._namespace, link)
-
-    @property
-    def drifted(self) -> bool:
-        """Whether the namespace is another one, or somebody changed the rules in it."""
-        if self._watch.moved:
-            return True
-        try:
-            self._tables.look()
-        except (HostError, OSError):
-            return True
-        return self._tables.place != self._place
-
-    def close(self) -> None:
-        """Watch no more."""
-        self._watch.close()
-
-
-class Amphora(Struct, kw_only=True):
-    """One amphora here; `instance` is what it served last."""
-
-    links: Links
-    haproxy: Haproxy
-    jail: Jail
-    flows: DatagramRules
-    flow_limit: FlowLimit
-    pings: Pings
-    tally: CounterTotals
-    finishing: Draining
-    suspicion: Suspicion
-    lock: asyncio.Lock
-    instance: Instance | None = None
-    # The links in the switch that are its.
-    switch_ends: frozenset[str] = frozenset()
-    known: dict[str, ServerState] = {}
-    # Whether what was adopted has joined its control groups.
-    grouped: bool = False
-    sweeper: asyncio.Task[None] | None = None
-    # What HAProxy refused, and what of the instance that is served is not as it should be (`render.serving`).
-    refused: dict[str, Refusal] = {}
-    refused_secrets: dict[str, RefusedSecret] = {}
-    # When what HAProxy refused for now is tried again (the event loop's time), and how long after that.
-    retry_at: float = math.inf
-    retry_pause: float = _FIRST_RETRY
-    troubles: Mapping[str, str] = {}
-    unserved: frozenset[str] = frozenset()
+    def __init__(self, place: Place, suspect: Callable[[], None]) -> None:
+        """`suspect` is called when somebody else may have changed something in the namespace."""
+        self._place = place
+        self.suspicion = Suspicion(place.notify)
+        # The instance that was served last, and its interfaces' ends in the switch.
+        self.instance: Instance | None = None
+        self.switch_ends: frozenset[str] = frozenset()
+        haproxy = _haproxy(place)
+        self._directory = AmphoraDirectory(place, _jail(place, self.metrics))
+        self._haproxy = HaproxyPart(place, haproxy)
+        self._pings = Pings(place, self._haproxy)
+        self._datagrams = DatagramRules(place)
+        watch = NamespaceWatch(place.namespace, suspect)
+        firewall = VipFirewall(place.tables, place.directory, VIP_INTERFACE)
+        # Parts are made in this order and removed in the opposite one.
+        self._parts: tuple[Part, ...] = (
+            self._directory,
+            Namespace(place, watch),
+            # Before there is an address to speak to.
+            firewall,
+            Interfaces(place, watch),
+            # Before HAProxy, which joins them at its start.
+            ControlGroups(place, haproxy),
+            self._haproxy,
+            # Pings are told to the HAProxy that is there by now, and only of what it serves.
+            self._pings,
+            self._datagrams,
+            # After the parts whose rules have the kernel remember flows.
+            FlowLimit(place.tables, place.host.settings.flows, (firewall.file, self._datagrams.file)),
+            # Last: nothing uses them any more.
+            StaleInterfaces(place),
+        )
 
     @property
     def busy(self) -> bool:
         """Whether it is being changed right now."""
-        return self.lock.locked()
-
-    def settle(self, instance: Instance, *, mended: bool = False) -> None:
-        """All of it is as this instance says; `mended` says that something was not as it was left."""
-        self.instance = instance
-        self.switch_ends = frozenset(switch_end(each.port_id) for each in instance.interfaces)
-        self.suspicion.settle(mended=mended)
-
-    def settle_refusals(self, instance: Instance) -> None:
-        """Forget refusals of what is no more, and try again later what may be taken then."""
-        passing = any(each.passing for key, each in self.refused.items() if key in self.unserved)
-        self.refused = {key: each for key, each in self.refused.items() if key in self.unserved and not each.passing}
-        secrets = instance.secrets
-        self.refused_secrets = {
-            key: each for key, each in self.refused_secrets.items() if secrets.get(key) == each.content
-        }
-        if passing:
-            self.retry_at = asyncio.get_running_loop().time() + self.retry_pause
-            self.retry_pause = min(2 * self.retry_pause, _LAST_RETRY)
-        else:
-            self.retry_at, self.retry_pause = math.inf, _FIRST_RETRY
+        return self._place.lock.locked()
 
     @property
     def due(self) -> bool:
         """Whether it is time to try again what was refused."""
-        return asyncio.get_running_loop().time() >= self.retry_at
+        return self._haproxy.due
 
     def drifted(self) -> bool:
         """Say, by a few system calls, whether anything is not as it was left."""
-        if self.instance is None:
-            return False
-        if self.links.drifted or self.haproxy.drifted or self.jail.drifted:
-            return True
-        return self.flows.ended or self.pings.ended
+        return self.instance is not None and any(part.drifted for part in self._parts)
 
-    async def rest(self) -> None:
-        """Stop what looks after it."""
-        if self.sweeper is not None:
-            self.sweeper.cancel()
-        self.links.close()
-        self.finishing.close()
-        self.jail.close()
-        self.flow_limit.close()
-        await self.flows.close()
-        await self.pings.close()
+    async def serve(self, instance: Instance) -> None:
+        """Make everything as the instance says, and write it down. Raises HostError."""
+        async with self._place.lock:
+            with _host_errors():
+                await self._ensure(instance)
+                self._place.host.remembered.write(instance)
+            self._settle(instance)
+
+    async def repair(self) -> None:
+        """Bring everything to what was served last; leave a process that has ended to the caller. Raises HostError."""
+        async with self._place.lock:
+            instance = self.instance
+            if instance is None or not (self._haproxy.process or needs_no_haproxy(instance)):
+                return
+            with _host_errors():
+                changed = await self._ensure(instance)
+            self._settle(instance, mended=changed)
+        if changed:
+            log.warning("amphora_mended", amphora=instance.amphora_id)
+
+    async def observe(self) -> Observation:
+        """Return states and counters. Raises HostError when HAProxy does not run but should."""
+        self._directory.refresh()
+        servers = await self._haproxy.states()
+        # States of datagrams' members follow from what is counted.
+        counters = self._haproxy.totals.counters() | await self._datagrams.counters()
+        return Observation(
+            servers={**servers, **self._datagrams.states(), **self._pings.states()},
+            counters=counters,
+            troubles=self._haproxy.troubles,
+            unserved=self._haproxy.unserved,
+        )
+
+    async def metrics(self) -> bytes:
+        """Return the counters under Octavia's names in Prometheus' text. Raises HostError."""
+        process = self._haproxy.process
+        if process is None:
+            raise HostError("HAProxy does not run.")
+        await self.observe()
+        information = await self._haproxy.information() | {"DroppedFlows": str(self._datagrams.dropped)}
+        rows = [*self._haproxy.totals.rows(), *self._datagrams.rows()]
+        return prometheus_text(
+            rows, information, 100 * process.resident_bytes / memory_bytes(self._place.host.settings)
+        )
+
+    async def close(self) -> None:
+        """Stop what looks after the amphora; traffic flows on."""
+        for part in reversed(self._parts):
+            await part.close()
+
+    async def remove(self) -> None:
+        """Remove everything; nothing there is fine. Raises HostError."""
+        async with self._place.lock:
+            try:
+                for part in reversed(self._parts):
+                    await part.remove()
+                # Last: it is what remembers that there is work.
+                self._place.host.remembered.forget(self._place.amphora_id)
+            except OSError as error:
+                raise HostError(f"The host cannot remove the amphora: {error}") from None
+
+    async def _ensure(self, instance: Instance) -> bool:
+        changed = False
+        for part in self._parts:
+            changed |= await part.ensure(instance)
+        return changed
+
+    def _settle(self, instance: Instance, *, mended: bool = False) -> None:
+        self.instance = instance
+        self.switch_ends = frozenset(switch_end(each.port_id) for each in instance.interfaces)
+        self.suspicion.settle(mended=mended)
+
+
+def _haproxy(place: Place) -> Haproxy:
+    settings = place.host.settings
+    program = Program(
+        path=settings.haproxy, memory_mb=settings.memory_mb, limits_required=settings.limits == "required"
+    )
+    return Haproxy(program, place.directory, namespace_path(place.namespace))
+
+
+def _jail(place: Place, metrics: Callable[[], Awaitable[bytes]]) -> Jail:
+    return Jail(place.directory, place.host.settings.syslog, place.notify, metrics)
+
+
+@contextlib.contextmanager
+def _host_errors() -> Iterator[None]:
+    """Turn what the system says into a HostError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise HostError(f"{error.filename} is missing on the host. Install it there.") from None
+    except OSError as error:
+        raise HostError(f"The host cannot serve this: {error}") from None

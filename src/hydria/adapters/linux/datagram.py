@@ -3,8 +3,7 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import structlog
 
@@ -13,13 +12,14 @@ from hydria.adapters.linux.checking import Checks, targets
 from hydria.adapters.linux.conntrack import count_flows, dropped_flows, end_flows, end_strangers
 from hydria.adapters.linux.datagram_rows import datagram_rows
 from hydria.adapters.linux.netns import sysctl
+from hydria.adapters.linux.parts import Part, Place
 from hydria.adapters.linux.prometheus_text import Row
-from hydria.contract import Counters
+from hydria.contract import Counters, Instance
 from hydria.errors import HostError
 from hydria.files import write_private
 from hydria.model import Tree
 from hydria.model.status import ServerState
-from hydria.render.datagram import BRIEF, TABLE, Ruleset, counts_flows, ruleset, transaction
+from hydria.render.datagram import TABLE, Ruleset, counts_flows, ruleset, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -30,22 +30,20 @@ _COUNTING = 5.0
 _CROWD = 60_000
 
 
-class DatagramRules:
-    """What serves datagrams in one namespace; costs nothing where nobody asks for them.
+class DatagramRules(Part):
+    """What serves datagrams in one namespace. It costs nothing where there are no datagram listeners.
 
-    `flows.nft` in the amphora's directory is there while there may be rules. `on_change` is called when the health of
-    a member has changed and the rules say so.
+    `file`, in the amphora's directory, exists while there may be rules. The agent is notified of a change of health
+    as soon as the rules follow it.
     """
 
-    def __init__(
-        self, tables: nft.Tables, directory: Path, on_change: Callable[[], None], *, udp_flow_seconds: int = BRIEF
-    ) -> None:
-        self._tables = tables
-        self._namespace = tables.namespace
-        self._udp_flow_seconds = udp_flow_seconds
-        self._file = directory / "flows.nft"
-        self._on_change = on_change
-        self._checks = Checks(directory / "checks.json", self._turn)
+    def __init__(self, place: Place) -> None:
+        self._tables = place.tables
+        self._namespace = place.namespace
+        self._udp_flow_seconds = place.host.settings.udp_flow_seconds
+        self.file = place.directory / "flows.nft"
+        self._notify = place.notify
+        self._checks = Checks(place.directory / "checks.json", self._apply_and_notify)
         self._tree: Tree | None = None
         self._ways = 1
         self._lock = asyncio.Lock()
@@ -64,19 +62,21 @@ class DatagramRules:
         self.dropped = 0
         self._crowded: frozenset[str] = frozenset()
 
-    async def converge(self, tree: Tree, ways: int) -> None:
-        """Serve the datagram listeners of a tree by so many legs. Raises HostError; then the last rules stay."""
-        self._tree, self._ways = tree, ways
+    async def ensure(self, instance: Instance) -> bool:
+        """Serve the datagram listeners. Raises HostError; then the last rules stay."""
+        ended, tree = self.drifted, instance.tree
+        self._tree, self._ways = tree, len(instance.interfaces)
         self._checks.watch(targets(self._namespace, tree, tree.live().datagram_pools))
         await self._apply()
-        if self._file.exists():
+        if self.file.exists():
             await asyncio.to_thread(self._forward, on=True)
         self._hurried = True
         if counts_flows(tree) and (self._counting is None or self._counting.done()):
             self._counting = asyncio.create_task(self._keep_counting())
+        return ended
 
     @property
-    def ended(self) -> bool:
+    def drifted(self) -> bool:
         """Whether a task that checks or counts has ended, which none does by itself."""
         counting = self._counting is not None and self._counting.done()
         wanted = self._tree is not None and counts_flows(self._tree)
@@ -95,7 +95,7 @@ class DatagramRules:
         """Return the traffic of datagram listeners, by id. Raises HostError."""
         # Rules that are just being changed are waited for.
         async with self._lock:
-            if self._loaded is None and self._file.exists():
+            if self._loaded is None and self.file.exists():
                 raise HostError("The rules for datagrams are not in place.")
             if self._loaded is None or not self._loaded[1].text:
                 return {}
@@ -108,7 +108,7 @@ class DatagramRules:
         return [] if self._tree is None else list(datagram_rows(self._tree, self.states(), *self._counted))
 
     async def close(self) -> None:
-        """Stop checking; the rules stay."""
+        """Stop checking and counting; the rules stay."""
         if self._counting is not None:
             self._counting.cancel()
         await self._checks.close()
@@ -126,7 +126,7 @@ class DatagramRules:
                 wanted = await asyncio.to_thread(self._ruleset, self._tree, states, flows)
             except ValueError as error:
                 raise HostError(f"The host cannot serve this: {error}") from None
-            if not wanted.text and not self._file.exists():
+            if not wanted.text and not self.file.exists():
                 return
             self._tables.look()
             place = self._tables.place
@@ -177,14 +177,14 @@ class DatagramRules:
                 await self._apply()
             except (HostError, OSError) as error:
                 log.warning("rules_not_changed", namespace=self._namespace, reason=str(error))
-                self._on_change()
+                self._notify()
             except Exception:
                 # The next count may go well; without this loop the shares would never follow again.
                 log.exception("flows_not_counted", namespace=self._namespace)
 
     def _load(self, before: Ruleset | None, wanted: Ruleset) -> None:
         present = before.named if before is not None else nft.named(self._namespace, TABLE).keys()
-        self._file.touch(mode=0o600)
+        self.file.touch(mode=0o600)
         self._tables.load(transaction(wanted, frozenset(present)))
         # Nothing is forwarded before the rules say what.
         self._forward(bool(wanted.text))
@@ -192,9 +192,9 @@ class DatagramRules:
         end_flows(self._namespace, known - wanted.marks.keys())
         end_strangers(self._namespace, wanted.ends - (before.ends if before is not None else frozenset()))
         if wanted.text:
-            write_private(self._file, wanted.text.encode())
+            write_private(self.file, wanted.text.encode())
         else:
-            self._file.unlink(missing_ok=True)
+            self.file.unlink(missing_ok=True)
 
     def _forward(self, on: bool) -> None:
         for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
@@ -224,11 +224,10 @@ class DatagramRules:
 
     # --- health ---
 
-    async def _turn(self) -> None:
-        """Bring the rules to what the checks say, and tell."""
+    async def _apply_and_notify(self) -> None:
         try:
             await self._apply()
         except (HostError, OSError) as error:
-            # Who looks next finds that the rules are not known, and has them made anew.
+            # The next look finds that the rules are not known, and they are made anew.
             log.warning("rules_not_changed", namespace=self._namespace, reason=str(error))
-        self._on_change()
+        self._notify()

@@ -6,12 +6,15 @@ bound.
 """
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 
 import structlog
 
 from hydria.adapters.linux.netns import inside
 from hydria.adapters.linux.nft import Tables
+from hydria.adapters.linux.parts import Part
+from hydria.contract import Instance
 from hydria.errors import HostError
 from hydria.render.flow_limit import admitted, render_flow_limit
 
@@ -21,24 +24,28 @@ _PERIOD = 1.0
 _COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 
 
-class FlowLimit:
-    """The bound of one namespace; costs nothing until `watch` is called."""
+class FlowLimit(Part):
+    """The bound of one namespace. It costs nothing while no rules there have the kernel remember flows."""
 
-    def __init__(self, tables: Tables, most: int) -> None:
+    def __init__(self, tables: Tables, most: int, rules: Collection[Path] = ()) -> None:
+        """`rules` are the files of which one exists while there are such rules."""
         self._tables = tables
         self._namespace = tables.namespace
         self._most = most
+        self._rules = rules
         self._task: asyncio.Task[None] | None = None
         # The rate that the kernel has; 0 when it is not known.
         self._rate: int | None = 0
         self._place: object = None
 
-    def watch(self) -> None:
-        """Keep the bound from now on: there are rules that have the kernel remember flows."""
-        if self._task is None or self._task.done():
+    async def ensure(self, instance: Instance) -> bool:
+        """Look at the number of flows from now on, where there are rules that make any."""
+        running = self._task is not None and not self._task.done()
+        if not running and any(file.exists() for file in self._rules):
             self._task = asyncio.create_task(self._keep())
+        return False
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop looking; a limit that is there stays."""
         if self._task is not None:
             self._task.cancel()

@@ -1,13 +1,14 @@
-"""PING monitors of HAProxy's pools: HAProxy cannot ask so, the agent can, and tells it on the runtime socket."""
+"""PING monitors of HAProxy's pools: the agent pings, as HAProxy cannot, and tells it on the runtime socket."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import structlog
 
 from hydria.adapters.linux.checking import Checks, targets
-from hydria.adapters.linux.haproxy import Haproxy
+from hydria.adapters.linux.haproxy_part import HaproxyPart
+from hydria.adapters.linux.parts import Part, Place
+from hydria.contract import Instance
 from hydria.errors import HostError
 from hydria.model import Pool, Tree
 from hydria.model.status import ServerState
@@ -15,53 +16,56 @@ from hydria.model.status import ServerState
 log = structlog.get_logger(__name__)
 
 
-class Pings:
-    """The pings of one amphora. `on_change` is called when a member's health has changed and HAProxy knows."""
+class Pings(Part):
+    """The pings of one amphora. The agent is notified of a change of health as soon as HAProxy knows it."""
 
-    def __init__(self, namespace: str, haproxy: Haproxy, directory: Path, on_change: Callable[[], None]) -> None:
-        self._namespace = namespace
+    def __init__(self, place: Place, haproxy: HaproxyPart) -> None:
+        self._namespace = place.namespace
         self._haproxy = haproxy
-        self._on_change = on_change
-        self._file = directory / "pings.json"
-        self._checks = Checks(self._file, self._turn)
+        self._notify = place.notify
+        self._file = place.directory / "pings.json"
+        self._checks = Checks(self._file, self._mark_and_notify)
         self._lock = asyncio.Lock()
-        # What HAProxy knows: nobody hears of it before.
-        self._told: Mapping[str, ServerState] = {}
+        # The states that HAProxy was told last.
+        self._marked: Mapping[str, ServerState] = {}
 
-    async def converge(self, tree: Tree) -> None:
-        """Ask the members of a tree, and tell a HAProxy that may be new what is known of them. Raises HostError."""
+    async def ensure(self, instance: Instance) -> bool:
+        """Ping the members of pools that have a PING monitor, and tell HAProxy what is known of them."""
+        tree = self._haproxy.served or instance.tree
+        ended = self._checks.ended
         self._checks.watch(targets(self._namespace, tree, pinged(tree)))
-        # Where nobody was ever pinged there is nothing to take back either.
+        # The process may be a new one. Where no member was ever pinged HAProxy has no such state to take back.
         if self._checks.states or self._file.exists():
-            await self._tell()
+            await self._mark()
+        return ended
 
     def states(self) -> Mapping[str, ServerState]:
         """Return what is known of the members that are pinged, by id."""
-        return {key: self._told.get(key, "unknown") for key in self._checks.states}
+        return {key: self._marked.get(key, "unknown") for key in self._checks.states}
 
     @property
-    def ended(self) -> bool:
-        """Whether a task that asks has ended, which none does by itself."""
+    def drifted(self) -> bool:
+        """Whether a check has ended, which none does by itself."""
         return self._checks.ended
 
     async def close(self) -> None:
-        """Stop asking."""
+        """Stop pinging."""
         await self._checks.close()
 
-    async def _tell(self) -> None:
-        # One after another: the last one told is what is known last.
+    async def _mark(self) -> None:
+        # One call after the other, so that HAProxy is told the newest states last.
         async with self._lock:
             states = self._checks.states
             await self._haproxy.mark(states)
-            self._told = states
+            self._marked = states
 
-    async def _turn(self) -> None:
+    async def _mark_and_notify(self) -> None:
         try:
-            await self._tell()
+            await self._mark()
         except HostError as error:
-            # Whoever brings HAProxy back tells it.
+            # HAProxy is told at the `ensure` that brings it back.
             log.warning("health_not_told", namespace=self._namespace, reason=str(error))
-        self._on_change()
+        self._notify()
 
 
 def pinged(tree: Tree) -> list[Pool]:

@@ -1,46 +1,52 @@
-"""Who may speak to an amphora's VIP: the rules of security groups in its namespace."""
+"""The nftables rules of security groups at an amphora's VIP, in its namespace."""
 
+import asyncio
 from collections.abc import Collection
 from pathlib import Path
 
 from hydria.adapters.linux.nft import Tables
-from hydria.contract import FirewallRule
+from hydria.adapters.linux.parts import Part
+from hydria.contract import FirewallRule, Instance
 from hydria.errors import HostError
 from hydria.files import write_private
+from hydria.render.haproxy import ports
 from hydria.render.vip_firewall import render_vip_firewall
 
 
-class VipFirewall:
-    """The rules of one namespace; costs nothing where nobody asks for any.
+class VipFirewall(Part):
+    """The rules of one namespace. They cost nothing where the VIP has no security groups.
 
-    `guard.nft` in the amphora's directory is there while there may be rules.
+    `file`, in the amphora's directory, exists while there may be rules.
     """
 
-    def __init__(self, tables: Tables, directory: Path, link: str) -> None:
+    def __init__(self, tables: Tables, directory: Path, interface: str) -> None:
+        """`interface` is the name of the VIP's."""
         self._tables = tables
-        self._file = directory / "guard.nft"
-        self._link = link
-        # What was loaded, and where.
+        self.file = directory / "guard.nft"
+        self._interface = interface
+        # The text that was loaded last, and `Tables.place` then.
         self._loaded: tuple[object, str] | None = None
 
-    def ensure(self, rules: tuple[FirewallRule, ...] | None, ports: Collection[int]) -> None:
-        """Let in what the rules say, everything without; the namespace is there. Raises HostError.
+    async def ensure(self, instance: Instance) -> bool:
+        """Let in what the rules say; everything where there are none."""
+        rules = instance.interfaces[0].guard
+        if rules is None and not self.file.exists():
+            return False
+        await asyncio.to_thread(self._ensure, rules, ports(instance))
+        return False
 
-        `ports` are those on which the amphora takes connections of TCP.
-        """
-        if rules is None and not self._file.exists():
-            return
+    def _ensure(self, rules: tuple[FirewallRule, ...] | None, tcp_ports: Collection[int]) -> None:
         try:
-            text = render_vip_firewall(rules, self._link, ports)
+            text = render_vip_firewall(rules, self._interface, tcp_ports)
         except ValueError as error:
             raise HostError(f"A security group's rule cannot be kept: {error}.") from error
         self._tables.look()
         if self._loaded == (self._tables.place, text):
             return
         self._loaded = None
-        write_private(self._file, text.encode())
+        write_private(self.file, text.encode())
         self._tables.load(text)
         if rules is None:
-            self._file.unlink()
+            self.file.unlink()
         else:
             self._loaded = self._tables.place, text

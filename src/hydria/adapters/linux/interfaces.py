@@ -1,0 +1,113 @@
+"""The network namespace of one amphora and the interfaces in it, named eth0 (the VIP's), eth1 and so on."""
+
+import asyncio
+
+from hydria.adapters.linux import kernel
+from hydria.adapters.linux.netns import ensure_namespace, furnish_namespace, remove_namespace
+from hydria.adapters.linux.parts import Part, Place
+from hydria.adapters.linux.policy_routing import ensure_policy_routing, remove_policy_routing
+from hydria.adapters.linux.port_filters import drop_filters
+from hydria.adapters.linux.watch import NamespaceWatch
+from hydria.contract import Instance
+from hydria.errors import HostError
+
+VIP_INTERFACE = "eth0"
+
+
+def _name(index: int) -> str:
+    return f"eth{index}"
+
+
+class Namespace(Part):
+    """The namespace, which every later part is in. It also notices when somebody else changes nftables rules there."""
+
+    def __init__(self, place: Place, watch: NamespaceWatch) -> None:
+        """`watch` is the one that `Interfaces` starts."""
+        self._place = place
+        self._watch = watch
+        # The state of the namespace's rules (`Tables.place`) that `ensure` went through last.
+        self._rules: object = None
+
+    async def ensure(self, instance: Instance) -> bool:
+        """Make the namespace."""
+        return await asyncio.to_thread(self._ensure)
+
+    def _ensure(self) -> bool:
+        drifted = self.drifted
+        changed = ensure_namespace(self._place.namespace)
+        if self._watch.moved and not changed:
+            furnish_namespace(self._place.namespace)
+        self._place.tables.look()
+        self._rules = self._place.tables.place
+        return changed or drifted
+
+    @property
+    def drifted(self) -> bool:
+        """Whether another namespace has the name, or somebody else changed rules in it."""
+        if self._watch.moved:
+            return True
+        try:
+            self._place.tables.look()
+        except (HostError, OSError):
+            return True
+        return self._place.tables.place != self._rules
+
+    async def remove(self) -> None:
+        """Remove the namespace, with every interface in it."""
+        await asyncio.to_thread(remove_namespace, self._place.namespace)
+        await asyncio.to_thread(drop_filters, self._place.host.names.switch)
+
+
+class Interfaces(Part):
+    """The interfaces with their addresses and routes. They may go on to exist longer: see `StaleInterfaces`."""
+
+    def __init__(self, place: Place, watch: NamespaceWatch) -> None:
+        self._place = place
+        self._watch = watch
+
+    async def ensure(self, instance: Instance) -> bool:
+        """Make the interfaces, and watch the namespace for changes by others."""
+        changed = await asyncio.to_thread(self._ensure, instance)
+        # Begun last, so that it does not hear of what this made.
+        self._watch.watch()
+        return changed
+
+    def _ensure(self, instance: Instance) -> bool:
+        changed, namespace = False, self._place.namespace
+        for index, interface in enumerate(instance.interfaces):
+            changed |= kernel.ensure_interface(self._place.host.names, namespace, _name(index), interface)
+            if index == 0 and len(instance.interfaces) > 1:
+                changed |= ensure_policy_routing(namespace, VIP_INTERFACE, interface)
+        return changed
+
+    async def close(self) -> None:
+        """Stop watching."""
+        self._watch.close()
+
+
+class StaleInterfaces(Part):
+    """The removal of interfaces that the instance does not have any more."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        # How many interfaces there are since the last look; None where there may be others.
+        self._count: int | None = None
+
+    async def ensure(self, instance: Instance) -> bool:
+        """Remove the interfaces that the instance does not have."""
+        count = len(instance.interfaces)
+        if self._count == count:
+            return False
+        self._count = None
+        await asyncio.to_thread(self._remove_all_from, count)
+        self._count = count
+        return False
+
+    def _remove_all_from(self, count: int) -> None:
+        wanted, namespace = {_name(index) for index in range(count)}, self._place.namespace
+        stale = [link for link in kernel.links(namespace) if link.startswith("eth") and link not in wanted]
+        if stale and count == 1:
+            # Before the last interface goes: a restarted agent knows by it that there may be policy routing.
+            remove_policy_routing(namespace)
+        for link in stale:
+            kernel.remove_interface(self._place.host.names, namespace, link)
