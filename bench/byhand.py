@@ -12,8 +12,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hydria.adapters.linux.kernel import remove_namespace
 from hydria.adapters.linux.names import bridge
+from hydria.adapters.linux.netns import remove_namespace
 from stand import NETWORK, Stand, until
 
 # As few programs as it takes.

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from crowd import Crowd, DatagramClient, Stayers, WebClient, echoes
 from figures import Aim, Figure, figure
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 from probe import first_answer
 from stand import LB, MEMBER_PORTS, MEMBERS, Stand
 from tests.support.certificates import leaf

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 from stand import until
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from figures import quantile
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 
 _RATE = re.compile(r"finished in \S+, ([\d.]+) req/s")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ahead import ahead
 from figures import Aim, Figure, figure
-from hydria.adapters.linux.kernel import inside, remove_namespace
 from hydria.adapters.linux.names import bridge
+from hydria.adapters.linux.netns import inside, remove_namespace
 from stand import LB, MEMBERS, NETWORK, Stand, until
 
 PART = "datagrams"

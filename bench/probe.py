@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
 # A new attempt begins so often, as an early one may have met nobody (seconds).

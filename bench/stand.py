@@ -14,8 +14,9 @@ from typing import Any
 
 import yaml
 
-from hydria.adapters.linux.kernel import ensure_interface, ensure_namespace, inside, remove_namespace
+from hydria.adapters.linux.kernel import ensure_interface
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import ensure_namespace, inside, remove_namespace
 from hydria.contract import Address, Interface
 from rest import Refused, Rest
 from tests.support.certificates import Signed

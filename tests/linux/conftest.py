@@ -14,8 +14,8 @@ import pytest
 
 from demo.shell import Shell
 from hydria.adapters.linux.cgroups import Cgroups
-from hydria.adapters.linux.kernel import ensure_namespace, inside, remove_namespace
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import ensure_namespace, inside, remove_namespace
 from hydria.adapters.linux.topology import TopologyWiring
 from tests.linux.haproxies import Web, webs
 from tests.linux.machines import Machine

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from hydria.adapters.linux.kernel import inside, netlink
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import inside, netlink
 from tests.linux.wires import host, interface
 
 _ports = itertools.count(20000)

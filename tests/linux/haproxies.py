@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import inside
 from tests.linux.wires import host, interface
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import inside
 from tests.linux.wires import host, interface, wait_for_listener
 from tests.support.certificates import authority, leaf
 

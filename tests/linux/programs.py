@@ -17,8 +17,8 @@ from uuid import uuid4
 import httpx
 
 from hydria.adapters.linux.cgroups import Cgroups
-from hydria.adapters.linux.kernel import namespaces, netlink, remove_namespace
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import namespaces, netlink, remove_namespace
 from hydria.adapters.linux.processes import find_all
 from hydria.adapters.linux.topology import TopologyWiring
 from hydria.compose.credentials import Credentials

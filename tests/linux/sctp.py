@@ -6,8 +6,8 @@ import threading
 from contextlib import suppress
 
 from hydria.adapters.linux.checking.raw import crc32c, packet
-from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import inside
 from tests.linux.wires import host, interface
 
 INIT, INIT_ACK, ABORT = 1, 2, 6

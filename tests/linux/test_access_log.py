@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hydria.adapters.linux import kernel
+from hydria.adapters.linux import netns
 from hydria.compose.access_log import AccessLog, as_json, as_line
 from hydria.errors import HydriaError
 from hydria.settings import Settings
@@ -104,7 +104,7 @@ async def test_a_follower_hears_of_health_and_goes_on_over_reloads(machine: Mach
     await machine.host.serve(instance(*TREE, fast, root=ROOT))
     async with followed(machine) as came:
         await asked_until(machine, came, '"GET / HTTP/1.1"')
-        with kernel.inside(machine.client):
+        with netns.inside(machine.client):
             slow = socket.create_connection((VIP, 80), timeout=5)
         with slow:
             slow.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n")
@@ -129,7 +129,7 @@ async def test_a_follower_hears_of_health_and_goes_on_over_reloads(machine: Mach
 async def test_a_timeout_is_explained(machine: Machine, web: list[Web]) -> None:
     short = listener(name="web", protocol="TCP", timeout_client_data=300, timeout_member_data=5000)
     await machine.host.serve(instance(short, pool(protocol="TCP"), member(1), root=ROOT))
-    with kernel.inside(machine.client):
+    with netns.inside(machine.client):
         idle = socket.create_connection((VIP, 80), timeout=5)
     with idle:
         assert await asyncio.to_thread(idle.recv, 100) == b""

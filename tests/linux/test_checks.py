@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hydria.adapters.linux.kernel import sysctl
+from hydria.adapters.linux.netns import sysctl
 from hydria.model.load_balancer import AdditionalVip
 from tests.linux import sctp
 from tests.linux.haproxies import Web

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 from hydria.agent.loop import LOOK_PERIOD
 from tests.linux.haproxies import get
 from tests.linux.programs import Product, Visitor, product

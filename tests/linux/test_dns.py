@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hydria.adapters.linux.kernel import inside
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import inside
 from hydria.contract import Instance
 from hydria.model import Member
 from hydria.model.load_balancer import AdditionalVip

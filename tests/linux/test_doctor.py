@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from hydria.adapters.linux.kernel import ensure_interface, ensure_switch, namespaces, netlink
+from hydria.adapters.linux.kernel import ensure_interface, ensure_switch
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import namespaces, netlink
 from hydria.adapters.linux.topology import TROUBLE
 from hydria.doctor import Finding, examine, external_network
 from hydria.locking import lock_once

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hydria.adapters.linux import kernel
+from hydria.adapters.linux import netns
 from hydria.errors import HostError
 from tests.linux.haproxies import Web
 from tests.linux.machines import VIP, Machine
@@ -100,7 +100,7 @@ async def test_a_process_that_cannot_be_asked_is_replaced(
 
 async def test_connections_outlive_the_loss_of_the_runtime_socket(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
-    with kernel.inside(machine.client):
+    with netns.inside(machine.client):
         client = socket.create_connection((VIP, 80))
     with client:
         remove_socket(machine)

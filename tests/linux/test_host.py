@@ -11,7 +11,7 @@ import time
 import pytest
 from msgspec import structs
 
-from hydria.adapters.linux import kernel
+from hydria.adapters.linux import kernel, netns
 from hydria.contract import Counters, Instance
 from hydria.errors import HostError
 from tests.linux.haproxies import Web
@@ -200,7 +200,7 @@ async def test_a_dead_haproxy_is_noticed_and_started_again(machine: Machine, web
 async def test_a_taken_port_is_said_and_the_last_good_configuration_runs_on(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
     pid = machine.pid
-    with kernel.inside(machine.names.amphora(AMPHORA)):
+    with netns.inside(machine.names.amphora(AMPHORA)):
         taken = socket.create_server((VIP, 8080))
     wanted = instance(*BASE, listener(2, protocol_port=8080), generation=2)
     with taken:
@@ -256,12 +256,12 @@ async def test_members_of_another_subnet_are_reached_by_a_leg_of_their_own(machi
 async def test_withdrawing_leaves_nothing(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
     # A connection that is still open keeps an old process alive after a reload.
-    with kernel.inside(machine.client):
+    with netns.inside(machine.client):
         open_connection = socket.create_connection((VIP, 80))
     with open_connection:
         await machine.host.serve(instance(*BASE, listener(2, protocol_port=8080)))
         await machine.host.withdraw(AMPHORA)
-    assert machine.names.amphora(AMPHORA) not in kernel.namespaces(machine.names.prefix)
+    assert machine.names.amphora(AMPHORA) not in netns.namespaces(machine.names.prefix)
     assert list((machine.directory / "run" / "amphorae").iterdir()) == []
     assert list((machine.directory / "state" / "agent").iterdir()) == []
     await machine.host.withdraw(AMPHORA)
@@ -269,7 +269,7 @@ async def test_withdrawing_leaves_nothing(machine: Machine, web: list[Web]) -> N
 
 async def test_long_connections_survive_a_reload(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
-    with kernel.inside(machine.client):
+    with netns.inside(machine.client):
         open_connection = socket.create_connection((VIP, 80), timeout=5)
     with open_connection:
         open_connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
@@ -281,7 +281,7 @@ async def test_long_connections_survive_a_reload(machine: Machine, web: list[Web
 async def test_the_idle_timeout_is_the_listeners(machine: Machine, web: list[Web]) -> None:
     async def cut_after(served: Instance) -> float:
         await machine.host.serve(served)
-        with kernel.inside(machine.client):
+        with netns.inside(machine.client):
             idle = socket.create_connection((VIP, 80), timeout=2.5)
         begun = time.monotonic()
         with idle:
@@ -307,7 +307,7 @@ async def test_a_users_text_stays_in_its_place(machine: Machine, web: list[Web])
 
 async def test_what_an_old_process_still_passes_is_counted(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
-    with kernel.inside(machine.client):
+    with netns.inside(machine.client):
         old = socket.create_connection((VIP, 80), timeout=5)
     with old:
         old.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n")

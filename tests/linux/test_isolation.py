@@ -16,7 +16,7 @@ from hydria.adapters.linux import nft
 from hydria.adapters.linux.accounts import Accounts
 from hydria.adapters.linux.cgroups import CONTROLLERS, Cgroups, Limits
 from hydria.adapters.linux.flow_limit import flows_of
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 from hydria.contract import Instance
 from hydria.errors import HostError
 from hydria.render.flow_limit import TABLE

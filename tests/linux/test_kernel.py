@@ -9,20 +9,17 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from hydria.adapters.linux.kernel import (
-    ensure_interface,
+from hydria.adapters.linux.kernel import ensure_interface, find, links, remove_interface
+from hydria.adapters.linux.names import Names, bridge, switch_end
+from hydria.adapters.linux.netns import (
     ensure_namespace,
-    find,
     inside,
-    links,
     namespace_path,
     namespaces,
     netlink,
-    remove_interface,
     remove_namespace,
     sysctl,
 )
-from hydria.adapters.linux.names import Names, bridge, switch_end
 from hydria.contract import Limit, Route
 from hydria.errors import HostError
 from tests.linux.wires import addresses, ask, host, interface, server, uuid

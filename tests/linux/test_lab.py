@@ -18,8 +18,9 @@ import pytest
 from msgspec import structs
 from openstack.exceptions import ConflictException
 
-from hydria.adapters.linux.kernel import ensure_namespace, inside, links, namespaces
+from hydria.adapters.linux.kernel import links
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import ensure_namespace, inside, namespaces
 from hydria.adapters.linux.plug import plug, plug_tap
 from hydria.contract import Address, Interface, Limit
 from hydria.errors import HostError

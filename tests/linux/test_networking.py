@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from hydria.adapters.linux.kernel import ensure_namespace, inside, netlink, remove_namespace
-from hydria.adapters.linux.netns import OWN
+from hydria.adapters.linux.netns import OWN, ensure_namespace, inside, netlink, remove_namespace
 from hydria.adapters.linux.topology import TROUBLE
 from tests.linux.haproxies import Web, get
 from tests.linux.programs import Body, Product, product

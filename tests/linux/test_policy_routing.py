@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from msgspec import structs
 
-from hydria.adapters.linux import kernel, nft
+from hydria.adapters.linux import kernel, netns, nft
 from hydria.adapters.linux.names import switch_end
 from hydria.adapters.linux.policy_routing import ensure_policy_routing
 from hydria.contract import Instance, Interface, Route
@@ -50,7 +50,7 @@ def far(machine: Machine) -> Iterator[Far]:
     router = host(names, "router", interface(NETWORK, "10.0.0.1/24", "2001:db8::1/64"))
     kernel.ensure_interface(names, router, "eth1", interface(FAR, "192.0.2.1/24", "2001:db8:f::1/64"))
     for family in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
-        kernel.sysctl(router, f"net.{family}", "1")
+        netns.sysctl(router, f"net.{family}", "1")
     vias = ("192.0.2.1", "2001:db8:f::1")
     client = host(names, "far", gateways(interface(FAR, "192.0.2.50/24", "2001:db8:f::50/64"), *vias))
     web = Web(names, FAR, "web1", "192.0.2.11")
@@ -114,7 +114,7 @@ async def test_answers_leave_by_the_vips_leg(machine: Machine, far: Far) -> None
 
 def rules(machine: Machine) -> int:
     """Return how many rules of routing there are besides the kernel's."""
-    with kernel.netlink(machine.names.amphora(AMPHORA)) as here:
+    with netns.netlink(machine.names.amphora(AMPHORA)) as here:
         listed = [rule for family in (socket.AF_INET, socket.AF_INET6) for rule in kernel.routing_rules(here, family)]
     return len(listed) - 5
 
@@ -124,7 +124,7 @@ def ruled(machine: Machine) -> Instance:
     """An amphora's legs, without the rest of it."""
     wanted = served(LEG)
     namespace = machine.names.amphora(AMPHORA)
-    kernel.ensure_namespace(namespace)
+    netns.ensure_namespace(namespace)
     for index, leg in enumerate(wanted.interfaces):
         kernel.ensure_interface(machine.names, namespace, f"eth{index}", leg)
     return wanted
@@ -136,7 +136,7 @@ def test_it_is_made_once_and_mended(machine: Machine, ruled: Instance) -> None:
     assert not ensure_policy_routing(namespace, "eth0", leg)
     # For each VIP, and for packets that are passed on, in each version.
     assert rules(machine) == 4
-    with kernel.netlink(namespace) as here:
+    with netns.netlink(namespace) as here:
         here.flush_rules(family=socket.AF_INET, priority=100)
         here.flush_routes(table=1)
     assert rules(machine) == 2
@@ -150,7 +150,7 @@ def test_it_is_made_once_and_mended(machine: Machine, ruled: Instance) -> None:
     kernel.ensure_interface(machine.names, namespace, "eth0", moved)
     assert ensure_policy_routing(namespace, "eth0", moved)
     assert rules(machine) == 2
-    with kernel.netlink(namespace) as here:
+    with netns.netlink(namespace) as here:
         assert {route.get("gateway") for route in here.get_routes(table=1)} == {None, "10.0.0.254"}
 
 

@@ -13,8 +13,9 @@ import pytest
 from msgspec import structs
 
 from hydria.adapters.linux import nft
-from hydria.adapters.linux.kernel import ensure_interface, inside, netlink, remove_interface
+from hydria.adapters.linux.kernel import ensure_interface, remove_interface
 from hydria.adapters.linux.names import Names, switch_end
+from hydria.adapters.linux.netns import inside, netlink
 from hydria.adapters.linux.port_filters import drop_filters
 from hydria.adapters.linux.topology import TopologyWiring
 from hydria.contract import AddressPair, Interface, Network, Topology

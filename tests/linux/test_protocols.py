@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 from tests.linux.haproxies import Web
 from tests.linux.machines import VIP, Machine
 from tests.linux.wires import host, interface

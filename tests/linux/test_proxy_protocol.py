@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 from tests.linux.machines import VIP, Machine
 from tests.linux.wires import host, interface
 from tests.support.trees import NETWORK, instance, listener, member, pool

@@ -4,7 +4,7 @@ import asyncio
 import http.client
 from typing import Any
 
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 from tests.linux.haproxies import Web, get
 from tests.linux.machines import VIP, Machine
 from tests.support.trees import AMPHORA, instance, listener, member, monitor, pool

@@ -9,7 +9,7 @@ from threading import Event, Thread
 import pytest
 from msgspec import structs
 
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 from hydria.contract import FirewallRule, Instance
 from tests.linux.machines import VIP, Machine
 from tests.linux.wires import host, interface

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 from hydria.contract import Instance
 from hydria.model.tls import CIPHERS
 from tests.linux.haproxies import Web, ask

@@ -10,8 +10,9 @@ from demo import tutorial
 from demo.shell import Shell
 from demo.steps import Chapter
 from demo.walk import Walk
-from hydria.adapters.linux.kernel import inside, links, namespaces
+from hydria.adapters.linux.kernel import links
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import inside, namespaces
 from tests.support.warm_client import WarmShell
 
 _BEGIN = (tutorial.START, tutorial.SURROUNDINGS, tutorial.LOAD_BALANCER)

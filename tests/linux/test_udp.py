@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from hydria.adapters.linux import kernel, nft
+from hydria.adapters.linux import netns, nft
 from hydria.adapters.linux.conntrack import end_flows
 from hydria.contract import Address, FirewallRule
 from hydria.errors import HostError
@@ -80,7 +80,7 @@ async def states(machine: Machine) -> dict[str, str]:
 
 def _redirects(namespace: str) -> int:
     """Return how many the kernel has sent there."""
-    with kernel.inside(namespace):
+    with netns.inside(namespace):
         said = Path("/proc/thread-self/net/snmp").read_text()
     names, numbers = [line.split() for line in said.splitlines() if line.startswith("Icmp:")]
     return int(dict(zip(names, numbers, strict=True))["OutRedirects"])
@@ -409,5 +409,5 @@ async def test_without_datagrams_there_is_no_table_and_withdrawing_leaves_nothin
     assert sorted(path.name for path in machine.amphora_files.iterdir() if path.suffix == ".nft") == []
     await machine.host.serve(instance(*BASE, CHECKED, generation=3))
     await machine.host.withdraw(AMPHORA)
-    assert namespace not in kernel.namespaces(machine.names.prefix)
+    assert namespace not in netns.namespaces(machine.names.prefix)
     assert list((machine.directory / "run" / "amphorae").iterdir()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hydria.adapters.linux.conntrack import count_flows, dropped_flows, end_flows
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 from hydria.model import Listener
 from hydria.model.status import operating_statuses
 from tests.linux.datagrams import Echo, add_address, ask, echoes

@@ -13,23 +13,18 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from hydria.adapters.linux.kernel import (
-    ensure_bridge,
-    ensure_interface,
+from hydria.adapters.linux.kernel import ensure_bridge, ensure_interface, ensure_switch, find, links, remove_interface
+from hydria.adapters.linux.names import GATEWAY, Names, bridge, router_leg
+from hydria.adapters.linux.netns import (
     ensure_namespace,
-    ensure_switch,
-    find,
     held,
     inside,
-    links,
     namespace_path,
     namespaces,
     netlink,
-    remove_interface,
     remove_namespace,
     sysctl,
 )
-from hydria.adapters.linux.names import GATEWAY, Names, bridge, router_leg
 from hydria.adapters.linux.topology import TopologyWiring
 from hydria.contract import Address, FloatingIp, Interface, Network, Route, Router, Topology
 from hydria.errors import HostError, WiringError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hydria.adapters.linux import kernel
+from hydria.adapters.linux import netns
 from hydria.adapters.linux.processes import find_all
 from tests.linux import datagrams
 from tests.linux.datagrams import Echo, echoes
@@ -55,7 +55,7 @@ async def test_haproxy_ends_with_its_last_listener_and_its_last_connection(
     machine: Machine, web: list[Web], echo: Echo
 ) -> None:
     await machine.host.serve(instance(*HTTP, *DATAGRAMS))
-    with kernel.inside(machine.client):
+    with netns.inside(machine.client):
         going = socket.create_connection((VIP, 80), timeout=5)
     with going:
         going.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from hydria.adapters.linux.kernel import ensure_interface, ensure_namespace, inside, netlink
+from hydria.adapters.linux.kernel import ensure_interface
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import ensure_namespace, inside, netlink
 from hydria.contract import Address, Interface, Route
 
 PORT = 8080

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hydria.adapters.linux.haproxy_files import HaproxyFiles
-from hydria.adapters.linux.kernel import links, namespaces
+from hydria.adapters.linux.kernel import links
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import namespaces
 from hydria.adapters.linux.processes import find
 from hydria.adapters.linux.remembered import Remembered
 from hydria.contract import Instance

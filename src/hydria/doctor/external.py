@@ -9,9 +9,8 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 
-from hydria.adapters.linux.kernel import netlink
 from hydria.adapters.linux.names import Names
-from hydria.adapters.linux.netns import OWN
+from hydria.adapters.linux.netns import OWN, netlink
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.settings import Settings
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from hydria.adapters.linux.cgroups import Cgroups
-from hydria.adapters.linux.kernel import ensure_namespace, inside, netlink, remove_namespace, reporting
 from hydria.adapters.linux.names import GATEWAY
+from hydria.adapters.linux.netns import ensure_namespace, inside, netlink, remove_namespace, reporting
 from hydria.contract import Address, FloatingIp, Interface, Router
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.errors import HostError

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from hydria.adapters.linux.kernel import namespaces
+from hydria.adapters.linux.netns import namespaces
 from hydria.adapters.linux.topology import TROUBLE
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.settings import Settings

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hydria.adapters.linux.kernel import inside
+from hydria.adapters.linux.netns import inside
 from hydria.adapters.linux.processes import Process, hold, hold_all
 from hydria.errors import HostError
 from hydria.files import make_directory, write_private

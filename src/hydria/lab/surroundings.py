@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from msgspec import Struct
 
-from hydria.adapters.linux.kernel import (
-    ensure_interface,
-    ensure_namespace,
-    exists,
-    inside,
-    netlink,
-    remove_namespace,
-    reporting,
-)
+from hydria.adapters.linux.kernel import ensure_interface
 from hydria.adapters.linux.names import Names
+from hydria.adapters.linux.netns import ensure_namespace, exists, inside, netlink, remove_namespace, reporting
 from hydria.adapters.linux.plug import claim, disclaim, interface_of
 from hydria.errors import HostError
 from hydria.lab.hosts import WebServer

@@ -4,9 +4,9 @@ import os
 
 from pyroute2 import IPRoute
 
-from hydria.adapters.linux.kernel import PORTS, ensure_bridge, find, held, namespace_path, netlink, reporting
+from hydria.adapters.linux.kernel import PORTS, ensure_bridge, find
 from hydria.adapters.linux.names import Names, trunk_end
-from hydria.adapters.linux.netns import OWN
+from hydria.adapters.linux.netns import OWN, held, namespace_path, netlink, reporting
 from hydria.contract import Network
 from hydria.errors import HostError
 

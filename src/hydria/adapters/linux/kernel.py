@@ -20,42 +20,14 @@ from hydria.adapters.linux.names import Names, bridge, switch_end
 from hydria.adapters.linux.netns import (
     ensure_namespace,
     exists,
-    furnish_namespace,
     held,
     inside,
     namespace_path,
-    namespaces,
     netlink,
-    remove_namespace,
     reporting,
-    sysctl,
 )
 from hydria.adapters.linux.port_filters import ensure_filter
 from hydria.contract import Interface, Route
-
-__all__ = [
-    "PORTS",
-    "ensure_bridge",
-    "ensure_interface",
-    "ensure_namespace",
-    "ensure_routes",
-    "ensure_switch",
-    "exists",
-    "find",
-    "furnish_namespace",
-    "held",
-    "inside",
-    "links",
-    "namespace_path",
-    "namespaces",
-    "netlink",
-    "remove_all_legs",
-    "remove_interface",
-    "remove_namespace",
-    "reporting",
-    "routing_rules",
-    "sysctl",
-]
 
 # The group of all ends in the switch: one request removes them all.
 PORTS = 1

@@ -4,18 +4,9 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from hydria.adapters.linux.bandwidth import ensure_limit
-from hydria.adapters.linux.kernel import (
-    ensure_bridge,
-    ensure_interface,
-    ensure_switch,
-    exists,
-    find,
-    held,
-    netlink,
-    reporting,
-)
+from hydria.adapters.linux.kernel import ensure_bridge, ensure_interface, ensure_switch, find
 from hydria.adapters.linux.names import Names, switch_end
-from hydria.adapters.linux.netns import OWN
+from hydria.adapters.linux.netns import OWN, exists, held, netlink, reporting
 from hydria.adapters.linux.port_filters import drop_filter, ensure_filter
 from hydria.contract import Address, AddressPair, Interface, Limit, Route
 from hydria.errors import HostError

@@ -11,7 +11,8 @@ from ipaddress import ip_address, ip_interface
 
 from pyroute2 import IPRoute
 
-from hydria.adapters.linux.kernel import ensure_routes, find, netlink, reporting, routing_rules
+from hydria.adapters.linux.kernel import ensure_routes, find, routing_rules
+from hydria.adapters.linux.netns import netlink, reporting
 from hydria.contract import Interface, Route
 from hydria.render.datagram import BACK
 

@@ -5,14 +5,9 @@ from collections.abc import Collection
 
 from msgspec import structs
 
-from hydria.adapters.linux.kernel import (
-    ensure_interface,
-    ensure_namespace,
-    links,
-    remove_interface,
-    sysctl,
-)
+from hydria.adapters.linux.kernel import ensure_interface, links, remove_interface
 from hydria.adapters.linux.names import GATEWAY, Names, router_leg
+from hydria.adapters.linux.netns import ensure_namespace, sysctl
 from hydria.adapters.linux.nft import Tables
 from hydria.contract import Address, Interface, Router
 from hydria.errors import HostError

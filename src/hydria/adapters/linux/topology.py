@@ -4,18 +4,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from hydria.adapters.linux.flat_networks import ensure_flat_network, remove_flat_networks
-from hydria.adapters.linux.kernel import (
-    ensure_bridge,
-    ensure_switch,
-    find,
-    held,
-    namespaces,
-    netlink,
-    remove_all_legs,
-    remove_namespace,
-    reporting,
-)
+from hydria.adapters.linux.kernel import ensure_bridge, ensure_switch, find, remove_all_legs
 from hydria.adapters.linux.names import Names, bridge, switch_end, trunk_end
+from hydria.adapters.linux.netns import held, namespaces, netlink, remove_namespace, reporting
 from hydria.adapters.linux.port_filters import mend_filters
 from hydria.adapters.linux.routers import Routers
 from hydria.adapters.linux.uplink import ensure_uplink, remove_uplink

@@ -11,9 +11,9 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from hydria.adapters.linux import nft
-from hydria.adapters.linux.kernel import ensure_interface, find, netlink, remove_interface, reporting, routing_rules
+from hydria.adapters.linux.kernel import ensure_interface, find, remove_interface, routing_rules
 from hydria.adapters.linux.names import Names
-from hydria.adapters.linux.netns import OWN
+from hydria.adapters.linux.netns import OWN, netlink, reporting
 from hydria.contract import Interface, Network
 from hydria.render.uplink_filter import render_no_uplink_filter, render_uplink_filter
 
