@@ -167,7 +167,7 @@ def test_a_database_with_real_hosts_is_refused(hydria: InsideHydria) -> None:
     def networking_of(transaction: Transaction) -> Networking:
         return network.HomeNetworking(transaction, clock.now())
 
-    plane = NoopPlane(hydria.database, clock, Reconciler(networking_of))
+    plane = NoopPlane(hydria.database, clock, Reconciler(networking_of, attached=False))
     with pytest.raises(HostError, match="host real"):
         plane.start()
     hydria.database.transact(lambda transaction: transaction.delete(Amphora, columns(Amphora).host == "real"))

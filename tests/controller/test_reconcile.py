@@ -8,8 +8,9 @@ from msgspec import structs
 
 from hydria.contract import Counters, Orders, Report
 from hydria.errors import Conflict
-from hydria.model import LoadBalancer
-from hydria.store import columns
+from hydria.model import LoadBalancer, Member
+from hydria.store import Transaction, columns
+from hydria.store.generations import bump
 from hydria.store.resources import Amphora, Health, KnownHost, Traffic
 from tests.support.api import Api, Body
 from tests.support.cloud import Cloud
@@ -353,6 +354,100 @@ async def test_a_members_subnet_that_is_gone(cloud: Cloud, api: Api, worker: Wor
     cloud.networking.remove_subnet(other.id)
     worker.step()
     assert await reason(api, lb) == f"The members' subnet {other.id} does not exist any more. Remove its members."
+
+
+async def test_a_gone_subnet_is_reported_although_no_host_polls(cloud: Cloud, api: Api, worker: Worker) -> None:
+    lb = await make(cloud, api)
+    pool = await with_pool(api, lb)
+    worker.step()
+    other = cloud.networking.add_subnet(cloud.network_id, "10.0.1.0/24")
+    cloud.networking.remove_subnet(other.id)
+    await add_unchecked_member(cloud, lb, pool, other.id)
+    cloud.controller.work()
+    assert (await status(api, lb), await reason(api, lb)) == (
+        "ERROR",
+        f"The members' subnet {other.id} does not exist any more. Remove its members.",
+    )
+
+
+async def add_unchecked_member(cloud: Cloud, lb: Body, pool: Body, subnet_id: str) -> None:
+    """Add a member as if its subnet had gone right after the API looked at it."""
+
+    def add(tx: Transaction) -> None:
+        generation = bump(tx, lb["id"]).generation
+        tx.insert(
+            Member(
+                id="member",
+                project_id=lb["project_id"],
+                created_at=lb["created_at"],
+                load_balancer_id=lb["id"],
+                created_in=generation,
+                changed_in=generation,
+                pool_id=pool["id"],
+                address="10.0.1.11",
+                protocol_port=80,
+                subnet_id=subnet_id,
+            )
+        )
+
+    cloud.database.transact(add)
+
+
+async def test_orders_only_read_and_leave_out_what_lacks_a_port(cloud: Cloud, api: Api, worker: Worker) -> None:
+    lb = await make(cloud, api)
+    pool = await with_pool(api, lb)
+    worker.step()
+    other = cloud.networking.add_subnet(cloud.network_id, "10.0.1.0/24")
+    await api.add_member(pool["id"], "10.0.1.11", subnet_id=other.id)
+    assert cloud.database.read(lambda tx: cloud.desired_state.orders(tx, worker.holding)) == Orders()
+    assert len(cloud.networking.ports) == 1
+    (instance,) = worker.fetch().serve
+    assert len(instance.interfaces) == len(cloud.networking.ports) == 2
+
+
+async def test_what_failed_is_tried_again_only_now_and_then(cloud: Cloud, api: Api, worker: Worker) -> None:
+    lb = await make(cloud, api)
+    pool = await with_pool(api, lb)
+    other = cloud.networking.add_subnet(cloud.network_id, "10.0.1.0/24")
+    await api.add_member(pool["id"], "10.0.1.11", subnet_id=other.id)
+    cloud.networking.faults.set("create_port", Conflict("Quota exceeded."))
+    cloud.controller.work()
+    assert await status(api, lb) == "ERROR"
+    cloud.networking.faults.clear()
+    cloud.controller.work(retry=False)
+    assert len(cloud.networking.ports) == 1
+    # A change is tried at once.
+    await api.change("loadbalancer", lb["id"], name="x")
+    cloud.controller.work(retry=False)
+    assert len(cloud.networking.ports) == 2
+
+
+async def test_a_port_of_a_failed_transaction_is_used(cloud: Cloud, api: Api, worker: Worker) -> None:
+    lb = await make(cloud, api)
+    pool = await with_pool(api, lb)
+    worker.step()
+    other = cloud.networking.add_subnet(cloud.network_id, "10.0.1.0/24")
+    await api.add_member(pool["id"], "10.0.1.11", subnet_id=other.id)
+    cloud.networking.faults.set("create_port", RuntimeError("the server ends"), times=1, after=True)
+    cloud.controller.work()
+    worker.step()
+    assert await status(api, lb) == "ACTIVE"
+    assert len(cloud.networking.ports) == 2
+
+
+async def test_a_port_that_is_gone_is_made_again(cloud: Cloud, api: Api, worker: Worker) -> None:
+    lb = await make(cloud, api)
+    pool = await with_pool(api, lb)
+    other = cloud.networking.add_subnet(cloud.network_id, "10.0.1.0/24")
+    await api.add_member(pool["id"], "10.0.1.11", subnet_id=other.id)
+    worker.step()
+    (before,) = (key for key in cloud.networking.ports if key != lb["vip_port_id"])
+    cloud.networking.delete_port(before)
+    await api.change("loadbalancer", lb["id"], name="x")
+    worker.step()
+    (after,) = (key for key in cloud.networking.ports if key != lb["vip_port_id"])
+    assert after != before
+    assert [each.interfaces[1].port_id for each in worker.serving.values()] == [after]
 
 
 async def test_a_vip_port_that_is_gone(cloud: Cloud, api: Api, worker: Worker) -> None:

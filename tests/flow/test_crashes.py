@@ -8,12 +8,15 @@ import pytest
 
 from hydria.adapters.memory import MemoryHost
 from hydria.store.migrate import upgrade
-from tests.flow.user import MEMBERS, User
+from tests.flow.user import MEMBERS, NEW_MEMBER, User
 from tests.flow.world import World, alive
 
 Step = Callable[[User], Awaitable[None]]
 
 STEPS: dict[str, Step] = {"create": User.create, "change": User.change, "delete": User.delete}
+
+# How many ports the load balancer has after each step: the VIP's, then one more on the new member's subnet.
+PORTS = {"create": 1, "change": 2, "delete": 0}
 
 
 class Snapshot:
@@ -23,7 +26,7 @@ class Snapshot:
         self.directory = directory
         self.instances = dict(memory.instances)
         self.topology = memory.topology
-        self.token, self.subnet = user.token, user.subnet
+        self.token, self.subnets = user.token, user.subnets
 
     def thaw(self, directory: Path) -> tuple[World, User]:
         """Return a copy of it, in a directory that is emptied first."""
@@ -33,7 +36,7 @@ class Snapshot:
         memory.instances, memory.topology = dict(self.instances), self.topology
         memory.running = set(self.instances)
         world = World(directory, memory)
-        return world, User(world, self.token, self.subnet)
+        return world, User(world, self.token, self.subnets)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,8 @@ def as_asked(step: str, memory: MemoryHost) -> None:
         return
     (instance,) = memory.instances.values()
     addresses = {member.address for member in instance.tree.members}
-    assert addresses == ({*MEMBERS} if step == "create" else {MEMBERS[1], "10.0.0.13"})
+    assert len(instance.interfaces) == PORTS[step]
+    assert addresses == ({*MEMBERS} if step == "create" else {MEMBERS[1], NEW_MEMBER})
     assert [listener.timeout_client_data for listener in instance.tree.listeners] == (
         [50000] if step == "create" else [60000]
     )
@@ -88,7 +92,7 @@ async def test_a_crash_at_any_moment_ends_as_asked(step: str, before: dict[str, 
         async with alive(world):
             await STEPS[step](user)
             as_asked(step, world.memory)
-            assert len(await user.ports()) == (0 if step == "delete" else 1)
+            assert len(await user.ports()) == PORTS[step]
             assert world.checks or step == "delete"
         survived = not world.deaths
         fatal += 1

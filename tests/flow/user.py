@@ -12,17 +12,18 @@ from tests.support.waiting import eventually
 LBAAS = "/load-balancer/v2.0/lbaas"
 NAME = "web"
 MEMBERS = ("10.0.0.11", "10.0.0.12")
+NEW_MEMBER = "10.0.1.13"
 
 Body = dict[str, Any]
 
 
 class User:
-    """The admin of the home cloud, with one subnet; `token` and `subnet` outlive the server."""
+    """The admin of the home cloud, with a subnet for VIPs and one for members; all of it outlives the server."""
 
-    def __init__(self, world: World, token: str = "", subnet: str = "") -> None:
+    def __init__(self, world: World, token: str = "", subnets: tuple[str, ...] = ()) -> None:
         self.world = world
         self.token = token
-        self.subnet = subnet
+        self.subnets = subnets
 
     async def ask(self, method: str, path: str, body: Any = None) -> httpx.Response | None:
         """Send a request; None when the server died of it or is not there."""
@@ -44,7 +45,7 @@ class User:
         return None if answer.status_code == 404 else answer.json()
 
     async def log_in(self) -> None:
-        """Get a token and make a subnet."""
+        """Get a token and make the subnets."""
         await self.get("/identity/v3")
         credentials = Credentials.read(self.world.settings.credentials_file)
         identity = {
@@ -58,11 +59,11 @@ class User:
         network = await self.ask("POST", "/network/v2.0/networks", {"network": {"name": "n"}})
         assert network is not None
         key = network.json()["network"]["id"]
-        subnet = await self.ask(
-            "POST", "/network/v2.0/subnets", {"subnet": {"network_id": key, "cidr": "10.0.0.0/24", "ip_version": 4}}
-        )
-        assert subnet is not None
-        self.subnet = subnet.json()["subnet"]["id"]
+        for cidr in ("10.0.0.0/24", "10.0.1.0/24"):
+            form = {"network_id": key, "cidr": cidr, "ip_version": 4}
+            subnet = await self.ask("POST", "/network/v2.0/subnets", {"subnet": form})
+            assert subnet is not None
+            self.subnets += (subnet.json()["subnet"]["id"],)
 
     # --- the scenario, each step of which may be taken again ---
 
@@ -77,16 +78,16 @@ class User:
             members = [{"address": each, "protocol_port": 80} for each in MEMBERS]
             pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
             listener = {"name": "http", "protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
-            body = {"name": NAME, "vip_subnet_id": self.subnet, "listeners": [listener]}
+            body = {"name": NAME, "vip_subnet_id": self.subnets[0], "listeners": [listener]}
             await self.ask("POST", f"{LBAAS}/loadbalancers", {"loadbalancer": body})
         await self.active()
 
     async def change(self) -> None:
-        """Exchange a member and change a listener, without waiting in between; then wait for all of it."""
+        """Exchange a member for one on another subnet and change a listener, then wait for all of it."""
         (pool,) = await self.find("pools")
         (listener,) = await self.find("listeners")
         members = f"{LBAAS}/pools/{pool['id']}/members"
-        new = {"member": {"address": "10.0.0.13", "protocol_port": 80}}
+        new = {"member": {"address": NEW_MEMBER, "protocol_port": 80, "subnet_id": self.subnets[1]}}
         while (answer := await self.ask("POST", members, new)) is None or answer.status_code not in (201, 409):
             pass
         first = {each["address"]: each["id"] for each in await self.find(f"pools/{pool['id']}/members")}.get(MEMBERS[0])

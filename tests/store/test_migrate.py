@@ -167,6 +167,22 @@ def test_addresses_of_older_versions_become_canonical(database_url: str) -> None
         ]
 
 
+def test_amphorae_of_older_versions_know_their_ports(database_url: str) -> None:
+    settings, database = configuration(), Database(database_url)
+    with database.engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0011")
+        insert(connection, "amphorae", id="a", load_balancer_id="lb")
+        insert(connection, "network_ports", id="member-port", device_id="a", mac_address="1")
+        insert(connection, "network_ports", id="vip-port", device_id="lb-lb", mac_address="2")
+        insert(connection, "network_addresses", subnet_id="s", key="1", port_id="member-port")
+        insert(connection, "network_addresses", subnet_id="v", key="2", port_id="vip-port")
+    upgrade(database.engine)
+    with database.engine.connect() as connection:
+        found = connection.execute(text("SELECT amphora_id, subnet_id, port_id FROM amphora_ports"))
+        assert list(map(tuple, found)) == [("a", "s", "member-port")]
+
+
 def test_a_failure_leaves_nothing_behind(database_url: str) -> None:
     database = Database(database_url)
     with database.engine.begin() as connection:

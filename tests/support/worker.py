@@ -32,7 +32,7 @@ class Worker:
         """Let the controller work, then fetch and remember the orders."""
         self.announce()
         self.cloud.controller.work()
-        orders = self.cloud.database.transact(lambda tx: self.cloud.desired_state.orders(tx, self.holding))
+        orders = self.cloud.database.read(lambda tx: self.cloud.desired_state.orders(tx, self.holding))
         held = {key: generation for key, generation in self.holding.amphorae.items() if key not in orders.withdraw}
         held |= {instance.amphora_id: instance.generation for instance in orders.serve}
         topology = orders.topology.generation if orders.topology else self.holding.topology

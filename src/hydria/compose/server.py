@@ -124,7 +124,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
         # Octavia's own API tests compare texts.
         keep_spelling=noop,
     )
-    reconciler = Reconciler(cloud.networking_of, clock.now())
+    reconciler = Reconciler(cloud.networking_of, clock.now(), attached=not noop)
     exchange = _exchange(settings, database, clock, cloud, reconciler)
     if noop:
         NoopPlane(database, clock, reconciler).start()

@@ -10,8 +10,8 @@ from hydria.contract import Holding, Instance, Orders, Reports
 from hydria.controller.acme import challenges_of
 from hydria.controller.health import is_silence
 from hydria.controller.hosts import made_topology
-from hydria.controller.interfaces import InterfaceError, interfaces
-from hydria.controller.reconcile import fail
+from hydria.controller.interfaces import interfaces
+from hydria.controller.ports import ports_of
 from hydria.controller.secrets import referred
 from hydria.model import LoadBalancer
 from hydria.protocols import Networking, Secrets, Topologies
@@ -33,13 +33,8 @@ class DesiredState:
         self._secrets_of = secrets_of
         self._topologies_of = topologies_of
 
-    def outstanding(self, transaction: Transaction, holding: Holding) -> bool:
-        """Say whether there is anything to order. Only reads."""
-        differences = self._differences(transaction, holding)
-        return any(differences) or _outdated(self._topologies_of(transaction), holding)
-
     def orders(self, transaction: Transaction, holding: Holding) -> Orders:
-        """Make out the orders; makes the ports that instances need and do not have yet."""
+        """Return what a host must do; an amphora whose ports are not made yet is left out. Only reads."""
         serve, withdraw, describe = self._differences(transaction, holding)
         if describe:
             # One of those may be the amphora of a load balancer for which a fresh one would be made.
@@ -99,10 +94,8 @@ class DesiredState:
         if amphora is None or load_balancer is None:
             return None
         whole = tree(transaction, load_balancer)
-        try:
-            legs = interfaces(self._networking_of(transaction), amphora, whole)
-        except InterfaceError as error:
-            fail(transaction, load_balancer, str(error))
+        attached = interfaces(self._networking_of(transaction), whole, ports_of(transaction, key))
+        if attached is None:
             return None
         secrets, lost = referred(self._secrets_of(transaction), whole)
         # Progress is the server's own affair and would make equal instances differ.
@@ -111,7 +104,7 @@ class DesiredState:
             amphora_id=key,
             generation=load_balancer.generation,
             tree=structs.replace(whole, load_balancer=plain),
-            interfaces=legs,
+            interfaces=attached,
             flavor=flavor_data(transaction, load_balancer.flavor_id),
             zone=zone_data(transaction, load_balancer.availability_zone),
             secrets=secrets,

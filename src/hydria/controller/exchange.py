@@ -124,11 +124,9 @@ class Exchange:
                 await self._database.run(partial(heard_from, holding=holding, now=now), writing=True)
                 if await self._doubts(holding.host):
                     return Orders(report=True)
-            outstanding = partial(self._desired_state.outstanding, holding=holding)
-            if await self._database.run(outstanding, writing=False):
-                orders = await self._database.run(partial(self._desired_state.orders, holding=holding), writing=True)
-                if orders != Orders():
-                    return orders
+            orders = await self._database.run(partial(self._desired_state.orders, holding=holding), writing=False)
+            if orders != Orders():
+                return orders
             left = until - loop.time()
             if left <= 0:
                 break

@@ -24,6 +24,9 @@ PAUSE = 0.02
 # How many load balancers share a transaction.
 _TOGETHER = 50
 
+# Hints that may mean work: a load balancer changed, a host is new, the network service changed a port.
+_TOPICS = frozenset({"instances", "hosts", "legs"})
+
 
 class Controller:
     """Reconciles due load balancers, woken by hints."""
@@ -33,14 +36,16 @@ class Controller:
         self._clock = clock
         self._reconciler = reconciler
         self._wakeup = Wakeup()
-        database.subscribe(lambda _: self._wakeup.set())
+        # When what failed is tried again, by the monotonic clock.
+        self._retry_at = 0.0
+        database.subscribe(self._hear)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; `wake` makes it look."""
         while not stop.is_set():
             self._wakeup.clear()
             try:
-                await self._database.run_blocking(self.work)
+                await self._database.run_blocking(self._work)
             except Unavailable as error:
                 log.warning("reconcile_waits", reason=str(error))
             except Exception:
@@ -53,10 +58,27 @@ class Controller:
         """Look at once whether there is work, or whether to stop."""
         self._wakeup.set()
 
-    def work(self) -> None:
-        """Reconcile everything that is due, many in one transaction; one that fails is no other's affair."""
+    def _hear(self, topics: frozenset[str]) -> None:
+        if topics & _TOPICS:
+            if "hosts" in topics:
+                self._retry_at = 0.0
+            self._wakeup.set()
+
+    def _work(self) -> None:
+        """Work, and try again what failed if that is due."""
+        now = self._clock.monotonic()
+        retry = now >= self._retry_at
+        if retry:
+            self._retry_at = now + PERIOD
+        self.work(retry=retry)
+
+    def work(self, *, retry: bool = True) -> None:
+        """Reconcile everything that is due, many in one transaction; a failure of one does not stop the others.
+
+        `retry` is False to leave out what failed before and was not changed since.
+        """
         now = self._clock.now()
-        due = partial(self._reconciler.due, now=now)
+        due = partial(self._reconciler.due, now=now, retry=retry)
         changed, keys = self._database.read(lambda tx: (self._reconciler.networks_changed(tx), due(tx)))
         if changed:
             self._follow()

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from sqlalchemy import update
 
 from hydria.contract import Instance, Network, Reports, Router
+from hydria.controller.interfaces import extra_subnets
 from hydria.errors import Conflict, NotFound
 from hydria.model import LoadBalancer
 from hydria.model.base import stamp
@@ -21,7 +22,7 @@ from hydria.model.flavor import Flavor
 from hydria.protocols import Device, Networking, Topologies
 from hydria.store import Transaction, columns
 from hydria.store.generations import bump, new_change_id
-from hydria.store.resources import Amphora, KnownHost, Orphan, Traffic
+from hydria.store.resources import Amphora, AmphoraPort, KnownHost, Orphan, Traffic
 from hydria.store.tables import rows_of
 
 log = structlog.get_logger(__name__)
@@ -136,9 +137,10 @@ class Orphans:
         for other in others:
             for port in networking.ports_of(other):
                 networking.bind_port(port.id, Device(id=instance.amphora_id, owner="Octavia"))
-            traffic = rows_of(Traffic).table
-            moved = update(traffic).where(traffic.c.amphora_id == other).values(amphora_id=instance.amphora_id)
-            transaction.execute(moved)
+            for kind in (AmphoraPort, Traffic):
+                table = rows_of(kind).table
+                moved = update(table).where(table.c.amphora_id == other).values(amphora_id=instance.amphora_id)
+                transaction.execute(moved)
             transaction.delete(Amphora, c.id == other)
         amphora = Amphora(
             id=instance.amphora_id,
@@ -195,11 +197,12 @@ class Orphans:
         device = Device(id=f"lb-{root.id}", owner="Octavia")
         name = f"octavia-lb-{root.id}"
         networking.restore_port(vip, subnets, (root.project_id, name), device, root.vip_sg_ids)
-        member_subnets = sorted({each.subnet_id for each in tree.members if each.subnet_id} - set(subnets))
+        member_subnets = extra_subnets(root, (each.subnet_id for each in tree.members))
         if len(member_subnets) == len(others):
             own = Device(id=instance.amphora_id, owner="Octavia")
             for leg, subnet_id in zip(others, member_subnets, strict=True):
                 networking.restore_port(leg, [subnet_id], (root.project_id, f"{name}-members"), own, ())
+                transaction.ensure(AmphoraPort(amphora_id=own.id, subnet_id=subnet_id, port_id=leg.port_id))
         elif others:
             missing.append("the ports on members' subnets: the next change makes new ones, with other addresses")
         for reference, _ in dict.fromkeys(tree.live().references()):

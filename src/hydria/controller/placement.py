@@ -27,7 +27,7 @@ class Placement:
     def __init__(self, transaction: Transaction, networking: Networking, now: datetime) -> None:
         self._transaction = transaction
         self._networking = networking
-        self._now = now
+        self.now = now
         self._refusals: dict[str, str | None] = {}
         self._hosts: dict[str, KnownHost | None] = {}
         # How many amphorae each host has that asks for work; None until somebody needs it.
@@ -40,21 +40,21 @@ class Placement:
             self._refusals[network_id] = self._networking.refuses_vip(network_id)
         return self._refusals[network_id]
 
-    def place(self, load_balancer: LoadBalancer) -> bool:
-        """Give a load balancer an amphora on the host that has the fewest; say whether there is a host."""
+    def place(self, load_balancer: LoadBalancer) -> Amphora | None:
+        """Return a new amphora of a load balancer on the host that has the fewest, or None without a host."""
         if self._loads is None:
-            found = self._transaction.execute(_loads(), {"heard_since": heard_since(self._now)})
+            found = self._transaction.execute(_loads(), {"heard_since": heard_since(self.now)})
             self._loads = dict(map(tuple, found))
         if not self._loads:
-            return False
+            return None
         _, host = min((count, host) for host, count in self._loads.items())
         self._loads[host] += 1
         amphora = Amphora(
-            id=str(uuid.uuid4()), load_balancer_id=load_balancer.id, host=host, created_at=stamp(self._now)
+            id=str(uuid.uuid4()), load_balancer_id=load_balancer.id, host=host, created_at=stamp(self.now)
         )
         self._placed.append(amphora)
         log.info("amphora_placed", load_balancer=load_balancer.id, amphora=amphora.id, host=host)
-        return True
+        return amphora
 
     def save(self) -> None:
         """Write the new amphorae."""
@@ -65,7 +65,7 @@ class Placement:
     def silent(self, host: str) -> bool:
         """Say whether a host that is known does not ask for work any more."""
         known = self._known(host)
-        return known is not None and known.seen_at < heard_since(self._now)
+        return known is not None and known.seen_at < heard_since(self.now)
 
     def name(self, host: str) -> str:
         """Return what people call a host."""

@@ -11,8 +11,8 @@ from msgspec import structs
 from sqlalchemy import CompoundSelect, and_, bindparam, not_, or_, select, union
 
 from hydria.controller.health import is_silence, silence, write_health
-from hydria.controller.interfaces import release
 from hydria.controller.placement import HOST_SILENCE, Placement, heard_since
+from hydria.controller.ports import AmphoraPorts, PortError, delete_ports, lacks_port
 from hydria.model import LoadBalancer
 from hydria.model.status import unknown_statuses
 from hydria.protocols import Networking
@@ -28,35 +28,49 @@ NO_AMPHORA = ""
 
 # How long a new load balancer waits for a first host before it fails (seconds).
 PATIENCE = 30
-_HOMELESS = "No host asks for work. Start an agent: hydria up, or hydria agent."
+_NO_HOST = "No host asks for work. Start an agent: hydria up, or hydria agent."
 
 
 class Reconciler:
     """Brings load balancers nearer to what is wanted of them."""
 
-    def __init__(self, networking_of: Callable[[Transaction], Networking], awake_since: datetime | None = None) -> None:
-        """`awake_since` is when this server began: before, it could hear no host."""
+    def __init__(
+        self,
+        networking_of: Callable[[Transaction], Networking],
+        awake_since: datetime | None = None,
+        *,
+        attached: bool = True,
+    ) -> None:
+        """`awake_since` is when this server started: before that it could not have heard from any host.
+
+        `attached` is False where no host attaches ports (noop mode).
+        """
         self._networking_of = networking_of
         self._awake_since = awake_since
+        self._attached = attached
 
-    def due(self, transaction: Transaction, now: datetime) -> list[str]:
+    def due(self, transaction: Transaction, now: datetime, *, retry: bool = True) -> list[str]:
         """Return the ids of load balancers that no report will bring forward.
 
-        Those are the ones that no host serves or will serve, that must go and no host knows, and whose host is silent.
+        Those are the ones that no host serves or will serve, those with an amphora that lacks a port, those that must
+        go and no host knows, and those whose host is silent. `retry` is False to leave out those whose ports could
+        not be made; with it, some of those that are merely pending are looked at too, in case something is missing
+        that no row says.
         """
-        found = transaction.execute(_due(), {"heard_since": heard_since(now) if self._hears(now) else 0})
+        parameters = {"heard_since": heard_since(now) if self._hears(now) else 0}
+        found = transaction.execute(_due(attached=self._attached, retry=retry), parameters)
         return [key for (key,) in found]
 
     def _hears(self, now: datetime) -> bool:
-        """Say whether this server has been there for so long that a host's silence is the host's."""
+        """Say whether this server has run for long enough to call a host silent."""
         return self._awake_since is None or self._awake_since <= now - timedelta(seconds=HOST_SILENCE)
 
     def networks_changed(self, transaction: Transaction) -> bool:
-        """Say whether legs are not any more as hosts were told. Only reads."""
+        """Say whether the network service changed ports since hosts were told of them. Only reads."""
         return bool(self._networking_of(transaction).altered_ports())
 
     def follow_networks(self, transaction: Transaction) -> None:
-        """Count a change of the network service as one of each load balancer whose legs it changed."""
+        """Count a change of the network service as a change of each load balancer whose ports it changed."""
         networking = self._networking_of(transaction)
         ports = networking.altered_ports()
         lb, amphora = columns(LoadBalancer), columns(Amphora)
@@ -66,20 +80,28 @@ class Reconciler:
         networking.forget_altered_ports()
 
     def reconcile(self, transaction: Transaction, keys: Sequence[str], now: datetime) -> None:
-        """Place, settle or clear away load balancers."""
-        found = transaction.among(LoadBalancer, keys)
+        """Place, settle or remove load balancers."""
         of: dict[str, list[Amphora]] = defaultdict(list)
         for amphora in transaction.among(Amphora, keys, column="load_balancer_id"):
             of[amphora.load_balancer_id].append(amphora)
-        placement = Placement(transaction, self._networking_of(transaction), now)
-        for load_balancer in found:
+        networking = self._networking_of(transaction)
+        placement = Placement(transaction, networking, now)
+        ports = AmphoraPorts(transaction, networking, keys, attached=self._attached)
+        for load_balancer in transaction.among(LoadBalancer, keys):
             amphorae = of[load_balancer.id]
-            if load_balancer.deleted_in is not None:
-                after = self._clear_away(transaction, load_balancer, amphorae)
+            if load_balancer.deleted_in is None:
+                after = self._keep(transaction, load_balancer, amphorae, placement, ports)
+            elif amphorae:
+                after = self._withdraw(transaction, load_balancer, amphorae)
             else:
-                after = self._keep(transaction, load_balancer, amphorae, placement, now)
+                self._remove(transaction, load_balancer)
+                continue
             if self._hears(now):
-                self._miss_hosts(transaction, after, amphorae, placement)
+                after = self._miss_hosts(transaction, after, amphorae, placement)
+            if after != load_balancer:
+                transaction.update(after)
+                if after.reason is not None and after.reason != load_balancer.reason:
+                    log.warning("load_balancer_failing", load_balancer=after.id, reason=after.reason)
         placement.save()
 
     def _keep(
@@ -88,63 +110,63 @@ class Reconciler:
         load_balancer: LoadBalancer,
         amphorae: list[Amphora],
         placement: Placement,
-        now: datetime,
+        ports: AmphoraPorts,
     ) -> LoadBalancer:
-        """See to it that there is an amphora that stays, and settle what it serves; return the load balancer after it.
+        """Make sure that there is an amphora that stays and has its ports; return the load balancer as it is then.
 
-        One that leaves is waited for: the VIP's port is one leg, which is never in two namespaces. On a silent host
-        it is gone, as far as anybody can say.
+        One that leaves is waited for, because the VIP's port must never be in two namespaces. On a silent host it
+        counts as gone.
         """
         staying = [amphora for amphora in amphorae if not amphora.leaving]
         if staying:
-            return self._settle(transaction, load_balancer, staying)
-        if all(placement.silent(amphora.host) for amphora in amphorae):
-            return self._place(transaction, load_balancer, placement, now)
-        return _written(transaction, load_balancer, _judged(load_balancer, amphorae))
+            after = self._settle(transaction, load_balancer, staying, ports)
+        elif all(placement.silent(amphora.host) for amphora in amphorae):
+            after, placed = _placed(load_balancer, placement)
+            staying = [placed] if placed else []
+        else:
+            return _judged(load_balancer, amphorae)
+        if after.observed < after.generation:
+            try:
+                for amphora in staying:
+                    ports.ensure(after, amphora)
+            except PortError as error:
+                return _failed(after, str(error))
+        return after
 
-    def _place(
-        self, transaction: Transaction, load_balancer: LoadBalancer, placement: Placement, now: datetime
+    def _settle(
+        self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora], ports: AmphoraPorts
     ) -> LoadBalancer:
-        refusal = placement.refusal(load_balancer.vip_network_id)
-        if refusal is not None:
-            return fail(transaction, load_balancer, refusal)
-        if placement.place(load_balancer):
-            return _written(transaction, load_balancer, structs.replace(load_balancer, reason=None, failed=0))
-        if datetime.fromisoformat(load_balancer.created_at + "Z") < now - timedelta(seconds=PATIENCE):
-            return fail(transaction, load_balancer, _HOMELESS)
-        return load_balancer
-
-    def _settle(self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalancer:
+        """Return the load balancer with what its amphorae serve; what no amphora serves any more is deleted."""
         served = min(_confirmed(load_balancer, each) for each in amphorae)
         observed = max(load_balancer.observed, served)
         settled = _judged(structs.replace(load_balancer, observed=observed), amphorae)
-        _written(transaction, load_balancer, settled)
         if observed > load_balancer.observed:
             transaction.milestones.append(Milestone(load_balancer_id=settled.id, generation=observed, served=True))
             self._forget_deleted(transaction, settled)
-            # A newer generation may need a port again: its order made it sure.
+            # A newer generation may need a port again, and counts on it.
             if observed == load_balancer.generation:
                 for amphora in amphorae:
-                    release(self._networking_of(transaction), amphora, tree(transaction, settled))
+                    ports.release(settled, amphora)
             log.info("load_balancer_settled", load_balancer=load_balancer.id, generation=observed)
         return settled
 
     def _miss_hosts(
         self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora], placement: Placement
-    ) -> None:
-        """Report hosts that do not ask for work: nothing is known of what they serve, and nothing new is served."""
+    ) -> LoadBalancer:
+        """Return the load balancer with the silence of its hosts: nothing is known of what they serve."""
         for amphora in amphorae:
-            # Nothing but the load balancer's end waits for those that leave.
+            # Only the end of the load balancer waits for those that leave.
             concerned = not amphora.leaving or load_balancer.deleted_in is not None
             if concerned and placement.silent(amphora.host):
+                reason = silence(placement.name(amphora.host))
                 if load_balancer.observed < load_balancer.generation:
-                    fail(transaction, load_balancer, silence(placement.name(amphora.host)))
+                    load_balancer = _failed(load_balancer, reason)
                 else:
-                    # What was asked for is served, as far as anybody knows.
-                    doubted = structs.replace(load_balancer, reason=silence(placement.name(amphora.host)))
-                    _written(transaction, load_balancer, doubted)
+                    # As far as is known, the host serves what it was asked to.
+                    load_balancer = structs.replace(load_balancer, reason=reason)
                 if load_balancer.deleted_in is None:
                     write_health(transaction, load_balancer.id, unknown_statuses(tree(transaction, load_balancer)))
+        return load_balancer
 
     def _forget_deleted(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
         """Remove the rows of children that no host serves any more."""
@@ -158,21 +180,17 @@ class Reconciler:
             transaction.delete(Health, columns(Health).id.in_(gone))
             transaction.delete(Traffic, columns(Traffic).listener_id.in_(gone))
 
-    def _clear_away(
-        self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora]
-    ) -> LoadBalancer:
-        """Have the amphorae removed from their hosts; rows and ports go last, being what remembers the work.
-
-        Returns the load balancer after it, or as it last was.
-        """
+    def _withdraw(self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalancer:
+        """Tell hosts to remove all amphorae of a load balancer that is to go; return it with what they say of that."""
         for amphora in amphorae:
             if not amphora.leaving:
-                # A failure to serve is none to leave.
+                # A failure to serve is not a failure to remove.
                 transaction.update(structs.replace(amphora, leaving=True, reason=None))
                 transaction.hint("instances")
-        if amphorae:
-            judged = _judged(load_balancer, [amphora for amphora in amphorae if amphora.leaving])
-            return _written(transaction, load_balancer, judged)
+        return _judged(load_balancer, [amphora for amphora in amphorae if amphora.leaving])
+
+    def _remove(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
+        """Delete the rows and ports of a load balancer that no host has: they were what remembered the work."""
         networking = self._networking_of(transaction)
         if load_balancer.vip_port_owned:
             networking.delete_port(load_balancer.vip_port_id)
@@ -185,11 +203,10 @@ class Reconciler:
         gone = Milestone(load_balancer_id=load_balancer.id, generation=load_balancer.generation, served=True)
         transaction.milestones.append(gone)
         log.info("load_balancer_deleted", load_balancer=load_balancer.id)
-        return load_balancer
 
     def forget_amphora(self, transaction: Transaction, amphora: Amphora) -> None:
         """Remove an amphora's row and ports: nothing of it is left on its host."""
-        release(self._networking_of(transaction), amphora, None)
+        delete_ports(transaction, self._networking_of(transaction), amphora.id)
         self._keep_traffic(transaction, amphora)
         transaction.delete(Amphora, columns(Amphora).id == amphora.id)
 
@@ -211,8 +228,12 @@ class Reconciler:
         transaction.delete(Traffic, c.amphora_id == amphora.id)
 
 
+# How many load balancers that are merely pending are looked at together.
+_PENDING = 50
+
+
 @cache
-def _due() -> CompoundSelect[Any]:
+def _due(*, attached: bool, retry: bool) -> CompoundSelect[Any]:
     lb, amphora, host = columns(LoadBalancer), columns(Amphora), columns(KnownHost)
     mine = select(amphora.id).where(amphora.load_balancer_id == lb.id)
     served, stays, going = mine.exists(), mine.where(amphora.leaving.is_(False)).exists(), lb.deleted_in.is_not(None)
@@ -227,7 +248,27 @@ def _due() -> CompoundSelect[Any]:
         .where(host.seen_at < bindparam("heard_since"), or_(amphora.leaving.is_(False), going))
         .where(or_(and_(unsettled, lb.failed < lb.generation), lb.reason.is_(None), not_(is_silence(lb.reason))))
     )
-    return union(alone, waiting)
+    if not attached:
+        return union(alone, waiting)
+    lacking = select(lb.id).where(unsettled, not_(going), lacks_port())
+    fresh = lb.failed < lb.generation
+    if not retry:
+        return union(alone, waiting, lacking.where(fresh))
+    pending = select(lb.id).where(unsettled, not_(going), fresh).limit(_PENDING).subquery()
+    return union(alone, waiting, lacking, select(pending.c.id))
+
+
+def _placed(load_balancer: LoadBalancer, placement: Placement) -> tuple[LoadBalancer, Amphora | None]:
+    """Give a load balancer an amphora; return it as it is then, and the amphora if there is a host for it."""
+    refusal = placement.refusal(load_balancer.vip_network_id)
+    if refusal is not None:
+        return _failed(load_balancer, refusal), None
+    amphora = placement.place(load_balancer)
+    if amphora is not None:
+        return structs.replace(load_balancer, reason=None, failed=0), amphora
+    if datetime.fromisoformat(load_balancer.created_at + "Z") < placement.now - timedelta(seconds=PATIENCE):
+        return _failed(load_balancer, _NO_HOST), None
+    return load_balancer, None
 
 
 def _confirmed(load_balancer: LoadBalancer, amphora: Amphora) -> int:
@@ -252,17 +293,6 @@ def _judged(load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalance
     return load_balancer
 
 
-def _written(transaction: Transaction, before: LoadBalancer, after: LoadBalancer) -> LoadBalancer:
-    """Write a load balancer if it has changed; returns it as it is now."""
-    if after != before:
-        transaction.update(after)
-    return after
-
-
-def fail(transaction: Transaction, load_balancer: LoadBalancer, reason: str) -> LoadBalancer:
-    """Say why the newest generation cannot be served; returns the load balancer that says so."""
-    failed = structs.replace(load_balancer, reason=reason, failed=load_balancer.generation)
-    if failed != load_balancer:
-        transaction.update(failed)
-        log.warning("load_balancer_failed", load_balancer=load_balancer.id, reason=reason)
-    return failed
+def _failed(load_balancer: LoadBalancer, reason: str) -> LoadBalancer:
+    """Return the load balancer with the reason why its newest generation cannot be served."""
+    return structs.replace(load_balancer, reason=reason, failed=load_balancer.generation)

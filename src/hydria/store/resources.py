@@ -51,6 +51,14 @@ class Amphora(Struct, frozen=True, kw_only=True):
     leaving: bool = False
 
 
+class AmphoraPort(Struct, frozen=True, kw_only=True):
+    """A port of its own that an amphora has on a subnet of its members; the VIP's port is not among them."""
+
+    amphora_id: str
+    subnet_id: str
+    port_id: str
+
+
 class KnownHost(Struct, frozen=True, kw_only=True):
     """A host whose agent has polled; `seen_at` is the time of its last poll (UTC, seconds since the epoch).
 
@@ -122,6 +130,7 @@ register(AvailabilityZoneProfile, "availability_zone_profiles")
 register(AvailabilityZone, "availability_zones", key=("name",), index=(("availability_zone_profile_id",),))
 register(Quota, "quotas", key=("project_id",))
 register(Amphora, "amphorae", index=(("load_balancer_id",), ("host",)))
+register(AmphoraPort, "amphora_ports", key=("amphora_id", "subnet_id"))
 register(KnownHost, "hosts")
 register(Orphan, "orphans", key=("id", "host"), index=(("host",),))
 register(Health, "health", index=(("load_balancer_id",),))
