@@ -112,6 +112,7 @@ class Garden:
                     form |= {name: self.ids[name] for name in set(form) & set(self.ids)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("user", ["alice", "admin"])
 def test_whatever_comes(tmp_path: Path, user: str) -> None:
     cloud = Cloud(tmp_path)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -25,8 +26,9 @@ from hydria.http.dispatch import Dispatcher, nothing_here
 from hydria.http.metrics import HttpMetrics
 from hydria.protocols import Caller, Secrets
 from hydria.settings import ServerSettings
-from hydria.store import Database, Transaction, metadata
+from hydria.store import Transaction
 from tests.support.api import Api
+from tests.support.databases import open_database
 
 SECRET = "between-server-and-agents"
 MAX_BODY = 64 * 1024
@@ -39,6 +41,12 @@ CALLERS = {
     "service": Caller(user_id="u-service", project_id="p-service", roles=frozenset({"service"})),
     "admin": Caller(user_id="u-admin", project_id="p-admin", roles=frozenset({"admin", "member", "reader"})),
 }
+
+
+@cache
+def _default_policy() -> OctaviaPolicy:
+    """Return the policy that most tests have; it is the same object, as reading its rules takes a while."""
+    return OctaviaPolicy()
 
 
 class Cloud:
@@ -55,8 +63,7 @@ class Cloud:
         callers: Mapping[str, Caller] | None = None,
     ) -> None:
         self.url = url or f"sqlite:///{directory / 'hydria.db'}"
-        self.database = Database(self.url, synchronous="off")
-        metadata.create_all(self.database.engine)
+        self.database = open_database(self.url)
         self.clock = ManualClock()
         self.networking = MemoryNetworking()
         self.topologies = MemoryTopologies()
@@ -81,7 +88,7 @@ class Cloud:
         dispatcher = Dispatcher(
             self.database,
             authenticator=MemoryIdentity(callers or CALLERS),
-            authorisation=policy or OctaviaPolicy(),
+            authorisation=policy or _default_policy(),
             clock=self.clock,
             max_body=MAX_BODY,
         )

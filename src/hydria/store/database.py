@@ -1,11 +1,11 @@
 """Transactions over SQLite (embedded) or PostgreSQL. `work` is a function of a transaction and may run again."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import URL, Engine, make_url
 
@@ -32,10 +32,16 @@ _THREADS = 4
 class Database:
     """One database. `embedded` means that it runs in this process (SQLite) and so answers without a wait."""
 
-    def __init__(self, url: str, *, synchronous: str = "full") -> None:
-        """Open the database at an SQLAlchemy URL; `synchronous` is SQLite's pragma. Raises SettingsError."""
+    def __init__(
+        self, url: str, *, synchronous: str = "full", compiled: MutableMapping[Any, Any] | None = None
+    ) -> None:
+        """Open the database at an SQLAlchemy URL; `synchronous` is SQLite's pragma. Raises SettingsError.
+
+        `compiled` keeps compiled statements where several SQLite databases of one process share them.
+        """
         self._url = make_url(url)
         self._synchronous = synchronous
+        self._compiled = compiled
         self.embedded = self._url.get_backend_name() == "sqlite"
         self.counts = Counts()
         self._listeners: list[Listener] = []
@@ -53,7 +59,7 @@ class Database:
     @cached_property
     def engine(self) -> Engine:
         """A blocking engine, for migrations and for tools that read tables."""
-        return open_engine(self._url, self._synchronous)
+        return open_engine(self._url, self._synchronous, self._compiled)
 
     @property
     def engines(self) -> tuple[Engine, ...]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,10 +33,14 @@ SHARED: dict[Mode, dict[str, Any]] = {
 _CONFLICTS = ("40001", "40P01")
 
 
-def open_engine(address: URL, synchronous: str) -> Engine:
-    """Open a database; `synchronous` is SQLite's pragma. Raises SettingsError."""
+def open_engine(address: URL, synchronous: str, compiled: MutableMapping[Any, Any] | None = None) -> Engine:
+    """Open a database; `synchronous` is SQLite's pragma, `compiled` where it keeps compiled statements.
+
+    Raises SettingsError.
+    """
     if address.get_backend_name() == "sqlite":
-        engine = create_engine(address)
+        options = {} if compiled is None else {"compiled_cache": compiled}
+        engine = create_engine(address, execution_options=options)
         _keep_private(engine, address)
         _prepare_sqlite(engine, synchronous)
         return engine
