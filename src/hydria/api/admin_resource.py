@@ -8,9 +8,10 @@ from sqlalchemy import select
 
 from hydria.api.collection import Collection
 from hydria.api.etags import digested
-from hydria.api.listing import Catalogue, each_chosen, page
+from hydria.api.listing import each_chosen, page
 from hydria.api.resource_types import ApiNames
 from hydria.errors import Conflict, Invalid, NotFound
+from hydria.http.lists import Catalogue
 from hydria.http.operation import Call
 from hydria.model.base import given
 from hydria.store import columns

@@ -10,11 +10,12 @@ from sqlalchemy import case as sql_case
 
 from hydria.api.access import Changes
 from hydria.api.etags import digested
-from hydria.api.listing import Catalogue, each_chosen, page
+from hydria.api.listing import each_chosen, page
 from hydria.api.resource_types import LOAD_BALANCER
 from hydria.api.views import read
 from hydria.contract import Counters
 from hydria.errors import Conflict, NotFound
+from hydria.http.lists import Catalogue
 from hydria.http.operation import Call, Operation
 from hydria.model import LoadBalancer
 from hydria.store import Transaction, columns

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, func, literal, select, union_all
 
-from hydria.api.listing import Catalogue, page
+from hydria.api.listing import page
 from hydria.api.resource_types import (
     HEALTH_MONITOR,
     L7_POLICY,
@@ -21,6 +21,7 @@ from hydria.api.resource_types import (
     ResourceType,
 )
 from hydria.errors import Forbidden, NotFound
+from hydria.http.lists import Catalogue
 from hydria.http.operation import Call, Operation
 from hydria.model import Child, Resource
 from hydria.model.base import given

@@ -1,4 +1,4 @@
-"""A home network behind the real dispatcher and a real SQLite, and someone who asks it things."""
+"""A home network behind the real dispatcher and a real database, and someone who asks it things."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -40,9 +40,11 @@ class Nobody:
 class Cloud:
     """The service, and the calls of several people; `demo` asks where nobody else is named."""
 
-    def __init__(self, folder: Path, external_cidr: str = "203.0.113.0/24") -> None:
-        self.database = Database(f"sqlite:///{folder / 'network.db'}", synchronous="off")
-        metadata.create_all(self.database.engine)
+    def __init__(self, folder: Path, external_cidr: str = "203.0.113.0/24", *, url: str | None = None) -> None:
+        """`url` is a database that has the tables; None makes a new one in the folder."""
+        self.database = Database(url or f"sqlite:///{folder / 'network.db'}", synchronous="off")
+        if url is None:
+            metadata.create_all(self.database.engine)
         self.clock = ManualClock(START)
         self.work(lambda transaction: bootstrap(transaction, START, ADMIN, external_cidr))
         dispatcher = Dispatcher(

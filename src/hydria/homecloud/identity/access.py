@@ -1,13 +1,11 @@
 """Who may do what to the identity service's things: admins everything, a user what is its own."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from hydria.errors import Invalid
 from hydria.homecloud.identity.faults import expecting, forbidden, immutable
 from hydria.homecloud.identity.rows import DOMAIN_ID, DOMAIN_NAME
 from hydria.http.operation import Call
-from hydria.http.text import truth
 
 PREFIX = "/identity"
 DOMAIN = {"id": DOMAIN_ID, "name": DOMAIN_NAME}
@@ -56,20 +54,3 @@ def same_id(kind: str, row: Any, extra: dict[str, Any]) -> None:
 def v3(call: Call, *steps: str) -> str:
     """Return the address of something below the API's root."""
     return "/".join((f"{call.base_url}{PREFIX}/v3", *steps))
-
-
-def listing(call: Call, key: str, items: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the body of a list."""
-    query = f"?{urlencode(call.query.pairs)}" if call.query.pairs else ""
-    return {"links": {"next": None, "self": call.url + query, "previous": None}, key: items}
-
-
-def wanted(call: Call, key: str) -> bool | None:
-    """Return a filter that is true or false, or None where it is not given; without a value it is true."""
-    value = call.query.last(key)
-    return None if value is None else truth(value) is not False
-
-
-def flag(call: Call, key: str) -> bool:
-    """Say whether a switch is on."""
-    return bool(wanted(call, key))

@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from hydria.errors import Invalid, NotFound
 from hydria.homecloud.identity import projects, roles, users
-from hydria.homecloud.identity.access import DOMAIN, admin_or, flag, listing, only_admin, v3
+from hydria.homecloud.identity.access import DOMAIN, admin_or, only_admin, v3
+from hydria.homecloud.identity.listing import flag, listing
 from hydria.homecloud.identity.rows import ApplicationCredential, Assignment, Project, Role, User
 from hydria.homecloud.identity.token_validation import IMPLIED
 from hydria.http.operation import Call, Operation, Reply

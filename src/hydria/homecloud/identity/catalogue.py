@@ -3,8 +3,9 @@
 import uuid
 from typing import Any
 
-from hydria.homecloud.identity.access import DOMAIN, admin_or, listing, only_admin, v3, wanted
+from hydria.homecloud.identity.access import DOMAIN, admin_or, only_admin, v3
 from hydria.homecloud.identity.faults import missing
+from hydria.homecloud.identity.listing import listing, wanted
 from hydria.http.operation import Call, Operation
 
 # (name, type, path, description)

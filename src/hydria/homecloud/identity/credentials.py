@@ -8,9 +8,10 @@ from msgspec import UNSET
 
 from hydria.errors import Invalid, Refusal, Unsupported
 from hydria.homecloud.identity import users
-from hydria.homecloud.identity.access import admin_or, listing, v3
+from hydria.homecloud.identity.access import admin_or, v3
 from hydria.homecloud.identity.faults import bad_timestamp, duplicate, forbidden, missing, past_expiry
 from hydria.homecloud.identity.forms import CredentialCreate, RoleRef
+from hydria.homecloud.identity.listing import listing, matching
 from hydria.homecloud.identity.passwords import Passwords, new_secret
 from hydria.homecloud.identity.rows import ApplicationCredential, Role
 from hydria.homecloud.identity.token_validation import with_implied
@@ -95,12 +96,10 @@ class Credentials:
 
 
 def _list(call: Call) -> Any:
-    user_id, name = call.path["user_id"], call.query.last("name")
+    user_id = call.path["user_id"]
     admin_or(call, user_id, "list_application_credentials")
     users.existing(call.transaction, user_id)
-    c = columns(ApplicationCredential)
-    where = [c.user_id == user_id] + ([] if name is None else [c.name == name])
-    found = call.transaction.find(ApplicationCredential, *where, order_by=(c.name,))
+    found = matching(call, ApplicationCredential, ("name",), columns(ApplicationCredential).user_id == user_id)
     return listing(call, "application_credentials", [_body(call, each) for each in found])
 
 

@@ -7,22 +7,13 @@ from msgspec import UNSET, structs, to_builtins
 from sqlalchemy import update
 
 from hydria.errors import Forbidden, Invalid
-from hydria.homecloud.identity.access import (
-    changeable,
-    flag,
-    further,
-    listing,
-    merged,
-    only_admin,
-    same_domain,
-    same_id,
-    v3,
-    wanted,
-)
+from hydria.homecloud.identity.access import changeable, further, merged, only_admin, same_domain, same_id, v3
 from hydria.homecloud.identity.faults import duplicate_project, expecting, missing
 from hydria.homecloud.identity.forms import ProjectCreate, ProjectUpdate
+from hydria.homecloud.identity.listing import flag, listing, matching
 from hydria.homecloud.identity.rows import DOMAIN_ID, ApplicationCredential, Assignment, Project, User
 from hydria.homecloud.identity.token_validation import roles_in
+from hydria.http.lists import Condition
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of
@@ -69,9 +60,7 @@ def existing(transaction: Transaction, key: str) -> Project:
 
 def _list(call: Call) -> Any:
     only_admin(call, "list_projects")
-    c = columns(Project)
-    where = [c[name] == value for name in ("name", "domain_id", "parent_id") if (value := call.query.last(name))]
-    return _listing(call, call.transaction.find(Project, *where, order_by=(c.name,)))
+    return _listing(call, ("name", "domain_id", "parent_id", "enabled"))
 
 
 def _list_of_user(call: Call) -> Any:
@@ -84,28 +73,15 @@ def _list_of_user(call: Call) -> Any:
 
 
 def _of_user(call: Call, user_id: str) -> Any:
-    c, a = columns(Project), columns(Assignment)
-    mine = c.id.in_(a.project_id.table.select().with_only_columns(a.project_id).where(a.user_id == user_id))
-    return _listing(call, call.transaction.find(Project, mine, order_by=(c.name,)))
+    a = columns(Assignment)
+    granted = a.project_id.table.select().with_only_columns(a.project_id).where(a.user_id == user_id)
+    return _listing(call, ("name", "enabled"), columns(Project).id.in_(granted))
 
 
-def _listing(call: Call, projects: list[Project]) -> Any:
-    name, enabled = call.query.last("name"), wanted(call, "enabled")
-    if flag(call, "is_domain"):
-        # No project here is a domain.
-        projects = []
-    tags = {tag for value in call.query.all("tags") for tag in value.split(",")}
-    return listing(
-        call,
-        "projects",
-        [
-            body(call, project)
-            for project in projects
-            if (name is None or project.name == name)
-            and (enabled is None or project.enabled == enabled)
-            and tags.issubset(project.tags)
-        ],
-    )
+def _listing(call: Call, names: tuple[str, ...], *where: Condition) -> Any:
+    # No project here is a domain.
+    found = [] if flag(call, "is_domain") else matching(call, Project, names, *where)
+    return listing(call, "projects", [body(call, project) for project in found])
 
 
 def _get(call: Call) -> Any:

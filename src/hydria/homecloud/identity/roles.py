@@ -5,9 +5,10 @@ from typing import Any
 
 from msgspec import UNSET, structs, to_builtins
 
-from hydria.homecloud.identity.access import changeable, further, listing, merged, only_admin, same_id, v3
+from hydria.homecloud.identity.access import changeable, further, merged, only_admin, same_id, v3
 from hydria.homecloud.identity.faults import duplicate, expecting, missing
 from hydria.homecloud.identity.forms import RoleCreate, RoleUpdate
+from hydria.homecloud.identity.listing import listing, matching
 from hydria.homecloud.identity.rows import Assignment, Role
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import Transaction, columns
@@ -48,11 +49,8 @@ def existing(transaction: Transaction, key: str) -> Role:
 
 def _list(call: Call) -> Any:
     only_admin(call, "list_roles")
-    c, name = columns(Role), call.query.last("name")
-    roles = call.transaction.find(Role, *([] if name is None else [c.name == name]), order_by=(c.name,))
-    if call.query.last("domain_id"):
-        # No role here belongs to a domain.
-        roles = []
+    # No role here belongs to a domain.
+    roles = [] if call.query.last("domain_id") else matching(call, Role, ("name",))
     return listing(call, "roles", [body(call, role) for role in roles])
 
 

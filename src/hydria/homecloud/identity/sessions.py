@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import select
 
 from hydria.errors import Forbidden, NotFound
-from hydria.homecloud.identity.access import DOMAIN, admin_or, listing
+from hydria.homecloud.identity.access import DOMAIN, admin_or
 from hydria.homecloud.identity.catalogue import Catalogue
 from hydria.homecloud.identity.faults import nobody
 from hydria.homecloud.identity.forms import Auth
+from hydria.homecloud.identity.listing import listing
 from hydria.homecloud.identity.login import Login
 from hydria.homecloud.identity.rows import Revocation, Role
 from hydria.homecloud.identity.token_validation import ValidToken, standing

@@ -6,20 +6,11 @@ from typing import Any
 from msgspec import UNSET, Struct, structs, to_builtins
 
 from hydria.errors import Invalid
-from hydria.homecloud.identity.access import (
-    admin_or,
-    further,
-    listing,
-    merged,
-    only_admin,
-    same_domain,
-    same_id,
-    v3,
-    wanted,
-)
+from hydria.homecloud.identity.access import admin_or, further, merged, only_admin, same_domain, same_id, v3
 from hydria.homecloud.identity.faults import duplicate, forbidden, missing, nobody
 from hydria.homecloud.identity.forms import PasswordChange, UserCreate, UserUpdate
 from hydria.homecloud.identity.limits import Attempt
+from hydria.homecloud.identity.listing import listing, matching
 from hydria.homecloud.identity.passwords import Passwords
 from hydria.homecloud.identity.rows import ApplicationCredential, Assignment, User
 from hydria.http.operation import Call, Operation, Preparation, Reply
@@ -102,11 +93,7 @@ def existing(transaction: Transaction, key: str) -> User:
 
 def _list(call: Call) -> Any:
     only_admin(call, "list_users")
-    c = columns(User)
-    where = [c[name] == value for name in ("name", "domain_id") if (value := call.query.last(name)) is not None]
-    enabled = wanted(call, "enabled")
-    users = call.transaction.find(User, *where, order_by=(c.name,))
-    return listing(call, "users", [body(call, user) for user in users if enabled in (None, user.enabled)])
+    return listing(call, "users", [body(call, user) for user in matching(call, User, ("name", "domain_id", "enabled"))])
 
 
 def _get(call: Call) -> Any:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from hydria.contract import FirewallRule
-from hydria.homecloud.network.rows import Address, Port, SecurityGroupRule, holds
+from hydria.homecloud.network.rows import Address, Port, SecurityGroupRule
 from hydria.store import Transaction, columns
+from hydria.store.functions import contains_any, quoted
 
 
 def guard(transaction: Transaction, security_group_ids: Sequence[str]) -> tuple[FirewallRule, ...]:
@@ -38,7 +39,7 @@ def _sources(rule: SecurityGroupRule, members: Iterable[str]) -> tuple[str, ...]
 
 def _addresses(transaction: Transaction, group: str) -> tuple[str, ...]:
     """Return what the ports of a group may send from."""
-    ports = transaction.find(Port, holds(columns(Port).security_groups, group))
+    ports = transaction.find(Port, contains_any(columns(Port).security_groups, quoted([group])))
     c = columns(Address)
     own = transaction.find(Address, c.port_id.in_([port.id for port in ports]))
     pairs = [pair.ip_address for port in ports for pair in port.allowed_address_pairs]

@@ -3,8 +3,6 @@
 from typing import Any
 
 from msgspec import Struct
-from msgspec import json as msgspec_json
-from sqlalchemy import ColumnElement
 
 from hydria.model.fields import Cidr, IpAddress, MacAddress
 from hydria.store import register
@@ -16,12 +14,6 @@ OCTAVIA = "Octavia"
 
 # Owners whose ports only the service that made them may release: a host has their addresses until then.
 HELD = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP, OCTAVIA})
-
-
-def holds(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
-    """Return the condition that a stored list of texts has this one."""
-    # Lists are stored as JSON, where a quote inside a text is escaped: the quoted text is found only as a whole.
-    return column.contains(msgspec_json.encode(text).decode(), autoescape=True)
 
 
 class Row(Struct, frozen=True, kw_only=True):

@@ -13,9 +13,10 @@ from hydria.homecloud.network.faults import fault, invalid_attribute, invalid_in
 from hydria.homecloud.network.forms import SecurityGroupCreate, SecurityGroupRuleCreate, SecurityGroupUpdate
 from hydria.homecloud.network.kinds import SECURITY_GROUP, SECURITY_GROUP_RULE
 from hydria.homecloud.network.resource import given, operations, owned, seen
-from hydria.homecloud.network.rows import Port, SecurityGroup, SecurityGroupRule, holds
+from hydria.homecloud.network.rows import Port, SecurityGroup, SecurityGroupRule
 from hydria.http.operation import Call, Operation
 from hydria.store import Transaction, columns
+from hydria.store.functions import contains_any, quoted
 
 _DEFAULT = "default"
 _ETHERTYPES = ("IPv4", "IPv6")
@@ -92,7 +93,7 @@ def _delete(call: Call) -> None:
     group = owned(call, SECURITY_GROUP, SecurityGroup, "delete_security_group")
     if group.is_default and not call.caller.is_admin:
         raise fault("SecurityGroupCannotRemoveDefault")
-    if call.transaction.find(Port, holds(columns(Port).security_groups, group.id)):
+    if call.transaction.find(Port, contains_any(columns(Port).security_groups, quoted([group.id]))):
         raise fault("SecurityGroupInUse", id=group.id)
     c = columns(SecurityGroupRule)
     call.transaction.delete(SecurityGroupRule, (c.security_group_id == group.id) | (c.remote_group_id == group.id))

@@ -83,9 +83,7 @@ def _check_parts(kind: str, parts: Sequence[Part]) -> None:
 
 def _list(call: Call) -> Any:
     c = columns(Container)
-    filters = (("name", c.name), ("type", c.type))
-    conditions = [column == value for name, column in filters if (value := call.query.last(name))]
-    return listing(call, Container, "containers", _shown, conditions)
+    return listing(call, Container, "containers", _shown, {"name": c.name, "type": c.type})
 
 
 def _shown(call: Call, container: Container) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def operations() -> tuple[Operation, ...]:
 
 
 def _list(call: Call) -> Any:
-    return listing(call, AcmeOrder, "orders", _shown)
+    return listing(call, AcmeOrder, "orders", _shown, {})
 
 
 def _show(call: Call) -> Any:

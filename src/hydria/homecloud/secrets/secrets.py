@@ -14,6 +14,7 @@ from hydria.homecloud.secrets.forms import Metadata, MetadatumForm, SecretCreate
 from hydria.homecloud.secrets.listing import listing
 from hydria.homecloud.secrets.rows import Consumer, Secret
 from hydria.homecloud.secrets.vault import Vault
+from hydria.http.lists import Condition
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import columns
 
@@ -130,12 +131,13 @@ def expired(secret: Secret, now: str) -> bool:
 
 def _list(call: Call) -> Any:
     c = columns(Secret)
-    conditions = [c[field] == value for name, field in _FILTERS.items() if (value := call.query.last(name))]
-    bits = call.query.last("bits")
-    if bits and bits.isdecimal() and bits != "0":
-        conditions.append(c.bit_length == int(bits))
-    conditions.append(c.expiration.is_(None) | (c.expiration > call.now))
-    return listing(call, Secret, "secrets", shown, conditions)
+    known = {name: c[field] for name, field in _FILTERS.items()}
+    where: list[Condition] = [c.expiration.is_(None) | (c.expiration > call.now)]
+    bits = call.query.last("bits") or ""
+    # Barbican ignores what is no number.
+    if bits.isdecimal() and bits != "0":
+        where.append(c.bit_length == int(bits))
+    return listing(call, Secret, "secrets", shown, known, *where)
 
 
 def _delete(call: Call) -> None:
