@@ -172,7 +172,7 @@ def test_nft_takes_whatever_the_api_takes(data: st.DataObject) -> None:
     back = pool(
         protocol=protocol,
         lb_algorithm=data.draw(
-            st.sampled_from(["ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP", "SOURCE_IP_PORT"]),
+            st.sampled_from(["ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP"]),
         ),
         session_persistence=data.draw(st.none() | _KEEPING),
     )

@@ -3,14 +3,14 @@
 import os
 import platform
 import resource
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+from hydria.adapters.linux import nft
 from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.names import GATEWAY
-from hydria.adapters.linux.netns import ensure_namespace, inside, netlink, remove_namespace, reporting
+from hydria.adapters.linux.netns import ensure_namespace, netlink, remove_namespace, reporting
 from hydria.contract import Address, FloatingIp, Interface, Router
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.errors import HostError
@@ -126,18 +126,6 @@ def _links(namespace: str) -> None:
 
 
 def _rules(namespace: str) -> None:
-    with inside(namespace):
-        try:
-            done = subprocess.run(
-                ["nft", "-f", "-"],
-                # All kinds of rule sets that an agent loads, for the link that `_links` made.
-                input=f"{render_router(_ROUTER, GATEWAY)}{render_port_filter(_PORT, 'p')}{render_uplink_filter('p')}",
-                capture_output=True,
-                text=True,
-                timeout=20,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise HostError(f"nft cannot be run ({error})") from error
-    if done.returncode != 0:
-        raise HostError(done.stderr.strip().partition("\n")[0])
+    # All kinds of rule sets that an agent loads, for the link that `_links` made.
+    text = f"{render_router(_ROUTER, GATEWAY)}{render_port_filter(_PORT, 'p')}{render_uplink_filter('p')}"
+    nft.load(namespace, text)

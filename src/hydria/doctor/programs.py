@@ -1,18 +1,19 @@
 """Checks of programs: they must be installed, new enough, and start."""
 
+import asyncio
 import contextlib
 import grp
 import os
 import pwd
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from hydria.adapters.linux import haproxy_socket
 from hydria.adapters.linux.accounts import named
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.errors import HostError
@@ -133,10 +134,7 @@ def _started(program: str, uid: int, gid: int) -> Finding:
 def _answers(control: Path, process: "subprocess.Popen[str]") -> bool:
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(_SECONDS)
-            client.connect(str(control))
-            client.sendall(b"show info\n")
-            return client.recv(100).startswith(b"Name: HAProxy")
+        with contextlib.suppress(HostError):
+            return asyncio.run(haproxy_socket.ask(str(control), "show info")).startswith("Name: HAProxy")
         time.sleep(0.01)
     return False

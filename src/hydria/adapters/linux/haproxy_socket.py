@@ -91,6 +91,13 @@ async def ask(path: str, command: str) -> str:
                 writer.close()
 
 
+async def listen(path: str, command: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Send a command whose answer does not end; return its streams for the caller to close. Raises OSError."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(f"{command}\n".encode())
+    return reader, writer
+
+
 @contextmanager
 def _answering() -> Iterator[None]:
     try:

@@ -34,9 +34,7 @@ class Remembered:
 
     def write_topology(self, topology: Topology) -> None:
         """Write networks and routers down, whole or not at all."""
-        draft = self._topology.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.encode(topology))
-        draft.rename(self._topology)
+        write_private(self._topology, msgspec.json.encode(topology))
 
     def topology(self) -> Topology | None:
         """Return the networks and routers that were written down last, or None."""

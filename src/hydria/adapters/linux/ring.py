@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
-from hydria.adapters.linux.haproxy_socket import ask, session
+from hydria.adapters.linux.haproxy_socket import ask, listen, session
 from hydria.errors import HostError
 
 # How often a process is asked whether another one has taken over, and whether it has finished (seconds).
@@ -62,11 +62,10 @@ class _Follower:
         """Listen to one process until it ends, or has only us left: an open connection would keep it for ever."""
         with contextlib.suppress(OSError, HostError):
             # Both now: one that was replaced is reached no more.
-            reader, writer = await asyncio.open_unix_connection(self._path)
+            reader, writer = await listen(str(self._path), f"show events {self._ring} -w")
             listening = asyncio.create_task(self._listen(reader))
             try:
                 with contextlib.closing(await session(str(self._path))) as control:
-                    writer.write(f"show events {self._ring} -w\n".encode())
                     while not listening.done():
                         for command in self._watch(int(time.time()) + _WATCH):
                             await control.ask(command)

@@ -300,14 +300,10 @@ def _number(
     service: _Service, pool: Pool, weights: Mapping[str, int], have: Mapping[str, int]
 ) -> tuple[str, list[str]]:
     """Return the number that the kernel finds for a new flow, and who each number means."""
-    hashed = {
-        "SOURCE_IP": f"{service.family} saddr",
-        "SOURCE_IP_PORT": f"{service.family} saddr . th sport",
-    }.get(pool.lb_algorithm)
-    if hashed is None:
-        order = fewest(weights, have) if pool.lb_algorithm == "LEAST_CONNECTIONS" else turn(weights)
-        return f"numgen inc mod {len(order)}", order
-    return f"jhash {hashed} mod {PLACES} seed {_SEED}", places(weights)
+    if pool.lb_algorithm == "SOURCE_IP":
+        return f"jhash {service.family} saddr mod {PLACES} seed {_SEED}", places(weights)
+    order = fewest(weights, have) if pool.lb_algorithm == "LEAST_CONNECTIONS" else turn(weights)
+    return f"numgen inc mod {len(order)}", order
 
 
 def _hooks(services: list[_Service], ways: int) -> Iterable[_Block]:
