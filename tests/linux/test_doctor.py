@@ -57,7 +57,7 @@ def test_a_missing_old_or_broken_haproxy_is_seen(settings: Settings, tmp_path: P
         program.chmod(0o755)
         return _by_name(structs.replace(settings, agent=AgentSettings(haproxy=str(program))))
 
-    assert "not there" in _by_name(structs.replace(settings, agent=AgentSettings(haproxy="nosuch")))["haproxy"].seen
+    assert "not installed" in _by_name(structs.replace(settings, agent=AgentSettings(haproxy="nosuch")))["haproxy"].seen
     assert with_script("echo HAProxy version 2.2.9-1")["haproxy"].ok == "bad"
     assert with_script("echo hello")["haproxy"].ok == "bad"
     broken = with_script('[ "$1" = -v ] && exec echo HAProxy version 3.1; echo "[ALERT] no memory" >&2; exit 1')
