@@ -18,6 +18,7 @@ from rich.console import Console
 import beside
 import changes
 import create
+import flows
 import logins
 import member
 import memory
@@ -40,6 +41,7 @@ _WHOLE: dict[str, Measure] = {
     "batch": member.measure_batch,
     "traffic": traffic.measure,
     "datagrams": packets.measure,
+    "flows": flows.measure,
     "memory": memory.measure,
 }
 _PARTS = (*_WHOLE, "api", "logins", "beside")
@@ -66,7 +68,7 @@ def main() -> int:
     figures: list[Figure] = []
     status = 0
     try:
-        for each in _measured(given.parts, given.octavia, quick=given.quick):
+        for each in _measured(given.parts, given.octavia, given.seconds, quick=given.quick):
             figures.append(each)
             _console.print(f"{each.part:9} {each.name}: {each.value} {each.unit}", soft_wrap=True)
     except KeyboardInterrupt:
@@ -87,6 +89,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--octavia", type=Path, metavar="DIRECTORY", help=about)
     parser.add_argument("--quick", action="store_true", help="few repetitions: whether it runs, not what it costs")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="FILE", help="where (bench.json)")
+    about = f"how long the part flows lasts ({flows.SECONDS})"
+    parser.add_argument("--seconds", type=int, default=flows.SECONDS, metavar="N", help=about)
     given = parser.parse_args()
     if unknown := sorted(set(given.parts) - set(_PARTS)):
         parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(_PARTS)}")
@@ -94,14 +98,15 @@ def _arguments() -> argparse.Namespace:
     return given
 
 
-def _measured(parts: list[str], octavia: Path | None, *, quick: bool) -> Iterator[Figure]:
+def _measured(parts: list[str], octavia: Path | None, seconds: int, *, quick: bool) -> Iterator[Figure]:
     whole = [measure for name, measure in _WHOLE.items() if name in parts]
     if whole:
         with directory() as place:
             stand = Stand(place)
             with stand.whole():
                 for measure in whole:
-                    yield from measure(stand, quick=quick)
+                    longer = {"seconds": seconds} if measure is flows.measure else {}
+                    yield from measure(stand, quick=quick, **longer)
     if "api" in parts:
         with directory() as place:
             stand = Stand(place)

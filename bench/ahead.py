@@ -16,9 +16,9 @@ _PROCESSORS = sorted(os.sched_getaffinity(0))
 _PAUSE = 0.02
 
 
-def put_ahead(pid: int, rank: int) -> None:
+def put_ahead(pid: int, rank: int, processor: int = -1) -> None:
     """Let a process with one thread run before all that is ordinary, and before those of a lower rank."""
-    os.sched_setaffinity(pid, {_PROCESSORS[-1]})
+    os.sched_setaffinity(pid, {_PROCESSORS[processor]})
     os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(_FIRST + rank))
 
 

@@ -15,8 +15,8 @@ from hydria.adapters.linux.netns import inside, remove_namespace
 from stand import LB, MEMBERS, NETWORK, Stand, until
 
 PART = "datagrams"
-_PORT = 53
-_MEMBER_PORTS = (9001, 9002)
+PORT = 53
+MEMBER_PORTS = (9001, 9002)
 _FLOWS, _PAYLOAD, _BURST = 32, b"x" * 64, 16
 
 _SCRIPT = """\
@@ -49,7 +49,7 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     """Send to both in short rounds, which of them first by turns."""
     ours: list[float] = []
     theirs: list[float] = []
-    with _members(stand), _balancer(stand) as vip, _by_hand(stand) as other:
+    with _members(stand), balancer(stand) as vip, _by_hand(stand) as other:
         for address in (vip, other):
             _rate(stand, address, 0.5)
         for number in range(10 if quick else 300):
@@ -76,7 +76,7 @@ def _rate(stand: Stand, address: str, seconds: float = 0.05) -> float:
     try:
         for flow in flows:
             flow.bind(("", next(_client_ports)))
-            flow.connect((address, _PORT))
+            flow.connect((address, PORT))
         # The kernel forwards in the sender's time.
         with ahead(0):
             before, begun = _received(stand), time.perf_counter()
@@ -100,7 +100,7 @@ def _received(stand: Stand) -> int:
 def _members(stand: Stand) -> Iterator[None]:
     """Have the members' ports open; what comes is counted on the link and thrown away."""
     with contextlib.ExitStack() as stack:
-        for port in _MEMBER_PORTS:
+        for port in MEMBER_PORTS:
             with inside(stand.members):
                 taken = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
@@ -109,11 +109,11 @@ def _members(stand: Stand) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _balancer(stand: Stand) -> Iterator[str]:
+def balancer(stand: Stand) -> Iterator[str]:
     """Create one by the API, its members checked; yields its address."""
     members = [
         {"address": MEMBERS, "protocol_port": port, "subnet_id": stand.subnet_id, "name": str(port)}
-        for port in _MEMBER_PORTS
+        for port in MEMBER_PORTS
     ]
     monitor = {"type": "UDP-CONNECT", "delay": 3, "timeout": 1, "max_retries": 1}
     pool = {
@@ -123,7 +123,7 @@ def _balancer(stand: Stand) -> Iterator[str]:
         "members": members,
         "healthmonitor": monitor,
     }
-    listener = {"name": "listener", "protocol": "UDP", "protocol_port": _PORT, "default_pool": pool}
+    listener = {"name": "listener", "protocol": "UDP", "protocol_port": PORT, "default_pool": pool}
     form = {"name": "datagrams", "vip_subnet_id": stand.subnet_id, "listeners": [listener]}
     made = stand.rest.call("POST", f"{LB}/loadbalancers", {"loadbalancer": form})["loadbalancer"]
     pool_path = f"{LB}/pools/{made['pools'][0]['id']}/members?operating_status=ONLINE&fields=id"
@@ -135,8 +135,8 @@ def _balancer(stand: Stand) -> Iterator[str]:
 @contextlib.contextmanager
 def _by_hand(stand: Stand) -> Iterator[str]:
     namespace, address = f"{stand.names.prefix}-byhand", next(_addresses)
-    ends = ", ".join(f"{number} : {MEMBERS} . {port}" for number, port in enumerate(_MEMBER_PORTS))
-    rules = _RULES.format(address=address, port=_PORT, count=len(_MEMBER_PORTS), ends=ends)
+    ends = ", ".join(f"{number} : {MEMBERS} . {port}" for number, port in enumerate(MEMBER_PORTS))
+    rules = _RULES.format(address=address, port=PORT, count=len(MEMBER_PORTS), ends=ends)
     script = _SCRIPT.format(
         namespace=namespace, switch=stand.names.switch, bridge=bridge(stand.network_id), address=address
     )

@@ -233,6 +233,11 @@ class Stand:
         path = f"{LB}/loadbalancers?provisioning_status=ACTIVE&fields=id"
         until(lambda: len(self.rest.call("GET", path)["loadbalancers"]) == count, 120, pause=0.1)
 
+    def amphora(self, vip: str) -> str:
+        """Return the id of the amphora with this VIP."""
+        found = self.rest.call("GET", f"/load-balancer/v2.0/octavia/amphorae?ha_ip={vip}&fields=id")
+        return str(found["amphorae"][0]["id"])
+
     def configuration(self, vip: str) -> Path:
         """Return the configuration that the amphora with this VIP runs."""
         for file in (self.directory / "run" / "amphorae").glob("*/haproxy.cfg"):

@@ -65,6 +65,10 @@ async def test_profiles(admin: Api) -> None:
         (501, '{"compute_flavor": 3, "sriov_vip": "x"}', UNSUPPORTED + "sriov_vip 'x' is not of type 'boolean'"),
         (501, '{"sriov_vip": true}', UNSUPPORTED + "sriov_vip True is not one of [False]"),
         (501, '{"allow_member_sriov": true}', UNSUPPORTED + "allow_member_sriov True is not one of [False]"),
+        (501, '{"memory_mb": "64"}', UNSUPPORTED + "memory_mb '64' is not of type 'integer'"),
+        (501, '{"pids": true}', UNSUPPORTED + "pids True is not of type 'integer'"),
+        (501, '{"cpu_weight": 0}', UNSUPPORTED + "cpu_weight 0 is less than the minimum of 1"),
+        (501, '{"flows": 1000000000}', UNSUPPORTED + "flows 1000000000 is greater than the maximum of 100000000"),
         (
             501,
             '{"loadbalancer_topology": "X"}',
@@ -236,6 +240,7 @@ async def test_providers(admin: Api, api: Api) -> None:
         found = (await admin.get(f"providers/{provider}/flavor_capabilities"))["flavor_capabilities"]
         assert {each["name"] for each in found} == {
             "loadbalancer_topology", "compute_flavor", "amp_image_tag", "sriov_vip", "allow_member_sriov",
+            "memory_mb", "cpu_weight", "pids", "flows",
         }  # fmt: skip
         assert all(each["description"] for each in found)
     path = "providers/amphora/availability_zone_capabilities"

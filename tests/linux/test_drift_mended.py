@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.names import bridge, switch_end
 from hydria.adapters.linux.netns import remove_namespace
 from hydria.agent.amphora_worker import AmphoraWorker
@@ -63,6 +64,28 @@ def run(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+def groups() -> dict[str, Path]:
+    return {each.name: each.mount for each in Cgroups("x").controllers}
+
+
+def group(machine: Machine, controller: str) -> Path:
+    """Return the amphora's control group of a controller."""
+    return groups()[controller] / machine.names.prefix / AMPHORA
+
+
+def root_group(controller: str) -> Path:
+    """Return the file by which a process leaves all groups of a controller."""
+    return groups()[controller] / "cgroup.procs"
+
+
+def in_groups(machine: Machine) -> list[str]:
+    """Return the groups of HAProxy, with their limits."""
+    files = [group(machine, name) / "cgroup.procs" for name in groups()]
+    pids = [file.read_text().split() for file in files]
+    limits = (group(machine, "pids") / "pids.max").read_text()
+    return [limits, *(str(str(machine.pid) in each) for each in pids)]
+
+
 END = switch_end(key("d", 1))
 
 BREAKS: dict[str, Callable[[Machine], object]] = {
@@ -97,6 +120,9 @@ BREAKS: dict[str, Callable[[Machine], object]] = {
     "the namespace": lambda at: run("ip", "netns", "del", at.names.amphora(AMPHORA)),
     "HAProxy is stopped": lambda at: os.kill(at.pid, signal.SIGSTOP),
     "the runtime socket": lambda at: (at.amphora_files / "haproxy.sock").unlink(),
+    "a control group's limit": lambda at: (group(at, "pids") / "pids.max").write_text("max"),
+    "HAProxy's place in a control group": lambda at: root_group("pids").write_text(str(at.pid)),
+    "a control group": lambda at: (root_group("cpu").write_text(str(at.pid)), run("rmdir", str(group(at, "cpu")))),
     "the directory": lambda at: shutil.rmtree(at.amphora_files),
     "the configuration": lambda at: (at.amphora_files / "haproxy.cfg").unlink(),
 }
@@ -118,6 +144,7 @@ def state(machine: Machine) -> object:
         inside(machine, "sysctl", "-n", "net.ipv4.ip_forward"),
         "master " + bridge(NETWORK) in switch(machine, "link", "show", END),
         (machine.amphora_files / "haproxy.cfg").read_text(),
+        in_groups(machine),
     )
 
 

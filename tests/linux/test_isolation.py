@@ -9,16 +9,18 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from msgspec import structs
+from msgspec import ValidationError, convert, structs
 from pyroute2 import NFCTSocket
 
 from hydria.adapters.linux import nft
 from hydria.adapters.linux.accounts import Accounts
 from hydria.adapters.linux.cgroups import CONTROLLERS, Cgroups, Limits
 from hydria.adapters.linux.flow_limit import flows_of
+from hydria.adapters.linux.limits import AmphoraLimits
 from hydria.adapters.linux.netns import inside
 from hydria.contract import Instance
 from hydria.errors import HostError
+from hydria.model.flavor_profile import CAPABILITIES
 from hydria.render.flow_limit import TABLE
 from hydria.settings import AgentSettings
 from tests.linux.datagrams import Echo, ask, echoes
@@ -315,6 +317,47 @@ def test_version_2_is_used_where_it_has_the_controller(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_text("\n".join(lines))
     found = Cgroups("hydria", tmp_path / "mountinfo").controllers
     assert [(each.name, each.version) for each in found] == [("memory", 1), ("cpu", 2), ("pids", 2)]
+
+
+def test_the_limits_of_version_2_are_written(tmp_path: Path) -> None:
+    for group in (tmp_path, tmp_path / "hydria", tmp_path / "hydria" / AMPHORA):
+        group.mkdir(exist_ok=True)
+        for name in ("cgroup.subtree_control", "cgroup.procs", "memory.swap.max"):
+            (group / name).touch()
+    (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
+    (tmp_path / "mountinfo").write_text(f"33 1 0:29 / {tmp_path} rw - cgroup2 cgroup2 rw")
+    groups, own = Cgroups("hydria", tmp_path / "mountinfo"), tmp_path / "hydria" / AMPHORA
+    files = groups.ensure(AMPHORA, Limits(memory_bytes=64 << 20, cpu_weight=250, pids=99))
+    assert files == [own / "cgroup.procs"]
+    written = {"memory.max": str(64 << 20), "memory.swap.max": "0", "cpu.weight": "250", "pids.max": "99"}
+    assert {file.name: file.read_text() for file in groups.limit_files(AMPHORA)} == written
+
+
+async def test_a_flavor_says_other_limits_than_the_settings(machine: Machine, web: list[Web]) -> None:
+    machine_limits = AmphoraLimits.of(machine.settings, {})
+    flavor = {"memory_mb": 48, "cpu_weight": 300, "pids": 77}
+    for generation, said in enumerate((flavor, {}), start=1):
+        await machine.host.serve(structs.replace(instance(*TREE, generation=generation), flavor=said))
+        wanted = AmphoraLimits.of(machine.settings, said)
+        assert (wanted == machine_limits) == (not said)
+        groups = {each.name: each for each in Cgroups(machine.names.prefix).controllers}
+        own = groups["pids"].mount / machine.names.prefix / AMPHORA
+        assert int((own / "pids.max").read_text()) == wanted.pids
+    # HAProxy's own limit is one of its start.
+    await machine.host.withdraw(AMPHORA)
+    await machine.host.serve(structs.replace(instance(*TREE, generation=3), flavor=flavor))
+    words = await asyncio.to_thread(lambda: Path(f"/proc/{machine.pid}/cmdline").read_bytes().split(b"\0"))
+    assert words[words.index(b"-m") + 1] == b"48"
+
+
+@pytest.mark.parametrize("name", AmphoraLimits.__struct_fields__)
+def test_a_flavor_and_the_settings_have_the_same_bounds(name: str) -> None:
+    capability = CAPABILITIES[name]
+    for value in (capability.minimum, capability.maximum):
+        assert getattr(convert({name: value}, AgentSettings), name) == value
+    for value in (capability.minimum - 1, capability.maximum + 1):
+        with pytest.raises(ValidationError):
+            convert({name: value}, AgentSettings)
 
 
 def test_no_two_amphorae_get_one_account_and_a_restart_knows_them(tmp_path: Path) -> None:

@@ -31,6 +31,28 @@ CAPABILITIES = {
         type="boolean",
         values=(False,),
     ),
+    # The limits of an amphora, named and bounded as the agent's settings are, which hold where a flavor says nothing.
+    "memory_mb": Capability(
+        description="Memory limit of one HAProxy in MiB. An amphora has two during a reload and may use twice as much.",
+        type="integer",
+        minimum=16,
+        maximum=1_048_576,
+    ),
+    "cpu_weight": Capability(
+        description="Share of the processors of an amphora while they are busy; 100 is usual.",
+        type="integer",
+        minimum=1,
+        maximum=10_000,
+    ),
+    "pids": Capability(
+        description="Processes and threads of an amphora at once.", type="integer", minimum=16, maximum=100_000
+    ),
+    "flows": Capability(
+        description="Flows that the kernel may remember for an amphora. TCP counts only with security groups.",
+        type="integer",
+        minimum=1024,
+        maximum=100_000_000,
+    ),
 }
 
 

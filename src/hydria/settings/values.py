@@ -308,7 +308,7 @@ class AgentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             description="Connection tracking entries of each amphora, 0.6 KB each: for UDP and SCTP flows, and for TCP"
             " with security groups. The kernel's limit net.netfilter.nf_conntrack_max should be higher.",
         ),
-    ] = 131_072
+    ] = 160_000
     limits: Annotated[
         Literal["auto", "required", "off"],
         Meta(

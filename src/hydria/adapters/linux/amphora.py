@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Iterator
 import structlog
 
 from hydria.adapters.linux.amphora_directory import AmphoraDirectory
-from hydria.adapters.linux.control_groups import ControlGroups, memory_bytes
+from hydria.adapters.linux.control_groups import ControlGroups
 from hydria.adapters.linux.datagram import DatagramRules
 from hydria.adapters.linux.flow_limit import FlowLimit
 from hydria.adapters.linux.haproxy import Haproxy, Program
 from hydria.adapters.linux.haproxy_part import HaproxyPart
 from hydria.adapters.linux.interfaces import VIP_INTERFACE, Interfaces, Namespace, StaleInterfaces
 from hydria.adapters.linux.jail import Jail
+from hydria.adapters.linux.limits import AmphoraLimits
 from hydria.adapters.linux.lookout import Suspicion
 from hydria.adapters.linux.names import switch_end
 from hydria.adapters.linux.netns import namespace_path
@@ -60,7 +61,7 @@ class Amphora:
             self._pings,
             self._datagrams,
             # After the parts whose rules have the kernel remember flows.
-            FlowLimit(place.tables, place.host.settings.flows, (firewall.file, self._datagrams.file)),
+            FlowLimit(place.tables, place.host.settings, (firewall.file, self._datagrams.file)),
             # Last: nothing uses them any more.
             StaleInterfaces(place),
         )
@@ -120,9 +121,9 @@ class Amphora:
         await self.observe()
         information = await self._haproxy.information() | {"DroppedFlows": str(self._datagrams.dropped)}
         rows = [*self._haproxy.totals.rows(), *self._datagrams.rows()]
-        return prometheus_text(
-            rows, information, 100 * process.resident_bytes / memory_bytes(self._place.host.settings)
-        )
+        flavor = self.instance.flavor if self.instance is not None else {}
+        limits = AmphoraLimits.of(self._place.host.settings, flavor)
+        return prometheus_text(rows, information, 100 * process.resident_bytes / limits.memory_bytes)
 
     async def close(self) -> None:
         """Stop what looks after the amphora; traffic flows on."""
@@ -154,9 +155,7 @@ class Amphora:
 
 def _haproxy(place: Place) -> Haproxy:
     settings = place.host.settings
-    program = Program(
-        path=settings.haproxy, memory_mb=settings.memory_mb, limits_required=settings.limits == "required"
-    )
+    program = Program(path=settings.haproxy, limits_required=settings.limits == "required")
     return Haproxy(program, place.directory, namespace_path(place.namespace))
 
 

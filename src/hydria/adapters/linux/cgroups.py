@@ -20,6 +20,16 @@ log = structlog.get_logger(__name__)
 
 CONTROLLERS = ("memory", "cpu", "pids")
 
+# Where the limits are, by controller and version.
+_LIMIT_FILES = {
+    ("memory", 1): ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
+    ("memory", 2): ("memory.max", "memory.swap.max"),
+    ("cpu", 1): ("cpu.shares",),
+    ("cpu", 2): ("cpu.weight",),
+    ("pids", 1): ("pids.max",),
+    ("pids", 2): ("pids.max",),
+}
+
 # The weight of all amphorae together beside the machine's other programs and groups, which have 100 each.
 _TOGETHER = 400
 # A group is busy for a moment after its last process has ended (seconds).
@@ -70,6 +80,15 @@ class Cgroups:
                 continue
             files.append(group / "cgroup.procs")
         return list(dict.fromkeys(files))
+
+    def limit_files(self, amphora_id: str) -> list[Path]:
+        """Return the files with the limits of an amphora that are there."""
+        files = [
+            controller.mount / self._prefix / amphora_id / name
+            for controller in self.controllers
+            for name in _LIMIT_FILES[controller.name, controller.version]
+        ]
+        return [file for file in files if file.exists()]
 
     def missing(self) -> list[str]:
         """Try to make the groups of all amphorae; returns the controllers that are not to be had."""
@@ -157,8 +176,7 @@ def _limit(controller: Controller, group: Path, limits: Limits) -> None:
 
 def _limit_memory(group: Path, limit: int) -> None:
     """Set the limit of v1, where memory with swap must never have the smaller one."""
-    files = [group / "memory.limit_in_bytes", group / "memory.memsw.limit_in_bytes"]
-    files = [file for file in files if file.exists()]
+    files = [file for name in _LIMIT_FILES["memory", 1] if (file := group / name).exists()]
     if int(files[-1].read_text()) < limit:
         files.reverse()
     for file in files:

@@ -1,19 +1,14 @@
-"""The control groups of one amphora, and the limits that the settings give it."""
+"""The control groups of one amphora: made, joined, and looked at for what others changed."""
 
 import asyncio
 import contextlib
-import os
+from pathlib import Path
 
-from hydria.adapters.linux.cgroups import Limits
 from hydria.adapters.linux.haproxy import Haproxy
+from hydria.adapters.linux.limits import AmphoraLimits
 from hydria.adapters.linux.parts import Part, Place
 from hydria.contract import Instance
 from hydria.errors import HostError
-from hydria.settings import AgentSettings
-
-_MEBIBYTE = 1024 * 1024
-# What starting a HAProxy takes besides (MiB).
-_TO_START = 32
 
 
 class ControlGroups(Part):
@@ -22,45 +17,60 @@ class ControlGroups(Part):
     def __init__(self, place: Place, haproxy: Haproxy) -> None:
         self._place = place
         self._haproxy = haproxy
-        # Whether a process that an earlier agent started has joined.
-        self._joined = False
+        # What the limits' files said when they were written, and the groups of HAProxy as the kernel names them.
+        self._limits: dict[Path, str | None] = {}
+        self._membership: str | None = None
 
     async def ensure(self, instance: Instance) -> bool:
         """Make the groups; a process that runs already joins them."""
-        if self._place.host.settings.limits != "off":
-            await asyncio.to_thread(self._ensure)
-        return False
+        limits = AmphoraLimits.of(self._place.host.settings, instance.flavor)
+        self._haproxy.memory_mb = limits.memory_mb
+        if self._place.host.settings.limits == "off":
+            return False
+        drifted = self.drifted
+        await asyncio.to_thread(self._ensure, limits)
+        return drifted
 
-    def _ensure(self) -> None:
+    @property
+    def drifted(self) -> bool:
+        """Whether a group, a limit or HAProxy's place is not as it was left."""
+        if not self._limits:
+            return False
+        if any(_read(file) != text for file, text in self._limits.items()):
+            return True
+        now = self._groups_of_haproxy()
+        if self._membership is None:
+            # Nobody has looked since the first HAProxy was started, in the groups.
+            self._membership = now
+        # A process that ended is for others to see.
+        return now is not None and now != self._membership
+
+    def _ensure(self, limits: AmphoraLimits) -> None:
         settings, cgroups = self._place.host.settings, self._place.host.cgroups
-        self._haproxy.groups = cgroups.ensure(self._place.amphora_id, _limits(settings))
+        self._haproxy.groups = cgroups.ensure(self._place.amphora_id, limits.group)
+        self._limits = {file: _read(file) for file in cgroups.limit_files(self._place.amphora_id)}
         missing = cgroups.missing() if settings.limits == "required" else []
         if missing:
             raise HostError(f"The host has no control groups for {', '.join(missing)}. See: hydria doctor")
-        process = self._haproxy.process
-        if process is not None and not self._joined:
+        process, now = self._haproxy.process, self._groups_of_haproxy()
+        if process is not None and (self._membership is None or now != self._membership):
             for file in self._haproxy.groups:
+                # One that ended meanwhile is started again in the groups.
                 with contextlib.suppress(OSError):
                     file.write_text(str(process.pid))
-        self._joined = True
+            self._membership = self._groups_of_haproxy()
+
+    def _groups_of_haproxy(self) -> str | None:
+        process = self._haproxy.process
+        return None if process is None else _read(Path(f"/proc/{process.pid}/cgroup"))
 
     async def remove(self) -> None:
         """End what runs in the groups, and remove them."""
         await asyncio.to_thread(self._place.host.cgroups.remove, self._place.amphora_id)
 
 
-def memory_bytes(settings: AgentSettings) -> int:
-    """Return how much memory one HAProxy may use."""
-    limit = settings.memory_mb
-    return limit * _MEBIBYTE if limit else _machine_bytes()
-
-
-def _machine_bytes() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _limits(settings: AgentSettings) -> Limits:
-    """Return what one amphora may use: during a reload it has two HAProxies, and to start one takes some more."""
-    own = settings.memory_mb
-    memory = _machine_bytes() // 2 if own is None else (2 * own + _TO_START) * _MEBIBYTE
-    return Limits(memory_bytes=memory, cpu_weight=settings.cpu_weight, pids=settings.pids)
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text()
+    except OSError:
+        return None

@@ -1,8 +1,8 @@
 """A bound on the flows that the kernel remembers in a namespace.
 
 The kernel's own bound is one number for all namespaces, which only the machine's own may set, and nft's `ct count`
-looks at all flows for each new one. So the agent reads every second how many there are, and lets fewer in near the
-bound.
+looks at all flows for each new one. So the agent reads every now and then how many there are, and lets fewer in near
+the bound.
 """
 
 import asyncio
@@ -11,27 +11,31 @@ from pathlib import Path
 
 import structlog
 
+from hydria.adapters.linux.limits import AmphoraLimits
 from hydria.adapters.linux.netns import inside
 from hydria.adapters.linux.nft import Tables
 from hydria.adapters.linux.parts import Part
 from hydria.contract import Instance
 from hydria.errors import HostError
-from hydria.render.flow_limit import admitted, render_flow_limit
+from hydria.render.flow_limit import admitted, pause, render_flow_limit
+from hydria.settings import AgentSettings
 
 log = structlog.get_logger(__name__)
 
-_PERIOD = 1.0
+# The pause after a look that failed (seconds).
+_RETRY = 1.0
 _COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 
 
 class FlowLimit(Part):
     """The bound of one namespace. It costs nothing while no rules there have the kernel remember flows."""
 
-    def __init__(self, tables: Tables, most: int, rules: Collection[Path] = ()) -> None:
+    def __init__(self, tables: Tables, settings: AgentSettings, rules: Collection[Path] = ()) -> None:
         """`rules` are the files of which one exists while there are such rules."""
         self._tables = tables
         self._namespace = tables.namespace
-        self._most = most
+        self._settings = settings
+        self._most = settings.flows
         self._rules = rules
         self._task: asyncio.Task[None] | None = None
         # The rate that the kernel has; 0 when it is not known.
@@ -40,6 +44,7 @@ class FlowLimit(Part):
 
     async def ensure(self, instance: Instance) -> bool:
         """Look at the number of flows from now on, where there are rules that make any."""
+        self._most = AmphoraLimits.of(self._settings, instance.flavor).flows
         running = self._task is not None and not self._task.done()
         if not running and any(file.exists() for file in self._rules):
             self._task = asyncio.create_task(self._keep())
@@ -53,23 +58,27 @@ class FlowLimit(Part):
     async def _keep(self) -> None:
         while True:
             try:
-                await asyncio.to_thread(self._look)
+                count = await asyncio.to_thread(self._look)
             except (HostError, OSError) as error:
                 log.warning("flows_not_limited", namespace=self._namespace, reason=str(error))
                 self._rate = 0
-            await asyncio.sleep(_PERIOD)
+                await asyncio.sleep(_RETRY)
+            else:
+                await asyncio.sleep(pause(count, self._most))
 
-    def _look(self) -> None:
+    def _look(self) -> int:
+        """Bring the limit to the number of flows; returns the number."""
         count = flows_of(self._namespace)
         rate = admitted(count, self._most, self._rate)
         self._tables.look()
         if rate == self._rate and self._tables.place == self._place:
-            return
+            return count
         self._tables.load(render_flow_limit(rate))
         self._place = self._tables.place
         if rate is not None and not self._rate:
             log.warning("flows_limited", namespace=self._namespace, flows=count, most=self._most)
         self._rate = rate
+        return count
 
 
 def flows_of(namespace: str) -> int:

@@ -41,10 +41,9 @@ _NO_SOCKETS = "sockets from the old process"
 
 
 class Program(Struct, frozen=True, kw_only=True):
-    """The HAProxy to run: `path` as execvp finds it, the memory limit in MiB."""
+    """The HAProxy to run: `path` as execvp finds it."""
 
     path: str
-    memory_mb: int | None = None
     # Whether it starts only in its control groups.
     limits_required: bool = False
 
@@ -72,6 +71,7 @@ class Haproxy:
         self._marked: frozenset[str] = frozenset()
         # The files by which what is started joins its control groups.
         self.groups: Sequence[Path] = ()
+        self.memory_mb: int | None = None  # the limit of what is started (MiB)
 
     @property
     def process(self) -> Process | None:
@@ -332,7 +332,7 @@ class Haproxy:
         await self._run("-c", "-q")
 
     def _limits(self) -> list[str]:
-        return ["-m", str(self._program.memory_mb)] if self._program.memory_mb else []
+        return ["-m", str(self.memory_mb)] if self.memory_mb else []
 
     async def _run(self, *arguments: str) -> None:
         """Run HAProxy with the candidate configuration. Raises HostError with what it says when it fails."""
