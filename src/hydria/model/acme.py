@@ -1,4 +1,4 @@
-"""References of the form `acme:NAME,NAME`: certificates that an authority makes for these names by ACME. Pure."""
+"""References of the form `acme:NAME,NAME`: certificates that an ACME authority issues for these names. Pure."""
 
 import re
 
@@ -10,7 +10,7 @@ _NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](
 
 
 def names_in(reference: str) -> tuple[str, ...] | None:
-    """Return the host names that a reference asks a certificate for, or None for any other reference.
+    """Return the host names of a reference's certificate, or None for any other reference.
 
     Raises Invalid for names that HTTP-01 cannot prove.
     """

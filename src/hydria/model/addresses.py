@@ -2,7 +2,7 @@
 
 Every function takes any usual spelling, returns the canonical one, and raises ValueError for anything else. Two
 canonical texts are equal exactly when they name the same address. An IPv4-mapped IPv6 address (`::ffff:10.0.0.5`) is
-the IPv4 address: that is where packets to it go.
+the IPv4 address, because packets to it go there.
 """
 
 import re
@@ -23,7 +23,7 @@ _MAC = re.compile(
 
 
 def canonical_ip(text: str) -> str:
-    """Return an address in its canonical form. A zone (`fe80::1%eth0`) is refused: only one machine knows it."""
+    """Return an address in its canonical form. A zone (`fe80::1%eth0`) is refused: it has a meaning on one machine."""
     if "%" in text:
         raise ValueError(f"{text!r} has a zone")
     address = ip_address(text)

@@ -1,4 +1,4 @@
-"""An availability zone: where an admin offers load balancers to be; its profile says what that means."""
+"""An availability zone: a place for load balancers that an admin offers; its profile has the details."""
 
 from msgspec import UNSET, Struct
 
@@ -6,7 +6,7 @@ from hydria.model.fields import Maybe, Name, Text, Uuid
 
 
 class AvailabilityZone(Struct, frozen=True, kw_only=True):
-    """The stored zone, known by its name; new load balancers may be put there while it is `enabled`."""
+    """The stored zone, whose name is its id; new load balancers may use it while it is `enabled`."""
 
     name: str
     description: str | None = None
@@ -15,14 +15,14 @@ class AvailabilityZone(Struct, frozen=True, kw_only=True):
 
 
 class AvailabilityZoneUpdate(Struct, kw_only=True):
-    """The wire form of a change."""
+    """The body of an update."""
 
     description: Maybe[Text] = UNSET
     enabled: Maybe[bool] = UNSET
 
 
 class AvailabilityZoneCreate(AvailabilityZoneUpdate, kw_only=True):
-    """The wire form of a new zone."""
+    """The body of a create."""
 
     name: Name
     availability_zone_profile_id: Uuid

@@ -1,4 +1,4 @@
-"""An availability zone profile: what an admin asks of a provider for every load balancer of a zone."""
+"""An availability zone profile: provider options for every load balancer of a zone."""
 
 from msgspec import UNSET, Struct
 
@@ -26,7 +26,7 @@ class AvailabilityZoneProfile(Struct, frozen=True, kw_only=True):
 
 
 class AvailabilityZoneProfileUpdate(Struct, kw_only=True):
-    """The wire form of a change."""
+    """The body of an update."""
 
     name: Maybe[Name] = UNSET
     provider_name: Maybe[Name] = UNSET
@@ -34,7 +34,7 @@ class AvailabilityZoneProfileUpdate(Struct, kw_only=True):
 
 
 class AvailabilityZoneProfileCreate(Struct, kw_only=True):
-    """The wire form of a new profile."""
+    """The body of a create."""
 
     name: Name | None
     provider_name: Name | None

@@ -1,4 +1,4 @@
-"""What all resources share: identity, generations, and how a form becomes or changes a resource. Pure."""
+"""The common part of all resources: identity, generations, and how a body becomes or changes a resource. Pure."""
 
 from datetime import datetime
 from typing import Any, TypeVar
@@ -15,11 +15,11 @@ def stamp(moment: datetime) -> str:
 
 
 class Resource(Struct, frozen=True, kw_only=True):
-    """A stored thing: the row, the part of an instance and the ground of an answer, all at once.
+    """A stored resource. The same struct is the row, a part of an instance, and the source of a response.
 
     `created_at` and `updated_at` are UTC, `YYYY-MM-DDTHH:MM:SS`, as Octavia prints them.
     `created_in`, `changed_in` and `deleted_in` are generations of the load balancer it belongs to; `deleted_in` is
-    set on what is asked to go and not yet gone.
+    request to delete it until no host serves it any more.
     """
 
     id: str
@@ -62,8 +62,8 @@ def _switched(form: Struct) -> dict[str, Any]:
 
 def build(kind: type[R], form: Struct, **rest: Any) -> R:
     """Make a `kind` of a create form and what the server adds; null and absent attributes take the default."""
-    mine = set(kind.__struct_fields__)
-    values = {name: value for name, value in _switched(form).items() if value is not None and name in mine}
+    known = set(kind.__struct_fields__)
+    values = {name: value for name, value in _switched(form).items() if value is not None and name in known}
     return msgspec.convert({**values, **rest}, kind, from_attributes=True)
 
 

@@ -1,4 +1,4 @@
-"""What a provider lets an admin set in a flavor or availability zone profile, and whether some data keeps to it."""
+"""The options that a provider offers in a flavor or availability zone profile, and the check of given options."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ _TYPES: dict[str, type[Any]] = {"string": str, "boolean": bool, "array": list, "
 
 
 class Capability(Struct, frozen=True, kw_only=True):
-    """One key of a profile's data; `type` is JSON Schema's name of a type, `values` all there are, if bounded.
+    """One key of a profile's data; `type` is a type's name in JSON Schema, `values` are those allowed (empty: all).
 
     `minimum` and `maximum` bound an integer.
     """
@@ -22,22 +22,22 @@ class Capability(Struct, frozen=True, kw_only=True):
 
 
 def violation(data: Any, capabilities: Mapping[str, Capability]) -> str | None:
-    """Say what is wrong with a profile's data as JSON Schema's validators do, or return None."""
+    """Return what is wrong with a profile's data, in the words of JSON Schema's validators, or None."""
     if not isinstance(data, dict):
         return f"{data!r} is not of type 'object'"
     extra = sorted(set(data) - set(capabilities))
     if extra:
         were = "was" if len(extra) == 1 else "were"
         return f"Additional properties are not allowed ({', '.join(map(repr, extra))} {were} unexpected)"
-    # Of several misfits the validators name the one whose key is the last in the alphabet.
+    # The validators report the wrong key that is the last in the alphabet.
     for name in sorted(data, reverse=True):
-        if (misfit := _misfit(data[name], capabilities[name])) is not None:
-            return f"{name} {data[name]!r} {misfit}"
+        if (wrong := _violation(data[name], capabilities[name])) is not None:
+            return f"{name} {data[name]!r} {wrong}"
     return None
 
 
-def _misfit(value: Any, capability: Capability) -> str | None:
-    """Say how a value does not fit, in JSON Schema's words."""
+def _violation(value: Any, capability: Capability) -> str | None:
+    """Return what is wrong with one value, or None."""
     boolean = isinstance(value, bool)
     if not isinstance(value, _TYPES[capability.type]) or boolean != (capability.type == "boolean"):
         return f"is not of type '{capability.type}'"

@@ -1,4 +1,4 @@
-"""The create forms of a tree: Octavia takes a load balancer with everything below it in one call."""
+"""The bodies that create trees: Octavia accepts a load balancer with everything below it in one call."""
 
 from msgspec import UNSET
 
@@ -13,7 +13,7 @@ from hydria.model.pool import PoolBody, PoolForm, SessionPersistence
 
 
 class PoolNested(PoolForm, kw_only=True):
-    """A pool inside a listener or load balancer: whole, or only the name of one that stands beside it."""
+    """A pool inside a listener or load balancer: a whole one, or the name of another pool of the same body."""
 
     protocol: Maybe[PoolProtocol] = UNSET
     lb_algorithm: Maybe[Algorithm] = UNSET
@@ -23,7 +23,7 @@ class PoolNested(PoolForm, kw_only=True):
 
 
 class PoolCreate(PoolBody, kw_only=True):
-    """The wire form of a new pool."""
+    """The body of a pool's create."""
 
     listener_id: Maybe[Uuid] = UNSET
     loadbalancer_id: Maybe[Uuid] = UNSET
@@ -33,14 +33,14 @@ class PoolCreate(PoolBody, kw_only=True):
 
 
 class L7PolicyNested(L7PolicyBody, kw_only=True):
-    """An L7 policy inside a listener; its pool is whole, or only the name of one that stands beside it."""
+    """An L7 policy inside a listener; its pool is a whole one, or the name of another pool of the same body."""
 
     redirect_pool: Maybe[PoolNested] = UNSET
     rules: Maybe[list[L7RuleBody]] = UNSET
 
 
 class L7PolicyCreate(L7PolicyBody, kw_only=True):
-    """The wire form of a new L7 policy."""
+    """The body of an L7 policy's create."""
 
     listener_id: Uuid
     project_id: Maybe[ProjectId] = UNSET
@@ -56,14 +56,14 @@ class ListenerNested(ListenerBody, kw_only=True):
 
 
 class ListenerCreate(ListenerNested, kw_only=True):
-    """The wire form of a new listener."""
+    """The body of a listener's create."""
 
     loadbalancer_id: Uuid
     project_id: Maybe[ProjectId] = UNSET
 
 
 class LoadBalancerCreate(LoadBalancerBody, kw_only=True):
-    """The wire form of a new load balancer."""
+    """The body of a load balancer's create."""
 
     listeners: Maybe[list[ListenerNested]] = UNSET
     pools: Maybe[list[PoolNested]] = UNSET

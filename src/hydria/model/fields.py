@@ -11,7 +11,7 @@ from msgspec import Meta, UnsetType
 
 T = TypeVar("T")
 
-# Not given, or given as null: null asks for the default.
+# Not given, or null, which stands for the default.
 Maybe: TypeAlias = Union[T, None, UnsetType]  # noqa: UP007 - an alias with a type variable
 
 Name = Annotated[str, Meta(max_length=255)]
@@ -42,7 +42,7 @@ CheckSeconds = Annotated[int, Meta(ge=0, le=LONGEST_CHECK)]
 Retries = Annotated[int, Meta(ge=1, le=10)]
 Ciphers = Annotated[str, Meta(max_length=2048)]
 TlsVersion = Annotated[str, Meta(max_length=32)]
-# Octavia's patterns end in $, which lets a line break through, and take the digits of every script.
+# Octavia's patterns end in $, which accepts a line break, and accept the digits of every script; these do not.
 ExpectedCodes = Annotated[str, Meta(max_length=64, pattern=r"^[0-9]{3}( *, *[0-9]{3})*\Z|^[0-9]{3}-[0-9]{3}\Z")]
 DomainName = Annotated[
     str,
@@ -67,7 +67,7 @@ HttpVersion = Literal["1.0", "1.1"]
 # The protocols of listeners and pools that nftables rules serve, not HAProxy.
 DATAGRAM = ("UDP", "SCTP")
 
-# Which pool protocols may stand behind a listener (Octavia's VALID_LISTENER_POOL_PROTOCOL_MAP).
+# The pool protocols that a listener protocol allows (Octavia's VALID_LISTENER_POOL_PROTOCOL_MAP).
 POOL_PROTOCOLS: dict[str, tuple[str, ...]] = {
     "TCP": ("HTTP", "HTTPS", "PROXY", "PROXYV2", "TCP"),
     "HTTP": ("HTTP", "PROXY", "PROXYV2"),

@@ -1,4 +1,4 @@
-"""A flavor: what an admin offers load balancers to be like; its profile says what that means."""
+"""A flavor: a kind of load balancer that an admin offers; its profile has the details."""
 
 from msgspec import UNSET, Struct
 
@@ -6,7 +6,7 @@ from hydria.model.fields import Maybe, Name, Text, Uuid
 
 
 class Flavor(Struct, frozen=True, kw_only=True):
-    """The stored flavor; new load balancers get it while it is `enabled`."""
+    """The stored flavor; new load balancers may use it while it is `enabled`."""
 
     id: str
     name: str | None = None
@@ -16,7 +16,7 @@ class Flavor(Struct, frozen=True, kw_only=True):
 
 
 class FlavorUpdate(Struct, kw_only=True):
-    """The wire form of a change."""
+    """The body of an update."""
 
     name: Maybe[Name] = UNSET
     description: Maybe[Text] = UNSET
@@ -24,7 +24,7 @@ class FlavorUpdate(Struct, kw_only=True):
 
 
 class FlavorCreate(FlavorUpdate, kw_only=True):
-    """The wire form of a new flavor."""
+    """The body of a create."""
 
     name: Name | None
     flavor_profile_id: Uuid

@@ -1,4 +1,4 @@
-"""A flavor profile: what an admin asks of a provider for every load balancer of a flavor."""
+"""A flavor profile: provider options for every load balancer of a flavor."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ ProfileData = Annotated[str, Meta(max_length=4096)]
 
 CAPABILITIES = {
     "loadbalancer_topology": Capability(
-        # In Octavia's words, which its own tests compare. So far ACTIVE_STANDBY is kept and runs one amphora too.
+        # Octavia's words, which its own tests compare. ACTIVE_STANDBY is stored, and runs one amphora so far.
         description="The load balancer topology. One of: SINGLE - One amphora per load balancer. "
         "ACTIVE_STANDBY - Two amphora per load balancer.",
         values=("ACTIVE_STANDBY", "SINGLE"),
@@ -20,7 +20,7 @@ CAPABILITIES = {
     "amp_image_tag": Capability(
         description="Tag of the image that amphorae are made from. It is kept; a namespace has no image."
     ),
-    # Namespaces have no cards.
+    # A namespace has no network card.
     "sriov_vip": Capability(
         description="Whether the VIP port is a virtual function of a card. Here none is: false only.",
         type="boolean",
@@ -66,7 +66,7 @@ class FlavorProfile(Struct, frozen=True, kw_only=True):
 
 
 class FlavorProfileUpdate(Struct, kw_only=True):
-    """The wire form of a change."""
+    """The body of an update."""
 
     name: Maybe[Name] = UNSET
     provider_name: Maybe[Name] = UNSET
@@ -74,7 +74,7 @@ class FlavorProfileUpdate(Struct, kw_only=True):
 
 
 class FlavorProfileCreate(Struct, kw_only=True):
-    """The wire form of a new profile."""
+    """The body of a create."""
 
     name: Name | None
     provider_name: Name | None

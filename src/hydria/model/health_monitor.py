@@ -1,4 +1,4 @@
-"""A health monitor: how a pool's members are checked. At most one a pool."""
+"""A health monitor: how a pool's members are checked. A pool has at most one."""
 
 from msgspec import UNSET, Struct
 
@@ -21,7 +21,7 @@ from hydria.model.fields import (
 
 
 class HealthMonitor(Child, frozen=True, kw_only=True):
-    """The stored monitor; `delay` and `timeout` are seconds, the HTTP attributes None for the other types."""
+    """The stored monitor; `delay` and `timeout` are seconds, the HTTP attributes are None for other types."""
 
     pool_id: str
     type: MonitorType
@@ -37,7 +37,7 @@ class HealthMonitor(Child, frozen=True, kw_only=True):
 
 
 class HealthMonitorUpdate(Struct, kw_only=True):
-    """The wire form of a change."""
+    """The body of an update."""
 
     name: Maybe[Name] = UNSET
     delay: Maybe[CheckSeconds] = UNSET
@@ -54,7 +54,7 @@ class HealthMonitorUpdate(Struct, kw_only=True):
 
 
 class HealthMonitorBody(HealthMonitorUpdate, kw_only=True):
-    """What a create form says of the monitor itself, wherever the form stands."""
+    """The monitor's own attributes in a create, nested or not."""
 
     type: MonitorType
     delay: CheckSeconds
@@ -63,7 +63,7 @@ class HealthMonitorBody(HealthMonitorUpdate, kw_only=True):
 
 
 class HealthMonitorCreate(HealthMonitorBody, kw_only=True):
-    """The wire form of a new monitor."""
+    """The body of a create."""
 
     pool_id: Uuid
     project_id: Maybe[ProjectId] = UNSET

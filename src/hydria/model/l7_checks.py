@@ -1,4 +1,4 @@
-"""What L7 policies and rules can be: Octavia's rules for actions, redirections and conditions. Pure."""
+"""Octavia's checks of L7 policies and rules: actions, redirections and conditions. Pure."""
 
 import re
 from typing import Any
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+,.^_`|~-]+")
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9!#$%&'()*+,./:<=>?@\[\]^_`{|}~-]+")
 _HEADER_VALUE = re.compile(r"[!-~]+")
 _QUOTED_VALUE = re.compile(r'"[ \t!-~]*"')
-# What HAProxy compares as a number.
+# The type whose value HAProxy compares as a number.
 MOST_VERIFY_RESULT = 2**31 - 1
 _DN_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
@@ -53,13 +53,13 @@ def settle(values: dict[str, Any], before: L7Policy | None = None) -> dict[str, 
 
 
 def _code(values: dict[str, Any], before: L7Policy | None) -> int:
-    """Return the status code of a redirection: the given one, that of before where none is named, or 302."""
+    """Return the status code of a redirection: the given one, else the one before, else 302."""
     stored = before.redirect_http_code if before is not None and "redirect_http_code" not in values else None
     return values.get("redirect_http_code") or stored or 302
 
 
 def _clear_for(values: dict[str, Any]) -> None:
-    """Hold an action to its target, and drop what does not belong to it."""
+    """Refuse an action without its target, and drop the attributes of other actions."""
     action = values["action"]
     if action is None:
         raise Invalid(f"Invalid L7 Policy action specified: {action}")
@@ -72,12 +72,12 @@ def _clear_for(values: dict[str, Any]) -> None:
 
 
 def settle_change(before: L7Policy, values: dict[str, Any]) -> dict[str, Any]:
-    """Return what a change of a policy comes to; an action clears what the others need. Raises Invalid."""
+    """Return the attributes that an update of a policy sets; an action clears those of others. Raises Invalid."""
     if not values:
         raise _policy("Invalid update options")
     action = values.get("action")
     if action == before.action and action in _TARGETS and not any(name in values for name in _TARGETS.values()):
-        # The action that it has already: its target stays.
+        # The action is unchanged, so its target stays.
         values = {**values, _TARGETS[action]: getattr(before, _TARGETS[action])}
     settled = settle(values, before)
     action = settled.get("action")
@@ -89,7 +89,7 @@ def settle_change(before: L7Policy, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_target(policy: L7Policy) -> None:
-    """Refuse a policy that has lost where it redirects to. Raises Invalid."""
+    """Refuse a policy that has lost the target of its redirection. Raises Invalid."""
     if policy.action in _TARGETS and not getattr(policy, _TARGETS[policy.action]):
         raise _policy(f"{_must(policy.action)} must not be None")
 
@@ -143,7 +143,7 @@ def _check_regex(rule: L7Rule) -> None:
         re.compile(rule.value)
     except (re.error, OverflowError, RecursionError) as error:
         raise _error(f"Unable to parse regular expression: {error}") from None
-    # Octavia looks no further, but HAProxy has other expressions than Python.
+    # Octavia checks no more than this, but HAProxy's regular expressions differ from Python's.
     fault = trials.expression_fault(rule.value, caseless=rule.type == "HOST_NAME")
     if fault is not None:
         raise _error(f"Unable to parse regular expression: {fault} (PCRE2)")

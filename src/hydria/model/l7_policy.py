@@ -1,4 +1,4 @@
-"""An L7 policy: what a listener does with requests that meet all rules of the policy."""
+"""An L7 policy: an action of a listener for requests that match all rules of the policy."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ PolicyAction = Literal["REDIRECT_PREFIX", "REDIRECT_TO_POOL", "REDIRECT_TO_URL",
 RedirectCode = Literal[301, 302, 303, 307, 308]
 Url = Annotated[str, Meta(max_length=255, extra={"format": "url"}, extra_json_schema={"format": "uri"})]
 
-# Where a policy goes that says nothing of its position: to the end.
+# The position of a policy that has none: the end.
 LAST = 2147483647
 Position = Annotated[int, Meta(ge=1, le=LAST)]
 
@@ -30,7 +30,7 @@ class L7Policy(Child, frozen=True, kw_only=True):
 
 
 class L7PolicyForm(Struct, kw_only=True):
-    """What all wire forms of a policy have."""
+    """The attributes in every body of a policy."""
 
     name: Maybe[Name] = UNSET
     description: Maybe[Text] = UNSET
@@ -44,12 +44,12 @@ class L7PolicyForm(Struct, kw_only=True):
 
 
 class L7PolicyUpdate(L7PolicyForm, kw_only=True):
-    """The wire form of a change."""
+    """The body of an update."""
 
     redirect_pool_id: Maybe[Uuid] = UNSET
 
 
 class L7PolicyBody(L7PolicyForm, kw_only=True):
-    """What a create form says of the policy itself, wherever the form stands."""
+    """The policy's own attributes in a create, nested or not."""
 
     action: PolicyAction

@@ -1,4 +1,4 @@
-"""The order of a listener's L7 policies: positions count from 1 without gaps, however policies come and go. Pure."""
+"""The order of a listener's L7 policies: positions always count from 1 without gaps. Pure."""
 
 from collections.abc import Iterable
 

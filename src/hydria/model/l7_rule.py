@@ -20,12 +20,12 @@ RuleType = Literal[
 CompareType = Literal["CONTAINS", "ENDS_WITH", "EQUAL_TO", "REGEX", "STARTS_WITH"]
 Line = Annotated[str, Meta(max_length=255, pattern=r"^[^\r\n]*\Z")]
 
-# How many rules one policy may have.
+# The most rules that one policy may have.
 MOST_RULES = 50
 
 
 class L7Rule(Child, frozen=True, kw_only=True):
-    """The stored rule; `key` names the header, cookie or field, None for types that look at one thing only."""
+    """The stored rule; `key` names the header, cookie or field, and is None for types that need no name."""
 
     l7policy_id: str
     type: RuleType
@@ -36,7 +36,7 @@ class L7Rule(Child, frozen=True, kw_only=True):
 
 
 class L7RuleUpdate(Struct, kw_only=True):
-    """The wire form of a change."""
+    """The body of an update."""
 
     type: Maybe[RuleType] = UNSET
     compare_type: Maybe[CompareType] = UNSET
@@ -48,7 +48,7 @@ class L7RuleUpdate(Struct, kw_only=True):
 
 
 class L7RuleBody(L7RuleUpdate, kw_only=True):
-    """What a create form says of the rule itself, wherever the form stands."""
+    """The rule's own attributes in a create, nested or not."""
 
     type: RuleType
     compare_type: CompareType
@@ -56,6 +56,6 @@ class L7RuleBody(L7RuleUpdate, kw_only=True):
 
 
 class L7RuleCreate(L7RuleBody, kw_only=True):
-    """The wire form of a new rule."""
+    """The body of a create."""
 
     project_id: Maybe[ProjectId] = UNSET

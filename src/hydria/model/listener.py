@@ -1,4 +1,4 @@
-"""A listener: a port of the VIP and how connections to it are treated."""
+"""A listener: a port of the VIP, and how connections to it are handled."""
 
 from msgspec import UNSET, Struct
 
@@ -23,7 +23,7 @@ from hydria.model.fields import (
 
 
 class Listener(Child, frozen=True, kw_only=True):
-    """The stored listener; timeouts are milliseconds, `connection_limit` -1 is without limit."""
+    """The stored listener; timeouts are milliseconds, and a `connection_limit` of -1 is no limit."""
 
     description: str = ""
     protocol: ListenerProtocol
@@ -50,7 +50,7 @@ class Listener(Child, frozen=True, kw_only=True):
 
 
 class ListenerUpdate(Struct, kw_only=True):
-    """The wire form of a change."""
+    """The body of an update."""
 
     name: Maybe[Name] = UNSET
     description: Maybe[Text] = UNSET
@@ -78,7 +78,7 @@ class ListenerUpdate(Struct, kw_only=True):
 
 
 class ListenerBody(ListenerUpdate, kw_only=True):
-    """What a create form says of the listener itself, wherever the form stands."""
+    """The listener's own attributes in a create, nested or not."""
 
     protocol: ListenerProtocol
     protocol_port: Port

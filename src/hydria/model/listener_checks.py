@@ -1,4 +1,4 @@
-"""What a listener can be: which attributes its protocol has, and what they need of one another. Pure."""
+"""Octavia's checks of listeners: the attributes that a protocol allows, and those that need each other. Pure."""
 
 from collections.abc import Iterable, Sequence
 
@@ -27,7 +27,7 @@ TLS_HEADERS = (
 
 
 def check_pool(listener_protocol: str, pool: Pool) -> None:
-    """Refuse a pool that cannot stand behind a listener. Raises Invalid, Unsupported."""
+    """Refuse a pool whose protocol the listener does not allow. Raises Invalid, Unsupported."""
     if listener_protocol == "PROMETHEUS":
         raise no_children(listener_protocol)
     if pool.protocol not in POOL_PROTOCOLS[listener_protocol]:
@@ -38,7 +38,7 @@ def check_pool(listener_protocol: str, pool: Pool) -> None:
 
 
 def with_tls_defaults(listener: Listener) -> Listener:
-    """Return a new listener with what TLS needs and nobody said; an empty list of sources is none."""
+    """Return a new listener with defaults for TLS; an empty list of allowed CIDRs becomes None."""
     listener = structs.replace(listener, allowed_cidrs=listener.allowed_cidrs or None)
     if listener.protocol != "TERMINATED_HTTPS":
         return listener
@@ -83,7 +83,7 @@ def check(listener: Listener, before: Listener | None = None) -> None:
 
 
 def defaults_for_null(form: ListenerUpdate) -> None:
-    """Put the defaults where a change resets what TLS needs."""
+    """Replace null by the defaults of TLS in an update."""
     if form.tls_ciphers is None:
         form.tls_ciphers = tls.CIPHERS
     if form.tls_versions is None:

@@ -1,4 +1,4 @@
-"""A load balancer: the tree's root, which counts the generations of everything below it."""
+"""A load balancer: the root of a tree, which has the generation of everything below it."""
 
 from msgspec import UNSET, Struct
 
@@ -18,9 +18,9 @@ class LoadBalancer(Resource, frozen=True, kw_only=True):
     """The stored load balancer.
 
     `generation` counts changes to it and to everything below; `observed` is the newest generation that every host
-    serves. `failed` is the generation that a host could not serve, and `reason` says why, for its owner.
+    host serves. `failed` is the generation that a host could not serve, and `reason` tells its owner why.
     `change_id` is a random number of the newest change. It tells apart generations of the same number that are made
-    when a database is restored from a backup and changed anew.
+    database has that was restored from a backup and changed again.
     """
 
     description: str = ""
@@ -35,7 +35,7 @@ class LoadBalancer(Resource, frozen=True, kw_only=True):
     vip_vnic_type: str = "normal"
     vip_sg_ids: tuple[str, ...] = ()
     additional_vips: tuple[AdditionalVip, ...] = ()
-    # Whether Hydria made the VIP port, and so removes it.
+    # Whether Hydria created the VIP port, and so deletes it.
     vip_port_owned: bool = True
     generation: int = 1
     change_id: int = 0
@@ -50,7 +50,7 @@ class LoadBalancer(Resource, frozen=True, kw_only=True):
 
 
 class LoadBalancerUpdate(Struct, kw_only=True):
-    """The wire form of a change."""
+    """The body of an update."""
 
     name: Maybe[Name] = UNSET
     description: Maybe[Text] = UNSET
@@ -61,7 +61,7 @@ class LoadBalancerUpdate(Struct, kw_only=True):
 
 
 class LoadBalancerBody(LoadBalancerUpdate, kw_only=True):
-    """What a create form says of the load balancer itself, without the tree below it."""
+    """The load balancer's own attributes in a create, without the tree below it."""
 
     vip_address: Maybe[IpAddress] = UNSET
     vip_port_id: Maybe[Uuid] = UNSET

@@ -1,4 +1,4 @@
-"""A member: one address and port that does the work."""
+"""A member: an address and port that a pool sends traffic to."""
 
 from msgspec import UNSET, Struct
 
@@ -7,7 +7,7 @@ from hydria.model.fields import IpAddress, Maybe, Name, Port, ProjectId, Tag, Uu
 
 
 class Member(Child, frozen=True, kw_only=True):
-    """The stored member; weight 0 takes no new connections."""
+    """The stored member; one of weight 0 gets no new connections."""
 
     pool_id: str
     address: IpAddress
@@ -21,7 +21,7 @@ class Member(Child, frozen=True, kw_only=True):
 
 
 class MemberUpdate(Struct, kw_only=True):
-    """The wire form of a change."""
+    """The body of an update."""
 
     name: Maybe[Name] = UNSET
     admin_state_up: Maybe[bool] = UNSET
@@ -33,7 +33,7 @@ class MemberUpdate(Struct, kw_only=True):
 
 
 class MemberBody(MemberUpdate, kw_only=True):
-    """What a create form says of the member itself, wherever the form stands."""
+    """The member's own attributes in a create, nested or not."""
 
     address: IpAddress
     protocol_port: Port
@@ -42,18 +42,18 @@ class MemberBody(MemberUpdate, kw_only=True):
 
 
 class MemberCreate(MemberBody, kw_only=True):
-    """The wire form of a new member."""
+    """The body of a create."""
 
     project_id: Maybe[ProjectId] = UNSET
 
 
 class MemberInBatch(MemberCreate, kw_only=True):
-    """The wire form of one member of a batch, new or known by its address and port."""
+    """One member of a batch update, which is new or identified by its address and port."""
 
     tenant_id: Maybe[ProjectId] = UNSET
 
 
 class MemberBatch(Struct, kw_only=True):
-    """The wire form of all members that a pool is to have."""
+    """The body of a batch update: all members that the pool shall have."""
 
     members: list[MemberInBatch]

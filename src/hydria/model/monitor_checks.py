@@ -1,4 +1,4 @@
-"""What a health monitor can be, by its type and its pool's protocol. Pure."""
+"""Octavia's checks of health monitors, by type and pool protocol. Pure."""
 
 import re
 
@@ -13,12 +13,12 @@ _FOR_DATAGRAM = ("UDP-CONNECT", "SCTP", "TCP", "HTTP")
 
 _LEAST_CODE, _MOST_CODE = 100, 999
 
-# The shortest pause between two UDP checks, in seconds.
+# The shortest interval of UDP checks (seconds).
 _LEAST_UDP_DELAY = 3
 
 
 def with_http_defaults(monitor: HealthMonitor) -> HealthMonitor:
-    """Return the monitor with what HTTP checks need and nobody said."""
+    """Return the monitor with the defaults of HTTP checks."""
     if monitor.type not in ("HTTP", "HTTPS"):
         return monitor
     return structs.replace(
@@ -27,7 +27,7 @@ def with_http_defaults(monitor: HealthMonitor) -> HealthMonitor:
 
 
 def check(monitor: HealthMonitor, pool_protocol: str) -> None:
-    """Refuse a monitor that its pool cannot have, or with attributes that its type does not have. Raises Invalid."""
+    """Refuse a type that the pool's protocol, or an attribute that the type, does not allow. Raises Invalid."""
     kind = monitor.type
     if pool_protocol in DATAGRAM:
         _check_datagram(kind, pool_protocol)
@@ -42,7 +42,7 @@ def check(monitor: HealthMonitor, pool_protocol: str) -> None:
 
 
 def check_form(before: HealthMonitor, form: HealthMonitorUpdate) -> None:
-    """Refuse naming attributes that the type does not have, and resetting what has no default. Raises Invalid."""
+    """Refuse attributes that the type does not have, and null where there is no default. Raises Invalid."""
     for attribute in _HTTP_DEFAULTS:
         if before.type not in ("HTTP", "HTTPS") and getattr(form, attribute) is not UNSET:
             raise invalid_value(attribute, f"health monitors of type {before.type}")
@@ -52,7 +52,7 @@ def check_form(before: HealthMonitor, form: HealthMonitorUpdate) -> None:
 
 
 def _check_domain_name(monitor: HealthMonitor) -> None:
-    """Refuse a domain name without HTTP 1.1, which alone has a Host header. Raises Invalid."""
+    """Refuse a domain name without HTTP 1.1, the version with a Host header. Raises Invalid."""
     if monitor.domain_name and not monitor.http_version:
         raise invalid_combination("'http_version' must be specified when 'domain_name' is provided.")
     if monitor.domain_name and monitor.http_version == "1.0":
@@ -60,7 +60,7 @@ def _check_domain_name(monitor: HealthMonitor) -> None:
 
 
 def _check_codes(codes: str | None) -> None:
-    """Refuse a range that ends before it begins, and numbers that are no status of HTTP."""
+    """Refuse a range that ends before it begins, and numbers that are no HTTP status."""
     numbers = [int(code) for code in re.findall(r"[0-9]+", codes or "")]
     backwards = "-" in (codes or "") and numbers != sorted(numbers)
     if backwards or any(not _LEAST_CODE <= number <= _MOST_CODE for number in numbers):

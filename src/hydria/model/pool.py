@@ -1,4 +1,4 @@
-"""A pool: members that share work, and how it is shared."""
+"""A pool: members that share traffic, and how they share it."""
 
 from msgspec import UNSET, Struct
 
@@ -20,7 +20,7 @@ from hydria.model.fields import (
 
 
 class SessionPersistence(Struct, frozen=True, kw_only=True):
-    """What keeps a client with one member."""
+    """How a client is kept with one member."""
 
     type: PersistenceType
     cookie_name: CookieName | None = None
@@ -45,7 +45,7 @@ class Pool(Child, frozen=True, kw_only=True):
 
 
 class PersistenceUpdate(Struct, kw_only=True):
-    """The wire form of a change of what keeps a client with one member; without a type, the stored one stays."""
+    """Session persistence in an update; without a type, the stored one stays."""
 
     type: PersistenceType | None = None
     cookie_name: CookieName | None = None
@@ -54,7 +54,7 @@ class PersistenceUpdate(Struct, kw_only=True):
 
 
 class PoolForm(Struct, kw_only=True):
-    """What all wire forms of a pool have."""
+    """The attributes in every body of a pool."""
 
     name: Maybe[Name] = UNSET
     description: Maybe[Text] = UNSET
@@ -71,13 +71,13 @@ class PoolForm(Struct, kw_only=True):
 
 
 class PoolUpdate(PoolForm, kw_only=True):
-    """The wire form of a change."""
+    """The body of an update."""
 
     session_persistence: Maybe[PersistenceUpdate] = UNSET
 
 
 class PoolBody(PoolForm, kw_only=True):
-    """What a create form says of the pool itself, wherever the form stands."""
+    """The pool's own attributes in a create, nested or not."""
 
     session_persistence: Maybe[SessionPersistence] = UNSET
     protocol: PoolProtocol

@@ -1,4 +1,4 @@
-"""What a pool can be: its algorithm, its persistence, its TLS towards members. Pure."""
+"""Octavia's checks of pools: algorithm, session persistence, TLS to members. Pure."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,16 +11,16 @@ from hydria.model.faults import invalid_combination, unsupported
 from hydria.model.fields import DATAGRAM
 from hydria.model.pool import Pool, PoolUpdate, SessionPersistence
 
-# Pools whose connections nobody reads, and listeners that do not read them for their pool, as those of PROXY need.
+# Pools whose HTTP HAProxy does not read; and listeners that do not read it for their pool, as PROXY pools need.
 _UNREAD_POOLS, _UNREAD_LISTENERS = ("HTTPS", "TCP"), ("HTTPS", "TCP")
 _COOKIES = ("APP_COOKIE", "HTTP_COOKIE")
 
-# What Set-Cookie's grammar does not allow in a name.
+# The characters that the grammar of Set-Cookie does not allow in a name.
 _BAD_COOKIE = re.compile(r"[\x00-\x20\x22\x28-\x29\x2c\x2f\x3a-\x40\x5b-\x5d\x7b\x7d\x7f]|[^\x00-\xff]")
 
 
 def with_tls_defaults(pool: Pool) -> Pool:
-    """Return a new pool with what TLS needs and nobody said."""
+    """Return a new pool with defaults for TLS."""
     if not pool.tls_enabled:
         return pool
     return structs.replace(
@@ -49,7 +49,7 @@ def check(pool: Pool, before: Pool | None = None) -> None:
 
 
 def defaults_for_null(form: PoolUpdate) -> None:
-    """Put the defaults where a change resets what TLS needs."""
+    """Replace null by the defaults of TLS in an update."""
     if form.tls_ciphers is None:
         form.tls_ciphers = tls.CIPHERS
     if form.tls_versions is None:
@@ -57,7 +57,7 @@ def defaults_for_null(form: PoolUpdate) -> None:
 
 
 def changed_persistence(before: Pool, form: PoolUpdate) -> SessionPersistence | None:
-    """Return the persistence that a change asks for: the stored type stays where none is given. Raises Invalid."""
+    """Return the session persistence after an update; without a type, the stored one stays. Raises Invalid."""
     asked = form.session_persistence
     if asked is UNSET or asked is None:
         return None
@@ -98,7 +98,7 @@ def _check_persistence(persistence: SessionPersistence | None, protocol: str) ->
 
 
 def check_readable(pool: Pool, listener_protocol: str) -> None:
-    """Refuse persistence by cookies that neither pool nor listener reads. Raises Unsupported."""
+    """Refuse persistence by cookies where neither pool nor listener reads HTTP. Raises Unsupported."""
     persistence = pool.session_persistence
     if persistence is None or persistence.type not in _COOKIES or pool.protocol == "HTTP":
         return
@@ -138,13 +138,13 @@ def _check_algorithm(algorithm: str) -> None:
 
 
 def check_member_address(address: str) -> None:
-    """Refuse the address that Octavia keeps for itself (the metadata service's). Raises Invalid."""
+    """Refuse the metadata service's address, as Octavia does. Raises Invalid."""
     if address == "169.254.169.254":
         raise Invalid(f"{address} is not a valid option for member address")
 
 
 def check_families(pool_protocol: str, addresses: Iterable[str], vips: Sequence[str]) -> None:
-    """Refuse members that datagrams could not be sent on to: no VIP has their IP version. Raises Unsupported."""
+    """Refuse members of datagram pools whose IP version no VIP has. Raises Unsupported."""
     if pool_protocol not in DATAGRAM:
         return
     if not {":" in address for address in addresses} <= {":" in vip for vip in vips}:

@@ -12,7 +12,7 @@ UNLIMITED = -1
 
 
 class Quota(Struct, frozen=True, kw_only=True):
-    """The stored quota; -1 is without limit, None is what the deployment gives everybody."""
+    """The stored quota; -1 is no limit, None is the default of the settings."""
 
     project_id: str
     load_balancer: int | None = None
@@ -29,7 +29,7 @@ LIMITS = tuple(name for name in Quota.__struct_fields__ if name != "project_id")
 
 
 class QuotaUpdate(Struct, kw_only=True):
-    """The wire form of a change. Two limits have an old name beside the new one, which wins."""
+    """The body of an update. Two limits also have an old name; the new one wins."""
 
     loadbalancer: Maybe[Limit] = UNSET
     load_balancer: Maybe[Limit] = UNSET
@@ -42,5 +42,5 @@ class QuotaUpdate(Struct, kw_only=True):
     l7rule: Maybe[Limit] = UNSET
 
 
-# The names on the wire of the limits that are called differently there.
+# The names of limits in bodies, where they differ.
 WIRE_NAMES = {"load_balancer": "loadbalancer", "health_monitor": "healthmonitor"}

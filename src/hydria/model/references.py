@@ -1,4 +1,4 @@
-"""The references of a listener or a pool to the key manager, and what each is to be. Pure."""
+"""The references of a listener or a pool to the key manager, each with its purpose. Pure."""
 
 from collections.abc import Iterator
 from typing import Literal

@@ -18,12 +18,12 @@ ProvisioningStatus = Literal["ACTIVE", "PENDING_CREATE", "PENDING_UPDATE", "PEND
 OperatingStatus = Literal["ONLINE", "OFFLINE", "DEGRADED", "ERROR", "DRAINING", "NO_MONITOR"]
 
 # What a host's proxy says of one member: checked and well, checked and failing, not checked, or not known. A crowded
-# one works, but some new flows do not reach it: as many are with it as there are source ports.
+# as many as there are source ports. `unknown` is one whose first check has not ended.
 ServerState = Literal["up", "down", "unchecked", "unknown", "crowded"]
 
 
 class Progress(Struct, frozen=True, kw_only=True):
-    """How far a load balancer has come: what of it decides statuses (see `LoadBalancer`)."""
+    """The fields of a load balancer that decide statuses (see `LoadBalancer`)."""
 
     generation: int
     observed: int
@@ -45,7 +45,7 @@ def provisioning_status(
     `trouble` is why its host cannot serve a child: it is in ERROR alone, and its load balancer is ACTIVE.
     `pending_below` says that something that the resource has or uses is to change, which Octavia shows at it too.
 
-    A failure counts until a newer change is asked for: then the change is pending again, and is tried.
+    A failure counts until there is a newer change, which is pending again.
     """
     root = isinstance(resource, LoadBalancer)
     changed = progress.generation if root else max(resource.changed_in, resource.deleted_in or 0)
@@ -56,7 +56,7 @@ def provisioning_status(
     if resource.deleted_in is not None or progress.deleted_in is not None:
         return "PENDING_DELETE"
     if settled:
-        # What failed below is not the parent's own failure.
+        # A failure below is not one of the parent itself.
         if pending_below and not failing:
             return "PENDING_UPDATE"
         return "ERROR" if trouble is not None and not root else "ACTIVE"
@@ -72,7 +72,7 @@ def operating_statuses(
     it cannot be: that is in ERROR, and its load balancer DEGRADED. The roll-up is Octavia's: a pool is ERROR when
     none of its members works and DEGRADED when some fail or are crowded, OFFLINE when no listener uses it; the load
     balancer takes over the worst of the pools in use; what has no state of its own (a listener, a policy) is ONLINE
-    when it is switched on.
+    has the worst status of its pools. A resource without a state (a listener, a policy) is ONLINE when switched on.
     """
     statuses: dict[str, OperatingStatus] = {}
     for member in tree.members:
@@ -93,7 +93,7 @@ def operating_statuses(
 def unknown_statuses(tree: Tree) -> dict[str, OperatingStatus]:
     """Return the operating statuses of a tree whose host cannot be asked, by id.
 
-    The load balancer and its listeners are in ERROR. The state of everything else is not known, which is OFFLINE.
+    The load balancer and its listeners are in ERROR. Everything else is OFFLINE: its state is unknown.
     """
     below = (*tree.pools, *tree.members, *tree.health_monitors, *tree.l7_policies, *tree.l7_rules)
     failing: dict[str, OperatingStatus] = {
@@ -118,7 +118,7 @@ def _member(tree: Tree, member: Member, state: ServerState) -> OperatingStatus:
         return "DRAINING"
     if state == "up":
         return "ONLINE"
-    # A member that nothing checks cannot be better known.
+    # Without a check there is no better state.
     return "NO_MONITOR" if state == "unchecked" or tree.monitor_of(pool.id) is None else "OFFLINE"
 
 
@@ -126,7 +126,7 @@ def _pool(tree: Tree, pool: Pool, statuses: Mapping[str, OperatingStatus]) -> Op
     if not pool.admin_state_up or not any(listener.admin_state_up for listener in tree.listeners_of(pool.id)):
         return "OFFLINE"
     members = tree.members_of(pool.id)
-    # One that is switched on and OFFLINE was not checked yet, and gets work.
+    # A member that is switched on and OFFLINE was not checked yet, and gets traffic.
     working = [
         member
         for member in members

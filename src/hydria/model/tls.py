@@ -1,4 +1,4 @@
-"""Ciphers, protocol versions and ALPN protocols: Octavia's defaults and what it takes. Pure."""
+"""Ciphers, protocol versions and ALPN protocols: Octavia's defaults and checks. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _CIPHERS = re.compile(r"[A-Za-z0-9\-+!:@=_.]+")
 
 
 def check_ciphers(ciphers: str | None) -> None:
-    """Refuse a cipher string with characters that no cipher has, or of which OpenSSL has nothing. Raises Invalid."""
+    """Refuse a cipher string with wrong characters, or with no cipher that OpenSSL has. Raises Invalid."""
     if ciphers and not _CIPHERS.fullmatch(ciphers):
         raise invalid_combination(
             "Invalid characters in cipher string. Only alphanumeric, -, +, !, :, @, =, _, and . are allowed."
@@ -33,7 +33,7 @@ def check_ciphers(ciphers: str | None) -> None:
 
 
 def check_versions(versions: Sequence[str] | None) -> None:
-    """Refuse an empty list, versions that are none, and one that no host has. Raises Invalid."""
+    """Refuse an empty list, unknown versions, and a version that no host has. Raises Invalid."""
     if versions is None:
         return
     if not versions:
@@ -45,12 +45,12 @@ def check_versions(versions: Sequence[str] | None) -> None:
     if wrong:
         raise invalid_combination(f"Invalid TLS versions: {', '.join(wrong)}")
     if "SSLv3" in versions:
-        # OpenSSL has it no longer. An operator of Octavia's can set such a minimum.
+        # OpenSSL does not have it any more. In Octavia an operator can set such a minimum.
         raise invalid_combination("Requested TLS versions are less than the minimum: SSLv3 < TLSv1")
 
 
 def check_alpn(protocols: Sequence[str] | None) -> None:
-    """Refuse an empty list; what may be in it, the form says. Raises Invalid."""
+    """Refuse an empty list; decoding has checked its elements. Raises Invalid."""
     if protocols is not None and not protocols:
         raise invalid_combination(
             "Empty ALPN protocol list. Either specify at least one ALPN protocol or remove this parameter to use the "

@@ -62,20 +62,20 @@ class Tree(Struct, frozen=True, kw_only=True):
         return tuple(pool for pool in found if pool is not None)
 
     def policies_of(self, listener_id: str) -> tuple[L7Policy, ...]:
-        """Return the L7 policies of one listener in the order in which they are tried."""
-        mine = [policy for policy in self.l7_policies if policy.listener_id == listener_id]
-        return tuple(sorted(mine, key=lambda policy: policy.position))
+        """Return the L7 policies of one listener in the order of their positions."""
+        policies = [policy for policy in self.l7_policies if policy.listener_id == listener_id]
+        return tuple(sorted(policies, key=lambda policy: policy.position))
 
     def rules_of(self, policy_id: str) -> tuple[L7Rule, ...]:
         """Return the rules of one L7 policy."""
         return tuple(rule for rule in self.l7_rules if rule.l7policy_id == policy_id)
 
     def active_rules_of(self, policy: L7Policy) -> tuple[L7Rule, ...]:
-        """Return the rules that a request must meet."""
+        """Return the rules of a policy that are switched on: a request must match all of them."""
         return tuple(rule for rule in self.rules_of(policy.id) if rule.admin_state_up)
 
     def matches(self, policy: L7Policy) -> bool:
-        """Say whether a policy can match anything: it is switched on, and a rule of it is."""
+        """Say whether a policy can match a request: it is switched on, and so is one of its rules."""
         return policy.admin_state_up and bool(self.active_rules_of(policy))
 
     def _redirects_to(self, policy: L7Policy) -> str | None:
@@ -142,7 +142,7 @@ class Live(Struct, frozen=True, kw_only=True):
     def tcp_ports(self) -> frozenset[int]:
         """The VIP's ports on which HAProxy may have connections.
 
-        Those of listeners that are switched off are among them: connections from before the switch go on there.
+        They include those of listeners that are switched off, where connections from before go on.
         """
         return frozenset(each.protocol_port for each in self.tree.listeners if each.protocol not in DATAGRAM)
 
