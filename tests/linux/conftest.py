@@ -1,4 +1,4 @@
-"""Real namespaces: only inside the fence that `./dev test` makes, where no packet can leave the machine."""
+"""Fixtures with real namespaces. They run only in the fence of `./dev test`, which no packet can leave."""
 
 import asyncio
 import os
@@ -36,9 +36,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def names() -> Iterator[Names]:
-    """Names of a Hydria that is alone; the test's thread is in a namespace that plays the machine's own."""
+    """Names of a Hydria of its own; the test's thread runs in a namespace in place of the machine's own."""
     names = Names(f"t{uuid4().hex[:8]}")
-    # Without a dash it is not the prefix's: `remove_all` leaves it.
+    # A name without a dash does not have the prefix, so `remove_all` leaves it.
     machine = f"{names.prefix}machine"
     ensure_namespace(machine)
     try:
@@ -52,10 +52,10 @@ def names() -> Iterator[Names]:
 
 @pytest.fixture
 def directory(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A directory with a short name; a parameter is the name of one in it."""
-    # A socket's path may have 107 characters: pytest's own directories are too deep.
+    """A directory with a short name; the parameter names a directory in it."""
+    # A socket's path may have 107 characters; pytest's own directories have longer paths.
     with TemporaryDirectory(prefix="hy") as made:
-        os.chmod(made, 0o711)  # noqa: S103 - HAProxy, unprivileged, writes to a socket in it
+        os.chmod(made, 0o711)  # noqa: S103 - HAProxy runs unprivileged and opens a socket in it
         inner = Path(made) / getattr(request, "param", "")
         inner.mkdir(exist_ok=True)
         yield inner
@@ -79,7 +79,7 @@ def web(machine: Machine) -> Iterator[list[Web]]:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A directory with a short name, because sockets in it must have one; HAProxy, unprivileged, passes through."""
+    """A directory with a short path, for sockets, which an unprivileged HAProxy can enter."""
     with tempfile.TemporaryDirectory(prefix="hydria-") as made:
         Path(made).chmod(0o711)
         yield Path(made)
@@ -87,7 +87,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def shell(names: Names, place: Path) -> Iterator[Shell]:
-    """A shell in a machine of its own, whose Hydria has its own directories, port and names."""
+    """A shell on a machine of its own, whose Hydria has its own directories, port and names."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Members that answer datagrams, and a client that sends them, in namespaces of the switch."""
+"""Members that answer datagrams, and a client that sends them, in namespaces on the switch."""
 
 import itertools
 import socket
@@ -15,7 +15,7 @@ _ports = itertools.count(20000)
 
 
 class Echo:
-    """A UDP server that answers its name, and remembers who asked."""
+    """A UDP server that answers with its name and records its clients."""
 
     def __init__(self, namespace: str, name: str, address: str, port: int = 5353) -> None:
         self.name = name
@@ -26,7 +26,7 @@ class Echo:
         self.start()
 
     def start(self) -> None:
-        """Answer."""
+        """Begin to answer."""
         with inside(self._namespace):
             made = socket.socket(socket.AF_INET6 if ":" in self._end[0] else socket.AF_INET, socket.SOCK_DGRAM)
         made.bind(self._end)
@@ -34,7 +34,7 @@ class Echo:
         threading.Thread(target=self._answer, args=(made,), daemon=True).start()
 
     def _answer(self, own: socket.socket) -> None:
-        # What is shut down reads as an empty datagram of nobody.
+        # A socket that was shut down reads as an empty datagram without a sender.
         with suppress(OSError):
             while True:
                 data, asker = own.recvfrom(2048)
@@ -44,7 +44,7 @@ class Echo:
                 own.sendto(self.name.encode() + b" " + data, asker)
 
     def stop(self) -> None:
-        """Refuse: the kernel says that nobody listens. A second time is fine."""
+        """Close the socket, so that the kernel refuses datagrams. May be repeated."""
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -67,12 +67,12 @@ def echoes(names: Names, network_id: str, *addresses: str, name: str = "echo") -
 
 
 class Client:
-    """One socket: one flow after another of one address and port."""
+    """One socket, so that all its datagrams have the same source address and port."""
 
     def __init__(self, namespace: str, address: str, port: int = 53, *, source: str = "", seconds: float = 2) -> None:
         with inside(namespace):
             self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-        # A port that was used before may belong to a flow that the kernel remembers.
+        # A reused port may belong to a flow that connection tracking still has.
         self._socket.bind((source, next(_ports)))
         self._socket.settimeout(seconds)
         self._socket.connect((address, port))
@@ -84,7 +84,7 @@ class Client:
         self._socket.close()
 
     def ask(self, text: str = "x") -> str:
-        """Return who answers. Raises OSError (refused, or a time-out)."""
+        """Return the name of the member that answers. Raises OSError when refused or after the timeout."""
         self._socket.send(text.encode())
         name, _, echoed = self._socket.recv(2048).decode().partition(" ")
         assert echoed == text
@@ -92,18 +92,18 @@ class Client:
 
 
 def ask(namespace: str, address: str, port: int = 53, *, source: str = "", seconds: float = 2) -> str:
-    """Send one datagram from a socket of its own; returns who answers. Raises OSError."""
+    """Send one datagram from a new socket; return the name of the member that answers. Raises OSError."""
     with Client(namespace, address, port, source=source, seconds=seconds) as client:
         return client.ask()
 
 
 def shares(namespace: str, address: str, number: int, port: int = 53, *, source: str = "") -> Counter[str]:
-    """Return who answered how many of so many new flows."""
+    """Return how many of `number` new flows each member answered."""
     return Counter(ask(namespace, address, port, source=source) for _ in range(number))
 
 
 def add_address(namespace: str, address: str) -> None:
-    """Give the first link of a namespace one more address with its prefix."""
+    """Add an address with its prefix length to the first link of a namespace."""
     ip, _, prefix = address.partition("/")
     with netlink(namespace) as here:
         no_waiting = {"flags": 2} if ":" in ip else {}

@@ -1,6 +1,6 @@
-"""Both ends of a gRPC service, each a process of its own: what a member serves, and what a client gets.
+"""Both ends of a gRPC service, each a process of its own: a member's server and a client.
 
-`server ADDRESS CERTIFICATE` serves until its standard input ends; `client ADDRESS AUTHORITY NAME` prints what it got.
+`server ADDRESS CERTIFICATE` serves until its standard input ends; `client ADDRESS AUTHORITY NAME` prints the answers.
 """
 
 import sys
@@ -15,7 +15,7 @@ _ECHO, _COUNT = "/test.Test/Echo", "/test.Test/Count"
 
 
 class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Echoes one message, counts up to another, and refuses all else."""
+    """Echoes one message, counts up to another, and refuses everything else."""
 
     def service(self, details: Any) -> Any:
         if details.method == _ECHO:
@@ -59,7 +59,7 @@ def _ask(address: str, authority: str, name: str) -> None:
         try:
             echo(b"fail", timeout=20)
         except grpc.RpcError as error:
-            # The status comes in trailers.
+            # The status is in the trailers.
             sys.stdout.write(f"{error.code().name} {error.details()}\n")
 
 

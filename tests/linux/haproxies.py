@@ -1,4 +1,4 @@
-"""Web servers and clients around an amphora: members in namespaces of the switch, a client beside them."""
+"""Web servers as members and clients of an amphora, in namespaces on the switch."""
 
 import http.client
 import socket
@@ -15,20 +15,20 @@ from tests.linux.wires import host, interface
 
 
 class Web:
-    """A web server that answers `you hit: <name>`; `status` may be changed while it runs, 0 is to hang up instead."""
+    """A web server that answers `you hit: <name>` with `status`, which may be changed at any time; 0 closes at once."""
 
     def __init__(
         self, names: Names, network_id: str, name: str, address: str, port: int = 80, *, via: str | None = None
     ) -> None:
         self.status = 200
-        # Statuses of the next answers, before that one again.
+        # The statuses of the next answers; after them `status` is used again.
         self.script: list[int] = []
         self.requests = 0
         self.peer = ""
-        # Of the last request, as (name, value), and what is answered besides.
+        # The headers of the last request, as (name, value), and additional headers of answers.
         self.headers: list[tuple[str, str]] = []
         self.answers: dict[str, str] = {}
-        # How it speaks TLS, from its next start on.
+        # The TLS context, used from the next start on.
         self.tls: ssl.SSLContext | None = None
         self.namespace = host(names, name, interface(network_id, f"{address}/{64 if ':' in address else 24}", via=via))
         web = self
@@ -52,7 +52,7 @@ class Web:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_POST = do_GET  # noqa: N815 - the library looks for this name
+            do_POST = do_GET  # noqa: N815 - the library calls it by this name
 
             def log_message(self, *args: Any) -> None:
                 pass
@@ -63,7 +63,7 @@ class Web:
         self.start()
 
     def start(self) -> None:
-        """Listen."""
+        """Begin to listen."""
         with inside(self.namespace):
             self._server = _Server(self._address, self._handler)
         if self.tls is not None:
@@ -71,7 +71,7 @@ class Web:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def stop(self) -> None:
-        """Refuse connections; a second time is fine."""
+        """Close the socket, so that connections are refused. May be repeated."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -87,7 +87,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of connections that the other side gave up: load ends so."""
+        """Do not print errors of connections that the client closed: clients under load end that way."""
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def webs(names: Names, network_id: str, *addresses: str) -> Iterator[list[Web]]:
 
 
 def get(namespace: str, address: str, port: int = 80, *, timeout: float = 5, method: str = "GET") -> tuple[int, str]:
-    """Send one request on a connection of its own; returns status and body."""
+    """Send one request on a new connection; return status and body."""
     connection = http.client.HTTPConnection(address, port, timeout=timeout)
     answer, body = ask(namespace, connection, "/", method=method)
     return answer.status, body
@@ -116,7 +116,7 @@ def ask(
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
 ) -> tuple[http.client.HTTPResponse, str]:
-    """Connect, send one request and hang up; returns the answer and its body."""
+    """Connect, send one request and close; return the answer and its body."""
     with inside(namespace):
         connection.connect()
     try:
@@ -128,7 +128,7 @@ def ask(
 
 
 class Load:
-    """Clients that send requests one after another, each on a connection of its own, until they are stopped."""
+    """Clients that send requests one after another, each on a new connection, until they are stopped."""
 
     def __init__(self, namespace: str, address: str, clients: int = 4) -> None:
         self.answers = 0

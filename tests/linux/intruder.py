@@ -1,4 +1,4 @@
-"""Code that runs as if an amphora's HAProxy had been taken over: its account, its namespace, its root, its limits."""
+"""Runs code like a compromised HAProxy: with its account, network namespace, root directory and limits."""
 
 import json
 import subprocess
@@ -33,9 +33,9 @@ def why(work, *arguments):
         return errno.errorcode[error.errno]
 
 
-told = None
+result = None
 exec(given["code"])
-print(json.dumps(told))
+print(json.dumps(result))
 """
 
 
@@ -45,9 +45,9 @@ def account(machine: Machine, amphora_id: str) -> int:
 
 
 def intrude(machine: Machine, amphora_id: str, code: str, *, jailed: bool = True, **values: Any) -> Any:
-    """Run Python code as an amphora; returns what it leaves in `told`. `values` are its variables `given[…]`.
+    """Run Python code as an amphora's HAProxy; return its variable `result`. `values` are in its dict `given`.
 
-    `jailed=False` leaves it the machine's files. Raises CalledProcessError when it is ended.
+    With `jailed=False` it sees the machine's files. Raises CalledProcessError when it is killed.
     """
     groups = [each.mount / machine.names.prefix / amphora_id / "cgroup.procs" for each in Cgroups("x").controllers]
     given = {

@@ -1,4 +1,4 @@
-"""A host of amphorae as a test has it, with a client beside it, and what its tests wait for."""
+"""A host of amphorae with a client, for tests."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +17,7 @@ VIP = "10.0.0.10"
 
 
 class Machine:
-    """A host and what its tests look at; `restart` is the agent's, with everything running on."""
+    """A host and what tests observe of it. `restart` replaces the agent's side; all processes go on."""
 
     def __init__(self, names: Names, directory: Path) -> None:
         self.names = names
@@ -53,7 +53,7 @@ class Machine:
 
 
 async def change_under_load(machine: Machine, changes: Iterable[tuple[Any, ...]]) -> int:
-    """Serve one after another while clients ask; nothing may be lost. Returns the number of answers."""
+    """Serve trees one after another under load; no request may fail. Return the number of answers."""
     with Load(machine.client, VIP) as load:
         for generation, children in enumerate(changes, start=2):
             before = load.answers

@@ -1,4 +1,4 @@
-"""Members of every kind that a check can meet, on ports of one namespace: nginx, and one who only listens."""
+"""Members of every kind for health checks, on ports of one namespace: nginx, and a socket that only listens."""
 
 import contextlib
 import socket
@@ -15,15 +15,15 @@ from hydria.adapters.linux.netns import inside
 from tests.linux.wires import host, interface, wait_for_listener
 from tests.support.certificates import authority, leaf
 
-# Every member is at both; nobody is at the third.
+# Every member listens on the first two; the third has no host.
 ADDRESS, SECOND, NOBODY = "10.0.0.11", "10.0.0.12", "10.0.0.99"
 NAME = "www.example.org"
 
-# HTTP: right, wrong (500), right behind the PROXY protocol, with more than one thing to ask for.
+# HTTP: 200, 500, 200 with the PROXY protocol, several paths.
 RIGHT, WRONG, PROXIED = 80, 81, 82
-# HTTPS: with HTTP/2 and without, wrong, for those only who name it, for those only who show a certificate.
+# HTTPS: with HTTP/2, without, 500, only with SNI, only with a client certificate.
 SECURE, SECURE_1, SECURE_WRONG, NAMED, MUTUAL = 443, 444, 445, 446, 447
-# Accepts and says nothing; refuses.
+# Accepts and sends nothing; refuses.
 MUTE, REFUSING = 90, 91
 PORTS = (RIGHT, WRONG, PROXIED, SECURE, SECURE_1, SECURE_WRONG, NAMED, MUTUAL, MUTE, REFUSING)
 
@@ -60,7 +60,7 @@ http {{
 
 
 class Asked(Struct, frozen=True):
-    """One request as a member saw it; `host` is its Host or authority, `name` the one of TLS."""
+    """One request as a member received it; `host` is its Host or authority, `name` the SNI."""
 
     port: int
     host: str
@@ -71,13 +71,13 @@ class Asked(Struct, frozen=True):
 
 
 class Members:
-    """All of them, as they run."""
+    """The running members."""
 
     def __init__(self, directory: Path) -> None:
         self._log = directory / "access.log"
 
     def asked(self, port: int) -> list[Asked]:
-        """Return what a port was asked."""
+        """Return the requests of a port."""
         whole, _, _ = self._log.read_bytes().rpartition(b"\n")
         found = [msgspec.json.decode(line, type=Asked) for line in whole.splitlines()]
         return [each for each in found if each.port == port]
@@ -85,7 +85,7 @@ class Members:
 
 @contextmanager
 def members(names: Names, network_id: str, directory: Path) -> Iterator[Members]:
-    """Run them all on a network."""
+    """Run all members on a network."""
     namespace = host(names, "members", interface(network_id, f"{ADDRESS}/24", f"{SECOND}/24"))
     directory.mkdir()
     (directory / "member.pem").write_text(leaf(NAME).bundle)

@@ -1,4 +1,4 @@
-"""Pebble, Let's Encrypt's own authority for tests, and a name server beside it that sends every name to one address."""
+"""Pebble, Let's Encrypt's test authority, and its name server, which resolves every name to one address."""
 
 import json
 import socket
@@ -18,10 +18,10 @@ _HOST = "127.0.0.1"
 
 
 class Pebble:
-    """A running authority; its certificates are good for `life` seconds."""
+    """A running authority; its certificates are valid for `life` seconds."""
 
     def __init__(self, directory: Path, address: str, life: int) -> None:
-        """`address` is where every name leads."""
+        """Every name resolves to `address`."""
         own = leaf(_HOST, "localhost")
         self.cafile = directory / "pebble-ca.pem"
         self.cafile.write_text(authority().pem)
@@ -65,14 +65,14 @@ class Pebble:
                 time.sleep(0.05)
 
     def root(self) -> str:
-        """Return the certificate that all of its own go back to."""
+        """Return its root certificate."""
         trust = ssl.create_default_context(cafile=str(self.cafile))
         with urllib.request.urlopen(f"{self._management}/roots/0", context=trust, timeout=5) as answer:  # noqa: S310
             text: str = answer.read().decode()
         return text
 
     def close(self) -> None:
-        """End it."""
+        """End the processes."""
         for program in self._programs:
             program.kill()
             program.wait()
@@ -80,7 +80,7 @@ class Pebble:
 
 @contextmanager
 def pebble(address: str, *, life: int) -> Iterator[Pebble]:
-    """Run one for a while."""
+    """Run Pebble for the block."""
     with TemporaryDirectory() as directory:
         running = Pebble(Path(directory), address, life)
         try:

@@ -1,4 +1,4 @@
-"""The whole product as a user has it: its programs as processes, its API over HTTP, web servers and clients beside."""
+"""The whole product as users run it: its programs as processes, its API over HTTP, web servers and clients."""
 
 import contextlib
 import http.client
@@ -34,7 +34,7 @@ LBAAS = "/load-balancer/v2.0/lbaas"
 
 
 class Program:
-    """One `hydria` command that runs until it is ended."""
+    """A running `hydria` command."""
 
     def __init__(self, product: "Product", *command: str, **popen: Any) -> None:
         self._log = product.log.open("ab")
@@ -50,13 +50,13 @@ class Program:
         self.pid = self._child.pid
 
     def kill(self) -> None:
-        """End it as the kernel does when memory runs out."""
+        """Send SIGKILL, as the kernel does when memory runs out."""
         self._child.kill()
         self._child.wait()
         self._log.close()
 
     def children(self) -> list[int]:
-        """Return the processes that it started."""
+        """Return the ids of its child processes."""
         return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
 
@@ -64,9 +64,9 @@ class Product:
     """One Hydria with directories, a prefix and a port of its own."""
 
     def __init__(self, **agent: Any) -> None:
-        # A socket's path may have 107 characters: pytest's own directories are too deep.
+        # A socket's path may have 107 characters; pytest's own directories have longer paths.
         self.directory = Path(mkdtemp(prefix="hy"))
-        os.chmod(self.directory, 0o711)  # noqa: S103 - HAProxy, unprivileged, writes to a socket in it
+        os.chmod(self.directory, 0o711)  # noqa: S103 - HAProxy runs unprivileged and opens a socket in it
         self.names = Names(f"t{uuid4().hex[:8]}")
         self.settings = Settings(
             state_dir=self.directory / "state",
@@ -77,7 +77,7 @@ class Product:
         self.log = self.directory / "log"
         self.running: dict[str, Program] = {}
         self.webs: list[Web] = []
-        # Settings as the environment has them, besides.
+        # Further settings, as environment variables.
         self.extra: dict[str, str] = {}
         self._http = httpx.Client(base_url=self.settings.public_url, trust_env=False, timeout=30)
 
@@ -103,12 +103,12 @@ class Product:
             self.running[command] = Program(self, command)
 
     def kill(self, *commands: str) -> None:
-        """Kill them; what they started goes on or not, as it likes."""
+        """Kill programs. Their children may go on or end."""
         for command in commands:
             self.running.pop(command).kill()
 
     def fails(self, *command: str) -> str:
-        """Run a command that must leave with exit status 1, and return what it says."""
+        """Run a command that must exit with status 1, and return its output."""
         done = subprocess.run(
             [sys.executable, "-m", "hydria.cli", *command],
             env=self.environment,
@@ -121,14 +121,14 @@ class Product:
         return done.stderr
 
     def run(self, *command: str) -> str:
-        """Run a command that must leave with exit status 0, and return what it says."""
+        """Run a command that must exit with status 0, and return its output."""
         program = [sys.executable, "-m", "hydria.cli", *command]
         done = subprocess.run(program, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done
         return done.stdout
 
     def close(self) -> None:
-        """End everything and remove what is left of it."""
+        """End all processes and remove what they made."""
         for web in self.webs:
             web.stop()
         pids = [pid for program in self.running.values() for pid in program.children()]
@@ -143,12 +143,12 @@ class Product:
         self._http.close()
 
     def end_proxies(self) -> None:
-        """Kill every HAProxy of it."""
+        """Kill all its HAProxy processes."""
         for pid in self.proxies():
             os.kill(pid, signal.SIGKILL)
 
     def proxies(self) -> list[int]:
-        """Return the process ids of its HAProxies."""
+        """Return the ids of its HAProxy processes."""
         found = []
         for directory in (self.settings.run_dir / "amphorae").glob("*"):
             for process in find_all(str(directory / "candidate.cfg")):
@@ -157,7 +157,7 @@ class Product:
         return found
 
     def reboot(self) -> None:
-        """Lose what a machine loses when its power goes; the programs must be dead already."""
+        """Remove what a power cut removes. The programs must have ended before."""
         self.end_proxies()
         for namespace in namespaces(self.names.prefix):
             remove_namespace(namespace)
@@ -166,7 +166,7 @@ class Product:
     # --- its API ---
 
     def ask(self, method: str, path: str, body: Any = None, **query: Any) -> httpx.Response:
-        """Send a request, again while nobody is there to take it."""
+        """Send a request; repeat it while the server does not answer."""
         url = path if path.startswith("/") else f"{LBAAS}/{path}"
 
         def answered() -> httpx.Response | None:
@@ -189,7 +189,7 @@ class Product:
         return self._kept_token
 
     def make(self, collection: str, kind: str, **attributes: Any) -> Body:
-        """Make a resource and return it."""
+        """Create a resource and return it."""
         answer = self.ask("POST", collection, {kind: attributes})
         assert answer.status_code == 201, answer.text
         body: Body = answer.json()[kind]
@@ -201,7 +201,7 @@ class Product:
         return found
 
     def surroundings(self, *hosts: int) -> None:
-        """Make a network with web servers at 10.0.0.<host>, and a client on it."""
+        """Make a network with web servers at 10.0.0.<host> and a client."""
         wait_until(self.settings.credentials_file.exists)
         network = self.make("/network/v2.0/networks", "network", name="n")
         self.network_id = network["id"]
@@ -210,14 +210,14 @@ class Product:
         self.rewire(*hosts)
 
     def rewire(self, *hosts: int) -> None:
-        """Put web servers and client on the network (again, after a reboot)."""
+        """Connect web servers and client to the network (again after a reboot)."""
         for web in self.webs:
             web.stop()
         self.webs = [Web(self.names, self.network_id, f"web{each}", f"10.0.0.{each}") for each in hosts]
         self.client = host(self.names, "client", interface(self.network_id, "10.0.0.50/24"))
 
     def create(self, name: str = "lb", vip: str = "10.0.0.100", members: tuple[int, ...] = (11, 12)) -> Body:
-        """Ask for a load balancer with listener, pool and members."""
+        """Create a load balancer with listener, pool and members."""
         return self.make("loadbalancers", "loadbalancer", **self.form(name, vip, members))
 
     def form(self, name: str, vip: str, members: tuple[int, ...] = (11, 12)) -> Body:
@@ -241,7 +241,7 @@ class Product:
         wait_until(lambda: self.status(name) == status, seconds, lambda: f"{self.status(name)}, {self.reason(name)}")
 
     def reason(self, name: str = "lb") -> str | None:
-        """Return why a load balancer is in ERROR."""
+        """Return the reason for a load balancer's ERROR."""
         found = self.balancer(name)
         if found is None:
             return None
@@ -250,7 +250,7 @@ class Product:
         return why
 
     def delete(self, name: str = "lb") -> None:
-        """Delete a load balancer with all below it, and wait until it is gone."""
+        """Delete a load balancer with everything below it, and wait until it is gone."""
         found = self.balancer(name)
         if found is not None:
             answer = self.ask("DELETE", f"loadbalancers/{found['id']}", cascade="true")
@@ -269,7 +269,7 @@ class Product:
         return int((self.settings.run_dir / "amphorae" / self.amphora / "haproxy.pid").read_text())
 
     def leftovers(self) -> list[str]:
-        """Name what is on the host and in the home cloud that belongs to a load balancer."""
+        """Return what load balancers have left on the host and in the home cloud."""
         found = [each for each in namespaces(self.names.prefix) if _amphora(each)]
         found += [str(each) for each in (self.settings.run_dir / "amphorae").glob("*")]
         found += [str(each) for each in (self.settings.state_dir / "agent").glob("*")]
@@ -278,7 +278,7 @@ class Product:
         found += [f"port {each['name']}" for each in ports if each["device_owner"] == "Octavia"]
         with netlink(self.names.switch) as switch:
             links = [str(link.get("ifname")) for link in switch.get_links()]
-        # The web servers, the client and the way to the external network have one each.
+        # The web servers, the client and the router to the external network have one each.
         hosts = len(self.webs) + 2
         ends = [name for name in links if name.startswith("p")]
         return found + (ends if len(ends) != hosts else [])
@@ -294,7 +294,7 @@ def _free_port() -> int:
 
 
 class Visitor:
-    """Requests one after another from the client's namespace until it leaves, each on a connection of its own."""
+    """Sends requests one after another from the client's namespace until the block ends, each on a new connection."""
 
     def __init__(self, product: Product, address: str = "10.0.0.100", *, clients: int = 2) -> None:
         self.answers = 0
@@ -314,7 +314,7 @@ class Visitor:
             thread.join()
 
     def more(self, count: int = 20) -> None:
-        """Wait until there were so many more answers."""
+        """Wait for `count` more answers."""
         before = self.answers + len(self.failures)
         wait_until(lambda: self.answers + len(self.failures) >= before + count)
 
@@ -329,13 +329,13 @@ class Visitor:
                 self.answers += 1
             else:
                 self.failures.append(f"{status} {body}")
-            # Beside it others must get their turn on two cores.
+            # On two cores the programs must get their share of the time.
             self._over.wait(0.005)
 
 
 @contextlib.contextmanager
 def product(**agent: Any) -> Iterator[Product]:
-    """Yield a Hydria of which nothing runs yet, and remove it."""
+    """Yield a Hydria without running programs, and remove it afterwards."""
     made = Product(**agent)
     try:
         yield made

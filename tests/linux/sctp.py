@@ -1,4 +1,4 @@
-"""A member and a client that speak a few words of SCTP on raw sockets: this machine's kernel has no others."""
+"""A member and a client with a few chunks of SCTP on raw sockets, because not every kernel has SCTP."""
 
 import socket
 import struct
@@ -21,7 +21,7 @@ def _open(namespace: str, seconds: float | None = None) -> socket.socket:
 
 
 def _read(data: bytes) -> tuple[int, int, int, int, int]:
-    """Return source, target, verification tag, kind of the first chunk and initiate tag; the checksum must be right."""
+    """Return source, target, verification tag, kind of the first chunk and initiate tag; check the checksum."""
     whole = bytearray(data[(data[0] & 15) * 4 :])
     (checksum,) = struct.unpack_from("<I", whole, 8)
     struct.pack_into("<I", whole, 8, 0)
@@ -36,11 +36,11 @@ def _chunk(kind: int, tag: int) -> bytes:
 
 
 class Member:
-    """Answers each INIT with `answer`; None: not at all."""
+    """Answers each INIT with `answer`, or not at all when it is None."""
 
     def __init__(self, names: Names, network_id: str, name: str, address: str, port: int) -> None:
         self.answer: int | None = INIT_ACK
-        # Kinds of chunks that came, with who sent them.
+        # The kinds of received chunks, with their senders.
         self.heard: list[tuple[int, str]] = []
         namespace = host(names, name, interface(network_id, f"{address}/24"))
         self._port = port
@@ -62,14 +62,14 @@ class Member:
                     self._socket.sendto(packet(target, source, initiate, _chunk(self.answer, 7)), (asker, 0))
 
     def stop(self) -> None:
-        """Hear no more."""
+        """Stop receiving."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
 
 def ask(namespace: str, address: str, port: int, source: int) -> int:
-    """Send an INIT and return the kind of chunk that comes back from there. Raises OSError."""
+    """Send an INIT and return the kind of the answering chunk. Raises OSError."""
     with _open(namespace, 2) as raw:
         raw.sendto(packet(source, port, 0, _chunk(INIT, 99)), (address, 0))
         while True:

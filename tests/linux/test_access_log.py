@@ -1,4 +1,4 @@
-"""`hydria logs`: what its owner reads while real clients ask, over reloads, and what goes to syslog."""
+"""`hydria logs` with real clients, over reloads, and the forwarding to syslog."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ async def shown(machine: Machine, wanted: str = "shop") -> list[str]:
 
 
 async def asked_until(machine: Machine, came: Callable[[str], "asyncio.Future[None]"], text: str) -> None:
-    """Ask until the follower sees it: it may have begun to listen only now."""
+    """Send requests until the follower sees one: it may have begun to listen only now."""
     waiting = came(text)
     while not waiting.done():
         await asyncio.to_thread(machine.get)
@@ -49,7 +49,7 @@ async def asked_until(machine: Machine, came: Callable[[str], "asyncio.Future[No
 
 @asynccontextmanager
 async def followed(machine: Machine) -> AsyncIterator[Callable[[str], "asyncio.Future[None]"]]:
-    """Follow; yields what waits until a line with such a text has come."""
+    """Follow the log; yield a function that waits for a line with a text."""
     lines: list[str] = []
     stop = asyncio.Event()
     following = asyncio.create_task(log_of(machine).show(lines.append, as_line, stop, lines.append))
@@ -65,12 +65,12 @@ async def followed(machine: Machine) -> AsyncIterator[Callable[[str], "asyncio.F
     await following
 
 
-async def test_it_says_who_asked_for_what_and_who_answered(machine: Machine, web: list[Web]) -> None:
+async def test_a_line_names_client_request_and_member(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*TREE, root=ROOT))
     async with followed(machine) as came:
         await asked_until(machine, came, '200 "GET / HTTP/1.1"')
         await came("web -> shelf/one")
-        # What has no name is shown by its address.
+        # A member without a name is shown by its address.
         await came("web -> shelf/10.0.0.12:80")
     assert any("10.0.0.50:" in line for line in await shown(machine))
     assert await shown(machine, LB) == await shown(machine)
@@ -82,9 +82,7 @@ async def test_it_says_who_asked_for_what_and_who_answered(machine: Machine, web
         await shown(machine, "nowhere")
 
 
-async def test_errors_are_kept_when_nobody_follows_and_ordinary_requests_are_not(
-    machine: Machine, web: list[Web]
-) -> None:
+async def test_without_a_follower_only_errors_are_logged(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(WEB, pool(name="shelf"), member(1, name="one"), root=ROOT))
     machine.get()
     web[0].status = 404
@@ -99,7 +97,7 @@ async def test_errors_are_kept_when_nobody_follows_and_ordinary_requests_are_not
     await eventually(kept)
 
 
-async def test_a_follower_hears_of_health_and_goes_on_over_reloads(machine: Machine, web: list[Web]) -> None:
+async def test_a_follower_sees_health_changes_and_goes_on_over_reloads(machine: Machine, web: list[Web]) -> None:
     fast = monitor(delay=1, timeout=1, max_retries=1, max_retries_down=1)
     await machine.host.serve(instance(*TREE, fast, root=ROOT))
     async with followed(machine) as came:
@@ -113,7 +111,7 @@ async def test_a_follower_hears_of_health_and_goes_on_over_reloads(machine: Mach
             await machine.host.serve(instance(*TREE, fast, second, root=ROOT, generation=2))
             assert await asyncio.to_thread(machine.get, 8080)
             await came("second -> shelf/")
-            # The process that was replaced says what it finishes, and then ends.
+            # The replaced process logs the requests that it finishes, and then ends.
             assert runs(old)
             slow.sendall(b"\r\n")
             await came('"GET /slow HTTP/1.1"')
@@ -143,7 +141,7 @@ async def test_a_timeout_is_explained(machine: Machine, web: list[Web]) -> None:
     await eventually(explained)
 
 
-async def test_it_is_forwarded_to_syslog(machine: Machine, web: list[Web]) -> None:
+async def test_the_log_is_forwarded_to_syslog(machine: Machine, web: list[Web]) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         path = machine.directory / "syslog"
         syslog.bind(str(path))
@@ -152,21 +150,21 @@ async def test_it_is_forwarded_to_syslog(machine: Machine, web: list[Web]) -> No
         await machine.restart(syslog=path)
         await machine.host.serve(instance(*TREE, root=ROOT))
         machine.get()
-        said = ""
-        while "traffic" not in said:
-            said = (await asyncio.to_thread(syslog.recv, 4096)).decode()
-    # RFC 5424: priority and version, time, host, the amphora as the program.
-    assert said.startswith("<134>1 20")
-    assert "status=200" in said
+        text = ""
+        while "traffic" not in text:
+            text = (await asyncio.to_thread(syslog.recv, 4096)).decode()
+    # RFC 5424: priority and version, time, host, the amphora as the program name.
+    assert text.startswith("<134>1 20")
+    assert "status=200" in text
 
 
-async def test_what_has_no_log_is_said(machine: Machine) -> None:
+async def test_a_datagram_listener_gets_a_warning(machine: Machine) -> None:
     dns = listener(name="dns", protocol="UDP", protocol_port=53)
     await machine.host.serve(instance(dns, pool(protocol="UDP"), member(1), root=ROOT))
-    said = ["dns is UDP: the kernel forwards its packets and keeps no log."]
-    assert await shown(machine) == said
-    # Nothing can come, so nobody waits.
+    text = ["dns is UDP: the kernel forwards its packets and keeps no log."]
+    assert await shown(machine) == text
+    # There is nothing to follow, so it returns at once.
     lines: list[str] = []
     async with asyncio.timeout(5):
         await log_of(machine).show(lines.append, as_line, asyncio.Event(), lines.append)
-    assert lines == said
+    assert lines == text

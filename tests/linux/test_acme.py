@@ -1,4 +1,4 @@
-"""Certificates by ACME from a real authority: ordered, proved over HTTP by the amphora, served, renewed."""
+"""Certificates by ACME from a real authority: ordered, validated over HTTP by the amphora, served, renewed."""
 
 import socket
 import ssl
@@ -11,28 +11,28 @@ from tests.linux.pebble import Pebble, pebble
 from tests.linux.programs import Body, Product, product
 from tests.support.waiting import wait_until
 
-# No other test may have this network, which the machine itself reaches.
+# No other test may use this network, because the machine itself reaches it.
 NETWORK = "198.51.100.0/24"
 VIP, OTHER_VIP = "198.51.100.100", "198.51.100.101"
 NAME = "shop.example.org"
 REFERENCE = f"acme:{NAME},www.{NAME}"
-# Seconds; renewal comes with a third of it to go.
+# Seconds; renewal begins when a third is left.
 LIFE = 15
 
-# One product for all of them.
+# All tests share one product.
 pytestmark = pytest.mark.xdist_group("acme")
 
 
 @pytest.fixture(scope="module")
 def authority() -> Iterator[Pebble]:
-    """An authority to whom every name leads to the VIP."""
+    """An authority that resolves every name to the VIP."""
     with pebble(VIP, life=LIFE) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def made(authority: Pebble) -> Iterator[Product]:
-    """Server and agent that know the authority."""
+    """Server and agent with the authority in their settings."""
     with product() as made:
         made.extra = {
             "HYDRIA_HOMECLOUD_EXTERNAL_CIDR": NETWORK,
@@ -59,7 +59,7 @@ def order(made: Product, reference: str) -> Body:
 
 
 def served(vip: str, name: str, trust: ssl.SSLContext) -> x509.Certificate:
-    """Return the certificate that a client gets who asks for a name. Raises OSError, also when it is not trusted."""
+    """Return the certificate for an SNI. Raises OSError, also when the certificate is not trusted."""
     with (
         socket.create_connection((vip, 443), timeout=5) as plain,
         trust.wrap_socket(plain, server_hostname=name) as tls,
@@ -70,7 +70,7 @@ def served(vip: str, name: str, trust: ssl.SSLContext) -> x509.Certificate:
 
 
 def trusted(name: str, trust: ssl.SSLContext) -> int | None:
-    """Return the number of the certificate, or None while nobody has to trust it."""
+    """Return the serial number of the certificate, or None while it is not trusted."""
     try:
         return served(VIP, name, trust).serial_number
     except OSError:
@@ -86,23 +86,23 @@ def refuses(port: int) -> bool:
 
 
 def plain(path: str) -> bytes:
-    """Return the head of a plain answer."""
+    """Return the head of an answer without TLS."""
     with socket.create_connection((VIP, 80), timeout=5) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n".encode())
         return connection.recv(4096)
 
 
-def test_a_certificate_is_proved_served_and_renewed(made: Product, authority: Pebble) -> None:
+def test_a_certificate_is_issued_served_and_renewed(made: Product, authority: Pebble) -> None:
     trust = ssl.create_default_context(cadata=authority.root())
     lb = balancer(made, "lb", VIP, REFERENCE)
-    # Nobody asks for the VIP's address before it is there: the kernel would remember for seconds that it is not.
+    # No request before the VIP exists: the kernel would remember its absence for seconds.
     wait_until(lambda: order(made, REFERENCE)["status"] == "ACTIVE", 40, lambda: order(made, REFERENCE))
     first = wait_until(lambda: trusted(NAME, trust))
     assert trusted(f"www.{NAME}", trust) == first
-    # Port 80 was open for the proof only.
+    # Port 80 was open for the validation only.
     made.becomes("ACTIVE")
     assert refuses(80)
-    # The next proof goes through a listener that sends everybody away.
+    # The next validation goes through a listener that rejects all requests.
     listener = made.make("listeners", "listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
     target = {"listener_id": listener["id"], "action": "REDIRECT_PREFIX", "redirect_prefix": f"https://{NAME}"}
     policy = made.make("l7policies", "l7policy", **target)
@@ -111,22 +111,22 @@ def test_a_certificate_is_proved_served_and_renewed(made: Product, authority: Pe
     made.becomes("ACTIVE")
     assert plain("/.well-known/acme-challenge/x").startswith(b"HTTP/1.1 302 ")
     wait_until(lambda: trusted(NAME, trust) not in (None, first), 40, lambda: order(made, REFERENCE))
-    # It took one attempt each.
+    # Each certificate took one attempt.
     assert order(made, REFERENCE).get("error_reason") is None
-    # No key is anywhere but in memory.
+    # Keys are in memory only.
     for file in made.settings.state_dir.rglob("*"):
         if file.is_file() and file.name != "acme-account.key":
             assert b"PRIVATE KEY" not in file.read_bytes(), file
 
 
-def test_a_name_that_leads_elsewhere_is_said(made: Product) -> None:
+def test_a_name_that_resolves_elsewhere_is_reported(made: Product) -> None:
     reference = "acme:elsewhere.example.org"
     balancer(made, "other", OTHER_VIP, reference)
     wait_until(lambda: order(made, reference)["status"] == "ERROR", 40, lambda: order(made, reference))
     reason = order(made, reference)["error_reason"]
     assert reason.startswith("The authority could not validate the names. elsewhere.example.org: ")
     made.becomes("ACTIVE", "other")
-    # It serves meanwhile, for who does not look.
+    # Meanwhile it serves a self-signed certificate.
     careless = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
     shown = served(OTHER_VIP, "elsewhere.example.org", careless)

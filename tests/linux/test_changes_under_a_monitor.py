@@ -1,4 +1,4 @@
-"""A change of a pool, member or monitor is what the wire shows, while a health monitor runs: over reloads too."""
+"""Changes of pools, members and monitors take effect on the wire while a health monitor runs, over reloads too."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from tests.support.trees import AMPHORA, instance, key, listener, member, monito
 from tests.support.waiting import eventually
 
 FIRST, SECOND = "10.0.0.11", "10.0.0.12"
-# 8084 is closed.
+# Port 8084 is closed.
 PORTS = (8080, 8081, 8082)
 CLOSED = 8084
 SECRETS = {
@@ -54,7 +54,7 @@ def served(
 
 
 class Wire:
-    """What members hear after a change: of clients, and of health checks."""
+    """What members receive after a change: requests of clients, and health checks."""
 
     def __init__(self, machine: Machine, members: Wiretap) -> None:
         self._machine = machine
@@ -62,15 +62,15 @@ class Wire:
         self._generation = 0
 
     async def change(self, **changes: Change) -> None:
-        """Serve the base with these changes, and forget what was spoken until the new process has taken over."""
+        """Serve the base tree with changes, and discard what members received before the new process took over."""
         self._generation += 1
         await self._machine.host.serve(served(self._generation, **changes))
-        # A check of the process before may still be on its way.
+        # A check of the old process may still be on its way.
         await asyncio.sleep(0.2)
         self._members.spoken.clear()
 
     async def checked(self, seen: Seen) -> None:
-        """Wait for two checks, and say what they were like."""
+        """Wait for two checks and assert what the member received."""
         checks: list[Spoken] = []
 
         async def enough() -> bool:
@@ -81,7 +81,7 @@ class Wire:
         assert all(map(seen, checks)), checks
 
     async def asked(self, seen: Seen) -> None:
-        """Send requests and say what they were like at the member."""
+        """Send requests and assert what the member received."""
         for _ in range(3):
             assert await asyncio.to_thread(get, self._machine.client, VIP) == (200, "ok")
         requests = [each for each in self._members.spoken if each.path == "/"]
@@ -102,7 +102,7 @@ def wire(machine: Machine, members: Wiretap) -> Wire:
 
 PLAIN: Seen = lambda each: not each.tls and not each.proxy and each.port == 8080  # noqa: E731
 
-# What changes, and what a member hears of requests and of checks then.
+# A change, and what a member receives then as requests and as checks.
 CHANGES: dict[str, tuple[dict[str, Change], Seen, Seen]] = {
     "TLS": ({"pools": TLS}, lambda each: each.tls, lambda each: each.tls),
     "a CA": ({"pools": TLS | {"ca_tls_container_ref": "ca"}}, lambda each: each.tls, lambda each: each.tls),
@@ -151,7 +151,7 @@ CHANGES: dict[str, tuple[dict[str, Change], Seen, Seen]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-async def test_what_changes_is_on_the_wire_at_once_and_so_is_its_end(wire: Wire, name: str) -> None:
+async def test_a_change_and_its_reversal_take_effect_at_once(wire: Wire, name: str) -> None:
     changes, requests, checks = CHANGES[name]
     await wire.change()
     await wire.becomes("up")
@@ -164,11 +164,11 @@ async def test_what_changes_is_on_the_wire_at_once_and_so_is_its_end(wire: Wire,
         await wire.checked(PLAIN)
 
 
-async def test_a_closed_port_of_the_monitor_takes_the_member_down_by_its_first_answer(wire: Wire) -> None:
+async def test_a_closed_monitor_port_takes_the_member_down_with_the_first_check(wire: Wire) -> None:
     patient = {"max_retries_down": 10}
     await wire.change(monitors=patient)
     await wire.becomes("up")
-    # Ten seconds would be the answers to the same question.
+    # Without a changed check it would take max_retries_down checks, ten seconds.
     await wire.change(members={"monitor_port": CLOSED}, monitors=patient)
     await wire.becomes("down")
     await wire.change(monitors=patient)
@@ -176,7 +176,7 @@ async def test_a_closed_port_of_the_monitor_takes_the_member_down_by_its_first_a
     await wire.checked(PLAIN)
 
 
-async def test_an_authority_that_did_not_sign_the_member_takes_it_down(wire: Wire, machine: Machine) -> None:
+async def test_a_ca_that_did_not_sign_the_member_takes_it_down(wire: Wire, machine: Machine) -> None:
     await wire.change(pools=TLS | {"ca_tls_container_ref": "ca"})
     await wire.becomes("up")
     await wire.change(pools=TLS | {"ca_tls_container_ref": "stranger"})
@@ -184,7 +184,7 @@ async def test_an_authority_that_did_not_sign_the_member_takes_it_down(wire: Wir
     assert await asyncio.to_thread(get, machine.client, VIP) != (200, "ok")
 
 
-async def test_a_member_that_is_down_stays_so_over_a_reload(wire: Wire, machine: Machine) -> None:
+async def test_a_member_stays_down_over_a_reload(wire: Wire, machine: Machine) -> None:
     down = {"monitor_port": CLOSED}
     await wire.change(members=down)
     await wire.becomes("down")
@@ -194,10 +194,10 @@ async def test_a_member_that_is_down_stays_so_over_a_reload(wire: Wire, machine:
         assert (await asyncio.to_thread(get, machine.client, VIP))[0] == 503
 
 
-async def test_weights_and_switches_win_over_what_the_process_before_had(wire: Wire, machine: Machine) -> None:
+async def test_weights_and_switches_win_over_the_old_process(wire: Wire, machine: Machine) -> None:
     await wire.change()
     await wire.becomes("up")
-    # By the runtime socket, then by a reload.
+    # First by the runtime socket, then by a reload.
     await wire.change(members={"admin_state_up": False})
     assert (await asyncio.to_thread(get, machine.client, VIP))[0] == 503
     await wire.change(members={"admin_state_up": True, "backup": True})
@@ -212,7 +212,7 @@ async def test_weights_and_switches_win_over_what_the_process_before_had(wire: W
     await wire.asked(PLAIN)
 
 
-async def test_a_member_that_came_by_the_socket_changes_by_a_reload(wire: Wire, machine: Machine) -> None:
+async def test_a_member_added_by_the_socket_is_changed_by_a_reload(wire: Wire, machine: Machine) -> None:
     one = served(1)
     await machine.host.serve(structs.replace(one, tree=structs.replace(one.tree, members=())))
     await wire.change()

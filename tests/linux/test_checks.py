@@ -1,4 +1,4 @@
-"""Health that HAProxy cannot find out: pings of its members, and SCTP by raw packets; and IPv6 in what it asks."""
+"""Checks by the agent: PING, and SCTP by raw packets; and IPv6 addresses in HAProxy's checks."""
 
 import asyncio
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ async def test_members_that_do_not_answer_pings_get_no_requests(machine: Machine
     sysctl(web[1].namespace, "net.ipv4.icmp_echo_ignore_all", "1")
     await eventually(lambda: known("up", "down"))
     assert {machine.get() for _ in range(4)} == {"web1"}
-    # Neither a reload, nor its way out of maintenance, nor another agent makes it well.
+    # Neither a reload, nor the end of maintenance, nor a restarted agent makes it UP.
     await machine.host.serve(instance(*BASE, PING, listener(2, protocol_port=8080), generation=2))
     assert {machine.get(port) for port in (80, 8080) for _ in range(3)} == {"web1"}
     await machine.host.serve(instance(*BASE[:3], member(2, admin_state_up=False), PING, generation=3))
@@ -52,7 +52,7 @@ async def test_members_that_do_not_answer_pings_get_no_requests(machine: Machine
     await machine.restart()
     await machine.host.serve(instance(*BASE, PING, generation=4))
     assert {machine.get() for _ in range(4)} == {"web1"}
-    # One that nobody checks any more is taken for well, and one that is checked again is not.
+    # Without a monitor it counts as UP; with one again it does not.
     await machine.host.serve(instance(*BASE, generation=5))
     assert {machine.get() for _ in range(4)} == {"web1", "web2"}
     assert await states(machine) == ["unchecked", "unchecked"]
@@ -64,7 +64,7 @@ async def test_members_that_do_not_answer_pings_get_no_requests(machine: Machine
     assert {machine.get() for _ in range(4)} == {"web1", "web2"}
 
 
-async def test_a_member_without_another_name_is_asked_for_by_its_address(machine: Machine) -> None:
+async def test_a_check_without_a_domain_name_names_the_members_address(machine: Machine) -> None:
     six = await asyncio.to_thread(Web, machine.names, NETWORK, "six", "2001:db8::11")
     try:
         whole = (listener(), pool(), member(1, address="2001:db8::11"), monitor(http_version="1.1", **QUICK))
@@ -76,7 +76,7 @@ async def test_a_member_without_another_name_is_asked_for_by_its_address(machine
 
         await eventually(up)
         assert ("host", "[2001:db8::11]:80") in six.headers
-        # A place of its own to check it at, in a new configuration and by the runtime socket.
+        # With a monitor_address, in a new configuration and by the runtime socket.
         own = {"address": "2001:db8::11", "monitor_address": "2001:db8::11"}
         changed = (*whole[:2], member(1, **own), whole[3])
         await machine.host.serve(instance(*changed, root=load_balancer(additional_vips=(vip,)), generation=2))
@@ -93,7 +93,7 @@ async def test_a_member_without_another_name_is_asked_for_by_its_address(machine
         six.stop()
 
 
-async def test_sctp_is_carried_and_checked(machine: Machine, speakers: list[sctp.Member]) -> None:
+async def test_sctp_is_forwarded_and_checked(machine: Machine, speakers: list[sctp.Member]) -> None:
     tree = (
         listener(protocol="SCTP", protocol_port=2904),
         pool(protocol="SCTP"),
@@ -101,7 +101,7 @@ async def test_sctp_is_carried_and_checked(machine: Machine, speakers: list[sctp
         member(2, protocol_port=2905),
     )
     await machine.host.serve(instance(*tree))
-    # Both directions, and the checksum right for the addresses that each sees.
+    # In both directions the checksum matches the addresses of the packet.
     assert [sctp.ask(machine.client, VIP, 2904, port) for port in range(40000, 40004)] == [sctp.INIT_ACK] * 4
     assert [each.heard for each in speakers] == [[(sctp.INIT, VIP)] * 2] * 2
     await machine.host.serve(instance(*tree, monitor(type="SCTP", **QUICK), generation=2))
@@ -110,7 +110,7 @@ async def test_sctp_is_carried_and_checked(machine: Machine, speakers: list[sctp
         return await states(machine) == list(expected)
 
     await eventually(lambda: known("up", "up"))
-    # What the check began, it ends.
+    # The check ends the association that it began.
     assert speakers[0].heard[-1][0] == sctp.ABORT
     speakers[0].answer, speakers[1].answer = sctp.ABORT, None
     await eventually(lambda: known("down", "down"))
@@ -118,5 +118,5 @@ async def test_sctp_is_carried_and_checked(machine: Machine, speakers: list[sctp
     await eventually(lambda: known("down", "up"))
     heard = len([kind for kind, _ in speakers[0].heard if kind == sctp.INIT])
     assert [sctp.ask(machine.client, VIP, 2904, port) for port in range(40010, 40014)] == [sctp.INIT_ACK] * 4
-    # Nothing but checks: at most one a second.
+    # Only checks arrive, at most one a second.
     assert len([kind for kind, _ in speakers[0].heard if kind == sctp.INIT]) <= heard + 2

@@ -1,4 +1,4 @@
-"""Always true, with real processes: whatever is killed whenever, all ends as asked, and traffic flows on meanwhile."""
+"""Real processes are killed at any moment: the desired state is reached in the end, and traffic goes on meanwhile."""
 
 import contextlib
 import os
@@ -33,7 +33,7 @@ def apart() -> Iterator[Product]:
 
 @pytest.fixture
 def balanced(apart: Product) -> Iterator[Product]:
-    """The same with a load balancer that serves; nothing is left of it afterwards."""
+    """The same with a load balancer; nothing is left of it afterwards."""
     apart.create()
     apart.becomes("ACTIVE")
     yield apart
@@ -43,7 +43,7 @@ def balanced(apart: Product) -> Iterator[Product]:
 
 
 def ready(made: Product) -> None:
-    """Start what does not run."""
+    """Start the programs that do not run."""
     made.start(*({"server", "agent"} - made.running.keys()))
 
 
@@ -51,7 +51,7 @@ def answers(made: Product) -> set[str]:
     return {get(made.client, VIP)[1].strip().removeprefix("you hit: ") for _ in range(6)}
 
 
-def test_traffic_flows_on_while_both_are_dead(balanced: Product) -> None:
+def test_traffic_goes_on_without_server_and_agent(balanced: Product) -> None:
     pid = balanced.proxy
     with Visitor(balanced) as visitor:
         visitor.more()
@@ -60,7 +60,7 @@ def test_traffic_flows_on_while_both_are_dead(balanced: Product) -> None:
         balanced.start("server", "agent")
         visitor.more()
         (pool,) = balanced.all("pools")
-        # Both are at work again, on the HAProxy that ran on.
+        # Both work again, with the HAProxy that went on.
         balanced.make(f"pools/{pool['id']}/members", "member", address="10.0.0.13", protocol_port=80)
         balanced.becomes("ACTIVE")
         wait_until(lambda: "web13" in answers(balanced))
@@ -73,10 +73,10 @@ BOTH, SERVER, AGENT = ("server", "agent"), ("server",), ("agent",)
 
 
 @pytest.mark.parametrize("turns", [(BOTH, SERVER, AGENT), (AGENT, BOTH, SERVER)], ids=["both-first", "agent-first"])
-def test_killed_at_random_moments_of_create_change_and_delete(
+def test_kills_at_random_moments_of_create_change_and_delete(
     apart: Product, turns: tuple[tuple[str, ...], ...]
 ) -> None:
-    chance = random.Random(f"{SEED} {turns}")  # noqa: S311 - to be repeated
+    chance = random.Random(f"{SEED} {turns}")  # noqa: S311 - repeatable on purpose
 
     def create() -> None:
         form = apart.form("lb", VIP)
@@ -111,7 +111,7 @@ def test_killed_at_random_moments_of_create_change_and_delete(
 
 @contextlib.contextmanager
 def killing(made: Product, victims: tuple[str, ...], chance: random.Random) -> Iterator[None]:
-    """Kill the victims a moment into what is done meanwhile, and start them again."""
+    """Kill the victims a moment after the block has begun, and start them again."""
     pause = chance.uniform(0, 0.15)
 
     def kill() -> None:
@@ -127,16 +127,16 @@ def killing(made: Product, victims: tuple[str, ...], chance: random.Random) -> I
         thread.join()
 
 
-def test_a_second_one_says_so_and_leaves(balanced: Product) -> None:
+def test_a_second_program_of_a_kind_is_refused(balanced: Product) -> None:
     for command, what in (("server", "server on this database"), ("agent", "agent on this host")):
-        said = balanced.fails(command)
-        assert len(said.strip().splitlines()) == 1
-        assert f"Another {what} runs already (process {balanced.running[command].pid}" in said
-    # Those that were there first did not mind.
+        output = balanced.fails(command)
+        assert len(output.strip().splitlines()) == 1
+        assert f"Another {what} runs already (process {balanced.running[command].pid}" in output
+    # The first ones go on.
     assert answers(balanced) == {"web11", "web12"}
 
 
-def test_a_killed_haproxy_is_back_at_once(balanced: Product) -> None:
+def test_a_killed_haproxy_is_started_again_at_once(balanced: Product) -> None:
     os.kill(balanced.proxy, signal.SIGKILL)
 
     def answered() -> bool:
@@ -144,11 +144,11 @@ def test_a_killed_haproxy_is_back_at_once(balanced: Product) -> None:
             return get(balanced.client, VIP)[0] == 200
         return False
 
-    # Sooner than the agent looks by itself.
+    # Sooner than the agent's regular look.
     wait_until(answered, LOOK_PERIOD / 2)
 
 
-def test_a_port_that_is_taken(balanced: Product) -> None:
+def test_a_port_in_use_is_reported_and_retried(balanced: Product) -> None:
     with inside(balanced.names.amphora(balanced.amphora)):
         taken = socket.create_server((VIP, 8080))
     (pool,) = balanced.all("pools")
@@ -191,13 +191,13 @@ def test_twenty_quick_changes_while_pending_are_merged(balanced: Product) -> Non
         assert balanced.ask("PUT", path, {"member": {"weight": 1}}).status_code == 200
         balanced.becomes("ACTIVE")
         visitor.more(10)
-    # A member that is new and not yet disabled got traffic that went on to another; none was lost, none reloaded.
+    # Requests to a new member that was not yet disabled were retried at another; none was lost, without a reload.
     assert visitor.failures == []
     assert balanced.proxy == pid
     assert answers(balanced) == {"web11", "web12", "web13"}
 
 
-def test_any_change_under_load_loses_nothing(balanced: Product) -> None:
+def test_no_change_under_load_loses_a_request(balanced: Product) -> None:
     (pool,) = balanced.all("pools")
     (listener,) = balanced.all("listeners")
     lb = listener["loadbalancers"][0]["id"]
@@ -221,7 +221,7 @@ def test_any_change_under_load_loses_nothing(balanced: Product) -> None:
     assert visitor.failures == []
 
 
-def test_a_reboot_gets_everything_back(balanced: Product) -> None:
+def test_everything_is_back_after_a_reboot(balanced: Product) -> None:
     balanced.create("other", "10.0.0.101")
     balanced.becomes("ACTIVE", "other")
     balanced.kill("server", "agent")

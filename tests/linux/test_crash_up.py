@@ -1,4 +1,4 @@
-"""Always true of `hydria up`, and of a machine that cannot do what is asked: it says why, and mends itself."""
+"""`hydria up` restarts what ends; a machine that cannot serve reports why, and recovers."""
 
 import contextlib
 import http.client
@@ -28,7 +28,7 @@ for word; do case "$word" in */candidate.pid) number=$word; rm -rf "$number";; e
 
 @pytest.fixture
 def up() -> Iterator[Product]:
-    """One `hydria up` with a load balancer that serves."""
+    """A running `hydria up` with a load balancer."""
     with product() as made:
         made.start("up")
         made.surroundings(11, 12)
@@ -46,24 +46,24 @@ def commands(made: Product) -> dict[str, int]:
     return found
 
 
-def test_the_supervisor_and_its_children(up: Product) -> None:
+def test_the_supervisor_restarts_its_children(up: Product) -> None:
     with Visitor(up) as visitor:
         visitor.more(5)
-        # A child that dies is started again.
+        # A child that ended is started again.
         before = commands(up)
         for pid in before.values():
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not set(before.values()) & set(commands(up).values()) and len(commands(up)) == 2)
-        # What the children of a killed supervisor hold they give back by themselves.
+        # The children of a killed supervisor end by themselves.
         up.kill("up")
         up.start("up")
         lock = up.settings.run_dir / "up.lock"
         wait_until(lambda: lock.read_text().strip() == str(up.running["up"].pid))
-        said = up.fails("up")
-        assert f"Another `hydria up` runs already (process {up.running['up'].pid}" in said
-        # Links of other tests may be worth a warning, but it says only once what is wrong.
-        assert [line for line in said.strip().splitlines() if not line.startswith("warning: ")] == [
-            said.splitlines()[-1]
+        output = up.fails("up")
+        assert f"Another `hydria up` runs already (process {up.running['up'].pid}" in output
+        # Links of other tests may cause warnings, but the error is printed once.
+        assert [line for line in output.strip().splitlines() if not line.startswith("warning: ")] == [
+            output.splitlines()[-1]
         ]
         (pool,) = up.all("pools")
         (member, *_) = up.all(f"pools/{pool['id']}/members")
@@ -71,7 +71,7 @@ def test_the_supervisor_and_its_children(up: Product) -> None:
         up.becomes("ACTIVE")
         visitor.more(5)
     assert visitor.failures == []
-    # All at once: supervisor, children, HAProxy, namespaces, what was in /run.
+    # All at once: supervisor, children, HAProxy, namespaces, files in /run.
     victims = [up.running["up"].pid, *commands(up).values()]
     for pid in victims:
         with contextlib.suppress(ProcessLookupError):
@@ -93,7 +93,7 @@ def _runs(pid: int) -> bool:
     return False
 
 
-def test_haproxy_is_missing_and_is_installed() -> None:
+def test_a_missing_haproxy_is_reported_until_it_is_installed() -> None:
     with product(haproxy="/nowhere/haproxy") as made:
         program = made.directory / "haproxy"
         made.settings = _with_haproxy(made, str(program))
@@ -105,7 +105,7 @@ def test_haproxy_is_missing_and_is_installed() -> None:
         program.symlink_to("/usr/sbin/haproxy")
         made.becomes("ACTIVE")
         assert get(made.client, VIP)[0] == 200
-        # One whose number cannot be written down, as on a disk that fills up, is not left to itself.
+        # A HAProxy whose process id cannot be written, because the disk is full, does not stay.
         program.unlink()
         program.write_text(FORGETFUL)
         program.chmod(0o755)
@@ -115,7 +115,7 @@ def test_haproxy_is_missing_and_is_installed() -> None:
         assert "Is a directory" in (made.reason() or "")
         with Visitor(made) as visitor:
             visitor.more(100)
-            # What it tries again and again piles nothing up.
+            # Repeated attempts leave nothing behind.
             wait_until(lambda: len(made.proxies()) == 1)
             program.unlink()
             program.symlink_to("/usr/sbin/haproxy")
@@ -145,7 +145,7 @@ def test_a_full_disk(where: str) -> None:
         made.create(members=(11,))
         made.becomes("ACTIVE")
         fill(disk)
-        # A change that must write a configuration; members' and listeners'.
+        # Changes that must write a configuration: a member's and a listener's.
         (pool,) = made.all("pools")
         made.make(f"pools/{pool['id']}/members", "member", address="10.0.0.12", protocol_port=80)
         made.becomes("ERROR")
@@ -156,7 +156,7 @@ def test_a_full_disk(where: str) -> None:
         made.becomes("ERROR")
         with Visitor(made) as visitor:
             visitor.more(5)
-            # Trying again and again piles nothing up.
+            # Repeated attempts leave nothing behind.
             time.sleep(1)
             assert len(made.proxies()) <= 2
             (disk / "ballast").unlink()
@@ -165,7 +165,7 @@ def test_a_full_disk(where: str) -> None:
         assert visitor.failures == []
         wait_until(lambda: len(made.proxies()) == 1)
         fill(disk)
-        # What is full can be emptied.
+        # Deletions work on a full disk.
         made.delete()
         (disk / "ballast").unlink()
         assert made.leftovers() == []
@@ -187,8 +187,8 @@ def fill(disk: Path) -> None:
             ballast.write(b"x" * 4096)
 
 
-def test_a_full_disk_below_everything_mends_itself() -> None:
-    """The state directory, with the log in it, is full while server, agent and HAProxy end."""
+def test_programs_recover_from_a_full_state_directory() -> None:
+    """The state directory and the log are on a full disk while server, agent and HAProxy end."""
     with product() as made, small_disk(made.settings.state_dir, "8m") as disk:
         log = disk / "hydria.log"
         made.running["up"] = Program(made, "up", "--log-file", str(log))
@@ -200,14 +200,14 @@ def test_a_full_disk_below_everything_mends_itself() -> None:
         before = commands(made)
         for pid in (*before.values(), *made.proxies()):
             os.kill(pid, signal.SIGKILL)
-        # The supervisor outlives it, and tries.
+        # The supervisor goes on and tries again.
         wait_until(lambda: not set(before.values()) & set(commands(made).values()))
         (disk / "ballast").unlink()
         wait_until(lambda: len(commands(made)) == 2 and len(made.proxies()) == 1)
         wait_until(lambda: _serves(made))
         made.ask("PUT", f"listeners/{listener['id']}", {"listener": {"timeout_client_data": 60000}})
         made.becomes("ACTIVE")
-        # Its loops still run: a HAProxy that ends is started again.
+        # Its loops still run: an ended HAProxy is started again.
         (proxy,) = made.proxies()
         os.kill(proxy, signal.SIGKILL)
         wait_until(lambda: made.proxies() not in ([], [proxy]))
@@ -234,5 +234,5 @@ def test_the_log_of_a_supervisor_is_rotated() -> None:
         wait_until(lambda: log.with_name("hydria.log.1").exists())
         agent = commands(made)["agent"]
         os.kill(agent, signal.SIGKILL)
-        # What is said from now on is in the new one.
+        # New lines are in the new file.
         wait_until(lambda: log.exists() and '"ended"' in log.read_text())

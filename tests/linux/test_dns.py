@@ -1,4 +1,4 @@
-"""A name service as everybody has it, with Debian's `dig` and dnsmasq: UDP and TCP on one port of one VIP."""
+"""A load-balanced name service with Debian's `dig` and dnsmasq: UDP and TCP on one port of one VIP."""
 
 import subprocess
 from collections import Counter
@@ -18,12 +18,12 @@ from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, load_
 from tests.support.waiting import eventually
 
 VIP6 = "2001:db8::10"
-# More than a datagram without EDNS takes.
+# Longer than a datagram without EDNS.
 LONG = [str(digit) * 200 for digit in range(5)]
 
 
 class NameServer:
-    """One dnsmasq: asked for `who` it answers its name, for `long` what is long."""
+    """A dnsmasq that answers `who` with its name, and `long` with a long text."""
 
     def __init__(self, names: Names, name: str, *addresses: str) -> None:
         self._namespace = host(names, name, interface(NETWORK, *addresses))
@@ -35,21 +35,21 @@ class NameServer:
         self.start()
 
     def start(self) -> None:
-        """Answer."""
+        """Begin to answer."""
         with inside(self._namespace):
             self._program = subprocess.Popen(self._command)
-        # Its UDP socket is there by then.
+        # Its UDP socket exists by then.
         wait_for_listener(self._namespace, 53)
 
     def stop(self) -> None:
-        """Be gone; a second time is fine."""
+        """End the process. May be repeated."""
         self._program.kill()
         self._program.wait()
 
 
 @pytest.fixture
 def servers(machine: Machine) -> Iterator[list[NameServer]]:
-    """Two of both IP versions, as is the client."""
+    """Two name servers with both IP versions, like the client."""
     add_address(machine.client, "2001:db8::50/64")
     both = [(f"ns{each}", f"10.0.0.1{each}/24", f"2001:db8::1{each}/64") for each in (1, 2)]
     running = [NameServer(machine.names, *each) for each in both]
@@ -61,7 +61,7 @@ def servers(machine: Machine) -> Iterator[list[NameServer]]:
 
 
 def dig(client: str, *words: str, server: str = VIP, label: str = "who") -> tuple[list[str], str]:
-    """Ask once; returns the strings of the answer, and the transport that brought it."""
+    """Send one query; return the strings of the answer and its transport."""
     command = ["dig", "+tries=1", "+timeout=2", f"@{server}", f"{label}.test", "TXT", *words]
     with inside(client):
         asked = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
@@ -73,12 +73,12 @@ def dig(client: str, *words: str, server: str = VIP, label: str = "who") -> tupl
 
 
 def turns(client: str, *words: str, server: str = VIP) -> dict[str, int]:
-    """Return who answered how many of four questions."""
+    """Return how many of four queries each server answered."""
     return Counter(dig(client, *words, server=server)[0][0] for _ in range(4))
 
 
 def name_service() -> Instance:
-    """UDP to members of both IP versions, TCP to those of IPv4."""
+    """UDP to members of both IP versions, TCP to IPv4 members."""
     addresses = {1: ("10.0.0.11", "10.0.0.12", "2001:db8::11", "2001:db8::12"), 2: ("10.0.0.11", "10.0.0.12")}
     children: list[object] = []
     for number, (protocol, check) in enumerate((("UDP", "UDP-CONNECT"), ("TCP", "TCP")), start=1):
@@ -97,7 +97,7 @@ def name_service() -> Instance:
     return instance(*children, root=root)
 
 
-async def test_questions_by_udp_and_tcp_on_both_versions(machine: Machine, servers: list[NameServer]) -> None:
+async def test_queries_by_udp_and_tcp_with_both_ip_versions(machine: Machine, servers: list[NameServer]) -> None:
     wanted = name_service()
     await machine.host.serve(wanted)
 
@@ -111,7 +111,7 @@ async def test_questions_by_udp_and_tcp_on_both_versions(machine: Machine, serve
             assert turns(machine.client, *words, server=vip) == {"ns1": 2, "ns2": 2}
     assert dig(machine.client)[1] == "(UDP)"
     assert dig(machine.client, label="long") == (LONG, "(UDP)")
-    # Cut off, it is asked for again by the other transport.
+    # A truncated answer is queried again by TCP.
     assert dig(machine.client, "+noedns", label="long") == (LONG, "(TCP)")
     servers[0].stop()
     await eventually(lambda: only_up("ns2"))

@@ -1,4 +1,4 @@
-"""The doctor on a machine that is well, and on one where something is wrong."""
+"""The doctor on a machine without problems, and on one with each kind of problem."""
 
 import socket
 from pathlib import Path
@@ -33,7 +33,7 @@ def _by_name(settings: Settings) -> dict[str, Finding]:
     return {finding.name: finding for finding in examine(settings)}
 
 
-def test_a_good_machine_is_well_and_stays_as_it_was(settings: Settings) -> None:
+def test_a_good_machine_has_no_findings_and_is_not_changed(settings: Settings) -> None:
     found = _by_name(settings)
     assert [finding for finding in found.values() if finding.ok == "bad"] == []
     assert {"nftables", "haproxy starts", "veth and bridges", "leftovers", "port"} <= set(found)
@@ -42,14 +42,14 @@ def test_a_good_machine_is_well_and_stays_as_it_was(settings: Settings) -> None:
     assert all(finding.mend for finding in found.values() if finding.ok != "ok")
 
 
-def test_a_taken_port_is_seen(settings: Settings) -> None:
+def test_a_port_in_use_is_found(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", settings.server.port)):
         assert _by_name(settings)["port"].ok == "bad"
         with lock_once(settings.state_dir / "server.lock", "server"):
             assert _by_name(settings)["port"].ok == "ok"
 
 
-def test_a_missing_old_or_broken_haproxy_is_seen(settings: Settings, tmp_path: Path) -> None:
+def test_a_missing_old_or_broken_haproxy_is_found(settings: Settings, tmp_path: Path) -> None:
     program = tmp_path / "haproxy"
 
     def with_script(script: str) -> dict[str, Finding]:
@@ -64,19 +64,19 @@ def test_a_missing_old_or_broken_haproxy_is_seen(settings: Settings, tmp_path: P
     assert (broken["haproxy"].ok, broken["haproxy starts"].seen) == ("ok", "[ALERT] no memory")
 
 
-def test_an_unknown_account_is_seen(settings: Settings) -> None:
+def test_an_unknown_account_is_found(settings: Settings) -> None:
     settings = structs.replace(settings, agent=AgentSettings(haproxy_user="nosuchuser"))
     assert _by_name(settings)["haproxy's account"].ok == "bad"
 
 
-def test_leftovers_are_seen_until_an_agent_runs(settings: Settings, names: Names) -> None:
+def test_leftovers_are_found_until_an_agent_runs(settings: Settings, names: Names) -> None:
     ensure_switch(names)
     assert _by_name(settings)["leftovers"].ok == "warning"
     with lock_once(settings.run_dir / "agent.lock", "agent"):
         assert _by_name(settings)["leftovers"].ok == "ok"
 
 
-def test_what_the_external_network_hides_is_seen(settings: Settings, names: Names, tmp_path: Path) -> None:
+def test_addresses_hidden_by_the_external_network_are_found(settings: Settings, names: Names, tmp_path: Path) -> None:
     resolver = tmp_path / "resolv.conf"
     resolver.write_text("search example.org\nnameserver 203.0.113.53\nnameserver 198.51.100.53\nnameserver ::1\nbad\n")
     own = "/proc/thread-self/ns/net"
@@ -97,7 +97,7 @@ def test_what_the_external_network_hides_is_seen(settings: Settings, names: Name
         here.route("add", dst="0.0.0.0/0", gateway="198.51.100.1", oif=index)
     routed = {"the route to 203.0.113.128/25", "the gateway 203.0.113.200 of the route to 192.0.2.0/24"}
     assert hidden() == {server} | routed
-    # A connection of the machine's, to a peer that is there now.
+    # A connection of the machine to a peer in the range.
     with netlink(own) as here:
         here.addr("add", index=1, address="203.0.113.9", prefixlen=32)
         with socket.create_server(("203.0.113.9", 0)) as there:
@@ -107,23 +107,23 @@ def test_what_the_external_network_hides_is_seen(settings: Settings, names: Name
                 assert hidden() == {server, "203.0.113.9, to which the machine has a connection"} | routed
 
 
-def test_an_external_network_that_the_machine_has_already_is_seen(settings: Settings, names: Names) -> None:
+def test_an_external_network_that_the_machine_has_already_is_found(settings: Settings, names: Names) -> None:
     ensure_interface(names, "/proc/thread-self/ns/net", "eth7", interface(uuid(), "198.51.100.5/24"))
     assert _by_name(settings)["external network"].ok == "ok"
     clash = structs.replace(settings, homecloud=HomeCloudSettings(external_cidr="198.51.100.0/25"))
     assert "eth7" in _by_name(clash)["external network"].seen
 
 
-def test_more_connections_than_files_are_seen(settings: Settings) -> None:
+def test_more_connections_than_open_files_are_found(settings: Settings) -> None:
     agent = structs.replace(settings.agent, max_connections=2_000_000)
     finding = _by_name(structs.replace(settings, agent=agent))["open files"]
     assert finding.ok == "bad" or finding.seen == "no limit"
 
 
-def test_networks_that_the_agent_could_not_make_are_seen(settings: Settings) -> None:
+def test_networks_that_the_agent_could_not_make_are_found(settings: Settings) -> None:
     with lock_once(settings.run_dir / "agent.lock", "agent"):
         assert _by_name(settings)["networks"].ok == "ok"
         (settings.run_dir / TROUBLE).write_text("No bridge br0.")
         assert (_by_name(settings)["networks"].ok, _by_name(settings)["networks"].seen) == ("bad", "No bridge br0.")
-    # Of an agent that is gone.
+    # The file of an agent that has ended is ignored.
     assert _by_name(settings)["networks"].ok == "ok"

@@ -1,4 +1,4 @@
-"""What runs is looked at, not remembered: whatever is broken behind the agent's back is mended by the next order."""
+"""The next order repairs everything that was broken behind the agent's back."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ async def gone(pid: int) -> None:
 
 def stop(machine: Machine) -> None:
     os.kill(machine.pid, signal.SIGSTOP)
-    # It takes a moment until it runs no more.
+    # It takes a moment until it has stopped.
     state, deadline = Path(f"/proc/{machine.pid}/stat"), time.monotonic() + 60
     while state.read_text().rpartition(")")[2].split()[0] != "T":
         assert time.monotonic() < deadline, "it does not stop"
@@ -77,13 +77,13 @@ HOPELESS = [stop, remove_socket, take_over_socket, remove_directory, remove_name
 
 @pytest.mark.parametrize("breaks", HOPELESS)
 @pytest.mark.parametrize("changed", [False, True])
-async def test_a_process_that_cannot_be_asked_is_replaced(
+async def test_an_unresponsive_process_is_replaced(
     machine: Machine, web: list[Web], breaks: Callable[[Machine], None], *, changed: bool
 ) -> None:
     await machine.host.serve(instance(*BASE))
     before = machine.pid
     breaks(machine)
-    # Another listener is a reload, for which the process before would have to hand its sockets over.
+    # Another listener needs a reload, for which the old process would have to hand over its sockets.
     more = (listener(2, protocol_port=8080),) if changed else ()
     await machine.host.serve(instance(*BASE, *more, generation=2))
     assert machine.pid != before
@@ -92,13 +92,13 @@ async def test_a_process_that_cannot_be_asked_is_replaced(
         assert machine.get(8080).startswith("web")
     await gone(before)
     assert (await machine.host.observe(AMPHORA)).counters != {}
-    # It was mended once: what runs now stays.
+    # The new process stays: it was repaired once.
     after = machine.pid
     await machine.host.serve(instance(*BASE, *more, generation=2))
     assert machine.pid == after
 
 
-async def test_connections_outlive_the_loss_of_the_runtime_socket(machine: Machine, web: list[Web]) -> None:
+async def test_connections_survive_the_loss_of_the_runtime_socket(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
     with netns.inside(machine.client):
         client = socket.create_connection((VIP, 80))
@@ -110,9 +110,7 @@ async def test_connections_outlive_the_loss_of_the_runtime_socket(machine: Machi
         assert (await asyncio.to_thread(client.recv, 12)).startswith(b"HTTP/1.1 200")
 
 
-async def test_a_process_that_no_file_names_any_more_does_not_stay_beside_the_new_one(
-    machine: Machine, web: list[Web]
-) -> None:
+async def test_a_process_without_a_pid_file_is_ended_before_a_new_one_starts(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
     before = machine.pid
     (machine.amphora_files / "haproxy.pid").write_text("99999999999999999999\n")
@@ -124,7 +122,7 @@ async def test_a_process_that_no_file_names_any_more_does_not_stay_beside_the_ne
 
 
 @pytest.mark.parametrize("name", ["haproxy.cfg", "haproxy.pid"])
-async def test_altered_files_are_put_back_without_a_reload(machine: Machine, web: list[Web], name: str) -> None:
+async def test_changed_files_are_restored_without_a_reload(machine: Machine, web: list[Web], name: str) -> None:
     await machine.host.serve(instance(*BASE))
     pid, file = machine.pid, machine.amphora_files / name
     right = file.read_text()
@@ -137,12 +135,12 @@ async def test_altered_files_are_put_back_without_a_reload(machine: Machine, web
     assert machine.pid == pid
 
 
-async def test_on_a_full_disk_a_haproxy_that_ended_is_started_again(machine: Machine, web: list[Web]) -> None:
+async def test_an_ended_haproxy_is_started_again_on_a_full_disk(machine: Machine, web: list[Web]) -> None:
     run = machine.directory / "run"
     await machine.host.serve(instance(*BASE))
     configuration = (machine.amphora_files / "haproxy.cfg").read_text()
     await machine.host.close()
-    # The same directory on a disk of its own, where something else fills it up.
+    # The same directory on a disk of its own, which is filled up.
     aside = machine.directory / "aside"
     shutil.copytree(run, aside, ignore=shutil.ignore_patterns("*.sock"))
     before = machine.pid
@@ -164,7 +162,7 @@ async def test_on_a_full_disk_a_haproxy_that_ended_is_started_again(machine: Mac
             await machine.host.serve(instance(*BASE))
             assert machine.get().startswith("web")
             assert (machine.amphora_files / "haproxy.cfg").read_text() == configuration
-        # What is new has no room. It is said, and what runs goes on.
+        # There is no space for a new configuration: that is reported, and the old one goes on.
         more = instance(*BASE, listener(2, protocol_port=8080), generation=2)
         with pytest.raises(HostError, match="No space left"):
             await machine.host.serve(more)

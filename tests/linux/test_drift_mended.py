@@ -1,4 +1,4 @@
-"""What somebody changes behind the agent's back is noticed and mended by itself, without an order."""
+"""Drift is detected and repaired without an order."""
 
 import asyncio
 import contextlib
@@ -35,12 +35,12 @@ UDP = (listener(2, protocol="UDP", protocol_port=53, default_pool_id=key("2", 2)
 
 
 def served() -> Instance:
-    """An amphora with all that a host makes: three VIPs, two legs, limits, a guard, HAProxy and datagrams."""
+    """An amphora with all parts: three VIPs, two interfaces, limits, a firewall, HAProxy and datagram rules."""
     root = load_balancer(additional_vips=VIPS)
     made = instance(listener(), pool(), member(1), member(2), *UDP, member(3, pool_id=key("2", 2)), root=root)
-    (leg,) = made.interfaces
+    (nic,) = made.interfaces
     limit = Limit(kbps=500_000, burst_kbit=100_000)
-    guarded = structs.replace(leg, egress=limit, ingress=limit, guard=(FirewallRule(ethertype="IPv4"),))
+    guarded = structs.replace(nic, egress=limit, ingress=limit, guard=(FirewallRule(ethertype="IPv4"),))
     return structs.replace(made, interfaces=(guarded, OTHER))
 
 
@@ -129,7 +129,7 @@ BREAKS: dict[str, Callable[[Machine], object]] = {
 
 
 def state(machine: Machine) -> object:
-    """Return all that was made for the amphora, without what is another each time."""
+    """Return everything that was made for the amphora, without values that differ each time."""
     links, addresses = ip(machine, "-o", "link"), ip(machine, "-o", "addr", "show", "scope", "global")
     routes = (("route",), ("-6", "route"), ("route", "show", "table", "1"))
     tables = ("hydria_flows", "hydria_guard")
@@ -149,7 +149,7 @@ def state(machine: Machine) -> object:
 
 
 def same(root: Path, machine: Machine) -> bool:
-    """Say whether a directory is the root of the HAProxy that serves."""
+    """Return True when a directory is the root directory of the running HAProxy."""
     with contextlib.suppress(OSError):
         return root.samefile(f"/proc/{machine.pid}/root")
     return False
@@ -157,7 +157,7 @@ def same(root: Path, machine: Machine) -> bool:
 
 @pytest.fixture
 async def kept(machine: Machine) -> AsyncIterator[Machine]:
-    """The host with an agent's keeper of the amphora, which serves."""
+    """The host with an agent's worker for the amphora, which serves."""
     worker = AmphoraWorker(AMPHORA, machine.host, lambda worker: None)
 
     async def listen() -> None:
@@ -179,7 +179,7 @@ async def kept(machine: Machine) -> AsyncIterator[Machine]:
 
 
 @pytest.mark.parametrize("what", BREAKS)
-async def test_what_was_broken_is_mended(kept: Machine, web: list[Web], what: str) -> None:
+async def test_each_kind_of_drift_is_repaired(kept: Machine, web: list[Web], what: str) -> None:
     machine = kept
     right = await asyncio.to_thread(state, machine)
     await asyncio.to_thread(BREAKS[what], machine)
@@ -188,14 +188,14 @@ async def test_what_was_broken_is_mended(kept: Machine, web: list[Web], what: st
         with contextlib.suppress(OSError, subprocess.CalledProcessError, AssertionError):
             if await asyncio.to_thread(state, machine) != right:
                 return False
-            # The other ports on the bridge are not this host's.
+            # The other ports on the bridge do not belong to this host.
             return what == "the bridge" or (await asyncio.to_thread(machine.get)) != ""
         return False
 
     await eventually(mended)
 
 
-async def test_what_is_mended_is_not_started_anew(kept: Machine, web: list[Web]) -> None:
+async def test_a_repair_does_not_restart_haproxy(kept: Machine, web: list[Web]) -> None:
     machine = kept
     right, pid = await asyncio.to_thread(state, machine), machine.pid
     for what in ("the address", "the default route", "all rules", "the configuration"):
@@ -211,10 +211,10 @@ async def test_what_is_mended_is_not_started_anew(kept: Machine, web: list[Web])
     assert machine.pid == pid
 
 
-async def test_each_break_of_many_in_a_row_is_mended(kept: Machine, web: list[Web]) -> None:
+async def test_drift_in_quick_succession_is_repaired(kept: Machine, web: list[Web]) -> None:
     machine = kept
     right = await asyncio.to_thread(state, machine)
-    # Some of them come while the one before is being mended.
+    # Some of it happens during a repair.
     for pause in range(8):
         await asyncio.to_thread(BREAKS["an additional VIP of IPv6"], machine)
         await asyncio.to_thread(BREAKS["all rules"], machine)
@@ -230,7 +230,7 @@ async def test_each_break_of_many_in_a_row_is_mended(kept: Machine, web: list[We
         await eventually(mended)
 
 
-async def test_health_is_heard_of_after_the_root_directory_was_removed(kept: Machine, web: list[Web]) -> None:
+async def test_health_events_arrive_after_the_root_directory_was_removed(kept: Machine, web: list[Web]) -> None:
     machine = kept
     root = machine.amphora_files / ROOT
     await asyncio.to_thread(shutil.rmtree, root)
@@ -243,26 +243,26 @@ async def test_health_is_heard_of_after_the_root_directory_was_removed(kept: Mac
     await asyncio.to_thread(machine.get)
 
 
-async def test_networks_and_routers_are_made_again_when_one_of_their_links_is_gone(machine: Machine) -> None:
-    leg = interface(key("e", 8), "198.51.100.1/24")
-    router = Router(id=key("e", 7), interfaces=(leg,))
-    topology = Topology(generation=1, networks=(Network(id=leg.network_id),), routers=(router,))
+async def test_networks_and_routers_are_made_again_when_a_link_is_missing(machine: Machine) -> None:
+    nic = interface(key("e", 8), "198.51.100.1/24")
+    router = Router(id=key("e", 7), interfaces=(nic,))
+    topology = Topology(generation=1, networks=(Network(id=nic.network_id),), routers=(router,))
 
     async def rewired() -> bool:
         async with asyncio.timeout(60):
             while await machine.host.changed() != WIRES:
                 pass
         await machine.host.wire(topology)
-        return "master " + bridge(leg.network_id) in switch(machine, "link", "show", switch_end(leg.port_id))
+        return "master " + bridge(nic.network_id) in switch(machine, "link", "show", switch_end(nic.port_id))
 
     await machine.host.wire(topology)
-    for name in (bridge(leg.network_id), switch_end(leg.port_id)):
+    for name in (bridge(nic.network_id), switch_end(nic.port_id)):
         await asyncio.to_thread(switch, machine, "link", "del", name)
         await eventually(rewired)
     await asyncio.to_thread(remove_namespace, machine.names.router(router.id))
 
 
-async def test_a_removed_socket_for_events_comes_back(kept: Machine, web: list[Web]) -> None:
+async def test_a_removed_event_socket_is_made_again(kept: Machine, web: list[Web]) -> None:
     machine = kept
     path = machine.amphora_files / ROOT / Path(EVENTS).name
     path.unlink()

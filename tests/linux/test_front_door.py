@@ -1,4 +1,4 @@
-"""What a user types with the stock client to have TLS and other members for some paths, from nothing to traffic."""
+"""A user sets up TLS and L7 policies with the stock client, from nothing to traffic."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ SECOND = certificates.leaf("www.example.org")
 
 
 class User:
-    """Somebody who types; what cannot be is a failure."""
+    """A user at a shell; a failed command fails the test."""
 
     def __init__(self, shell: Shell, place: Path) -> None:
         self._shell = shell
@@ -46,12 +46,12 @@ class User:
         return str(self.make(f"secret store --name {name} {octets} --payload {payload}")["Secret href"])
 
     def visit(self, path: str = "/", *options: str) -> str:
-        """Ask by HTTPS from the lab's client; returns the answer, or the code of a redirection."""
+        """Send an HTTPS request from the lab's client; return the answer, or the code of a redirect."""
         words = f"--cacert {self._authority} --resolve www.example.org:443:{self.address} {' '.join(options)}"
         return self.type(f"hydria lab run client curl -sS --max-time 10 {words} https://www.example.org{path}")
 
     def serial(self) -> str:
-        """Return the serial number of the certificate that a client sees."""
+        """Return the serial number of the served certificate."""
         look = f"openssl s_client -connect {self.address}:443 -servername www.example.org </dev/null 2>/dev/null"
         shown = self.type(f"hydria lab run client bash -c '{look} | openssl x509 -noout -serial'")
         return shown.removeprefix("serial=").lower().lstrip("0")
@@ -75,7 +75,7 @@ def test_a_secure_web_site_from_nothing(user: User) -> None:
     assert "Could not retrieve certificate" in user.refused(
         f"openstack loadbalancer {secure} --default-tls-container-ref {first[:-4]}0000 site"
     )
-    # Nobody waits in between: what is pending takes one change after another.
+    # The commands do not wait: a pending load balancer accepts further changes.
     user.make(f"loadbalancer {secure} --default-tls-container-ref {first} site")
     pool = "pool create --protocol HTTP --lb-algorithm ROUND_ROBIN"
     user.make(f"loadbalancer {pool} --name all --listener secure")

@@ -1,4 +1,4 @@
-"""A member's health is in the API soon after HAProxy knows it, as the agent hears of it; HAProxy's log says when."""
+"""A member's health is in the API soon after HAProxy has detected it; HAProxy's log has the time."""
 
 import asyncio
 import subprocess
@@ -14,10 +14,10 @@ from hydria.render.haproxy.logs import RING, parse
 from tests.linux.programs import Product, product
 from tests.support.waiting import wait_until
 
-# The agent looks at each amphora every 15 s whatever it heard: what is in the API sooner was heard of.
+# The agent looks at each amphora every 15 s. A status that is in the API sooner came by an event.
 WITHIN = 10.0
 
-# One product for all of them.
+# All tests share one product.
 pytestmark = pytest.mark.xdist_group("health_in_the_api")
 
 
@@ -42,19 +42,19 @@ def members(made: Product) -> dict[str, str]:
 
 
 def seen(made: Product, address: str, status: str) -> float:
-    """Wait until the API has a status; returns when it had (seconds since the epoch)."""
+    """Wait until the API has a status; return the time (seconds since the epoch)."""
     wait_until(lambda: members(made).get(address) == status, 60, lambda: members(made))
     return time.time()
 
 
 def known(made: Product, address: str, words: str) -> float:
-    """Return when HAProxy last wrote such words of a member (seconds since the epoch)."""
+    """Return when HAProxy last logged a text about a member (seconds since the epoch)."""
     (pool,) = made.all("pools")
     (member,) = [each for each in made.all(f"pools/{pool['id']}/members") if each["address"] == address]
     path = made.settings.run_dir / "amphorae" / made.amphora / "haproxy.sock"
     entries = [parse(line) for line in asyncio.run(ring.read(path, RING))]
-    told: list[datetime] = [each.at for each in entries if each and member["id"] in each.text and words in each.text]
-    return told[-1].timestamp()
+    times: list[datetime] = [each.at for each in entries if each and member["id"] in each.text and words in each.text]
+    return times[-1].timestamp()
 
 
 def test_the_first_status_comes_with_the_first_check(monitored: Product) -> None:
@@ -63,7 +63,7 @@ def test_the_first_status_comes_with_the_first_check(monitored: Product) -> None
         assert when - known(monitored, address, "succeeded") < WITHIN
 
 
-def test_changes_are_in_the_api_before_the_next_regular_look(monitored: Product) -> None:
+def test_changes_reach_the_api_before_the_next_regular_look(monitored: Product) -> None:
     address, web = "10.0.0.12", monitored.webs[1]
     for _ in range(2):
         web.stop()
@@ -74,13 +74,13 @@ def test_changes_are_in_the_api_before_the_next_regular_look(monitored: Product)
         assert up - known(monitored, address, "is UP") < WITHIN
 
 
-def test_the_command_shows_it_by_name(monitored: Product) -> None:
+def test_hydria_logs_shows_health_by_name(monitored: Product) -> None:
     command = [sys.executable, "-m", "hydria.cli", "logs", "lb"]
-    told = subprocess.run(command, env=monitored.environment, capture_output=True, text=True, timeout=30, check=True)
-    assert "Health check for server pool:http/10.0.0.11:80 succeeded" in told.stdout
+    done = subprocess.run(command, env=monitored.environment, capture_output=True, text=True, timeout=30, check=True)
+    assert "Health check for server pool:http/10.0.0.11:80 succeeded" in done.stdout
 
 
-def test_the_command_shows_where_it_runs(monitored: Product) -> None:
+def test_hydria_amphora_shows_where_it_runs(monitored: Product) -> None:
     def described(name: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "hydria.cli", "amphora", name]
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""One amphora on a real host: real namespaces, real HAProxy, real requests."""
+"""One amphora on a real host, with real namespaces, HAProxy and requests."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ async def state(machine: Machine, number: int) -> str:
     return (await machine.host.observe(AMPHORA)).servers[key("3", number)]
 
 
-async def test_takes_turns_strictly(machine: Machine, web: list[Web]) -> None:
+async def test_round_robin_takes_turns(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
     answers = [machine.get() for _ in range(6)]
     assert answers[:2] in (["web1", "web2"], ["web2", "web1"])
@@ -56,13 +56,13 @@ async def test_members_change_under_load_without_a_reload(machine: Machine, web:
     ]
     await change_under_load(machine, changes)
     assert machine.pid == pid
-    # What is on disk is what runs, so that a restarted agent finds it so.
+    # The file on disk is the running configuration, so that a restarted agent adopts it.
     await machine.restart()
     await machine.host.serve(instance(*BASE, generation=7))
     assert machine.pid == pid
 
 
-async def test_many_members_come_without_a_reload_and_can_be_checked(machine: Machine, web: list[Web]) -> None:
+async def test_many_members_are_added_and_checked_without_a_reload(machine: Machine, web: list[Web]) -> None:
     few = (listener(), pool(), member(1))
     many = (*few, *(member(number, address="10.0.0.99", weight=0) for number in range(2, 302)))
     await machine.host.serve(instance(*few))
@@ -75,7 +75,7 @@ async def test_many_members_come_without_a_reload_and_can_be_checked(machine: Ma
     assert machine.get() == "web1"
 
 
-async def test_everything_else_changes_under_load_without_a_loss(machine: Machine, web: list[Web]) -> None:
+async def test_other_changes_under_load_lose_no_request(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
     first = machine.pid
     changes = [
@@ -89,13 +89,13 @@ async def test_everything_else_changes_under_load_without_a_loss(machine: Machin
     assert machine.get(8080).startswith("web")
 
     async def all_counted() -> bool:
-        # Those too that an old process finished after it was replaced.
+        # Including those that an old process finished after it was replaced.
         return (await machine.host.observe(AMPHORA)).counters[key("1", 1)].total_connections == answers
 
     await eventually(all_counted)
 
 
-async def test_a_member_that_dies_leaves_and_comes_back(machine: Machine, web: list[Web]) -> None:
+async def test_a_dead_member_gets_no_requests_until_it_is_back(machine: Machine, web: list[Web]) -> None:
     fast = monitor(delay=1, timeout=1, max_retries=1, max_retries_down=2)
     await machine.host.serve(instance(*BASE, fast))
 
@@ -108,14 +108,14 @@ async def test_a_member_that_dies_leaves_and_comes_back(machine: Machine, web: l
             web[1].stop()
         else:
             web[1].status = 500
-        # From the first moment: the client sees no error, whether the checks have noticed or not.
+        # The client sees no error, even before the checks have failed.
         assert {machine.get() for _ in range(6)} == {"web1"}
 
         async def down() -> bool:
             return await state(machine, 2) == "down"
 
         await eventually(down)
-        # A reload does not forget it.
+        # A reload keeps the state.
         await machine.host.serve(instance(*BASE, fast, listener(2, protocol_port=8080)))
         assert await state(machine, 2) == "down"
         await machine.host.serve(instance(*BASE, fast))
@@ -126,7 +126,7 @@ async def test_a_member_that_dies_leaves_and_comes_back(machine: Machine, web: l
         assert {machine.get() for _ in range(4)} == {"web1", "web2"}
 
 
-async def test_says_when_a_members_health_changes(machine: Machine, web: list[Web]) -> None:
+async def test_a_change_of_a_members_health_is_an_event(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE, monitor(delay=1, timeout=1, max_retries=1, max_retries_down=1)))
     async with asyncio.timeout(5):
         assert await machine.host.changed() == AMPHORA
@@ -145,7 +145,7 @@ async def test_says_when_a_members_health_changes(machine: Machine, web: list[We
         await eventually(down)
 
 
-async def test_an_agents_restart_adopts_what_runs(machine: Machine, web: list[Web]) -> None:
+async def test_a_restarted_agent_adopts_the_running_haproxy(machine: Machine, web: list[Web]) -> None:
     served = instance(*BASE, generation=4)
     await machine.host.serve(served)
     machine.get()
@@ -157,13 +157,13 @@ async def test_an_agents_restart_adopts_what_runs(machine: Machine, web: list[We
     assert machine.pid == pid
 
 
-async def test_what_an_earlier_version_wrote_down_is_asked_for_again(machine: Machine, web: list[Web]) -> None:
+async def test_an_instance_of_an_earlier_version_is_ordered_again(machine: Machine, web: list[Web]) -> None:
     served = instance(*BASE, generation=4)
     await machine.host.serve(served)
     (file,) = (machine.directory / "state" / "agent").glob("*.json")
     written = json.loads(file.read_text())
-    for leg in written["interfaces"]:
-        del leg["port_security"]
+    for nic in written["interfaces"]:
+        del nic["port_security"]
     file.write_text(json.dumps(written))
     pid = machine.pid
     await machine.restart()
@@ -173,7 +173,7 @@ async def test_what_an_earlier_version_wrote_down_is_asked_for_again(machine: Ma
     assert machine.pid == pid
 
 
-async def test_a_dead_haproxy_is_noticed_and_started_again(machine: Machine, web: list[Web]) -> None:
+async def test_a_dead_haproxy_is_detected_and_started_again(machine: Machine, web: list[Web]) -> None:
     served = instance(*BASE)
     await machine.host.serve(served)
     machine.get()
@@ -183,7 +183,7 @@ async def test_a_dead_haproxy_is_noticed_and_started_again(machine: Machine, web
         assert await machine.host.changed() == AMPHORA
 
     async def known() -> bool:
-        # It takes a moment to end.
+        # The process needs a moment to end.
         try:
             await machine.host.observe(AMPHORA)
         except HostError as error:
@@ -193,11 +193,11 @@ async def test_a_dead_haproxy_is_noticed_and_started_again(machine: Machine, web
     await eventually(known)
     await machine.host.serve(served)
     assert machine.get().startswith("web")
-    # What it had counted when it was looked at last goes on.
+    # The counters of the last observation are kept.
     assert (await machine.host.observe(AMPHORA)).counters[key("1", 1)].total_connections == 2
 
 
-async def test_a_taken_port_is_said_and_the_last_good_configuration_runs_on(machine: Machine, web: list[Web]) -> None:
+async def test_a_port_in_use_is_reported_and_the_last_configuration_goes_on(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
     pid = machine.pid
     with netns.inside(machine.names.amphora(AMPHORA)):
@@ -211,24 +211,24 @@ async def test_a_taken_port_is_said_and_the_last_good_configuration_runs_on(mach
     assert machine.get().startswith("web")
 
     async def mended() -> bool:
-        # As the agent looks when it is told that something happened.
+        # As the agent looks after an event.
         return (await machine.host.observe(AMPHORA)).troubles == {}
 
-    # The port is free now: that is found out without a change.
+    # The port is free now: the agent finds that without a change.
     await eventually(mended)
     assert machine.get(8080).startswith("web")
 
 
-async def test_a_missing_haproxy_is_said(machine: Machine) -> None:
+async def test_a_missing_haproxy_is_reported(machine: Machine) -> None:
     await machine.restart(haproxy="/nowhere/haproxy")
     with pytest.raises(HostError, match="/nowhere/haproxy"):
         await machine.host.serve(instance())
 
 
-async def test_a_crash_between_any_two_steps_of_a_change_ends_as_asked(machine: Machine, web: list[Web]) -> None:
+async def test_a_crash_between_any_two_steps_of_a_change_is_recovered(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
     before = machine.pid
-    # What a crash in the middle leaves: the mark, and a candidate that may or may not run already.
+    # A crash leaves the mark, and a candidate that may or may not be running.
     (machine.amphora_files / "changing").touch()
     (machine.amphora_files / "candidate.cfg").write_text("half a")
     await machine.restart()
@@ -238,13 +238,13 @@ async def test_a_crash_between_any_two_steps_of_a_change_ends_as_asked(machine: 
     assert not (machine.amphora_files / "changing").exists()
 
 
-async def test_members_of_another_subnet_are_reached_by_a_leg_of_their_own(machine: Machine) -> None:
+async def test_members_on_another_subnet_are_reached_by_its_interface(machine: Machine) -> None:
     other = key("e", 9)
-    leg = interface(other, "192.0.2.10/24")
+    nic = interface(other, "192.0.2.10/24")
     web = await asyncio.to_thread(Web, machine.names, other, "web1", "192.0.2.11")
     try:
         served = instance(listener(), pool(), member(1, address="192.0.2.11", subnet_id=key("f", 9)))
-        two = structs.replace(served, interfaces=(*served.interfaces, leg))
+        two = structs.replace(served, interfaces=(*served.interfaces, nic))
         await machine.host.serve(two)
         assert machine.get() == "web1"
         await machine.host.serve(instance(listener(), pool(), generation=2))
@@ -255,7 +255,7 @@ async def test_members_of_another_subnet_are_reached_by_a_leg_of_their_own(machi
 
 async def test_withdrawing_leaves_nothing(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
-    # A connection that is still open keeps an old process alive after a reload.
+    # An open connection keeps an old process alive after a reload.
     with netns.inside(machine.client):
         open_connection = socket.create_connection((VIP, 80))
     with open_connection:
@@ -278,7 +278,7 @@ async def test_long_connections_survive_a_reload(machine: Machine, web: list[Web
         assert open_connection.recv(100).startswith(b"HTTP/1.1 200")
 
 
-async def test_the_idle_timeout_is_the_listeners(machine: Machine, web: list[Web]) -> None:
+async def test_the_idle_timeout_is_that_of_the_listener(machine: Machine, web: list[Web]) -> None:
     async def cut_after(served: Instance) -> float:
         await machine.host.serve(served)
         with netns.inside(machine.client):
@@ -299,13 +299,13 @@ async def test_the_idle_timeout_is_the_listeners(machine: Machine, web: list[Web
     assert await cut_after(long) > 2
 
 
-async def test_a_users_text_stays_in_its_place(machine: Machine, web: list[Web]) -> None:
+async def test_a_users_text_is_quoted(machine: Machine, web: list[Web]) -> None:
     evil = "/a'b\"c$d\\e{f}"
     await machine.host.serve(instance(*BASE, monitor(url_path=evil), root=load_balancer(name="x\nglobal\n")))
     assert machine.get().startswith("web")
 
 
-async def test_what_an_old_process_still_passes_is_counted(machine: Machine, web: list[Web]) -> None:
+async def test_traffic_of_an_old_process_is_counted(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
     with netns.inside(machine.client):
         old = socket.create_connection((VIP, 80), timeout=5)
@@ -330,13 +330,13 @@ async def test_what_an_old_process_still_passes_is_counted(machine: Machine, web
 
         await eventually(passed)
     counted = await counters()
-    # In the file too: a restarted agent goes on from there.
+    # The file has it too: a restarted agent goes on from there.
     await machine.restart()
     await machine.host.serve(instance(*BASE, listener(2, protocol_port=8080), generation=2))
     assert await counters() == counted
 
 
-async def test_counters_of_members_that_are_gone_are_forgotten(machine: Machine, web: list[Web]) -> None:
+async def test_counters_of_removed_members_are_forgotten(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*BASE))
     machine.get()
     machine.get()

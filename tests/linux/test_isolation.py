@@ -1,4 +1,4 @@
-"""One amphora that is taken over can neither end, stop, read nor starve another."""
+"""A compromised amphora cannot end, stop, read or starve another."""
 
 import asyncio
 import contextlib
@@ -46,8 +46,8 @@ def _other(generation: int = 1) -> Instance:
         root=load_balancer(vip_address=OTHER_VIP),
         generation=generation,
     )
-    leg = structs.replace(made.interfaces[0], port_id=key("e", 9), mac="fa:16:3e:00:00:09")
-    return structs.replace(made, amphora_id=OTHER, interfaces=(leg,))
+    nic = structs.replace(made.interfaces[0], port_id=key("e", 9), mac="fa:16:3e:00:00:09")
+    return structs.replace(made, amphora_id=OTHER, interfaces=(nic,))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def _other_serves(machine: Machine, pid: int) -> None:
     assert get(machine.client, OTHER_VIP) == (200, "you hit: web1\n")
 
 
-async def test_each_runs_as_an_account_of_its_own_in_an_empty_root(two: Machine) -> None:
+async def test_each_amphora_has_its_own_account_and_an_empty_root(two: Machine) -> None:
     found = [_status(_pid(two, each)) for each in (AMPHORA, OTHER)]
     own = [set(status["Uid"].split()) | set(status["Gid"].split()) for status in found]
     assert own == [{str(account(two, AMPHORA))}, {str(account(two, OTHER))}]
@@ -86,21 +86,20 @@ async def test_each_runs_as_an_account_of_its_own_in_an_empty_root(two: Machine)
     assert os.readlink(f"/proc/{two.pid}/root") == str(root)
     assert sorted(each.name for each in root.iterdir()) == ["events.sock", "metrics.sock"]
     code = (
-        'told = [why(os.open, "/new", os.O_CREAT | os.O_WRONLY), why(os.listdir, "/"), why(libc.unshare, 0x10000000)]'
+        'result = [why(os.open, "/new", os.O_CREAT | os.O_WRONLY), why(os.listdir, "/"), why(libc.unshare, 0x10000000)]'
     )
     assert intrude(two, AMPHORA, code) == ["EACCES", "EACCES", "-1"]
 
 
-async def test_one_cannot_signal_another(two: Machine) -> None:
+async def test_an_amphora_cannot_signal_another(two: Machine) -> None:
     pid = _pid(two, OTHER)
-    code = (
-        'told = [why(os.kill, given["pid"], number) for number in (0, signal.SIGSTOP, signal.SIGUSR1, signal.SIGKILL)]'
-    )
+    signals = "(0, signal.SIGSTOP, signal.SIGUSR1, signal.SIGKILL)"
+    code = f'result = [why(os.kill, given["pid"], number) for number in {signals}]'
     assert intrude(two, AMPHORA, code, pid=pid) == ["EPERM"] * 4
     _other_serves(two, pid)
 
 
-async def test_one_cannot_read_anothers_files_memory_numbers_or_names(two: Machine) -> None:
+async def test_an_amphora_cannot_read_files_memory_counters_or_names_of_another(two: Machine) -> None:
     other, pid = two.directory / "run/amphorae" / OTHER, _pid(two, OTHER)
     paths = [
         *(other, other.parent, other.parent.parent, other / "haproxy.cfg", other / "account"),
@@ -110,66 +109,66 @@ async def test_one_cannot_read_anothers_files_memory_numbers_or_names(two: Machi
 def connected(path):
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
-told = [why(os.open, path, os.O_RDONLY) for path in given["paths"]]
-told += [why(connected, path) for path in given["sockets"]]
+result = [why(os.open, path, os.O_RDONLY) for path in given["paths"]]
+result += [why(connected, path) for path in given["sockets"]]
 """
     sockets = [str(other / name) for name in ("root/metrics.sock", "root/events.sock", "haproxy.sock")]
-    told = intrude(two, AMPHORA, code, jailed=False, paths=[str(each) for each in paths], sockets=sockets)
-    assert set(told) == {"EACCES"}
+    result = intrude(two, AMPHORA, code, jailed=False, paths=[str(each) for each in paths], sockets=sockets)
+    assert set(result) == {"EACCES"}
 
 
-async def test_what_one_asks_the_agent_is_answered_with_its_own_numbers(two: Machine) -> None:
+async def test_a_scrape_gets_only_the_amphoras_own_counters(two: Machine) -> None:
     code = """
 with socket.socket(socket.AF_UNIX) as client:
     client.connect("/metrics.sock")
     client.sendall(f"GET /{given['other']} HTTP/1.1\\r\\n\\r\\n".encode())
-    told = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+    result = b"".join(iter(lambda: client.recv(65536), b"")).decode()
 """
-    told = await asyncio.to_thread(intrude, two, AMPHORA, code, other=OTHER)
-    assert key("1", 1) in told
-    assert key("1", 7) not in told
+    result = await asyncio.to_thread(intrude, two, AMPHORA, code, other=OTHER)
+    assert key("1", 1) in result
+    assert key("1", 7) not in result
 
 
-async def test_one_cannot_use_up_the_agents_descriptors(two: Machine) -> None:
+async def test_an_amphora_cannot_use_up_the_agents_descriptors(two: Machine) -> None:
     code = """
 held = []
 for _ in range(200):
     held.append(socket.socket(socket.AF_UNIX))
     held[-1].connect("/metrics.sock")
 time.sleep(1)
-told = 0
+result = 0
 for each in held:
     each.setblocking(False)
-    told += why(each.recv, 1) == "EAGAIN"
+    result += why(each.recv, 1) == "EAGAIN"
 """
     assert await asyncio.to_thread(intrude, two, AMPHORA, code) <= 8
 
 
-async def test_one_that_takes_memory_ends_itself_only(two: Machine) -> None:
+async def test_the_memory_limit_ends_only_the_amphora_that_exceeds_it(two: Machine) -> None:
     if "memory" in Cgroups(two.names.prefix).missing():
         pytest.skip("this machine has no control groups for memory")
     pid = _pid(two, OTHER)
     with pytest.raises(subprocess.CalledProcessError) as ended:
-        intrude(two, AMPHORA, "told = len(b'x' * 2**29)")
+        intrude(two, AMPHORA, "result = len(b'x' * 2**29)")
     assert ended.value.returncode == -9
     _other_serves(two, pid)
     await two.host.serve(instance(*TREE, generation=2))
     assert two.get() == "web1"
 
 
-async def test_one_that_forks_without_end_is_bounded_and_ends_with_its_amphora(two: Machine) -> None:
+async def test_a_fork_bomb_is_limited_and_ends_with_its_amphora(two: Machine) -> None:
     if "pids" in Cgroups(two.names.prefix).missing():
         pytest.skip("this machine has no control groups for processes")
     pid = _pid(two, OTHER)
     code = """
-told = 0
+result = 0
 try:
-    while told < 500:
+    while result < 500:
         if os.fork() == 0:
             os.close(1)
             time.sleep(600)
             os._exit(0)
-        told += 1
+        result += 1
 except OSError:
     pass
 """
@@ -195,7 +194,7 @@ def echo(machine: Machine) -> Iterator[Echo]:
         yield running[0]
 
 
-async def test_flows_of_one_are_bounded_while_another_serves(machine: Machine, echo: Echo) -> None:
+async def test_the_flow_limit_of_an_amphora_does_not_affect_another(machine: Machine, echo: Echo) -> None:
     tree = (listener(protocol="UDP", protocol_port=53), pool(protocol="UDP"), member(1, protocol_port=5353))
     mine, namespace = instance(*tree), machine.names.amphora(AMPHORA)
     other = structs.replace(_other(), tree=instance(*tree, root=load_balancer(vip_address=OTHER_VIP)).tree)
@@ -225,7 +224,7 @@ async def test_flows_of_one_are_bounded_while_another_serves(machine: Machine, e
 
 
 def _flood(namespace: str, ports: range) -> None:
-    """Begin a flow from each port."""
+    """Open a flow from each port."""
     for port in ports:
         with inside(namespace):
             made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -241,7 +240,7 @@ def _forget_flows(namespace: str) -> None:
         conntrack.flush()
 
 
-async def test_what_ran_as_the_common_account_is_moved_over_without_a_loss(machine: Machine, web: list[Web]) -> None:
+async def test_a_haproxy_with_the_common_account_is_replaced_without_a_loss(machine: Machine, web: list[Web]) -> None:
     await machine.restart(haproxy_user="haproxy", limits="off")
     await machine.host.serve(instance(*TREE))
     before = machine.pid
@@ -259,7 +258,7 @@ async def _true(value: bool) -> bool:
     return value
 
 
-async def test_its_processes_are_in_its_groups_which_go_with_it(machine: Machine, web: list[Web]) -> None:
+async def test_control_groups_contain_the_processes_and_go_with_the_amphora(machine: Machine, web: list[Web]) -> None:
     groups = Cgroups(machine.names.prefix)
     await machine.host.serve(instance(*TREE))
     for controller in groups.controllers:
@@ -269,7 +268,7 @@ async def test_its_processes_are_in_its_groups_which_go_with_it(machine: Machine
     assert groups.amphorae() == set()
 
 
-async def test_what_was_started_without_limits_joins_its_groups_later(machine: Machine, web: list[Web]) -> None:
+async def test_a_process_started_without_limits_joins_its_control_groups(machine: Machine, web: list[Web]) -> None:
     await machine.restart(limits="off")
     await machine.host.serve(instance(*TREE))
     pid = machine.pid
@@ -281,7 +280,7 @@ async def test_what_was_started_without_limits_joins_its_groups_later(machine: M
         assert str(pid) in file.read_text().split()
 
 
-async def test_a_syslog_that_is_started_again_is_found(machine: Machine, web: list[Web]) -> None:
+async def test_a_restarted_syslog_is_found(machine: Machine, web: list[Web]) -> None:
     path = machine.directory / "syslog"
     for generation in (1, 2):
         path.unlink(missing_ok=True)
@@ -297,7 +296,7 @@ async def test_a_syslog_that_is_started_again_is_found(machine: Machine, web: li
             assert "status=200" in (await asyncio.to_thread(syslog.recv, 4096)).decode()
 
 
-def test_a_machine_without_control_groups_is_told(tmp_path: Path) -> None:
+def test_missing_control_groups_are_reported(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_text("30 1 0:26 / / rw - tmpfs tmpfs rw\n")
     groups = Cgroups("hydria", tmp_path / "mountinfo")
     assert groups.missing() == list(CONTROLLERS)
@@ -333,17 +332,17 @@ def test_the_limits_of_version_2_are_written(tmp_path: Path) -> None:
     assert {file.name: file.read_text() for file in groups.limit_files(AMPHORA)} == written
 
 
-async def test_a_flavor_says_other_limits_than_the_settings(machine: Machine, web: list[Web]) -> None:
+async def test_limits_of_a_flavor_override_the_settings(machine: Machine, web: list[Web]) -> None:
     machine_limits = AmphoraLimits.of(machine.settings, {})
     flavor = {"memory_mb": 48, "cpu_weight": 300, "pids": 77}
-    for generation, said in enumerate((flavor, {}), start=1):
-        await machine.host.serve(structs.replace(instance(*TREE, generation=generation), flavor=said))
-        wanted = AmphoraLimits.of(machine.settings, said)
-        assert (wanted == machine_limits) == (not said)
+    for generation, chosen in enumerate((flavor, {}), start=1):
+        await machine.host.serve(structs.replace(instance(*TREE, generation=generation), flavor=chosen))
+        wanted = AmphoraLimits.of(machine.settings, chosen)
+        assert (wanted == machine_limits) == (not chosen)
         groups = {each.name: each for each in Cgroups(machine.names.prefix).controllers}
         own = groups["pids"].mount / machine.names.prefix / AMPHORA
         assert int((own / "pids.max").read_text()) == wanted.pids
-    # HAProxy's own limit is one of its start.
+    # HAProxy's own memory limit is an argument, which only a start sets.
     await machine.host.withdraw(AMPHORA)
     await machine.host.serve(structs.replace(instance(*TREE, generation=3), flavor=flavor))
     words = await asyncio.to_thread(lambda: Path(f"/proc/{machine.pid}/cmdline").read_bytes().split(b"\0"))
@@ -360,7 +359,7 @@ def test_a_flavor_and_the_settings_have_the_same_bounds(name: str) -> None:
             convert({name: value}, AgentSettings)
 
 
-def test_no_two_amphorae_get_one_account_and_a_restart_knows_them(tmp_path: Path) -> None:
+def test_accounts_are_unique_and_known_after_a_restart(tmp_path: Path) -> None:
     settings = AgentSettings(first_uid=50_000, uids=3)
     ids = [f"amphora-{number}" for number in range(4)]
     accounts = Accounts(settings, tmp_path)

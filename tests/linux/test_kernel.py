@@ -1,4 +1,4 @@
-"""Namespaces and legs in the real kernel: made, repaired, moved, removed, from many threads."""
+"""Namespaces and interfaces in the real kernel: made, repaired, moved, removed, from many threads."""
 
 import os
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def _read(namespace: str, key: str) -> str:
         return Path("/proc/sys", *key.split(".")).read_text().strip()
 
 
-def test_a_namespace_is_made_once_and_fit_for_a_proxy(names: Names) -> None:
+def test_a_namespace_is_made_once_and_configured_for_a_proxy(names: Names) -> None:
     name = names.amphora(uuid())
     assert ensure_namespace(name)
     assert not ensure_namespace(name)
@@ -54,22 +54,22 @@ def test_names_of_another_prefix_are_not_ours(names: Names) -> None:
     remove_namespace(other.switch)
 
 
-def test_what_a_crash_left_of_a_namespace_is_made_whole(names: Names) -> None:
+def test_a_namespace_that_a_crash_left_incomplete_is_completed(names: Names) -> None:
     name = names.amphora(uuid())
     Path(namespace_path(name)).touch()
     assert ensure_namespace(name)
     assert links(name) == []
 
 
-def test_a_leg_has_all_of_its_port_and_carries_packets_at_once(names: Names) -> None:
+def test_an_interface_has_all_attributes_of_its_port_and_works_at_once(names: Names) -> None:
     network = uuid()
-    leg = structs.replace(interface(network, "10.0.0.10/24", "10.0.0.20/24", via="10.0.0.1"), mtu=1400)
-    amphora = host(names, "a", leg)
+    nic = structs.replace(interface(network, "10.0.0.10/24", "10.0.0.20/24", via="10.0.0.1"), mtu=1400)
+    amphora = host(names, "a", nic)
     web = host(names, "b", interface(network, "10.0.0.11/24"))
     with netlink(amphora) as socket:
         link = find(socket, "eth0")
         assert link is not None
-        assert (link.get("address"), link.get("mtu"), link["state"]) == (leg.mac, 1400, "up")
+        assert (link.get("address"), link.get("mtu"), link["state"]) == (nic.mac, 1400, "up")
         assert [route.get("gateway") for route in socket.get_default_routes()] == ["10.0.0.1"]
     assert addresses(amphora, "eth0") == {"10.0.0.10/24", "10.0.0.20/24"}
     with server(web, "10.0.0.11"):
@@ -85,11 +85,11 @@ def test_ipv6_works_at_once(names: Names) -> None:
 
 
 def test_a_second_call_changes_nothing(names: Names) -> None:
-    leg = interface(uuid(), "10.0.0.10/24", "2001:db8::1/64", via="10.0.0.1")
+    nic = interface(uuid(), "10.0.0.10/24", "2001:db8::1/64", via="10.0.0.1")
     v6 = Route(destination="::/0", via="2001:db8::ff")
-    leg = structs.replace(leg, routes=(*leg.routes, v6, Route(destination="198.51.100.0/24", via="10.0.0.2")))
-    amphora = host(names, "a", leg)
-    assert not ensure_interface(names, amphora, "eth0", leg)
+    nic = structs.replace(nic, routes=(*nic.routes, v6, Route(destination="198.51.100.0/24", via="10.0.0.2")))
+    amphora = host(names, "a", nic)
+    assert not ensure_interface(names, amphora, "eth0", nic)
 
 
 _Break = Callable[[Any, Any, int, int], object]
@@ -98,51 +98,51 @@ _Break = Callable[[Any, Any, int, int], object]
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda here, switch, leg, end: here.link("set", index=leg, state="down"),
-        lambda here, switch, leg, end: here.link("set", index=leg, mtu=1300),
-        lambda here, switch, leg, end: here.link("set", index=leg, address="fa:16:3e:00:00:99"),
-        lambda here, switch, leg, end: here.link("del", index=leg),
-        lambda here, switch, leg, end: switch.link("set", index=end, state="down"),
-        lambda here, switch, leg, end: switch.link("set", index=end, master=0),
-        lambda here, switch, leg, end: here.flush_addr(index=leg),
-        lambda here, switch, leg, end: here.addr("add", index=leg, address="10.0.0.99", prefixlen=24),
-        lambda here, switch, leg, end: here.route("del", dst="0.0.0.0/0", gateway="10.0.0.1"),
-        lambda here, switch, leg, end: here.route("add", dst="198.51.100.0/24", gateway="10.0.0.7"),
-        lambda here, switch, leg, end: switch.link("del", index=switch.link_lookup(kind="bridge")[0]),
+        lambda here, switch, nic, end: here.link("set", index=nic, state="down"),
+        lambda here, switch, nic, end: here.link("set", index=nic, mtu=1300),
+        lambda here, switch, nic, end: here.link("set", index=nic, address="fa:16:3e:00:00:99"),
+        lambda here, switch, nic, end: here.link("del", index=nic),
+        lambda here, switch, nic, end: switch.link("set", index=end, state="down"),
+        lambda here, switch, nic, end: switch.link("set", index=end, master=0),
+        lambda here, switch, nic, end: here.flush_addr(index=nic),
+        lambda here, switch, nic, end: here.addr("add", index=nic, address="10.0.0.99", prefixlen=24),
+        lambda here, switch, nic, end: here.route("del", dst="0.0.0.0/0", gateway="10.0.0.1"),
+        lambda here, switch, nic, end: here.route("add", dst="198.51.100.0/24", gateway="10.0.0.7"),
+        lambda here, switch, nic, end: switch.link("del", index=switch.link_lookup(kind="bridge")[0]),
     ],
 )
-def test_what_somebody_broke_is_mended(names: Names, damage: _Break) -> None:
+def test_a_damaged_interface_is_repaired(names: Names, damage: _Break) -> None:
     network = uuid()
-    leg = interface(network, "10.0.0.10/24", via="10.0.0.1")
-    amphora = host(names, "a", leg)
+    nic = interface(network, "10.0.0.10/24", via="10.0.0.1")
+    amphora = host(names, "a", nic)
     peer = interface(network, "10.0.0.11/24")
     other = host(names, "b", peer)
     with netlink(amphora) as here, netlink(names.switch) as switch:
-        end = switch.link_lookup(ifname=switch_end(leg.port_id))[0]
+        end = switch.link_lookup(ifname=switch_end(nic.port_id))[0]
         damage(here, switch, here.link_lookup(ifname="eth0")[0], end)
-    assert ensure_interface(names, amphora, "eth0", leg)
+    assert ensure_interface(names, amphora, "eth0", nic)
     ensure_interface(names, other, "eth0", peer)
-    assert not ensure_interface(names, amphora, "eth0", leg)
+    assert not ensure_interface(names, amphora, "eth0", nic)
     assert addresses(amphora, "eth0") == {"10.0.0.10/24"}
     with server(amphora, "10.0.0.10"):
         assert ask(other, "10.0.0.10") == "10.0.0.11"
 
 
-def test_a_leg_changes_its_addresses_and_keeps_the_others_alive(names: Names) -> None:
-    leg = interface(uuid(), "10.0.0.10/24", "10.0.0.11/24")
-    amphora = host(names, "a", leg)
-    changed = structs.replace(leg, addresses=(leg.addresses[1], structs.replace(leg.addresses[0], ip="10.0.0.12")))
+def test_an_interface_changes_addresses_and_keeps_the_others(names: Names) -> None:
+    nic = interface(uuid(), "10.0.0.10/24", "10.0.0.11/24")
+    amphora = host(names, "a", nic)
+    changed = structs.replace(nic, addresses=(nic.addresses[1], structs.replace(nic.addresses[0], ip="10.0.0.12")))
     assert ensure_interface(names, amphora, "eth0", changed)
     assert addresses(amphora, "eth0") == {"10.0.0.11/24", "10.0.0.12/24"}
 
 
-def test_limits_are_made_once_changed_and_taken_away(names: Names) -> None:
-    leg = interface(uuid(), "10.0.0.11/24")
-    web = host(names, "web", leg)
+def test_bandwidth_limits_are_set_changed_and_removed(names: Names) -> None:
+    nic = interface(uuid(), "10.0.0.11/24")
+    web = host(names, "web", nic)
 
     def shaped() -> tuple[str | None, str | None]:
         with netlink(web) as here, netlink(names.switch) as switch:
-            ends = find(here, "eth0"), find(switch, switch_end(leg.port_id))
+            ends = find(here, "eth0"), find(switch, switch_end(nic.port_id))
             assert all(ends)
             one, other = (end.get("qdisc") for end in ends if end)
             return one, other
@@ -154,13 +154,13 @@ def test_limits_are_made_once_changed_and_taken_away(names: Names) -> None:
         ({"egress": None, "ingress": slow}, ("noqueue", "tbf")),
         ({"egress": None, "ingress": None}, ("noqueue", "noqueue")),
     ):
-        wanted = structs.replace(leg, **limits)
+        wanted = structs.replace(nic, **limits)
         assert ensure_interface(names, web, "eth0", wanted)
         assert not ensure_interface(names, web, "eth0", wanted)
         assert [one if one == "tbf" else "noqueue" for one in shaped()] == list(links_)
 
 
-def test_neighbours_follow_an_address_that_moved(names: Names) -> None:
+def test_neighbours_learn_that_an_address_moved(names: Names) -> None:
     network = uuid()
     client = host(names, "client", interface(network, "10.0.0.5/24"))
     first, second = interface(network, "10.0.0.10/24"), interface(network, "10.0.0.11/24")
@@ -174,9 +174,9 @@ def test_neighbours_follow_an_address_that_moved(names: Names) -> None:
 
 
 def test_a_port_moves_to_another_namespace(names: Names) -> None:
-    leg = interface(uuid(), "10.0.0.10/24")
-    old = host(names, "old", leg)
-    new = host(names, "new", leg)
+    nic = interface(uuid(), "10.0.0.10/24")
+    old = host(names, "old", nic)
+    new = host(names, "new", nic)
     assert links(old) == []
     assert addresses(new, "eth0") == {"10.0.0.10/24"}
 
@@ -191,26 +191,26 @@ def test_a_link_changes_to_another_port_and_network(names: Names) -> None:
 
 
 def test_removal_leaves_nothing_and_may_be_repeated(names: Names) -> None:
-    leg = interface(uuid(), "10.0.0.10/24")
-    namespace = host(names, "a", leg)
+    nic = interface(uuid(), "10.0.0.10/24")
+    namespace = host(names, "a", nic)
     assert remove_interface(names, namespace, "eth0")
     assert not remove_interface(names, namespace, "eth0")
-    assert links(names.switch) == [bridge(leg.network_id)]
-    ensure_interface(names, namespace, "eth0", leg)
+    assert links(names.switch) == [bridge(nic.network_id)]
+    ensure_interface(names, namespace, "eth0", nic)
     remove_namespace(namespace)
-    assert links(names.switch) == [bridge(leg.network_id)]
+    assert links(names.switch) == [bridge(nic.network_id)]
     assert not remove_interface(names, namespace, "eth0")
 
 
 def test_many_threads_at_once(names: Names) -> None:
     network = uuid()
-    legs = [interface(network, f"10.0.0.{number}/24") for number in range(10, 34)]
+    nics = [interface(network, f"10.0.0.{number}/24") for number in range(10, 34)]
     own = os.stat("/proc/thread-self/ns/net").st_ino
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda leg: host(names, leg.port_id, leg), legs))
-        again = pool.map(lambda pair: ensure_interface(names, pair[0], "eth0", pair[1]), zip(made, legs, strict=True))
+        made = list(pool.map(lambda nic: host(names, nic.port_id, nic), nics))
+        again = pool.map(lambda pair: ensure_interface(names, pair[0], "eth0", pair[1]), zip(made, nics, strict=True))
         assert not any(again)
-        assert set(pool.map(lambda _: os.stat("/proc/thread-self/ns/net").st_ino, legs)) == {own}
+        assert set(pool.map(lambda _: os.stat("/proc/thread-self/ns/net").st_ino, nics)) == {own}
     with server(made[0], "10.0.0.10"):
         assert ask(made[-1], "10.0.0.10") == "10.0.0.33"
 
@@ -227,7 +227,7 @@ def test_many_threads_at_once(names: Names) -> None:
         (lambda names: host(names, "a", interface(uuid(), "10.0.0.5/24", via="192.0.2.1")), "cannot be attached"),
     ],
 )
-def test_a_failure_is_a_sentence_and_the_thread_is_back(
+def test_a_failure_is_a_host_error_and_the_thread_returns(
     names: Names, attempt: Callable[[Names], object], words: str
 ) -> None:
     own = os.stat("/proc/thread-self/ns/net").st_ino

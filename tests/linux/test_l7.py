@@ -1,4 +1,4 @@
-"""What a listener does with requests: policies, rules, inserted headers, who may connect."""
+"""L7 policies and rules, inserted headers, allowed CIDRs."""
 
 import http.client
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from tests.support.trees import instance, key, listener, member, policy, pool, r
 
 # Pool 1 is web1, pool 2 is web2.
 TREE = (listener(), pool(1), pool(2), member(1), member(2, pool_id=key("2", 2)))
-# What a browser says of itself.
+# The User-Agent of a browser.
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/1"
 TO_WEB2 = policy(action="REDIRECT_TO_POOL", redirect_pool_id=key("2", 2))
 
 
 def answer(machine: Machine, path: str = "/", headers: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Return the status and, of an answer, whose it is, or of a redirection, where to."""
+    """Return the status, and the member that answered or the location of a redirect."""
     connection = http.client.HTTPConnection(VIP, 80, timeout=5)
     response, body = ask(machine.client, connection, path, headers=headers)
     return response.status, response.getheader("location") or body.strip().removeprefix("you hit: ")
@@ -53,13 +53,13 @@ def answer(machine: Machine, path: str = "/", headers: Mapping[str, str] | None 
             [("/a.jpeg", {}), ("/a.png", {})],
             [("/a.gif", {}), ("/apng", {})],
         ),
-        # Octavia's reading: the whole path.
+        # As in Octavia: the whole path.
         (
             {"type": "FILE_TYPE", "compare_type": "REGEX", "value": r"\.(jpe?g|png)$"},
             [("/a/b.jpeg?c", {}), ("/a.png", {})],
             [("/a.gif", {}), ("/apng", {}), ("/a.png/b", {})],
         ),
-        # A host's name has no port and no case, and may end in the root's dot.
+        # A host name is compared without port, case and final dot.
         (
             {"type": "HOST_NAME", "compare_type": "EQUAL_TO", "value": "www.example.org"},
             [("/", {"Host": each}) for each in ("www.example.org:8000", "WWW.EXAMPLE.org.", "www.example.org.:80")],
@@ -90,7 +90,7 @@ def answer(machine: Machine, path: str = "/", headers: Mapping[str, str] | None 
             [("/", {"Host": "a.example.org:8000"}), ("/", {"Host": "a.example.org"})],
             [("/", {"Host": "a.example.org:9000"})],
         ),
-        # A header's value may have commas, and a list is one header or several.
+        # A value may contain commas, and a list may be one header or several.
         (
             {"type": "HEADER", "key": "User-Agent", "compare_type": "EQUAL_TO", "value": f'"{AGENT}"'},
             [("/", {"User-Agent": AGENT})],
@@ -141,7 +141,7 @@ def answer(machine: Machine, path: str = "/", headers: Mapping[str, str] | None 
             [("/b", {})],
             [("/a", {})],
         ),
-        # It looks like a flag, a block's end and a comment, and is a value.
+        # The value looks like a flag, the end of a block and a comment.
         (
             {"type": "HEADER", "key": "X'`#$", "compare_type": "EQUAL_TO", "value": "-f}#'%[src]"},
             [("/", {"X'`#$": "-f}#'%[src]"})],
@@ -161,9 +161,7 @@ async def test_a_rule_chooses_the_pool(
     assert [answer(machine, *request) for request in misses] == [(200, "web1")] * len(misses)
 
 
-async def test_all_rules_of_a_policy_must_be_met_and_what_is_off_does_not_count(
-    machine: Machine, web: list[Web]
-) -> None:
+async def test_all_enabled_rules_of_a_policy_must_match(machine: Machine, web: list[Web]) -> None:
     host = {"type": "HOST_NAME", "compare_type": "EQUAL_TO", "value": "a.org"}
     never = rule(3, value="/never", admin_state_up=False)
     await machine.host.serve(instance(*TREE, TO_WEB2, rule(1), rule(2, **host), never))
@@ -178,7 +176,7 @@ async def test_all_rules_of_a_policy_must_be_met_and_what_is_off_does_not_count(
     assert answer(machine, "/images") == (200, "web1")
 
 
-async def test_policies_reject_then_redirect_then_choose_each_by_position(machine: Machine, web: list[Web]) -> None:
+async def test_policies_are_ordered_by_action_then_position(machine: Machine, web: list[Web]) -> None:
     policies = (
         TO_WEB2,
         rule(1, value="/a"),
@@ -200,7 +198,7 @@ async def test_policies_reject_then_redirect_then_choose_each_by_position(machin
     assert answer(machine, "/a?b=c") == (302, "https://y.org/a?b=c")
 
 
-async def test_without_a_default_pool_what_no_policy_takes_is_refused(machine: Machine, web: list[Web]) -> None:
+async def test_without_a_default_pool_unmatched_requests_get_503(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(listener(default_pool_id=None), *TREE[1:], TO_WEB2, rule()))
     assert answer(machine, "/images") == (200, "web2")
     assert answer(machine, "/")[0] == 503
@@ -217,7 +215,7 @@ async def test_headers_are_inserted(machine: Machine, web: list[Web]) -> None:
     assert not [name for name, _ in web[0].headers if name.lower().startswith("x-forwarded")]
 
 
-async def test_every_header_that_is_taken_arrives(machine: Machine, web: list[Web]) -> None:
+async def test_every_supported_header_is_inserted(machine: Machine, web: list[Web]) -> None:
     claimed = "192.0.2.66"
     for generation, yes in enumerate(("true", "True"), start=1):
         wanted = dict.fromkeys(HEADERS, yes)
@@ -228,7 +226,7 @@ async def test_every_header_that_is_taken_arrives(machine: Machine, web: list[We
         assert [each for each in seen if each[0] == "x-forwarded-for"] == list(added)
         for name in HEADERS:
             if name != "X-Forwarded-For":
-                # A client's own value is replaced.
+                # The client's value is replaced.
                 values = [value for key, value in seen if key == name.lower()]
                 assert len(values) == 1, name
                 assert values != [claimed], name
@@ -249,7 +247,7 @@ async def test_only_allowed_cidrs_may_connect(machine: Machine, web: list[Web]) 
     assert answer(machine) == (200, "web1")
 
 
-async def test_policies_headers_and_cidrs_change_under_load_without_a_loss(machine: Machine, web: list[Web]) -> None:
+async def test_changes_of_policies_headers_and_cidrs_lose_no_request(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*TREE))
     changes = [
         (*TREE, TO_WEB2, rule()),

@@ -1,4 +1,4 @@
-"""The lab's hosts and web servers for real, over a home cloud that is a few dictionaries."""
+"""The lab's real hosts and web servers, with a fake home cloud."""
 
 import contextlib
 import fcntl
@@ -35,7 +35,7 @@ ARP, IPV4 = b"\x08\x06", b"\x08\x00"
 
 
 class _Network:
-    """As much of openstacksdk's network proxy as a lab calls; `busy` makes the deletion of networks fail."""
+    """The part of openstacksdk's network proxy that the lab calls; `busy` makes the deletion of networks fail."""
 
     def __init__(self) -> None:
         self.kept: dict[str, list[Any]] = {"networks": [], "subnets": [], "ports": [], "routers": []}
@@ -129,12 +129,12 @@ class _Surroundings:
         self.lab = self.another()
 
     def another(self) -> Lab:
-        """A second process's view of the same lab."""
+        """The same lab as another process sees it."""
         connection: Any = SimpleNamespace(network=self.network, current_project_id="mine")
         return Lab(connection, self.names, self.run_dir, "this-host")
 
     def fetch(self, address: str) -> tuple[str, str]:
-        """What webserver1's curl gets: body and status."""
+        """Return body and status of a request by curl on webserver1."""
         done = self.lab.run("webserver1", ["curl", "-s", "-m", "1", "-w", "%{http_code}", f"http://{address}/"])
         return done.stdout[:-3], done.stdout[-3:]
 
@@ -174,7 +174,7 @@ def test_up_twice_changes_nothing(made: _Surroundings) -> None:
     assert made.network.kept == kept
 
 
-def test_down_removes_all_also_when_it_is_done_twice(made: _Surroundings) -> None:
+def test_down_removes_everything_and_may_be_repeated(made: _Surroundings) -> None:
     made.lab.up()
     made.another().down()
     assert _nginx_of(made.run_dir) == []
@@ -186,7 +186,7 @@ def test_down_removes_all_also_when_it_is_done_twice(made: _Surroundings) -> Non
 @pytest.mark.parametrize(
     ("how", "seen"), [("power", ("", "000")), ("service", ("", "000")), ("error", ("webserver2 is broken\n", "500"))]
 )
-def test_a_host_breaks_and_is_mended(made: _Surroundings, how: Any, seen: tuple[str, str]) -> None:
+def test_a_host_breaks_and_is_repaired(made: _Surroundings, how: Any, seen: tuple[str, str]) -> None:
     made.lab.up()
     made.lab.stop("webserver2", how)
     made.lab.stop("webserver2", how)
@@ -207,13 +207,13 @@ def test_a_killed_master_and_its_orphans_are_found(made: _Surroundings) -> None:
 
 
 def _kill_master(run_dir: Path, name: str) -> None:
-    """Kill nginx's master and see it gone: on a busy machine it lives a moment longer than the signal."""
+    """Kill nginx's master and wait for its end, which takes a moment on a busy machine."""
     master = int((run_dir / "lab" / name / "nginx.pid").read_text())
     os.kill(master, signal.SIGKILL)
     wait_until(lambda: master not in _nginx_of(run_dir))
 
 
-def test_a_stale_pid_file_ends_no_stranger(names: Names, tmp_path: Path) -> None:
+def test_a_stale_pid_file_ends_no_other_process(names: Names, tmp_path: Path) -> None:
     namespace = names.lab("w")
     ensure_namespace(namespace)
     stranger = subprocess.Popen(["sleep", "60"])
@@ -231,7 +231,7 @@ def test_a_stale_pid_file_ends_no_stranger(names: Names, tmp_path: Path) -> None
         stranger.wait()
 
 
-def test_what_still_uses_the_network_is_said(made: _Surroundings) -> None:
+def test_down_reports_what_still_uses_the_network(made: _Surroundings) -> None:
     made.lab.up()
     made.network.busy = True
     with pytest.raises(HostError, match=r"load balancers.*One or more ports"):
@@ -247,7 +247,7 @@ def test_somebody_elses_subnet_of_the_same_name_is_refused(made: _Surroundings) 
         made.lab.up()
 
 
-def test_mistakes_are_sentences(made: _Surroundings) -> None:
+def test_mistakes_are_reported(made: _Surroundings) -> None:
     with pytest.raises(HostError, match="make the lab first"):
         made.lab.start("webserver1")
     with pytest.raises(HostError, match="make the lab first"):
@@ -261,7 +261,7 @@ def test_mistakes_are_sentences(made: _Surroundings) -> None:
         made.lab.run("client", ["nosuchprogram"])
 
 
-def test_plug_leaves_a_strangers_link_alone(names: Names) -> None:
+def test_plug_does_not_change_a_foreign_link(names: Names) -> None:
     namespace = f"{names.prefix}-container"
     ensure_namespace(namespace)
     one, other = (
@@ -280,7 +280,7 @@ def test_plug_leaves_a_strangers_link_alone(names: Names) -> None:
     assert plug(names, namespace, "eth1", other)
 
 
-def test_a_tap_device_is_on_the_network_of_its_port(names: Names) -> None:
+def test_a_tap_device_is_connected_to_the_network_of_its_port(names: Names) -> None:
     network, mac = uuid(), "fa:16:3e:00:00:07"
     port = Interface(port_id=uuid(), network_id=network, mac=mac, addresses=(Address(ip="10.0.0.7", prefix=24),))
     with pytest.raises(HostError, match="no tap device tap0"):
@@ -289,7 +289,7 @@ def test_a_tap_device_is_on_the_network_of_its_port(names: Names) -> None:
         plug_tap(names, "lo", port)
     with pytest.raises(HostError, match="cannot be limited"):
         plug_tap(names, "tap0", structs.replace(port, egress=Limit(kbps=1, burst_kbit=1)))
-    # What stands for a virtual machine: whoever holds the device's file.
+    # The process with the open device is in place of a virtual machine.
     with open("/dev/net/tun", "r+b", buffering=0) as machine:
         fcntl.ioctl(machine, TUNSETIFF, struct.pack("16sH", b"tap0", IFF_TAP | IFF_NO_PI))
         os.set_blocking(machine.fileno(), False)
@@ -298,7 +298,7 @@ def test_a_tap_device_is_on_the_network_of_its_port(names: Names) -> None:
         ours = host(names, "ours", interface(network, "10.0.0.8/24"))
 
         def frame(kind: bytes) -> bytes:
-            """Wait for a frame of an EtherType that is for the machine or for all."""
+            """Wait for a frame of an EtherType to the machine or to all."""
             deadline = time.monotonic() + 5
             while time.monotonic() < deadline:
                 select.select([machine], [], [], 0.5)

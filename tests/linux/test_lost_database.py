@@ -1,4 +1,4 @@
-"""What is served goes on when the host is renamed, and when the database is lost, empty, or one of yesterday."""
+"""Traffic goes on when the host is renamed, and when the database is lost or an older one is restored."""
 
 import contextlib
 import http.client
@@ -28,7 +28,7 @@ def hydria(made: Product, *command: str) -> str:
 
 
 def floating_ip(made: Product, lb: Body) -> str:
-    """Lead a floating IP to a VIP, by a router."""
+    """Give a VIP a floating IP, by a router."""
     (provider,) = made.ask("GET", "/network/v2.0/networks", name="provider").json()["networks"]
     gateway = {"network_id": provider["id"]}
     router = made.make("/network/v2.0/routers", "router", name="r", external_gateway_info=gateway)
@@ -56,7 +56,7 @@ def orphans(made: Product) -> list[str]:
 
 def restart(made: Product) -> None:
     made.start("server", "agent")
-    # The first admin and all tokens may be new.
+    # The first admin and all tokens may be new ones.
     if hasattr(made, "_kept_token"):
         del made._kept_token
 
@@ -83,7 +83,7 @@ def test_a_renamed_host_keeps_everything() -> None:
         assert (made.amphora, made.proxy) == before
 
 
-def test_an_empty_database_leaves_traffic_alone_and_is_mended_by_one_command() -> None:
+def test_an_empty_database_keeps_traffic_and_adopts_everything() -> None:
     with product() as made:
         made.start("server", "agent")
         made.surroundings(11, 12)
@@ -103,8 +103,8 @@ def test_an_empty_database_leaves_traffic_alone_and_is_mended_by_one_command() -
             assert "orphan adopt" in hydria(made, "doctor")
             visitor.more(50)
             assert answers(address)
-            said = hydria(made, "orphan", "adopt", "--all")
-            assert "left as they are" not in said, said
+            output = hydria(made, "orphan", "adopt", "--all")
+            assert "left as they are" not in output, output
             wait_until(lambda: orphans(made) == [], say=lambda: hydria(made, "orphan", "list"))
             made.becomes("ACTIVE")
             found = made.balancer()
@@ -120,7 +120,7 @@ def test_an_empty_database_leaves_traffic_alone_and_is_mended_by_one_command() -
         wait_until(lambda: not list((made.settings.run_dir / "amphorae").iterdir()))
 
 
-def test_after_yesterdays_database_all_serves_on_and_orphans_can_be_removed() -> None:
+def test_an_older_database_keeps_traffic_and_orphans_can_be_removed() -> None:
     with product() as made:
         made.start("server", "agent")
         made.surroundings(11, 12)
@@ -132,7 +132,7 @@ def test_after_yesterdays_database_all_serves_on_and_orphans_can_be_removed() ->
         for file in databases(made):
             shutil.copy(file, kept)
         made.start("server")
-        # The host now comes to hold what the backup does not know: generations, and another amphora of the same.
+        # The host gets what the backup does not know: newer generations, and another amphora of the load balancer.
         for text in ("x", "y", "z"):
             made.ask("PUT", f"loadbalancers/{old['id']}", {"loadbalancer": {"description": text}})
         assert made.ask("PUT", f"loadbalancers/{old['id']}/failover").is_success

@@ -1,4 +1,4 @@
-"""Files and directories have narrow modes whatever the umask, and secrets that cannot be used are refused."""
+"""Files and directories are private whatever the umask, and damaged secrets are refused."""
 
 import os
 import stat
@@ -12,7 +12,7 @@ import pytest
 from hydria.files import make_directory, write_private
 from tests.linux.programs import Product, product
 
-# What HAProxy's accounts come to, in a directory that is closed to everybody else.
+# HAProxy's accounts can enter these, inside a directory that is closed to all others.
 _WIDER = {"root": 0o711, "events.sock": 0o620, "metrics.sock": 0o620}
 
 
@@ -41,9 +41,9 @@ def _run(product: Product, *command: str, umask: int = 0o022) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_everything_is_its_owners_alone_whatever_the_umask(product: Product, umask: int) -> None:
+def test_all_files_are_private_whatever_the_umask(product: Product, umask: int) -> None:
     state = product.directory / "state"
-    # As an older version, or somebody's mkdir, left it.
+    # As an older version or a manual mkdir left it.
     state.mkdir()
     state.chmod(0o777)
     (state / "hydria.db").touch()
@@ -66,18 +66,18 @@ def test_everything_is_its_owners_alone_whatever_the_umask(product: Product, uma
 
 
 @pytest.mark.parametrize("name", ["agent.secret", "secrets.key", "token.key"])
-def test_hydria_up_refuses_a_secret_that_is_empty(product: Product, name: str) -> None:
+def test_hydria_up_refuses_an_empty_secret(product: Product, name: str) -> None:
     product.settings.state_dir.mkdir()
     file = product.settings.state_dir / name
     file.touch()
-    said = product.fails("up")
-    assert name in said
-    assert "Restore it from a backup" in said
-    assert "Traceback" not in said
+    output = product.fails("up")
+    assert name in output
+    assert "Restore it from a backup" in output
+    assert "Traceback" not in output
     assert file.read_bytes() == b""
 
 
-def test_a_draft_that_a_crash_left_or_that_is_a_link_gives_nothing_away(directory: Path) -> None:
+def test_a_left_draft_or_a_link_in_its_place_is_replaced(directory: Path) -> None:
     (directory / "elsewhere").write_text("mine")
     (directory / "a.draft").symlink_to(directory / "elsewhere")
     (directory / "b.draft").touch(mode=0o666)
@@ -88,7 +88,7 @@ def test_a_draft_that_a_crash_left_or_that_is_a_link_gives_nothing_away(director
     assert (directory / "elsewhere").read_text() == "mine"
 
 
-def test_a_directory_that_all_users_share_is_refused_and_left_as_it_is(directory: Path) -> None:
+def test_a_shared_directory_is_refused_and_not_changed(directory: Path) -> None:
     directory.chmod(0o1777)
     with pytest.raises(Exception, match="shared by all users"):
         make_directory(directory)

@@ -1,4 +1,4 @@
-"""Every monitor of HAProxy's against every kind of member, and the operating statuses that the API makes of it."""
+"""Every monitor type of HAProxy with every kind of member, and the operating statuses in the API."""
 
 import asyncio
 import re
@@ -35,14 +35,14 @@ from tests.linux.programs import Body, Product, product
 from tests.support.certificates import authority
 from tests.support.waiting import wait_until
 
-# One product for all of them.
+# All tests share one product.
 pytestmark = pytest.mark.xdist_group("monitors")
 
 Statuses = dict[int, str]
 
 
 class Case(NamedTuple):
-    """A pool with its monitor, the statuses of its members by their ports, and what they have besides."""
+    """A pool with its monitor, the statuses of its members by port, and further attributes of the members."""
 
     pool: Body
     monitor: Body
@@ -56,7 +56,7 @@ def only(up: Collection[int], among: Collection[int] = PORTS) -> Statuses:
 
 HTTP: Body = {"protocol": "HTTP"}
 PLAIN: dict[str, Body] = {"http": HTTP, "https": {"protocol": "HTTPS"}, "tcp": {"protocol": "TCP"}}
-# Octavia's ALPN for a pool begins with h2.
+# Octavia's default ALPN of a pool begins with h2.
 TLS: Body = HTTP | {"tls_enabled": True}
 PROXIES: dict[str, Body] = {"proxy": {"protocol": "PROXY"}, "proxyv2": {"protocol": "PROXYV2"}}
 
@@ -64,7 +64,7 @@ LISTEN = tuple(port for port in PORTS if port != REFUSING)
 SPEAK_TLS = (SECURE, SECURE_1, SECURE_WRONG, NAMED, MUTUAL)
 BY_NAME: Body = {"url_path": "/named", "http_version": "1.1", "domain_name": NAME}
 
-# Members that are checked elsewhere: as the monitor says, not as the traffic goes (as in Octavia).
+# Members with a monitor_address or monitor_port: checks do not use the traffic's TLS and PROXY (as in Octavia).
 ELSEWHERE: tuple[tuple[Body, str, Body, str], ...] = (
     (HTTP, "HTTP", {"monitor_port": RIGHT}, "ONLINE"),
     (HTTP, "HTTP", {"monitor_port": WRONG}, "ERROR"),
@@ -80,7 +80,7 @@ ELSEWHERE: tuple[tuple[Body, str, Body, str], ...] = (
 )
 
 CASES: Mapping[str, Case] = {
-    # How plain members are spoken to is of no matter to their monitor.
+    # The protocol of a pool without TLS does not affect its monitor.
     **{
         f"{monitor} of {kind}": Case(pool, {"type": monitor}, only(up))
         for kind, pool in PLAIN.items()
@@ -92,17 +92,17 @@ CASES: Mapping[str, Case] = {
             "PING": PORTS,
         }.items()
     },
-    # Members that are spoken to by TLS are checked so too.
+    # Members with TLS are checked with TLS.
     "HTTP of tls": Case(TLS, {"type": "HTTP"}, only([SECURE, SECURE_1])),
     "HTTPS of tls": Case(TLS, {"type": "HTTPS"}, only([SECURE, SECURE_1])),
     "TCP of tls": Case(TLS, {"type": "TCP"}, only([SECURE, SECURE_1, SECURE_WRONG, MUTUAL])),
     "TLS-HELLO of tls": Case(TLS, {"type": "TLS-HELLO"}, only(SPEAK_TLS)),
     "PING of tls": Case(TLS, {"type": "PING"}, only(PORTS)),
     "no h2": Case(TLS | {"alpn_protocols": ["http/1.1"]}, {"type": "HTTPS"}, only([SECURE, SECURE_1], SPEAK_TLS)),
-    # So are those that are told who the client is.
+    # Members with the PROXY protocol are checked with it.
     **{f"HTTP of {kind}": Case(pool, {"type": "HTTP"}, only([PROXIED])) for kind, pool in PROXIES.items()},
     **{f"TCP of {kind}": Case(pool, {"type": "TCP"}, only(LISTEN)) for kind, pool in PROXIES.items()},
-    # What is asked, and which answers are right.
+    # The request, and the expected answers.
     **{
         name: Case(HTTP, {"type": "HTTP"} | monitor, only(up, (RIGHT, WRONG)))
         for name, monitor, up in (
@@ -122,13 +122,13 @@ CASES: Mapping[str, Case] = {
             ("no name", BY_NAME | {"domain_name": None}, []),
         )
     },
-    # A name is said in the handshake too.
+    # The domain_name is also the SNI.
     **{
         f"name of {kind}": Case(pool, {"type": "HTTPS"} | BY_NAME, only([SECURE, SECURE_1, NAMED], SPEAK_TLS))
         for kind, pool in {**PLAIN, "tls": TLS}.items()
     },
     "name, to plain checks of tls": Case(TLS, {"type": "HTTP"} | BY_NAME, only([SECURE, SECURE_1, NAMED], SPEAK_TLS)),
-    # Certificates of members are held to the pool's authority, not to the name that is asked for.
+    # Certificates of members are verified by the pool's CA, not by the domain_name.
     "authority": Case(TLS | {"ca_tls_container_ref": "root"}, {"type": "HTTPS"}, only([SECURE, SECURE_1], SPEAK_TLS)),
     "authority, any name": Case(
         TLS | {"ca_tls_container_ref": "root"},
@@ -142,12 +142,12 @@ CASES: Mapping[str, Case] = {
     },
 }
 
-# What is checked each second; the first check counts alone.
+# Checks run each second; the first check decides alone.
 OFTEN: Body = {"delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
 
 LISTENERS = {"PROXY": "TCP", "PROXYV2": "TCP"}
 
-# Answers of a member that are checked with (max_retries, max_retries_down), and whether it is well after each.
+# By (max_retries, max_retries_down): the results of checks, and whether the member is UP after each.
 SCRIPTS = {
     (1, 3): [(200, True), (500, True), (500, True), (200, True), (500, True), (500, True), (500, False), (200, True)],
     (3, 1): [
@@ -167,7 +167,7 @@ _CHECK = re.compile(r"code: (?P<code>\d+),.* status: \S+ (?P<state>UP|DOWN)\.")
 
 
 class Checked:
-    """A load balancer with all the cases, and one whose members follow a script."""
+    """A load balancer with all cases, and one whose members answer by a script."""
 
     def __init__(self, made: Product, known: Members) -> None:
         self.made = made
@@ -212,7 +212,7 @@ class Checked:
         return self.made.settings.run_dir / "amphorae" / str(found["id"])
 
     def proxy(self) -> int:
-        """Return the process id of the HAProxy with all the cases."""
+        """Return the process id of the HAProxy with all cases."""
         return int((self.files(self.id) / "haproxy.pid").read_text())
 
     def pool(self, name: str) -> tuple[str, str, dict[tuple[str, int], str]]:
@@ -254,23 +254,23 @@ def test_statuses_are_what_the_monitor_finds(checked: Checked, name: str) -> Non
     assert checked.pool(name)[1] == (found.pop() if len(found) == 1 else "DEGRADED")
 
 
-def test_members_are_asked_as_the_monitor_says(checked: Checked) -> None:
+def test_checks_send_what_the_monitor_says(checked: Checked) -> None:
     def asked(port: int, **values: object) -> bool:
         return any(
             all(getattr(each, name) == value for name, value in values.items()) for each in checked.known.asked(port)
         )
 
-    # Who names no host asks for the member's own, as HTTP/2 must; HTTP 1.0 asks for none.
+    # Without a domain_name the check names the member's address, as HTTP/2 must; HTTP 1.0 names no host.
     itself = f"{ADDRESS}:{SECURE}"
     assert asked(SECURE, protocol="HTTP/2.0", host=itself, name="", method="GET", status=200)
     assert asked(SECURE_1, protocol="HTTP/1.0", host=f"{ADDRESS}:{SECURE_1}", name="", status=200)
     assert asked(RIGHT, protocol="HTTP/1.0", host="", status=200)
     assert asked(RIGHT, protocol="HTTP/1.1", host=f"{ADDRESS}:{RIGHT}", status=200)
-    # A name is the same in the request and in the handshake.
+    # The domain_name is in the request and in the handshake.
     assert asked(RIGHT, protocol="HTTP/1.1", host=NAME)
     assert asked(NAMED, protocol="HTTP/2.0", host=NAME, name=NAME, status=200)
     assert asked(SECURE_1, protocol="HTTP/1.1", host=NAME, name=NAME, status=200)
-    # With an authority it is not: HAProxy would look for it in the certificate.
+    # With a CA it is not in the handshake: HAProxy would look for it in the certificate.
     assert asked(SECURE, host="x.org", name="", status=200)
 
 
@@ -287,7 +287,7 @@ ADDED = {
 }
 
 
-def test_members_that_come_while_it_runs_are_checked_alike(checked: Checked) -> None:
+def test_members_added_at_run_time_are_checked_alike(checked: Checked) -> None:
     before = checked.proxy()
     for name, ports in ADDED.items():
         id_, _, _ = checked.pool(name)
@@ -295,21 +295,21 @@ def test_members_that_come_while_it_runs_are_checked_alike(checked: Checked) -> 
             checked.made.make(f"pools/{id_}/members", "member", **_member(port, SECOND))
     for name, (well, ill) in ADDED.items():
         checked.becomes(name, {well: "ONLINE", ill: "ERROR"}, SECOND)
-    # By HAProxy's socket, where what a check is like must be said anew.
+    # By the runtime socket, whose command needs all options of the check.
     assert checked.proxy() == before
 
 
 @pytest.mark.parametrize("retries", SCRIPTS)
-def test_a_member_changes_after_as_many_checks_as_said(checked: Checked, retries: tuple[int, int]) -> None:
+def test_a_member_changes_after_max_retries_checks(checked: Checked, retries: tuple[int, int]) -> None:
     socket, script = str(checked.files(checked.scripted) / "haproxy.sock"), SCRIPTS[retries]
     (pool,) = [each["id"] for each in checked.made.all("pools") if each["name"] == str(retries)]
 
-    def told() -> list[tuple[int, bool]]:
-        """Return the code of each check and whether the member was well after it, as HAProxy wrote it down."""
+    def logged() -> list[tuple[int, bool]]:
+        """Return the code of each check and whether the member was UP after it, by HAProxy's log."""
         lines = [entry.text for entry in map(parse, asyncio.run(ring.read(Path(socket), RING))) if entry]
         found = [_CHECK.search(line) for line in lines if pool in line]
         return [(int(each["code"]), each["state"] == "UP") for each in found if each]
 
-    wait_until(lambda: len(told()) >= len(script), 20, told)
-    # What agrees with what is known is not written down: after the script everything is well.
-    assert told() == script
+    wait_until(lambda: len(logged()) >= len(script), 20, logged)
+    # HAProxy logs only differing results: after the script all checks succeed.
+    assert logged() == script

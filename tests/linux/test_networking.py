@@ -1,4 +1,4 @@
-"""An amphora's networks from the API to the packets: addresses of both versions, members beyond the VIP's subnet."""
+"""An amphora's networks from the API to the packets: both IP versions, members on other subnets."""
 
 import json
 import socket
@@ -49,14 +49,14 @@ class Cloud:
         return str(self.product.make(f"{NET}/subnets", "subnet", **form)["id"])
 
     def ask(self, method: str, path: str, body: Body | None = None) -> Body:
-        """Ask the network service for something that must work."""
+        """Send a request to the network service, which must succeed."""
         answer = self.product.ask(method, f"{NET}/{path}", body)
         assert answer.is_success, answer.text
         found: Body = answer.json() if answer.content else {}
         return found
 
     def balancer(self, *members: Body, **form: object) -> Body:
-        """Make a load balancer with a HTTP listener and these members, and wait until it serves."""
+        """Create a load balancer with an HTTP listener and members, and wait until it serves."""
         listed = [{"protocol_port": 80, **member} for member in members]
         pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": listed}
         listener = {"name": "http", "protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
@@ -95,7 +95,7 @@ def test_every_listener_is_reached_on_every_vip(cloud: Cloud) -> None:
         assert {get(client, address)[1] for _ in range(4)} == {"you hit: web11\n", "you hit: six\n"}
 
 
-def test_a_vip_of_ipv6_alone_on_a_given_port_reaches_members_of_both_versions(cloud: Cloud) -> None:
+def test_an_ipv6_vip_on_a_given_port_reaches_members_of_both_versions(cloud: Cloud) -> None:
     fixed = {"network_id": cloud.network, "fixed_ips": [{"subnet_id": cloud.subnet6, "ip_address": "2001:db8::99"}]}
     port = cloud.product.make(f"{NET}/ports", "port", **fixed)
     members = ({"address": "2001:db8::11"}, {"address": "10.0.0.11", "subnet_id": cloud.subnet})
@@ -107,21 +107,21 @@ def test_a_vip_of_ipv6_alone_on_a_given_port_reaches_members_of_both_versions(cl
     assert (left["device_id"], left["status"]) == ("", "DOWN")
 
 
-def test_members_elsewhere_are_reached_by_a_leg_or_by_the_gateway(cloud: Cloud) -> None:
+def test_members_on_other_subnets_are_reached_by_an_interface_or_the_gateway(cloud: Cloud) -> None:
     address = cloud.balancer({"address": "192.0.2.11"}, vip_subnet_id=cloud.subnet)["vip_address"]
     web = next(each for each in cloud.product.webs if each.namespace.endswith("-far"))
     assert get(cloud.product.client, address)[1] == "you hit: far\n"
     assert web.peer == address
     (pool,) = cloud.product.all("pools")
     path = f"pools/{pool['id']}/members"
-    leg = {"address": "192.0.2.11", "protocol_port": 80, "subnet_id": cloud.far_subnet}
-    assert cloud.product.ask("PUT", path, {"members": [leg]}).status_code == 202
+    member = {"address": "192.0.2.11", "protocol_port": 80, "subnet_id": cloud.far_subnet}
+    assert cloud.product.ask("PUT", path, {"members": [member]}).status_code == 202
     cloud.product.becomes("ACTIVE")
     assert get(cloud.product.client, address)[1] == "you hit: far\n"
     assert web.peer.startswith("192.0.2.")
 
 
-# In kbit/s; the token bucket lets so much more through at once (kbit).
+# The bandwidth in kbit/s, and the burst of the token bucket (kbit).
 RATE, BURST = 8000, 400
 SLOW, FAST = {"max_kbps": RATE, "max_burst_kbps": BURST}, {"max_kbps": 8 * RATE, "max_burst_kbps": 8 * BURST}
 IPERF = 5201
@@ -140,20 +140,20 @@ def iperf_server(namespace: str) -> Iterator[None]:
 
 
 def arrives(client: str, address: str, *words: str) -> float:
-    """Send for a second, four times what is slow and half of what is fast; returns the kbit/s that arrived."""
+    """Send for a second, four times the slow and half of the fast bandwidth; return the kbit/s that arrived."""
     offered = ("--bitrate", f"{4 * RATE}K", "--time", "1")
     command = ["iperf3", "--json", "--port", str(IPERF), "--client", address, *offered, *words]
-    said = "nothing"
+    output = "nothing"
 
     def done() -> dict[str, Any] | None:
-        """Return what was measured, or None: the server takes a moment between two tests, and says no meanwhile."""
-        nonlocal said
+        """Return the result, or None: the server refuses for a moment between two tests."""
+        nonlocal output
         with inside(client):
-            said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
-        end: dict[str, Any] = json.loads(said)["end"]
+            output = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
+        end: dict[str, Any] = json.loads(output)["end"]
         return end.get("sum_received")
 
-    return float(wait_until(done, say=lambda: said)["bits_per_second"]) / 1000
+    return float(wait_until(done, say=lambda: output)["bits_per_second"]) / 1000
 
 
 def _speed(kbps: float) -> str:
@@ -162,7 +162,7 @@ def _speed(kbps: float) -> str:
     return "fast" if kbps > RATE * 2 else f"{kbps} kbit/s"
 
 
-def test_a_qos_policy_is_bandwidth_and_changes_while_traffic_flows(cloud: Cloud) -> None:
+def test_a_qos_policy_limits_bandwidth_and_changes_under_traffic(cloud: Cloud) -> None:
     policy = cloud.ask("POST", "qos/policies", {"policy": {"name": "slow"}})["policy"]["id"]
     rules = f"qos/policies/{policy}/bandwidth_limit_rules"
     rule = cloud.ask("POST", rules, {"bandwidth_limit_rule": SLOW})["bandwidth_limit_rule"]["id"]
@@ -184,7 +184,7 @@ def test_a_qos_policy_is_bandwidth_and_changes_while_traffic_flows(cloud: Cloud)
     proxy = cloud.product.proxy
 
     def becomes(*wanted: str, transport: tuple[str, ...] = ()) -> None:
-        """Wait until what the client sends, and what it is sent, arrives so."""
+        """Wait until both directions have these speeds."""
         to = (cloud.product.client, made["vip_address"], *transport)
         wait_until(lambda: (_speed(arrives(*to)), _speed(arrives(*to, "--reverse"))) == wanted)
 
@@ -220,14 +220,14 @@ def test_a_changed_gateway_reaches_a_running_amphora(cloud: Cloud) -> None:
 
 
 def answered(connection: socket.socket, request: bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") -> bool:
-    """Send a request, and say whether an answer came in time."""
+    """Send a request; return True when an answer came in time."""
     connection.sendall(request)
     with suppress(TimeoutError):
         return connection.recv(100).startswith(b"HTTP/1.1 200")
     return False
 
 
-def test_security_groups_say_who_comes_in_and_change_at_once(cloud: Cloud) -> None:
+def test_security_groups_filter_the_vip_and_change_at_once(cloud: Cloud) -> None:
     group = cloud.ask("POST", "security-groups", {"security_group": {"name": "in"}})["security_group"]["id"]
 
     def let_in(**rule: object) -> str:
@@ -257,7 +257,7 @@ def test_security_groups_say_who_comes_in_and_change_at_once(cloud: Cloud) -> No
     assert not reach(cloud.client6, six)
     let_in(protocol="tcp", port_range_min=80, port_range_max=80, ethertype="IPv6")
     wait_until(lambda: reach(cloud.client6, six))
-    # A connection that is there is held up when its rule goes, and goes on when there is one again.
+    # An existing connection stalls when its rule is removed, and goes on with a new rule.
     with inside(near):
         going = socket.create_connection((address, 80), timeout=0.5)
     with going:
@@ -268,7 +268,7 @@ def test_security_groups_say_who_comes_in_and_change_at_once(cloud: Cloud) -> No
         wait_until(lambda: answered(going, b""))
     cloud.ask("DELETE", f"security-group-rules/{rule}")
     wait_until(lambda: not reach(near, address))
-    # Whoever is in another group, as ports join and leave it.
+    # A remote group, whose ports join and leave.
     friends = cloud.ask("POST", "security-groups", {"security_group": {"name": "friends"}})["security_group"]["id"]
     let_in(remote_group_id=friends)
     fixed = [{"subnet_id": cloud.far_subnet, "ip_address": "192.0.2.50"}]
@@ -279,7 +279,7 @@ def test_security_groups_say_who_comes_in_and_change_at_once(cloud: Cloud) -> No
     cloud.ask("PUT", f"ports/{friend_id}", {"port": {"security_groups": []}})
     wait_until(lambda: not reach(far, address))
     cloud.ask("DELETE", f"ports/{friend_id}")
-    # Held as long as somebody uses it; without, every listener is open.
+    # A used group cannot be deleted; without groups, every listener is open.
     assert cloud.product.ask("DELETE", f"{NET}/security-groups/{group}").status_code == 409
     path = f"loadbalancers/{made['id']}"
     assert cloud.product.ask("PUT", path, {"loadbalancer": {"vip_sg_ids": []}}).status_code == 200
@@ -289,7 +289,7 @@ def test_security_groups_say_who_comes_in_and_change_at_once(cloud: Cloud) -> No
         cloud.ask("DELETE", f"security-groups/{each}")
 
 
-def test_a_plugged_neighbour_does_not_speak_in_the_vips_name(cloud: Cloud) -> None:
+def test_a_plugged_neighbour_cannot_claim_the_vip(cloud: Cloud) -> None:
     product, evil = cloud.product, cloud.product.names.lab("evil")
     made = cloud.balancer({"address": "10.0.0.11"}, vip_subnet_id=cloud.subnet)
     vip = made["vip_address"]
@@ -298,7 +298,7 @@ def test_a_plugged_neighbour_does_not_speak_in_the_vips_name(cloud: Cloud) -> No
     assert "has eth0" in product.run("plug", port["id"], evil)
 
     def claims() -> str:
-        """Have the neighbour claim the VIP, the client ask anew who has it, and say who answers."""
+        """Let the neighbour claim the VIP and the client resolve it again; return who answers."""
         with inside(evil):
             for command in (f"addr replace {vip}/24 dev eth0", "link set eth0 down", "link set eth0 up"):
                 subprocess.run(["ip", *command.split()], check=True)
@@ -313,17 +313,17 @@ def test_a_plugged_neighbour_does_not_speak_in_the_vips_name(cloud: Cloud) -> No
         return claims() == answer
 
     assert [claims() for _ in range(30)] == ["you hit: web11\n"] * 30
-    # What somebody flushed is there again with the next change of any network.
+    # Flushed rules are loaded again with the next change of any network.
     with inside(product.names.switch):
         subprocess.run(["nft", "flush", "ruleset"], check=True)
     cloud.ask("POST", "networks", {"network": {"name": "one more"}})
     wait_until(lambda: [claims() for _ in range(5)] == ["you hit: web11\n"] * 5)
-    # Without port security it may; that reaches the host by itself, and so does its end.
+    # Without port security it can; the host learns of both changes by itself.
     for secured, answer in ((False, "nobody"), (True, "you hit: web11\n")):
         change = {"port_security_enabled": secured, "security_groups": []}
         cloud.ask("PUT", f"ports/{port['id']}", {"port": change})
         wait_until(partial(says, answer))
-    # Neither port is given up while a host has it.
+    # Neither port can be deleted while a host has it.
     for key in (port["id"], made["vip_port_id"]):
         assert product.ask("DELETE", f"{NET}/ports/{key}").status_code == 409
         assert product.ask("PUT", f"{NET}/ports/{key}", {"port": {"fixed_ips": []}}).status_code == 409
@@ -333,7 +333,7 @@ def test_a_plugged_neighbour_does_not_speak_in_the_vips_name(cloud: Cloud) -> No
     remove_namespace(evil)
 
 
-def test_a_flat_network_whose_bridge_is_missing_is_down_until_there_is_one(cloud: Cloud) -> None:
+def test_a_flat_network_is_down_while_its_bridge_is_missing(cloud: Cloud) -> None:
     form = {"name": "lan", "provider:network_type": "flat", "provider:physical_network": "br-lan"}
     lan = cloud.ask("POST", "networks", {"network": form})["network"]["id"]
     trouble = cloud.product.settings.run_dir / TROUBLE

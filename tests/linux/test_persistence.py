@@ -1,4 +1,4 @@
-"""A client stays with its member: by its address, by HAProxy's cookie, by the application's, and over every change."""
+"""Session persistence by source IP, by HAProxy's cookie and by the application's cookie, over every change."""
 
 import asyncio
 import http.client
@@ -20,7 +20,7 @@ MEMBERS = (member(1), member(2), member(3))
 
 
 def answer(machine: Machine, client: str = CLIENTS[0], **headers: str) -> tuple[str, str]:
-    """Return who answers, and the cookie that comes along."""
+    """Return the member that answers, and its cookie."""
     connection = http.client.HTTPConnection(VIP, 80, timeout=5, source_address=(client, 0))
     response, body = ask(machine.client, connection, "/", headers=headers)
     assert response.status == 200, body
@@ -29,10 +29,10 @@ def answer(machine: Machine, client: str = CLIENTS[0], **headers: str) -> tuple[
 
 @pytest.fixture
 async def clients(machine: Machine) -> list[str]:
-    leg = interface(NETWORK, f"{CLIENTS[0]}/24")
+    nic = interface(NETWORK, f"{CLIENTS[0]}/24")
     addresses = tuple(Address(ip=client, prefix=24) for client in CLIENTS)
     await asyncio.to_thread(
-        ensure_interface, machine.names, machine.client, "eth0", structs.replace(leg, addresses=addresses)
+        ensure_interface, machine.names, machine.client, "eth0", structs.replace(nic, addresses=addresses)
     )
     return CLIENTS
 
@@ -41,9 +41,7 @@ def homes(machine: Machine, clients: Sequence[str]) -> dict[str, str]:
     return {client: answer(machine, client)[0] for client in clients}
 
 
-async def test_an_address_stays_with_its_member_over_reloads(
-    machine: Machine, web: list[Web], clients: list[str]
-) -> None:
+async def test_source_ip_persistence_survives_reloads(machine: Machine, web: list[Web], clients: list[str]) -> None:
     by_address = pool(session_persistence=SessionPersistence(type="SOURCE_IP"))
     await machine.host.serve(instance(listener(), by_address, *MEMBERS))
     first = homes(machine, clients)
@@ -51,10 +49,10 @@ async def test_an_address_stays_with_its_member_over_reloads(
     for generation, timeout in enumerate((40000, 30000, 20000), start=2):
         pid = machine.pid
         changed = listener(timeout_client_data=timeout)
-        # In another order the next process gives the servers other numbers.
+        # In another order the next process numbers the servers differently.
         await machine.host.serve(instance(changed, by_address, *MEMBERS[::-1], generation=generation))
         assert machine.pid != pid
-        # One reload after another, before anybody came back.
+        # Two reloads without a request between them.
         if generation != 2:
             assert homes(machine, clients[::-1]) == first
     pid = machine.pid
@@ -67,7 +65,7 @@ async def test_an_address_stays_with_its_member_over_reloads(
     }
 
 
-async def test_haproxys_cookie_leads_back_over_reloads_and_changes_of_members(machine: Machine, web: list[Web]) -> None:
+async def test_http_cookie_persistence_survives_reloads_and_member_changes(machine: Machine, web: list[Web]) -> None:
     by_cookie = pool(session_persistence=SessionPersistence(type="HTTP_COOKIE"))
     await machine.host.serve(instance(listener(), by_cookie, *MEMBERS[:2]))
     pid = machine.pid
@@ -86,13 +84,13 @@ async def test_haproxys_cookie_leads_back_over_reloads_and_changes_of_members(ma
     assert {answer(machine, Cookie=another)[0] for _ in range(4)} == {other}
 
 
-async def test_the_applications_cookie_leads_back_over_reloads(machine: Machine, web: list[Web]) -> None:
+async def test_app_cookie_persistence_survives_reloads(machine: Machine, web: list[Web]) -> None:
     by_session = pool(session_persistence=SessionPersistence(type="APP_COOKIE", cookie_name="app'$x"))
     await machine.host.serve(instance(listener(), by_session, *MEMBERS))
     sessions = {}
     for number in range(3):
         for each in web:
-            # What would end a command on the runtime socket is an ordinary value.
+            # Characters that would end a runtime command are part of the value.
             each.answers = {"Set-Cookie": f"app'$x=it\\s|{number}&=; path=/"}
         home, cookie = answer(machine)
         sessions[cookie] = home
@@ -107,7 +105,7 @@ async def test_the_applications_cookie_leads_back_over_reloads(machine: Machine,
             assert {answer(machine, Cookie=f"a=b; {cookie}")[0] for _ in range(3)} == {home}
 
 
-async def test_a_member_that_is_gone_is_not_waited_for(machine: Machine, web: list[Web], clients: list[str]) -> None:
+async def test_clients_of_a_removed_member_get_another(machine: Machine, web: list[Web], clients: list[str]) -> None:
     by_address = pool(session_persistence=SessionPersistence(type="SOURCE_IP"))
     await machine.host.serve(instance(listener(), by_address, *MEMBERS))
     home, _ = answer(machine)

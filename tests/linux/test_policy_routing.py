@@ -1,4 +1,4 @@
-"""Clients on the members' own subnet: answers leave by the VIP's leg, as switches that look at sources demand."""
+"""Policy routing with clients on the members' subnet: answers leave by the VIP's interface (port security)."""
 
 import asyncio
 import socket
@@ -28,15 +28,15 @@ ROOT = load_balancer(additional_vips=(AdditionalVip(subnet_id=key("d", 3), ip_ad
 FAST = {"delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
 
 
-def gateways(leg: Interface, *vias: str) -> Interface:
+def gateways(nic: Interface, *vias: str) -> Interface:
     return structs.replace(
-        leg, routes=tuple(Route(destination="::/0" if ":" in via else "0.0.0.0/0", via=via) for via in vias)
+        nic, routes=tuple(Route(destination="::/0" if ":" in via else "0.0.0.0/0", via=via) for via in vias)
     )
 
 
 @dataclass
 class Far:
-    """A client on the members' subnet, members on both; the router between them."""
+    """A client on the members' subnet, members on both subnets, and the router between them."""
 
     client: str
     web: Web
@@ -61,8 +61,8 @@ def far(machine: Machine) -> Iterator[Far]:
         each.stop()
 
 
-def served(*legs: Interface, generation: int = 1) -> Instance:
-    """HTTP to a member beyond, UDP to one beyond and one beside the VIP."""
+def served(*nics: Interface, generation: int = 1) -> Instance:
+    """HTTP to a member on the other subnet, UDP to one on each subnet."""
     pools = [key("2", number) for number in (1, 2)]
     tree = (
         listener(),
@@ -77,18 +77,18 @@ def served(*legs: Interface, generation: int = 1) -> Instance:
     )
     made = instance(*tree, root=ROOT, generation=generation)
     first = gateways(made.interfaces[0], "10.0.0.1", "2001:db8::1")
-    return structs.replace(made, interfaces=(first, *legs))
+    return structs.replace(made, interfaces=(first, *nics))
 
 
 def demand_sources(machine: Machine) -> None:
-    """Drop what leaves a leg of the amphora with a source that is not its own, as Neutron does."""
+    """Drop packets that leave an interface of the amphora with a foreign source, as Neutron's port security does."""
     vip = served().interfaces[0]
     chains = ""
-    for number, leg in enumerate((vip, LEG)):
-        four = ", ".join(each.ip for each in leg.addresses if ":" not in each.ip)
-        six = ", ".join(each.ip for each in leg.addresses if ":" in each.ip)
-        chains += f"""chain leg{number} {{
-            type filter hook ingress device {switch_end(leg.port_id)} priority 0; policy accept;
+    for number, nic in enumerate((vip, LEG)):
+        four = ", ".join(each.ip for each in nic.addresses if ":" not in each.ip)
+        six = ", ".join(each.ip for each in nic.addresses if ":" in each.ip)
+        chains += f"""chain nic{number} {{
+            type filter hook ingress device {switch_end(nic.port_id)} priority 0; policy accept;
             ip saddr != {{ {four} }} drop
             ip6 saddr != {{ fe80::/10, ::, {six} }} drop
         }}
@@ -96,12 +96,12 @@ def demand_sources(machine: Machine) -> None:
     nft.load(machine.names.switch, f"table netdev sources {{ {chains} }}")
 
 
-async def test_answers_leave_by_the_vips_leg(machine: Machine, far: Far) -> None:
+async def test_answers_leave_by_the_vips_interface(machine: Machine, far: Far) -> None:
     await machine.host.serve(served(LEG))
     demand_sources(machine)
 
     async def all_up() -> bool:
-        # Members are still asked, and reached, by the leg of their own subnet.
+        # Members are still checked and reached by the interface on their own subnet.
         return set((await machine.host.observe(AMPHORA)).servers.values()) == {"up"}
 
     await eventually(all_up)
@@ -113,7 +113,7 @@ async def test_answers_leave_by_the_vips_leg(machine: Machine, far: Far) -> None
 
 
 def rules(machine: Machine) -> int:
-    """Return how many rules of routing there are besides the kernel's."""
+    """Return the number of policy rules without the kernel's own."""
     with netns.netlink(machine.names.amphora(AMPHORA)) as here:
         listed = [rule for family in (socket.AF_INET, socket.AF_INET6) for rule in kernel.routing_rules(here, family)]
     return len(listed) - 5
@@ -121,32 +121,32 @@ def rules(machine: Machine) -> int:
 
 @pytest.fixture
 def ruled(machine: Machine) -> Instance:
-    """An amphora's legs, without the rest of it."""
+    """An amphora's interfaces without its other parts."""
     wanted = served(LEG)
     namespace = machine.names.amphora(AMPHORA)
     netns.ensure_namespace(namespace)
-    for index, leg in enumerate(wanted.interfaces):
-        kernel.ensure_interface(machine.names, namespace, f"eth{index}", leg)
+    for index, nic in enumerate(wanted.interfaces):
+        kernel.ensure_interface(machine.names, namespace, f"eth{index}", nic)
     return wanted
 
 
-def test_it_is_made_once_and_mended(machine: Machine, ruled: Instance) -> None:
-    namespace, leg = machine.names.amphora(AMPHORA), ruled.interfaces[0]
-    assert ensure_policy_routing(namespace, "eth0", leg)
-    assert not ensure_policy_routing(namespace, "eth0", leg)
-    # For each VIP, and for packets that are passed on, in each version.
+def test_policy_routing_is_made_once_and_repaired(machine: Machine, ruled: Instance) -> None:
+    namespace, nic = machine.names.amphora(AMPHORA), ruled.interfaces[0]
+    assert ensure_policy_routing(namespace, "eth0", nic)
+    assert not ensure_policy_routing(namespace, "eth0", nic)
+    # One for each VIP, and one for forwarded packets in each IP version.
     assert rules(machine) == 4
     with netns.netlink(namespace) as here:
         here.flush_rules(family=socket.AF_INET, priority=100)
         here.flush_routes(table=1)
     assert rules(machine) == 2
-    assert ensure_policy_routing(namespace, "eth0", leg)
-    assert not ensure_policy_routing(namespace, "eth0", leg)
-    # A leg that is made anew has no routes.
+    assert ensure_policy_routing(namespace, "eth0", nic)
+    assert not ensure_policy_routing(namespace, "eth0", nic)
+    # A new interface has no routes.
     kernel.remove_interface(machine.names, namespace, "eth0")
-    kernel.ensure_interface(machine.names, namespace, "eth0", leg)
-    assert ensure_policy_routing(namespace, "eth0", leg)
-    moved = gateways(structs.replace(leg, addresses=leg.addresses[:1]), "10.0.0.254")
+    kernel.ensure_interface(machine.names, namespace, "eth0", nic)
+    assert ensure_policy_routing(namespace, "eth0", nic)
+    moved = gateways(structs.replace(nic, addresses=nic.addresses[:1]), "10.0.0.254")
     kernel.ensure_interface(machine.names, namespace, "eth0", moved)
     assert ensure_policy_routing(namespace, "eth0", moved)
     assert rules(machine) == 2
@@ -154,7 +154,7 @@ def test_it_is_made_once_and_mended(machine: Machine, ruled: Instance) -> None:
         assert {route.get("gateway") for route in here.get_routes(table=1)} == {None, "10.0.0.254"}
 
 
-async def test_it_goes_with_the_last_leg_of_members(machine: Machine) -> None:
+async def test_policy_routing_is_removed_with_the_last_member_interface(machine: Machine) -> None:
     await machine.host.serve(served(LEG))
     assert await asyncio.to_thread(rules, machine) == 4
     await machine.restart()

@@ -1,4 +1,4 @@
-"""Port security: who shares a network with a VIP cannot speak in its name, and what Neutron lets through passes."""
+"""Port security: a port cannot send in another's name, and passes what Neutron passes."""
 
 import socket
 import struct
@@ -32,29 +32,29 @@ FOREIGN_MAC = "fa:16:3e:99:99:99"
 
 @dataclass
 class Segment:
-    """A network with a VIP that somebody serves, its client, and a port whose user means ill."""
+    """A network with a served VIP, a client, and an attacker's port."""
 
     names: Names
     network: str
-    leg: Interface
+    nic: Interface
     victim: str
     client: str
     attacker: str
 
     def secure(self, **changes: object) -> bool:
-        """Make the attacker's port what it should be now."""
-        self.leg = structs.replace(self.leg, **changes)
-        return ensure_interface(self.names, self.attacker, "eth0", self.leg)
+        """Change the attacker's port and apply it."""
+        self.nic = structs.replace(self.nic, **changes)
+        return ensure_interface(self.names, self.attacker, "eth0", self.nic)
 
     def arrives(self, *frames: bytes) -> list[bool]:
-        """Send frames from the attacker's link and say which of them the client's link is sent."""
+        """Send frames from the attacker's link; return which of them reach the client's link."""
         with _packets(self.client) as seen, _packets(self.attacker) as out:
             for number, frame in enumerate(frames):
                 out.send(frame + bytes([number]) * 8)
-            mark = _ethernet(self.leg.mac, 0x0800, _ipv4(OWN, CLIENT, 253, MARKER))
+            mark = _ethernet(self.nic.mac, 0x0800, _ipv4(OWN, CLIENT, 253, MARKER))
             out.send(mark)
             found: list[bytes] = []
-            # A link keeps the order: what has not come before the marker does not come.
+            # A link keeps the order: frames that did not arrive before the marker were dropped.
             while not found or MARKER not in found[-1]:
                 found.append(seen.recv(4000))
         return [any(got.endswith(bytes([number]) * 8) for got in found) for number in range(len(frames))]
@@ -67,11 +67,11 @@ class Segment:
 @pytest.fixture
 def segment(names: Names) -> Segment:
     network = uuid()
-    leg = structs.replace(interface(network, f"{OWN}/24", f"{OWN6}/64"), port_security=True)
+    nic = structs.replace(interface(network, f"{OWN}/24", f"{OWN6}/64"), port_security=True)
     victim = structs.replace(interface(network, f"{VIP}/24", f"{VIP6}/64"), port_security=True)
     client = structs.replace(interface(network, f"{CLIENT}/24", f"{CLIENT6}/64"), port_security=True)
     return Segment(
-        names, network, leg, host(names, "victim", victim), host(names, "client", client), host(names, "evil", leg)
+        names, network, nic, host(names, "victim", victim), host(names, "client", client), host(names, "evil", nic)
     )
 
 
@@ -115,7 +115,7 @@ def _neighbour(kind: int, target: str) -> bytes:
 
 
 def _claim(segment: Segment, *addresses: str) -> None:
-    """Give the attacker's link addresses that are not its own, and have its kernel tell everybody."""
+    """Add foreign addresses to the attacker's link, and let its kernel announce them."""
     with inside(segment.attacker):
         for address in addresses:
             flags = ["nodad"] if ":" in address else []
@@ -128,7 +128,7 @@ def _claim(segment: Segment, *addresses: str) -> None:
                 subprocess.run(["ip", "addr", "replace", address, "dev", "eth0", "nodad"], check=True)
 
 
-def test_a_claimed_vip_gets_none_of_its_clients(segment: Segment) -> None:
+def test_a_claimed_vip_gets_no_clients(segment: Segment) -> None:
     _claim(segment, f"{VIP}/24", f"{VIP6}/64")
     with (
         server(segment.victim, VIP, "right "),
@@ -137,16 +137,16 @@ def test_a_claimed_vip_gets_none_of_its_clients(segment: Segment) -> None:
         server(segment.attacker, VIP6, "wrong "),
     ):
         for _ in range(30):
-            # Whoever asks anew who has the address meets both answers.
+            # A client that resolves the address again would get both answers.
             with inside(segment.client):
                 subprocess.run(["ip", "neigh", "flush", "dev", "eth0"], check=True)
-            segment.arrives(_arp(segment.leg.mac, VIP))
+            segment.arrives(_arp(segment.nic.mac, VIP))
             assert ask(segment.client, VIP, seconds=60) == f"right {CLIENT}"
             assert ask(segment.client, VIP6, seconds=60) == f"right {CLIENT6}"
 
 
 def test_only_what_the_port_may_send_arrives(segment: Segment) -> None:
-    mac = segment.leg.mac
+    mac = segment.nic.mac
     local = str(ip_address(b"\xfe\x80" + bytes(6) + _eui64(mac)))
     good = [
         _arp(mac, OWN),
@@ -165,17 +165,17 @@ def test_only_what_the_port_may_send_arrives(segment: Segment) -> None:
         _ethernet(FOREIGN_MAC, 0x0800, _ipv4(OWN, CLIENT, 17, _udp(5000, 53))),
         _ethernet(mac, 0x0800, _ipv4(VIP, CLIENT, 17, _udp(5000, 53))),
         _ethernet(mac, 0x0800, _ipv4(VIP, "255.255.255.255", 17, _udp(68, 67))),
-        # A DHCP server and a router, which a port never is.
+        # Answers of a DHCP server and of a router.
         _ethernet(mac, 0x0800, _ipv4(OWN, "255.255.255.255", 17, _udp(67, 68))),
         _ethernet(mac, 0x86DD, _ipv6(local, "ff02::1:2", 17, _udp(547, 546))),
         _ethernet(mac, 0x86DD, _ipv6(local, "ff02::1", 58, _neighbour(134, OWN6))),
         _ethernet(mac, 0x86DD, _ipv6(local, CLIENT6, 58, _neighbour(137, VIP6))),
-        # An advertisement of somebody else's address, from one's own.
+        # A neighbour advertisement of a foreign address, from the port's own.
         _ethernet(mac, 0x86DD, _ipv6(OWN6, "ff02::1", 58, _neighbour(136, VIP6))),
         _ethernet(mac, 0x86DD, _ipv6(VIP6, CLIENT6, 17, _udp(5000, 53))),
         _ethernet(mac, 0x86DD, _ipv6("fe80::1", CLIENT6, 17, _udp(5000, 53))),
         _ethernet(mac, 0x86DD, _ipv6("::", "ff02::1", 58, _neighbour(136, VIP6))),
-        # Within a VLAN, which the bridge does not look into, and what is neither IP nor ARP.
+        # Frames in a VLAN, which the bridge does not inspect, and other EtherTypes.
         _ethernet(mac, 0x8100, struct.pack("!HH", 0, 0x0800) + _ipv4(VIP, CLIENT, 17, _udp(5000, 53))),
         _ethernet(mac, 0x8035, bytes(28)),
         _ethernet(mac, 0x88CC, bytes(46)),
@@ -184,7 +184,7 @@ def test_only_what_the_port_may_send_arrives(segment: Segment) -> None:
     assert segment.arrives(*bad) == [False] * len(bad)
     segment.secure(port_security=False)
     assert segment.arrives(*bad) == [True] * len(bad)
-    assert switch_end(segment.leg.port_id) not in segment.filters
+    assert switch_end(segment.nic.port_id) not in segment.filters
     segment.secure(port_security=True)
     assert segment.arrives(*bad) == [False] * len(bad)
 
@@ -194,8 +194,8 @@ def _eui64(mac: str) -> bytes:
     return bytes([parts[0] ^ 2]) + parts[1:3] + b"\xff\xfe" + parts[3:]
 
 
-def test_allowed_address_pairs_lift_it_for_their_mac_and_addresses(segment: Segment) -> None:
-    mac, other = segment.leg.mac, "fa:16:3e:88:88:88"
+def test_allowed_address_pairs_may_be_sent_from(segment: Segment) -> None:
+    mac, other = segment.nic.mac, "fa:16:3e:88:88:88"
     frames = [
         _arp(mac, "10.0.0.200"),
         _ethernet(mac, 0x0800, _ipv4("10.0.0.207", CLIENT, 17, _udp(5000, 53))),
@@ -220,26 +220,26 @@ def test_allowed_address_pairs_lift_it_for_their_mac_and_addresses(segment: Segm
     assert segment.arrives(*frames) == [False] * len(frames)
 
 
-def test_wiring_again_mends_filters_that_somebody_removed(segment: Segment) -> None:
-    names, spoofed = segment.names, _arp(segment.leg.mac, VIP)
+def test_wire_repairs_removed_filters(segment: Segment) -> None:
+    names, spoofed = segment.names, _arp(segment.nic.mac, VIP)
     wiring = TopologyWiring(names)
     topology = Topology(generation=1, networks=(Network(id=segment.network),))
-    for damage in ("flush ruleset", f"flush chain netdev {TABLE} {switch_end(segment.leg.port_id)}"):
+    for damage in ("flush ruleset", f"flush chain netdev {TABLE} {switch_end(segment.nic.port_id)}"):
         with inside(names.switch):
             subprocess.run(["nft", damage], check=True)
         wiring.wire(topology)
         assert segment.arrives(spoofed) == [False]
         assert len(segment.filters) == 3
     assert not segment.secure()
-    # What is plugged follows its port, and its owner's carelessness with nft costs it nothing.
-    pairs = (AddressPair(mac=segment.leg.mac, cidr=VIP),)
-    wiring.wire(structs.replace(topology, plugged=(structs.replace(segment.leg, address_pairs=pairs),)))
+    # A plugged port gets the changes of its port, and its filter again when it was removed.
+    pairs = (AddressPair(mac=segment.nic.mac, cidr=VIP),)
+    wiring.wire(structs.replace(topology, plugged=(structs.replace(segment.nic, address_pairs=pairs),)))
     assert segment.arrives(spoofed) == [True]
-    wiring.wire(structs.replace(topology, plugged=(segment.leg,)))
+    wiring.wire(structs.replace(topology, plugged=(segment.nic,)))
     assert segment.arrives(spoofed) == [False]
 
 
-def test_a_process_that_did_not_load_a_filter_has_it_loaded_again(segment: Segment) -> None:
+def test_a_filter_of_another_process_is_loaded_again(segment: Segment) -> None:
     topology = Topology(generation=1, networks=(Network(id=segment.network),))
     wire = f"""
 from hydria.adapters.linux.names import Names
@@ -253,19 +253,19 @@ TopologyWiring(Names({segment.names.prefix!r})).wire(
         subprocess.run(["nft", "flush", "ruleset"], check=True)
     subprocess.run([sys.executable, "-c", wire], check=True)
     assert segment.secure()
-    assert segment.arrives(_arp(segment.leg.mac, VIP)) == [False]
+    assert segment.arrives(_arp(segment.nic.mac, VIP)) == [False]
 
 
-def test_a_filter_goes_with_its_leg(segment: Segment) -> None:
-    names, own = segment.names, switch_end(segment.leg.port_id)
+def test_a_filter_is_removed_with_its_interface(segment: Segment) -> None:
+    names, own = segment.names, switch_end(segment.nic.port_id)
     assert own in segment.filters
     remove_interface(names, segment.attacker, "eth0")
     drop_filters(names.switch)
     assert own not in segment.filters
     assert len(segment.filters) == 2
-    # A leg that is made anew is never without.
+    # A new interface has its filter from the start.
     assert segment.secure()
-    assert segment.arrives(_arp(segment.leg.mac, VIP)) == [False]
+    assert segment.arrives(_arp(segment.nic.mac, VIP)) == [False]
 
 
 def test_a_port_that_is_switched_off_has_no_carrier(segment: Segment) -> None:
@@ -278,4 +278,4 @@ def test_a_port_that_is_switched_off_has_no_carrier(segment: Segment) -> None:
     assert carrier() == 0
     assert not segment.secure()
     assert segment.secure(admin_state_up=True)
-    assert segment.arrives(_arp(segment.leg.mac, OWN)) == [True]
+    assert segment.arrives(_arp(segment.nic.mac, OWN)) == [True]

@@ -1,4 +1,4 @@
-"""A PROMETHEUS listener: scraped by a client over the VIP, read by Prometheus' own parser."""
+"""A PROMETHEUS listener, scraped over the VIP and parsed by Prometheus' own parser."""
 
 import asyncio
 import http.client
@@ -27,7 +27,7 @@ TREE = (
 )
 POOL = f"{key('2', 1)}:{key('1', 1)}"
 
-# Whose they are, before what they count.
+# The labels of a sample come before its value.
 LABELS = ("listener", "pool", "member", "state", "code")
 
 Samples = dict[tuple[str, ...], float]
@@ -48,7 +48,7 @@ def scrape(machine: Machine) -> Samples:
     }
 
 
-async def test_a_scrape_has_octavias_names_and_this_load_balancers_numbers(machine: Machine, web: list[Web]) -> None:
+async def test_a_scrape_has_octavias_metrics_of_this_load_balancer(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*TREE, monitor(delay=1, timeout=1, max_retries=1)))
 
     async def up() -> bool:
@@ -65,11 +65,11 @@ async def test_a_scrape_has_octavias_names_and_this_load_balancers_numbers(machi
     assert seen["octavia_member_sessions_total", POOL, key("3", 1)] == 2
     assert seen["octavia_member_status", POOL, key("3", 1), "UP"] == 1
     assert seen["octavia_loadbalancer_listeners",] == 2
-    # With the scrape itself.
+    # Including the scrape itself.
     assert seen["octavia_loadbalancer_requests_total",] == 5
     assert 0 < seen["octavia_loadbalancer_memory",] < 100
     assert not [sample for sample in seen if any("hydria" in part or "agent" in part for part in sample)]
-    # Nothing but /metrics, and only for reading: whose numbers are shown is not the client's to say.
+    # Only GET /metrics: a client cannot name another amphora.
     refused = [("/", "GET"), (f"/{AMPHORA}", "GET"), (f"http://x/{AMPHORA}", "GET"), ("/metrics", "POST")]
     statuses = [(await asyncio.to_thread(page, machine, *each))[0].status for each in refused]
     assert statuses == [404, 404, 404, 405]
@@ -77,12 +77,12 @@ async def test_a_scrape_has_octavias_names_and_this_load_balancers_numbers(machi
 
 @pytest.fixture
 def echo(machine: Machine) -> Iterator[Echo]:
-    """A member of datagrams, where member 1 is."""
+    """A UDP server at member 1's address."""
     with echoes(machine.names, NETWORK, "10.0.0.11/24") as (running,):
         yield running
 
 
-async def test_datagrams_are_counted_under_the_same_names(machine: Machine, echo: Echo) -> None:
+async def test_datagram_listeners_have_the_same_metrics(machine: Machine, echo: Echo) -> None:
     dns = listener(protocol="UDP", protocol_port=53, connection_limit=50)
     others = (member(2, weight=0), member(3, backup=True), member(4, admin_state_up=False))
     await machine.host.serve(instance(dns, TREE[1], pool(protocol="UDP"), member(1, protocol_port=5353), *others))
@@ -95,7 +95,7 @@ async def test_datagrams_are_counted_under_the_same_names(machine: Machine, echo
         (listener_, "connections_total", 3),
         (listener_, "current_sessions", 3),
         (listener_, "limit_sessions", 50),
-        # IP and UDP headers are 28 bytes; an answer has `echo1 ` before the text.
+        # IP and UDP headers are 28 bytes; an answer begins with `echo1 `.
         (listener_, "bytes_in_total", 3 * 29),
         (pool_, "bytes_out_total", 3 * 35),
         (pool_, "loadbalanced_total", 3),
@@ -133,7 +133,7 @@ async def test_counters_go_on_over_reloads_of_haproxy_and_restarts_of_the_agent(
     assert seen["octavia_pool_http_requests_total", POOL] == 5
 
 
-async def test_without_an_agent_traffic_goes_on_and_a_scrape_is_refused(machine: Machine, web: list[Web]) -> None:
+async def test_without_an_agent_a_scrape_gets_503_and_traffic_goes_on(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*TREE))
     await machine.stop()
     answer, _ = await asyncio.to_thread(page, machine, "/metrics")
@@ -143,7 +143,7 @@ async def test_without_an_agent_traffic_goes_on_and_a_scrape_is_refused(machine:
 
 
 @pytest.mark.parametrize("listeners", [TREE[1:2]])
-async def test_a_load_balancer_of_which_nothing_else_is_there_can_be_scraped(
+async def test_a_load_balancer_with_only_this_listener_can_be_scraped(
     machine: Machine, listeners: tuple[object, ...]
 ) -> None:
     await machine.host.serve(instance(*listeners))
@@ -154,13 +154,13 @@ async def test_a_load_balancer_of_which_nothing_else_is_there_can_be_scraped(
 async def test_only_allowed_sources_may_scrape(machine: Machine) -> None:
     allowed = structs.replace(TREE[1], allowed_cidrs=("10.0.0.51/32",))
     await machine.host.serve(instance(TREE[0], allowed))
-    with pytest.raises(OSError):  # noqa: PT011 - reset or closed, as it comes
+    with pytest.raises(OSError):  # noqa: PT011 - reset or closed, both are possible
         await asyncio.to_thread(page, machine, "/metrics")
     await machine.host.serve(instance(TREE[0], structs.replace(allowed, allowed_cidrs=("10.0.0.50/32",))))
     await asyncio.to_thread(scrape, machine)
 
 
-async def test_a_scrape_may_come_over_tls(machine: Machine) -> None:
+async def test_a_scrape_may_use_tls(machine: Machine) -> None:
     bundle = certificates.leaf("10.0.0.10")
     over_tls = structs.replace(TREE[1], default_tls_container_ref="certificate")
     await machine.host.serve(instance(TREE[0], over_tls, secrets={"certificate": bundle.bundle}))

@@ -1,4 +1,4 @@
-"""What goes through an HTTP listener besides plain requests: WebSocket, HTTP/2, Expect, chunks, bodies, crowds."""
+"""HTTP listeners with WebSocket, HTTP/2, Expect, chunks, large bodies, gRPC, and thousands of connections."""
 
 import asyncio
 import base64
@@ -30,7 +30,7 @@ Talk = Callable[[socket.socket], None]
 
 @contextmanager
 def _answering(namespace: str, talk: Talk) -> Iterator[None]:
-    """Let `talk` answer each connection to the member's port 80."""
+    """Call `talk` for each connection to the member's port 80."""
     with inside(namespace):
         waiting = socket.create_server(("10.0.0.11", 80))
 
@@ -54,7 +54,7 @@ def _answering(namespace: str, talk: Talk) -> Iterator[None]:
 
 @pytest.fixture
 async def namespace(machine: Machine) -> str:
-    """Where a member of its own kind listens."""
+    """The namespace of a member that the test implements."""
     return await asyncio.to_thread(host, machine.names, "web1", interface(NETWORK, "10.0.0.11/24"))
 
 
@@ -64,7 +64,7 @@ def _connect(machine: Machine) -> socket.socket:
 
 
 def _head(connection: socket.socket) -> bytes:
-    """Read up to the end of a head, byte by byte, so that what follows stays unread."""
+    """Read a head byte by byte, so that the rest stays unread."""
     read = b""
     while not read.endswith(b"\r\n\r\n"):
         byte = connection.recv(1)
@@ -82,7 +82,7 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
     return read
 
 
-async def test_a_web_socket_speaks_both_ways_over_a_reload(machine: Machine, namespace: str) -> None:
+async def test_a_web_socket_survives_a_reload(machine: Machine, namespace: str) -> None:
     def talk(connection: socket.socket) -> None:
         with connection:
             key = next(
@@ -148,7 +148,7 @@ async def test_expect_chunks_trailers_and_large_bodies_pass(machine: Machine, na
             client.sendall(b"3\r\nabc\r\n4\r\ndefg\r\n0\r\nX-Sum: 7\r\n\r\n")
             answer = await asyncio.to_thread(_head, client)
             assert answer.startswith(b"HTTP/1.1 200")
-            # Each side may cut its chunks anew; what is in them, and the trailer, stay.
+            # HAProxy may split chunks differently; their content and the trailer are unchanged.
             rest = await asyncio.to_thread(_until, client, b"X-End: yes\r\n\r\n")
             assert b"first" in rest
             assert b"second" in rest
@@ -163,7 +163,7 @@ def _until(connection: socket.socket, end: bytes) -> bytes:
     return read
 
 
-async def test_clients_may_speak_http_2_from_the_first_byte(machine: Machine, web: list[Web]) -> None:
+async def test_clients_may_use_http_2_with_prior_knowledge(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*TREE))
     with inside(machine.client):
         process = await asyncio.create_subprocess_exec(
@@ -175,7 +175,7 @@ async def test_clients_may_speak_http_2_from_the_first_byte(machine: Machine, we
     assert "Application protocol: h2c" in out.decode()
 
 
-async def test_thousands_of_connections_are_kept(machine: Machine, web: list[Web]) -> None:
+async def test_thousands_of_connections_at_once(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*TREE))
     count = 2000
 
@@ -186,7 +186,7 @@ async def test_thousands_of_connections_are_kept(machine: Machine, web: list[Web
                     stack.enter_context(socket.create_connection((VIP, 80), timeout=20)) for _ in range(count)
                 ]
             statuses = set()
-            # All are there at once; each asks twice on the same connection.
+            # All are open at once; each sends two requests on its connection.
             for _ in range(2):
                 for start in range(0, count, 50):
                     some = connections[start : start + 50]
@@ -202,7 +202,7 @@ async def test_thousands_of_connections_are_kept(machine: Machine, web: list[Web
     assert await asyncio.to_thread(crowd) == {200}
 
 
-async def test_grpc_goes_by_http_2_from_end_to_end(machine: Machine, namespace: str, tmp_path: Path) -> None:
+async def test_grpc_uses_http_2_from_end_to_end(machine: Machine, namespace: str, tmp_path: Path) -> None:
     files = {"leaf": certificates.leaf("grpc.example.org").bundle, "root": certificates.authority().pem}
     for name, text in files.items():
         (tmp_path / name).write_text(text)

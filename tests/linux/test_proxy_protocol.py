@@ -1,4 +1,4 @@
-"""Members behind PROXY and PROXYV2 pools learn who the client is, whatever the listener is."""
+"""Members of PROXY and PROXYV2 pools get the client's address, for every protocol of the listener."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + bytes([10, 0, 0, 50, 10, 0, 0, 10
 
 @pytest.mark.parametrize("protocol", ["TCP", "HTTP"])
 @pytest.mark.parametrize(("kind", "begin"), [("PROXY", V1), ("PROXYV2", V2)])
-async def test_the_first_bytes_say_who_asks(machine: Machine, protocol: str, kind: str, begin: bytes) -> None:
+async def test_the_first_bytes_are_the_proxy_header(machine: Machine, protocol: str, kind: str, begin: bytes) -> None:
     namespace = await asyncio.to_thread(host, machine.names, "web1", interface(NETWORK, "10.0.0.11/24"))
     with inside(namespace):
         waiting = socket.create_server(("10.0.0.11", 80))

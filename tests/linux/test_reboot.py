@@ -1,4 +1,4 @@
-"""A machine that lost everything in memory serves what it can before its server answers, and then all."""
+"""A rebooted host serves plain listeners before its server answers, and then all listeners."""
 
 import base64
 import contextlib
@@ -52,6 +52,6 @@ def test_plain_listeners_are_back_before_the_server_is() -> None:
         assert not answered(made, by_tls=True)
         made.start("server")
         wait_until(lambda: answered(made, by_tls=True))
-        # Nothing that was said meanwhile of the part counts for the whole.
+        # Reports about the partial instance do not count.
         assert made.status() == "ACTIVE"
         assert answered(made, by_tls=False)

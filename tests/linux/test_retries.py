@@ -1,4 +1,4 @@
-"""What clients see of members that fail while they are asked."""
+"""Retries at another member when a member fails during a request."""
 
 import asyncio
 import http.client
@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 TREE = (listener(), pool(), member(1), member(2))
 
 
-async def test_a_first_request_that_a_member_does_not_answer_goes_to_another(machine: Machine, web: list[Web]) -> None:
+async def test_an_unanswered_first_request_goes_to_another_member(machine: Machine, web: list[Web]) -> None:
     web[0].status = 0
     await machine.host.serve(instance(*TREE))
 
@@ -22,7 +22,7 @@ async def test_a_first_request_that_a_member_does_not_answer_goes_to_another(mac
     assert web[0].requests
 
 
-async def test_what_is_not_to_be_repeated_is_not(machine: Machine, web: list[Web]) -> None:
+async def test_unrepeatable_requests_are_not_sent_again(machine: Machine, web: list[Web]) -> None:
     web[0].status = 0
     await machine.host.serve(instance(*TREE))
 
@@ -32,19 +32,19 @@ async def test_what_is_not_to_be_repeated_is_not(machine: Machine, web: list[Web
     assert (web[0].requests, web[1].requests) == (2, 2)
 
 
-async def test_a_kept_connection_ends_where_a_member_does_not_answer(machine: Machine, web: list[Web]) -> None:
+async def test_a_kept_connection_is_closed_when_a_member_does_not_answer(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*TREE[:3]))
     connection = _connect(machine)
     before = await asyncio.to_thread(_ask, connection)
 
     web[0].status = 0
 
-    # Whoever keeps a connection knows that it may end, and asks again: nobody is told of an error.
+    # A client with a kept connection sends the request again on a new one: it sees no error.
     assert (before, await asyncio.to_thread(_ask, connection)) == (200, None)
 
 
-async def test_an_error_that_is_meant_is_asked_for_at_most_twice(machine: Machine, web: list[Web]) -> None:
-    # The checks ask another server, which is well.
+async def test_a_request_with_a_500_is_sent_at_most_twice(machine: Machine, web: list[Web]) -> None:
+    # The checks go to another server, which answers 200.
     checked, place = monitor(), {"monitor_address": "10.0.0.13"}
     one = (*TREE[:2], member(1, **place))
     await machine.host.serve(instance(*one, member(2, **place), checked))
@@ -55,7 +55,7 @@ async def test_an_error_that_is_meant_is_asked_for_at_most_twice(machine: Machin
 
     assert status == 503
     assert [each.requests for each in web[:2]] == [1, 1]
-    # Only one may be chosen: the other is drained, switched off, a backup or gone, without a reload or with one.
+    # Only one member is usable: the other is drained, switched off, a backup or removed, without or with a reload.
     choices: list[list[dict[str, Any]]] = [[{"weight": 0}], [{"admin_state_up": False}], [{"backup": True}], []]
     for generation, second in enumerate(choices, start=2):
         others = (member(2, **place, **each) for each in second)
@@ -66,7 +66,7 @@ async def test_an_error_that_is_meant_is_asked_for_at_most_twice(machine: Machin
         assert [each.requests for each in web[:2]] == [before[0] + 1, before[1]], second
 
 
-async def test_an_answer_that_never_comes_is_waited_for_at_most_twice(machine: Machine, web: list[Web]) -> None:
+async def test_a_request_is_sent_at_most_twice_when_answers_time_out(machine: Machine, web: list[Web]) -> None:
     for each in web:
         each.status = 0
     await machine.host.serve(instance(*TREE))
@@ -77,8 +77,8 @@ async def test_an_answer_that_never_comes_is_waited_for_at_most_twice(machine: M
     assert [each.requests for each in web[:2]] == [1, 1]
 
 
-async def test_a_member_that_cannot_be_reached_is_nobodys(machine: Machine, web: list[Web]) -> None:
-    # Nothing listens there; also what must not be sent twice was not sent at all.
+async def test_an_unreachable_member_causes_no_error(machine: Machine, web: list[Web]) -> None:
+    # Nothing listens there, so an unrepeatable request was not sent either.
     await machine.host.serve(instance(*TREE[:3], member(2, protocol_port=9)))
 
     for method in ("GET", "POST"):
@@ -86,7 +86,7 @@ async def test_a_member_that_cannot_be_reached_is_nobodys(machine: Machine, web:
         assert [status for status, _ in answers] == [200] * 4
 
 
-async def test_an_error_before_the_monitor_notices_is_nobodys(machine: Machine, web: list[Web]) -> None:
+async def test_a_500_before_the_monitor_fails_causes_no_error(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*TREE, monitor(delay=2)))
 
     async def checked() -> bool:
@@ -103,13 +103,13 @@ def _connect(machine: Machine) -> http.client.HTTPConnection:
     connection = http.client.HTTPConnection(VIP, timeout=5)
     with inside(machine.client):
         connection.connect()
-    # What is cut is to be seen, not mended.
+    # http.client must not reconnect by itself.
     connection.auto_open = False
     return connection
 
 
 def _ask(connection: http.client.HTTPConnection) -> int | None:
-    """Return the answer's status, None where the connection ended instead."""
+    """Return the answer's status, or None when the connection ended."""
     try:
         connection.request("GET", "/")
         answer = connection.getresponse()

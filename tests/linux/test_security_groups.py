@@ -1,4 +1,4 @@
-"""Security groups of a VIP on a running amphora: what they let in, and what must not notice that they came."""
+"""Security groups of a VIP on a running amphora, with connections from before the first rule."""
 
 import asyncio
 import socket
@@ -23,12 +23,12 @@ UNGUARDED = instance(listener(), pool(), member(1))
 
 
 def guarded(*rules: FirewallRule) -> Instance:
-    leg = structs.replace(UNGUARDED.interfaces[0], guard=rules)
-    return structs.replace(UNGUARDED, interfaces=(leg,), generation=2)
+    nic = structs.replace(UNGUARDED.interfaces[0], guard=rules)
+    return structs.replace(UNGUARDED, interfaces=(nic,), generation=2)
 
 
 class Slow:
-    """A member that answers one connection, and only when it may."""
+    """A member that answers one connection, and only when the test allows it."""
 
     def __init__(self, namespace: str) -> None:
         self.asked, self.may_answer = Event(), Event()
@@ -57,7 +57,7 @@ def slow(machine: Machine) -> Iterator[Slow]:
 
 
 @pytest.mark.parametrize("rules", [(OPEN,), ()])
-async def test_the_first_rules_hold_for_what_is_under_way_and_break_nothing_else(
+async def test_the_first_rules_apply_to_existing_connections(
     machine: Machine, slow: Slow, rules: tuple[FirewallRule, ...]
 ) -> None:
     await machine.host.serve(UNGUARDED)
@@ -68,7 +68,7 @@ async def test_the_first_rules_hold_for_what_is_under_way_and_break_nothing_else
         assert await asyncio.to_thread(slow.asked.wait, 5)
         await machine.host.serve(guarded(*rules))
         slow.may_answer.set()
-        # What the member answers arrives, though the kernel remembers nothing of when it was asked.
+        # The member's answer arrives, although connection tracking has no entry of the request.
         assert (await asyncio.to_thread(going.recv, 100)).endswith(b"done")
         going.settimeout(5 if rules else 0.3)
         going.sendall(REQUEST)

@@ -1,4 +1,4 @@
-"""TLS ends at a listener and begins towards members: real handshakes, renewed without a reload, kept from others."""
+"""TLS at listeners and towards members: real handshakes, renewal without a reload, private keys."""
 
 import asyncio
 import http.client
@@ -68,7 +68,7 @@ def connected(machine: Machine, how: ssl.SSLContext, name: str = "www.example.or
 
 
 def shown(machine: Machine, name: str = "www.example.org") -> bytes:
-    """Return the certificate that a client sees who asks for this name."""
+    """Return the certificate for an SNI."""
     how = context()
     how.check_hostname = False
     with connected(machine, how, name) as wrapped:
@@ -89,7 +89,7 @@ def sent(web: list[Web], name: str) -> list[str]:
     return [value for each in web for header, value in each.headers if header.lower() == name.lower()]
 
 
-async def test_clients_get_the_certificate_of_the_name_that_they_ask_for(machine: Machine, web: list[Web]) -> None:
+async def test_clients_get_the_certificate_of_their_sni(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(served(terminating(sni_container_refs=("other",)), *BASE))
     assert answer(machine).reason.startswith("web")
     assert shown(machine) == _der(DEFAULT)
@@ -97,9 +97,9 @@ async def test_clients_get_the_certificate_of_the_name_that_they_ask_for(machine
     assert shown(machine, "unknown.example.org") == _der(DEFAULT)
 
 
-# What means something to the runtime socket, and to lists of certificates.
+# Characters with a meaning for the runtime socket and for lists of certificates.
 @pytest.mark.parametrize("directory", ["a b;c"], indirect=True)
-async def test_certificates_are_renewed_come_and_go_without_a_reload(machine: Machine, web: list[Web]) -> None:
+async def test_certificates_are_added_renewed_and_removed_without_a_reload(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(served(terminating(), *BASE))
     pid = machine.pid
     with connected(machine, context()) as lasting:
@@ -113,7 +113,7 @@ async def test_certificates_are_renewed_come_and_go_without_a_reload(machine: Ma
         assert machine.pid == pid
         lasting.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert lasting.recv(100).startswith(b"HTTP/1.1 200")
-    # What is on disk is what runs: a restarted agent finds it so, without the server.
+    # The file on disk is the running configuration, so a restarted agent adopts it without the server.
     await machine.restart()
     (remembered,) = (await machine.host.remembered()).values()
     assert remembered.secrets == {"default": DEFAULT.bundle}
@@ -122,7 +122,7 @@ async def test_certificates_are_renewed_come_and_go_without_a_reload(machine: Ma
     assert shown(machine) == _der(DEFAULT)
 
 
-async def test_keys_are_for_root_alone_and_never_on_disk(machine: Machine, web: list[Web]) -> None:
+async def test_keys_are_readable_by_root_only_and_never_on_disk(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(served(terminating(sni_container_refs=("other",)), *BASE))
     files = list((machine.amphora_files / "tls").iterdir())
     assert len(files) == 3
@@ -132,13 +132,13 @@ async def test_keys_are_for_root_alone_and_never_on_disk(machine: Machine, web: 
     assert "PRIVATE KEY" not in memory.read_text()
     await machine.host.serve(served(terminating(), *BASE, generation=2))
     assert len(list((machine.amphora_files / "tls").iterdir())) == 2
-    # A reboot empties /run: without its certificates an amphora with nothing else waits for the server.
+    # A reboot empties /run: an amphora that needs certificates for all listeners waits for the server.
     for file in (machine.amphora_files / "tls").iterdir():
         file.unlink()
     assert await machine.host.remembered() == {}
 
 
-async def test_what_needs_no_certificates_is_served_without_them(machine: Machine, web: list[Web]) -> None:
+async def test_plain_listeners_are_served_without_certificates(machine: Machine, web: list[Web]) -> None:
     by_tls = (listener(3, protocol_port=81, default_pool_id=key("2", 3)), pool(3, tls_enabled=True))
     whole = (listener(2), terminating(), *BASE, *by_tls, listener(4, protocol_port=82, default_pool_id=key("2", 4)))
     towards = pool(4, tls_enabled=True, ca_tls_container_ref="ca")
@@ -147,7 +147,7 @@ async def test_what_needs_no_certificates_is_served_without_them(machine: Machin
     gone = {file: file.read_text() for file in files.iterdir()}
     for file in gone:
         file.unlink()
-    # Time and again: what is left out stays known.
+    # Repeatedly: the listeners that are left out are remembered.
     for _ in range(2):
         await machine.restart()
         (part,) = (await machine.host.remembered()).values()
@@ -162,7 +162,7 @@ async def test_what_needs_no_certificates_is_served_without_them(machine: Machin
     assert machine.get().startswith("web")
 
 
-async def test_a_bad_certificate_is_said_without_its_key_and_the_last_one_runs_on(
+async def test_a_bad_certificate_is_reported_without_its_key_and_the_last_one_is_served(
     machine: Machine, web: list[Web]
 ) -> None:
     await machine.host.serve(served(terminating(), *BASE))
@@ -172,7 +172,7 @@ async def test_a_bad_certificate_is_said_without_its_key_and_the_last_one_runs_o
         assert "HAProxy cannot serve this" in reason
         assert "PRIVATE" not in reason
         assert shown(machine) == _der(DEFAULT)
-        # A later change has it still.
+        # A later change keeps it.
         for timeout in (2000, 3000):
             wanted = served(terminating(timeout_client_data=timeout), *BASE, generation=3, default=bad)
             await machine.host.serve(wanted)
@@ -185,7 +185,7 @@ async def test_a_bad_certificate_is_said_without_its_key_and_the_last_one_runs_o
     assert (await machine.host.observe(AMPHORA)).troubles == {}
 
 
-async def test_versions_ciphers_and_protocols_are_the_listeners(machine: Machine, web: list[Web]) -> None:
+async def test_versions_ciphers_and_alpn_are_those_of_the_listener(machine: Machine, web: list[Web]) -> None:
     only = terminating(
         tls_versions=("TLSv1.2",),
         tls_ciphers="ECDHE-ECDSA-AES256-GCM-SHA384:TLS_AES_128_GCM_SHA256",
@@ -213,7 +213,7 @@ async def test_versions_ciphers_and_protocols_are_the_listeners(machine: Machine
 
 
 @pytest.mark.parametrize("ciphers", [CIPHERS, "ECDHE-ECDSA-AES256-SHA"], ids=["default", "own"])
-async def test_old_versions_are_spoken_where_they_are_asked_for(machine: Machine, ciphers: str) -> None:
+async def test_old_tls_versions_work_when_the_listener_names_them(machine: Machine, ciphers: str) -> None:
     old: dict[str, Any] = {"tls_versions": ("TLSv1", "TLSv1.1"), "tls_ciphers": ciphers}
     towards = pool(tls_enabled=True, tls_versions=("TLSv1",), tls_ciphers=ciphers)
     namespace = await asyncio.to_thread(host, machine.names, "old", interface(NETWORK, "10.0.0.11/24"))
@@ -221,7 +221,7 @@ async def test_old_versions_are_spoken_where_they_are_asked_for(machine: Machine
     bundle = machine.directory / "old.pem"
     bundle.write_text(DEFAULT.bundle)
 
-    async def said(version: str) -> str:
+    async def handshake(version: str) -> str:
         command = ("openssl", "s_client", "-connect", f"{VIP}:{PORT}", f"-{version}", *weak, "-ign_eof")
         with inside(machine.client):
             client = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
@@ -235,11 +235,11 @@ async def test_old_versions_are_spoken_where_they_are_asked_for(machine: Machine
         await asyncio.to_thread(wait_for_listener, namespace, 80)
         await machine.host.serve(served(terminating(**old), towards, member(1), monitor(delay=1, max_retries=1)))
         for version in ("tls1", "tls1_1"):
-            assert "200 ok" in await said(version)
-        assert "200 ok" not in await said("tls1_2")
+            assert "200 ok" in await handshake(version)
+        assert "200 ok" not in await handshake("tls1_2")
         await machine.host.serve(served(terminating(tls_ciphers=CIPHERS), towards, member(1), generation=2))
-        assert "Cipher is (NONE)" in await said("tls1_1")
-        assert "200 ok" in await said("tls1_2")
+        assert "Cipher is (NONE)" in await handshake("tls1_1")
+        assert "200 ok" in await handshake("tls1_2")
     finally:
         server.kill()
         await server.wait()
@@ -257,7 +257,7 @@ async def test_http_2_reaches_members_that_speak_http_1(machine: Machine, web: l
     assert out.decode().endswith("2")
 
 
-async def test_clients_show_certificates(machine: Machine, web: list[Web], tmp_path: Path) -> None:
+async def test_client_certificates_are_verified(machine: Machine, web: list[Web], tmp_path: Path) -> None:
     names = ["Verify", "Has-Cert", "DN", "CN", "SHA1", "Not-Before", "Not-After"]
     headers = {**{f"X-SSL-Client-{name}": "true" for name in names}, "X-SSL-Issuer": "true"}
     asking: dict[str, Any] = {
@@ -267,7 +267,7 @@ async def test_clients_show_certificates(machine: Machine, web: list[Web], tmp_p
     }
     await machine.host.serve(served(terminating(**asking), *BASE))
     known = context(client=CLIENT, directory=tmp_path)
-    # What a client says of itself does not count.
+    # Headers of the client are replaced.
     assert answer(machine, headers={"X-SSL-Client-CN": "mallory", "X-SSL-Client-Has-Cert": "1"}).status == 200
     assert "mallory" not in str(sent(web, "X-SSL-Client-CN"))
     assert sent(web, "X-SSL-Client-Has-Cert") == ["0"]
@@ -297,11 +297,11 @@ async def test_clients_show_certificates(machine: Machine, web: list[Web], tmp_p
     await machine.host.serve(served(terminating(**listed), *BASE, generation=4, crl=certificates.revoked(CLIENT)))
     with pytest.raises((ssl.SSLError, ConnectionError)):
         answer(machine, known)
-    # In another process: this one would resume the sessions of those who were trusted before.
+    # In another process: this one would resume sessions of clients that were trusted before.
     assert machine.pid != pid
 
 
-async def test_policies_look_at_the_clients_certificate(machine: Machine, web: list[Web], tmp_path: Path) -> None:
+async def test_policies_match_the_clients_certificate(machine: Machine, web: list[Web], tmp_path: Path) -> None:
     asking: dict[str, Any] = {"client_ca_tls_container_ref": "ca", "client_authentication": "OPTIONAL"}
     rejecting = (
         policy(1),
@@ -319,7 +319,7 @@ async def test_policies_look_at_the_clients_certificate(machine: Machine, web: l
 
 
 @pytest.mark.parametrize("directory", ["a b;c"], indirect=True)
-async def test_members_are_spoken_to_by_tls(machine: Machine, web: list[Web], tmp_path: Path) -> None:
+async def test_members_are_connected_by_tls(machine: Machine, web: list[Web], tmp_path: Path) -> None:
     secure = certificates.leaf("member.example.org", "www.example.org")
     trusting = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=certificates.authority().pem)
     file = tmp_path / "member.pem"
@@ -331,7 +331,7 @@ async def test_members_are_spoken_to_by_tls(machine: Machine, web: list[Web], tm
         each.tls = trusting
         each.start()
     towards = pool(tls_enabled=True, ca_tls_container_ref="ca", tls_container_ref="client", tls_versions=("TLSv1.3",))
-    # Signs that mean something elsewhere reach the configuration and the runtime socket alike.
+    # Special characters reach the configuration and the runtime socket alike.
     towards = structs.replace(towards, tls_ciphers="ECDHE+AESGCM:!aNULL:TLS_AES_128_GCM_SHA256")
     tree = (terminating(), towards, member(1), monitor(delay=1, timeout=1, max_retries=1))
     await machine.host.serve(served(*tree))
@@ -345,13 +345,13 @@ async def test_members_are_spoken_to_by_tls(machine: Machine, web: list[Web], tm
     await machine.host.serve(served(*tree, member(2), generation=2))
     assert machine.pid == pid
     assert {answer(machine).reason for _ in range(4)} == {"web1", "web2"}
-    # Whom the authority does not know gets nothing.
+    # A member that the CA did not sign gets no requests.
     strict = (terminating(), towards, member(1))
     await machine.host.serve(served(*strict, generation=3, ca=certificates.authority("another").pem))
     assert answer(machine).status == 503
 
 
-async def test_a_pools_first_member_is_spoken_to_by_tls(machine: Machine, web: list[Web], tmp_path: Path) -> None:
+async def test_a_first_member_is_added_with_tls(machine: Machine, web: list[Web], tmp_path: Path) -> None:
     secure = certificates.leaf("www.example.org")
     trusting = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     file = tmp_path / "member.pem"
@@ -361,7 +361,7 @@ async def test_a_pools_first_member_is_spoken_to_by_tls(machine: Machine, web: l
         each.stop()
         each.tls = trusting
         each.start()
-    # A pool without members names no file, and a listener that asks for no certificates none of their authority.
+    # A pool without members needs no files in the configuration, a listener without client authentication no CA.
     towards = pool(tls_enabled=True, ca_tls_container_ref="ca", tls_container_ref="client")
     asking = terminating(client_authentication="NONE", client_ca_tls_container_ref="ca")
     await machine.host.serve(served(asking, towards, ca=certificates.authority("another").pem))
@@ -372,10 +372,10 @@ async def test_a_pools_first_member_is_spoken_to_by_tls(machine: Machine, web: l
     assert answer(machine).reason == "web1"
 
 
-async def test_nothing_in_a_secret_is_a_command(machine: Machine, web: list[Web]) -> None:
+async def test_secrets_are_not_interpreted_as_commands(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(served(terminating(), *BASE))
     pid = machine.pid
-    # Authorities set an empty line between the certificates of a chain.
+    # Authorities put empty lines between the certificates of a chain.
     chained = certificates.leaf("www.example.org", VIP, by=certificates.intermediate())
     spaced = f"{chained.pem}\n\nshutdown frontend {key('1', 1)}\n\r\n{chained.chain_pem}\n{chained.key_pem}"
     await machine.host.serve(served(terminating(), *BASE, generation=2, default=spaced))
@@ -388,10 +388,10 @@ def _der(signed: Signed) -> bytes:
     return ssl.PEM_cert_to_DER_cert(signed.pem)
 
 
-async def test_a_crash_amid_a_renewal_ends_as_asked(machine: Machine, web: list[Web]) -> None:
+async def test_a_crash_during_a_renewal_is_recovered(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(served(terminating(), *BASE))
     pid = machine.pid
-    # What a crash leaves that came after the new files and before the end.
+    # The state after a crash between the new files and the end of the change.
     (machine.amphora_files / "changing").touch()
     (machine.amphora_files / "tls" / f"{key('1', 1)}.default.pem").write_text(RENEWED.bundle)
     await machine.restart()

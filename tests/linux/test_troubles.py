@@ -1,4 +1,4 @@
-"""What cannot be served is left out alone: the rest is served, changes go on, and nothing is served in the open."""
+"""Only a resource that cannot be served is left out: the rest is served, can be changed, and stays protected."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ from tests.support import certificates
 from tests.support.trees import AMPHORA, instance, key, listener, member, policy, pool, rule
 
 GOOD = certificates.leaf("www.example.org", VIP).bundle
-# A key of somebody else's.
+# A key that does not belong to the certificate.
 UNFIT = certificates.leaf("www.example.org").pem + certificates.leaf("other.example.org").key_pem
 PLAIN = (listener(), pool(), member(1))
 WHY = "it cannot be read any more"
@@ -56,7 +56,7 @@ def answers(machine: Machine, port: int) -> bool:
 @pytest.mark.parametrize(
     ("wrong", "troubled", "port"),
     [
-        # From an older version, which took them.
+        # Values that an older version accepted.
         (guarded("(?a:x)"), {key("1", 3), key("5", 3)}, 81),
         (guarded("(?a:x)", action="REDIRECT_TO_URL", redirect_url="http://a.test/"), {key("1", 3), key("5", 3)}, 81),
         (bad_pool(), {key("2", 4)}, 82),
@@ -68,7 +68,7 @@ def answers(machine: Machine, port: int) -> bool:
         ((secure(tls_ciphers="NOT-A-CIPHER"),), {key("1", 2)}, 443),
     ],
 )
-async def test_one_objects_trouble_is_its_own(
+async def test_a_failure_affects_one_resource(
     machine: Machine, web: list[Web], wrong: tuple[Any, ...], troubled: set[str], port: int
 ) -> None:
     secrets = {"certificate": GOOD, "unfit": UNFIT}
@@ -78,7 +78,7 @@ async def test_one_objects_trouble_is_its_own(
     assert all(seen.troubles.values())
     assert machine.get() == "web1"
     assert not await asyncio.to_thread(answers, machine, port)
-    # Changes of the rest go on, by the way that they always take.
+    # Changes of the rest are made by the usual method.
     pid = machine.pid
     again = instance(*PLAIN, member(2), *wrong, generation=2, secrets=secrets, lost={"gone": WHY})
     seen = await serve(machine, again)
@@ -87,12 +87,12 @@ async def test_one_objects_trouble_is_its_own(
     assert {machine.get() for _ in range(4)} == {"web1", "web2"}
     await machine.restart()
     assert (await serve(machine, structs.replace(again, generation=3))).troubles.keys() == troubled
-    # And it is mended alone.
+    # The repair changes only this resource.
     seen = await serve(machine, instance(*PLAIN, generation=4))
     assert not seen.troubles
 
 
-async def test_a_secret_that_is_gone_is_served_on_with_what_the_host_has(machine: Machine, web: list[Web]) -> None:
+async def test_a_deleted_secret_is_served_from_the_hosts_copy(machine: Machine, web: list[Web]) -> None:
     await serve(machine, instance(*PLAIN, secure(), secrets={"certificate": GOOD}))
     for restarted in (False, True):
         if restarted:
@@ -107,7 +107,7 @@ async def test_a_secret_that_is_gone_is_served_on_with_what_the_host_has(machine
         assert {machine.get() for _ in range(4)} == {"web1", "web2"}
 
 
-async def test_an_expression_that_is_put_right_is_served(machine: Machine, web: list[Web]) -> None:
+async def test_a_corrected_expression_is_served(machine: Machine, web: list[Web]) -> None:
     seen = await serve(machine, instance(*PLAIN, *guarded("(?a:x)")))
     assert key("1", 3) in seen.unserved
     seen = await serve(machine, instance(*PLAIN, *guarded("^/secret"), generation=2))

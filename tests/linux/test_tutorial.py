@@ -1,4 +1,4 @@
-"""The whole tutorial with the stock clients, and that nothing of it is left. Its home is demo/tutorial.py."""
+"""The whole tutorial (demo/tutorial.py) with the stock clients. Nothing of it is left afterwards."""
 
 import os
 import subprocess
@@ -23,12 +23,12 @@ _BUILD = (
     tutorial.FLOATING_IP,
     tutorial.HEALTH_MONITOR,
 )
-# None of these touches what another one looks at; the first mostly waits for health checks.
+# These chapters do not affect each other; the first mostly waits for health checks.
 _TOGETHER = ((tutorial.OUTAGE, tutorial.TIMEOUTS), (tutorial.NO_ROUTER,), (tutorial.NO_PORT_SECURITY,))
 
 
-class _Nobody:
-    """A screen that nobody reads."""
+class _NoScreen:
+    """A screen without output."""
 
     def chapter(self, chapter: Chapter) -> None: ...
 
@@ -45,14 +45,14 @@ def _firewall() -> str:
     return subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
 
 
-def test_the_tutorial_shows_what_it_must_and_leaves_nothing(shell: Shell, names: Names, place: Path) -> None:
+def test_the_tutorial_succeeds_and_leaves_nothing(shell: Shell, names: Names, place: Path) -> None:
     machine = f"{names.prefix}machine"
     untouched = links(machine), _firewall()
-    cold = Walk(shell, _Nobody())
+    cold = Walk(shell, _NoScreen())
     cold.go(_BEGIN)
     with closing(WarmShell(shell, place / "state")) as warm:
-        _walk_on(Walk(warm, _Nobody(), cold.known), warm, machine)
-    # What remains is the way to the external network.
+        _walk_on(Walk(warm, _NoScreen(), cold.known), warm, machine)
+    # Only the uplink to the external network remains.
     assert namespaces(names.prefix) == [names.switch]
     assert list((place / "run/amphorae").iterdir()) == []
     assert list((place / "run/lab").iterdir()) == []
@@ -68,7 +68,7 @@ def _walk_on(walk: Walk, shell: Shell, machine: str) -> None:
 
     def branch(chapters: tuple[Chapter, ...]) -> None:
         with inside(machine):
-            Walk(shell, _Nobody(), walk.known).go(chapters)
+            Walk(shell, _NoScreen(), walk.known).go(chapters)
 
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(branch, chapters) for chapters in _TOGETHER]:
@@ -82,7 +82,7 @@ def test_every_chapter_is_walked() -> None:
 
 
 def _processes_of(directory: Path) -> list[str]:
-    """Return the processes that were told of a directory or work in it."""
+    """Return the processes with a directory in their arguments or as working directory."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():

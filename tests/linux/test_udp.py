@@ -1,4 +1,4 @@
-"""UDP through an amphora: real datagrams between real namespaces."""
+"""UDP through an amphora, with real datagrams between namespaces."""
 
 import asyncio
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def echo(number: int, **values: Any) -> Member:
 
 
 BASE = (udp(), udp_pool(), echo(1), echo(2))
-# The kernel does not say it to one client again and again.
+# The kernel limits ICMP errors to one client.
 REFUSED = (ConnectionRefusedError, TimeoutError)
 
 CHECKED = monitor(type="UDP-CONNECT", delay=1, timeout=1, max_retries=1, max_retries_down=1)
@@ -79,17 +79,17 @@ async def states(machine: Machine) -> dict[str, str]:
 
 
 def _redirects(namespace: str) -> int:
-    """Return how many the kernel has sent there."""
+    """Return how many ICMP redirects the kernel has sent."""
     with netns.inside(namespace):
-        said = Path("/proc/thread-self/net/snmp").read_text()
-    names, numbers = [line.split() for line in said.splitlines() if line.startswith("Icmp:")]
+        text = Path("/proc/thread-self/net/snmp").read_text()
+    names, numbers = [line.split() for line in text.splitlines() if line.startswith("Icmp:")]
     return int(dict(zip(names, numbers, strict=True))["OutRedirects"])
 
 
-async def test_takes_turns_by_weight_and_flows_stay(machine: Machine, members: list[Echo]) -> None:
+async def test_flows_are_balanced_by_weight_and_stay(machine: Machine, members: list[Echo]) -> None:
     await machine.host.serve(instance(*BASE))
     assert shares(machine.client, VIP, 20) == {"echo1": 10, "echo2": 10}
-    # Members see the amphora, so that answers come back through it.
+    # Members see the amphora's address, so that answers come back through it.
     assert set(members[0].askers) == {VIP}
     with Client(machine.client, VIP) as client:
         assert len({client.ask() for _ in range(10)}) == 1
@@ -98,7 +98,7 @@ async def test_takes_turns_by_weight_and_flows_stay(machine: Machine, members: l
     assert set((await states(machine)).values()) == {"unchecked"}
 
 
-async def test_no_client_is_told_to_go_to_a_member_directly(machine: Machine, members: list[Echo]) -> None:
+async def test_no_client_gets_an_icmp_redirect_to_a_member(machine: Machine, members: list[Echo]) -> None:
     await machine.host.serve(ONE)
     assert shares(machine.client, VIP, 2) == {"echo1": 2}
     assert _redirects(machine.names.amphora(AMPHORA)) == 0
@@ -112,12 +112,12 @@ async def test_a_drained_member_keeps_its_flows_and_gets_no_new_ones(machine: Ma
         await machine.host.serve(instance(*BASE[:2], echo(1, weight=0), echo(2), generation=2))
         assert (one.ask(), other.ask()) == before
         assert shares(machine.client, VIP, 6) == {"echo2": 6}
-        # Switched off, its flows go elsewhere at once.
+        # When it is switched off, its flows go to another member at once.
         await machine.host.serve(instance(*BASE[:2], echo(1, admin_state_up=False), echo(2), generation=3))
         assert (one.ask(), other.ask()) == ("echo2", "echo2")
 
 
-async def test_backups_serve_while_nobody_else_does(machine: Machine, members: list[Echo]) -> None:
+async def test_backups_serve_while_no_other_member_does(machine: Machine, members: list[Echo]) -> None:
     tree = (udp(), udp_pool(), echo(1), echo(2, backup=True), echo(3, backup=True))
     await machine.host.serve(instance(*tree))
     assert shares(machine.client, VIP, 4) == {"echo1": 4}
@@ -128,7 +128,7 @@ async def test_backups_serve_while_nobody_else_does(machine: Machine, members: l
 @pytest.mark.parametrize(
     "off", [(udp(admin_state_up=False), *BASE[1:]), (udp(), udp_pool(admin_state_up=False), *BASE[2:]), BASE[:2], ()]
 )
-async def test_what_is_off_refuses_and_comes_back_at_once(
+async def test_a_switched_off_resource_refuses_at_once_and_comes_back(
     machine: Machine, members: list[Echo], off: tuple[Any, ...]
 ) -> None:
     with Client(machine.client, VIP, seconds=0.3) as client:
@@ -142,7 +142,7 @@ async def test_what_is_off_refuses_and_comes_back_at_once(
             client.ask()
 
 
-async def test_a_member_that_dies_loses_its_flows_at_once_and_comes_back(machine: Machine, members: list[Echo]) -> None:
+async def test_a_dead_member_loses_its_flows_at_once_and_comes_back(machine: Machine, members: list[Echo]) -> None:
     await machine.host.serve(instance(*BASE, CHECKED))
 
     async def both_up() -> bool:
@@ -159,9 +159,9 @@ async def test_a_member_that_dies_loses_its_flows_at_once_and_comes_back(machine
 
         async with asyncio.timeout(5):
             await eventually(down)
-        # One error may wait on the socket of a flow that was refused.
+        # The socket of a refused flow may have one pending error.
         assert (one.ask(), other.ask()) == ("echo2", "echo2")
-        # A restarted agent does not try it out on clients.
+        # A restarted agent keeps the state and sends it no clients.
         await machine.restart()
         await machine.host.serve(instance(*BASE, CHECKED))
         assert shares(machine.client, VIP, 4) == {"echo2": 4}
@@ -198,7 +198,9 @@ async def test_datagram_pools_are_checked_by_tcp_and_http(machine: Machine, web:
     await eventually(lambda: both("down"))
 
 
-async def test_clients_are_kept_by_their_network(machine: Machine, members: list[Echo], sources: list[str]) -> None:
+async def test_persistence_granularity_keeps_networks_together(
+    machine: Machine, members: list[Echo], sources: list[str]
+) -> None:
     await machine.host.serve(instance(udp(), udp_pool(session_persistence=KEPT), *BASE[2:]))
 
     def who(source: str) -> set[str]:
@@ -209,7 +211,7 @@ async def test_clients_are_kept_by_their_network(machine: Machine, members: list
     # 50 and 51 are one network of the granularity, 52 and 53 are.
     assert (before[0], before[2]) == (before[1], before[3])
     assert before[0] != before[2]
-    # Kept over a change of members and a restart of the agent, but not with a member that is no more.
+    # Persistence survives a change of members and a restart of the agent, but not the removal of the member.
     await machine.host.serve(instance(udp(), udp_pool(session_persistence=KEPT), *BASE[2:], echo(3), generation=2))
     await machine.restart()
     await machine.host.serve(instance(udp(), udp_pool(session_persistence=KEPT), *BASE[2:], echo(3), generation=2))
@@ -222,7 +224,7 @@ async def test_clients_are_kept_by_their_network(machine: Machine, members: list
     assert who(sources[1]) == after
 
 
-async def test_a_client_is_forgotten_when_its_time_is_over(machine: Machine, members: list[Echo]) -> None:
+async def test_persistence_ends_with_its_timeout(machine: Machine, members: list[Echo]) -> None:
     short = SessionPersistence(type="SOURCE_IP", persistence_timeout=1)
     await machine.host.serve(instance(udp(), udp_pool(session_persistence=short), *BASE[2:]))
     assert len(shares(machine.client, VIP, 4)) == 1
@@ -235,14 +237,14 @@ async def test_a_client_is_forgotten_when_its_time_is_over(machine: Machine, mem
     await eventually(another)
 
 
-async def test_who_has_fewer_flows_gets_the_next_ones(machine: Machine, members: list[Echo]) -> None:
+async def test_least_connections_prefers_members_with_fewer_flows(machine: Machine, members: list[Echo]) -> None:
     fair = udp_pool(lb_algorithm="LEAST_CONNECTIONS")
     await machine.host.serve(instance(udp(), fair, echo(1), echo(2, weight=0)))
     assert shares(machine.client, VIP, 8) == {"echo1": 8}
     wanted = instance(udp(), fair, *BASE[2:], generation=2)
     await machine.host.serve(wanted)
     assert shares(machine.client, VIP, 8) == {"echo2": 8}
-    # Flows that end are noticed.
+    # Ended flows are detected.
     ended = [mark for mark in ruleset(wanted.tree, {}).marks if mark not in ruleset(ONE.tree, {}).marks]
     await asyncio.to_thread(end_flows, machine.names.amphora(AMPHORA), ended)
 
@@ -252,7 +254,7 @@ async def test_who_has_fewer_flows_gets_the_next_ones(machine: Machine, members:
     await eventually(corrected)
 
 
-async def test_a_hash_of_the_source_chooses(machine: Machine, members: list[Echo]) -> None:
+async def test_source_ip_chooses_by_a_hash(machine: Machine, members: list[Echo]) -> None:
     hashed = udp_pool(lb_algorithm="SOURCE_IP")
     await machine.host.serve(instance(udp(), hashed, *BASE[2:], echo(3)))
     (mine,) = shares(machine.client, VIP, 60)
@@ -286,7 +288,7 @@ async def test_only_allowed_cidrs_are_answered(machine: Machine, members: list[E
         assert client.ask().startswith("echo")
 
 
-async def test_no_more_flows_than_the_limit(machine: Machine, members: list[Echo]) -> None:
+async def test_connection_limit_limits_flows(machine: Machine, members: list[Echo]) -> None:
     limited = (udp(connection_limit=2), *BASE[1:])
     await machine.host.serve(instance(*limited))
     with (
@@ -300,17 +302,17 @@ async def test_no_more_flows_than_the_limit(machine: Machine, members: list[Echo
             with pytest.raises(REFUSED):
                 third.ask()
             assert (one.ask(), other.ask()) == ("echo1", "echo2")
-            # Changed rules count the flows that are there.
+            # Changed rules count existing flows.
             await machine.host.serve(instance(*limited, echo(3), generation=2))
 
 
-async def test_counts_bytes_and_flows_over_changes(machine: Machine, members: list[Echo]) -> None:
+async def test_counters_go_on_over_changes(machine: Machine, members: list[Echo]) -> None:
     await machine.host.serve(instance(*BASE))
     with Client(machine.client, VIP) as client:
         for _ in range(3):
             client.ask("x" * 100)
         counted = (await machine.host.observe(AMPHORA)).counters[key("1", 1)]
-        # IP and UDP headers are 28 bytes; the answer has `echo1 ` before the text.
+        # IP and UDP headers are 28 bytes; the answer begins with `echo1 `.
         assert (counted.bytes_in, counted.bytes_out) == (3 * 128, 3 * 134)
         assert (counted.total_connections, counted.active_connections) == (1, 1)
         await machine.host.serve(instance(*BASE, echo(3), generation=2))
@@ -326,8 +328,8 @@ async def test_ipv6(machine: Machine, six: list[Echo]) -> None:
     vip = "2001:db8::10"
     tree = (udp(), udp_pool(), echo(1, address="2001:db8::11"), echo(2, address="2001:db8::12"), CHECKED)
     served = instance(*tree, root=load_balancer(vip_address=vip))
-    leg = structs.replace(served.interfaces[0], addresses=(Address(ip=vip, prefix=64),), routes=())
-    await machine.host.serve(structs.replace(served, interfaces=(leg,)))
+    nic = structs.replace(served.interfaces[0], addresses=(Address(ip=vip, prefix=64),), routes=())
+    await machine.host.serve(structs.replace(served, interfaces=(nic,)))
     assert shares(machine.client, vip, 6) == {"six1": 3, "six2": 3}
     six[0].stop()
 
@@ -348,8 +350,8 @@ async def test_additional_vips_are_served_by_members_of_their_own_version(
     tree = (*BASE, echo(3, address="2001:db8::11"), echo(4, address="2001:db8::12"))
     served = instance(*tree, root=root)
     addresses = tuple(Address(ip=ip, prefix=64 if ":" in ip else 24) for ip in (VIP, *more))
-    leg = structs.replace(served.interfaces[0], addresses=addresses, routes=())
-    await machine.host.serve(structs.replace(served, interfaces=(leg,)))
+    nic = structs.replace(served.interfaces[0], addresses=addresses, routes=())
+    await machine.host.serve(structs.replace(served, interfaces=(nic,)))
     assert shares(machine.client, VIP, 4) == shares(machine.client, more[0], 4) == {"echo1": 2, "echo2": 2}
     assert shares(machine.client, more[1], 4) == {"six1": 2, "six2": 2}
     counted = (await machine.host.observe(AMPHORA)).counters[key("1", 1)]
@@ -357,30 +359,30 @@ async def test_additional_vips_are_served_by_members_of_their_own_version(
 
 
 @pytest.mark.parametrize("vip", [VIP, "2001:db8::10"])
-async def test_who_sent_before_anybody_served_is_served_at_once(
+async def test_a_client_that_sent_before_the_listener_existed_is_served_at_once(
     machine: Machine, members: list[Echo], six: list[Echo], vip: str
 ) -> None:
-    # A guard has the kernel remember flows where nobody serves datagrams.
+    # A firewall makes the kernel track flows, also without a datagram listener.
     guard = (FirewallRule(ethertype="IPv4", protocol="udp"), FirewallRule(ethertype="IPv6", protocol="udp"))
     members_ = (echo(1), echo(2, address="2001:db8::11"))
     served = instance(udp(), udp_pool(), *members_, root=load_balancer(vip_address=vip))
     address = Address(ip=vip, prefix=64 if ":" in vip else 24)
-    leg = structs.replace(served.interfaces[0], addresses=(address,), routes=(), guard=guard)
-    nobody = instance(root=load_balancer(vip_address=vip), interfaces=(leg,))
-    await machine.host.serve(nobody)
+    nic = structs.replace(served.interfaces[0], addresses=(address,), routes=(), guard=guard)
+    without_listener = instance(root=load_balancer(vip_address=vip), interfaces=(nic,))
+    await machine.host.serve(without_listener)
     with Client(machine.client, vip) as client:
         with pytest.raises(REFUSED):
             client.ask()
-        await machine.host.serve(structs.replace(served, interfaces=(leg,), generation=2))
+        await machine.host.serve(structs.replace(served, interfaces=(nic,), generation=2))
         assert client.ask() == ("six1" if ":" in vip else "echo1")
-        # And what the guard does not name is not.
-        leg = structs.replace(leg, guard=(FirewallRule(ethertype="IPv4", protocol="tcp"),))
-        await machine.host.serve(structs.replace(served, interfaces=(leg,), generation=3))
+        # Packets that the firewall does not allow are dropped.
+        nic = structs.replace(nic, guard=(FirewallRule(ethertype="IPv4", protocol="tcp"),))
+        await machine.host.serve(structs.replace(served, interfaces=(nic,), generation=3))
     with pytest.raises(TimeoutError):
         ask(machine.client, vip, seconds=0.3)
 
 
-async def test_a_failing_nft_is_said_and_the_last_good_rules_stay(machine: Machine, members: list[Echo]) -> None:
+async def test_a_failing_nft_is_reported_and_the_last_rules_stay(machine: Machine, members: list[Echo]) -> None:
     await machine.host.serve(instance(*BASE))
     wanted = instance(udp(), udp_pool(session_persistence=KEPT), *BASE[2:], generation=2)
     (kept,) = [name for kind, name in ruleset(wanted.tree, {}).named if kind == "map"]

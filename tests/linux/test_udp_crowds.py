@@ -1,4 +1,4 @@
-"""When flows of UDP end, and what is said when a member has as many as there are source ports."""
+"""Timeouts of UDP flows, and what is reported when a member's flows use up all source ports."""
 
 import asyncio
 import socket
@@ -40,7 +40,7 @@ def sources(machine: Machine) -> list[str]:
 
 
 def seconds_left(namespace: str) -> list[int]:
-    """Return how long each flow of UDP stays without packets."""
+    """Return the remaining seconds of each UDP flow."""
     with inside(namespace):
         lines = Path("/proc/thread-self/net/nf_conntrack").read_text().splitlines()
     return [int(line.split()[4]) for line in lines if " udp " in line]
@@ -54,7 +54,7 @@ def seconds_left(namespace: str) -> list[int]:
         ({"timeout_member_data": 20_000, "timeout_client_data": 60_000}, 20),
     ],
 )
-async def test_an_answered_flow_ends_as_its_listener_says(
+async def test_an_answered_flow_ends_after_the_listeners_timeout(
     machine: Machine, members: list[Echo], values: dict[str, int], seconds: int
 ) -> None:
     await machine.host.serve(instance(udp(**values), pool(protocol="UDP"), member(1, protocol_port=5353)))
@@ -68,20 +68,20 @@ async def test_an_answered_flow_ends_as_its_listener_says(
     await eventually(ended)
 
 
-async def test_a_change_of_the_timeout_counts_for_new_flows(machine: Machine, members: list[Echo]) -> None:
+async def test_a_changed_timeout_applies_to_new_flows(machine: Machine, members: list[Echo]) -> None:
     for generation, seconds in enumerate((3600, 2, 3600), start=1):
         tree = (udp(timeout_client_data=seconds * 1000), pool(protocol="UDP"), member(1, protocol_port=5353))
         await machine.host.serve(instance(*tree, generation=generation))
         assert ask(machine.client, VIP) == "echo1"
         left = seconds_left(machine.names.amphora(AMPHORA))
-        # Those of an earlier turn are kept as long as they were promised, or as the rules say now.
+        # Older flows keep their timeout or get the new one.
         assert any(seconds - 60 < each <= seconds for each in left)
 
 
 async def test_a_member_without_source_ports_left_is_degraded_until_flows_have_ended(
     machine: Machine, members: list[Echo], sources: list[str]
 ) -> None:
-    # The member need not answer, which is quicker.
+    # The member need not answer; without answers the test is faster.
     with inside(machine.names.lab("echo1")):
         deaf = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     deaf.bind(("10.0.0.11", 5354))
@@ -101,7 +101,7 @@ async def test_a_member_without_source_ports_left_is_degraded_until_flows_have_e
     async def becomes(state: str) -> bool:
         return (await machine.host.observe(AMPHORA)).servers[known] == state
 
-    # A look right after a repair still has the flows that were counted before it.
+    # An observation right after a repair still has the old counts.
     await eventually(lambda: becomes("crowded"))
     seen = await machine.host.observe(AMPHORA)
     statuses = operating_statuses(wanted.tree, seen.servers)

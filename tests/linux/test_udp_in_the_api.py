@@ -1,4 +1,4 @@
-"""A UDP load balancer as a user of the API has it: made, watched, changed, deleted; the agent dies meanwhile."""
+"""A UDP load balancer through the API: created, observed, changed, deleted; the agent is killed meanwhile."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -38,7 +38,7 @@ def counted(made: Product) -> dict[str, int]:
     return found
 
 
-def test_a_whole_life(made: Product) -> None:
+def test_a_udp_load_balancer_from_create_to_delete(made: Product) -> None:
     one, two = (Echo(web.namespace, f"echo{n}", f"10.0.0.1{n}") for n, web in enumerate(made.webs, start=1))
     form = made.form("lb", VIP)
     monitor = {"type": "UDP-CONNECT", "delay": 3, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
@@ -65,7 +65,7 @@ def test_a_whole_life(made: Product) -> None:
             assert shares(made.client, VIP, 4) == {"echo2": 4}
             made.start("agent")
             assert client.ask() == "echo2"
-            # Fifteen flows of clients at least, and never fewer than before.
+            # At least fifteen flows of clients, and never fewer than before.
             wait_until(lambda: counted(made)["total_connections"] >= 15, 20, lambda: counted(made))
             assert client.ask() == "echo2"
         two.stop()

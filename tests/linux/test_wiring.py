@@ -1,4 +1,4 @@
-"""Networks, routers, floating IPs and the machine's own link, wired for real and used."""
+"""Real networks, routers, floating IPs and the machine's own link."""
 
 import os
 import socket
@@ -36,7 +36,7 @@ MACHINE, OWN, FLOATING, OTHER_FLOATING = "203.0.113.1", "203.0.113.10", "203.0.1
 
 
 class Cloud:
-    """One external and one inner network, a router between them, and the topology that says so."""
+    """An external and an inner network, the router between them, and their topology."""
 
     def __init__(self, names: Names) -> None:
         self.names = names
@@ -45,7 +45,7 @@ class Cloud:
         self.inner = Network(id=uuid())
         self.router = Router(
             id=uuid(),
-            # The home cloud gives every port its subnet's routes, a router's too.
+            # The home cloud gives every port its subnet's routes, also a router's port.
             interfaces=(interface(self.inner.id, "10.0.0.1/24", via="10.0.0.1"),),
             gateway=interface(self.external.id, f"{OWN}/24", via=MACHINE),
             snat_cidrs=("10.0.0.0/24",),
@@ -76,8 +76,8 @@ def cloud(names: Names) -> Cloud:
 
 
 @contextmanager
-def _legs_of(names: Names, address: str) -> Iterator[str]:
-    """A namespace that the machine reaches by a link of its own: the world beyond it."""
+def _link_of(names: Names, address: str) -> Iterator[str]:
+    """A namespace that the machine reaches by another link, in place of the outside world."""
     beyond = f"{names.prefix}beyond"
     other = Names(f"{names.prefix}y")
     network = uuid()
@@ -91,7 +91,7 @@ def _legs_of(names: Names, address: str) -> Iterator[str]:
         remove_namespace(other.switch)
 
 
-def test_a_floating_ip_leads_to_its_port_from_outside_and_from_the_machine(cloud: Cloud) -> None:
+def test_a_floating_ip_is_reached_from_outside_and_from_the_machine(cloud: Cloud) -> None:
     cloud.wire((FLOATING, "10.0.0.11"))
     web = cloud.inside_host("web", "10.0.0.11")
     client = cloud.outside_host("client", "203.0.113.77")
@@ -109,7 +109,7 @@ def test_an_inside_client_may_use_the_floating_ip(cloud: Cloud) -> None:
         assert ask(web, FLOATING) == FLOATING
 
 
-def test_inside_hosts_leave_under_the_right_address(cloud: Cloud) -> None:
+def test_inside_hosts_leave_with_floating_ip_or_snat_address(cloud: Cloud) -> None:
     cloud.wire((FLOATING, "10.0.0.11"))
     outside = cloud.outside_host("outside", "203.0.113.77")
     with server(outside, "203.0.113.77"):
@@ -117,7 +117,7 @@ def test_inside_hosts_leave_under_the_right_address(cloud: Cloud) -> None:
         assert ask(cloud.inside_host("known", "10.0.0.11"), "203.0.113.77") == FLOATING
 
 
-def test_without_snat_nobody_borrows_the_gateways_address(cloud: Cloud) -> None:
+def test_without_snat_sources_are_not_translated(cloud: Cloud) -> None:
     cloud.router = structs.replace(cloud.router, snat_cidrs=())
     cloud.wire((FLOATING, "10.0.0.11"))
     outside = cloud.outside_host("outside", "203.0.113.77")
@@ -127,7 +127,7 @@ def test_without_snat_nobody_borrows_the_gateways_address(cloud: Cloud) -> None:
             ask(cloud.inside_host("plain", "10.0.0.12"), "203.0.113.77")
 
 
-def test_a_floating_ip_moves_and_goes(cloud: Cloud) -> None:
+def test_a_floating_ip_is_moved_and_removed(cloud: Cloud) -> None:
     first, second = cloud.inside_host("first", "10.0.0.11"), cloud.inside_host("second", "10.0.0.12")
     client = cloud.outside_host("client", "203.0.113.77")
     with server(first, "10.0.0.11", "first "), server(second, "10.0.0.12", "second "):
@@ -183,32 +183,32 @@ def test_a_floating_ip_moves_to_another_router(cloud: Cloud) -> None:
 
 def test_two_inner_networks_reach_each_other_untranslated(cloud: Cloud) -> None:
     network = Network(id=uuid())
-    legs = (*cloud.router.interfaces, interface(network.id, "192.0.2.1/24"))
-    topology = cloud.topology(structs.replace(cloud.router, interfaces=legs))
+    nics = (*cloud.router.interfaces, interface(network.id, "192.0.2.1/24"))
+    topology = cloud.topology(structs.replace(cloud.router, interfaces=nics))
     cloud.wiring.wire(structs.replace(topology, networks=(*topology.networks, network)))
     web = host(cloud.names, "web", interface(network.id, "192.0.2.11/24", via="192.0.2.1"))
     with server(web, "192.0.2.11"):
         assert ask(cloud.inside_host("client", "10.0.0.11"), "192.0.2.11") == "10.0.0.11"
 
 
-def test_nothing_goes_through_the_machine_even_if_it_forwards(cloud: Cloud) -> None:
+def test_nothing_is_forwarded_through_the_machine(cloud: Cloud) -> None:
     cloud.wire()
     inner = cloud.inside_host("inner", "10.0.0.11")
-    with _legs_of(cloud.names, "198.51.100.2") as beyond, server(beyond, "198.51.100.2"):
+    with _link_of(cloud.names, "198.51.100.2") as beyond, server(beyond, "198.51.100.2"):
         sysctl("/proc/thread-self/ns/net", "net.ipv4.ip_forward", "1")
         assert ask(None, "198.51.100.2") == "198.51.100.1"
         with pytest.raises(OSError, match=r"unreachable|No route"):
             ask(inner, "198.51.100.2")
 
 
-def test_the_machines_own_forwarding_is_not_touched(cloud: Cloud) -> None:
+def test_the_machines_own_forwarding_is_not_changed(cloud: Cloud) -> None:
     cloud.wire((FLOATING, "10.0.0.11"))
     with open("/proc/sys/net/ipv4/ip_forward") as file:
         assert file.read().strip() == "0"
     assert links("/proc/thread-self/ns/net") == [cloud.names.uplink]
 
 
-def test_wiring_again_mends_what_somebody_broke(cloud: Cloud) -> None:
+def test_wire_repairs_what_was_broken(cloud: Cloud) -> None:
     cloud.wire((FLOATING, "10.0.0.11"))
     web = cloud.inside_host("web", "10.0.0.11")
     client = cloud.outside_host("client", "203.0.113.77")
@@ -233,12 +233,12 @@ def test_a_router_that_is_made_again_has_its_rules(cloud: Cloud) -> None:
             cloud.wire((FLOATING, "10.0.0.11"))
             assert ask(None, FLOATING, seconds=60) == MACHINE
             remove_namespace(cloud.namespace)
-            # Once the kernel is done with it, the next namespace gets its number.
+            # When the kernel has removed it, the next namespace may get its inode number.
             time.sleep(0.3)
 
 
 def listening(namespace: str, kind: int) -> socket.socket:
-    """Something of the machine's, or a tenant's, that is not picky about who comes."""
+    """A socket that listens on all addresses of a namespace."""
     with inside(namespace):
         made = socket.socket(socket.AF_INET6, kind)
     made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -248,7 +248,7 @@ def listening(namespace: str, kind: int) -> socket.socket:
 
 
 def echoes(namespace: str | None, address: str, kind: int, seconds: float) -> bool:
-    """Say whether what listens at an address takes a connection, or answers a datagram, in time."""
+    """Return True when an address accepts a connection, or answers a datagram, in time."""
     with inside(namespace or OWN_NAMESPACE):
         client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
     with client:
@@ -299,17 +299,17 @@ def answering(namespace: str) -> Iterator[None]:
         streams.close()
 
 
-def test_the_machine_answers_nobody_and_is_answered(cloud: Cloud) -> None:
+def test_the_machine_gets_answers_and_accepts_nothing_from_tenants(cloud: Cloud) -> None:
     both = (*cloud.external.host_addresses, Address(ip="2001:db8:f::1", prefix=64))
     cloud.external = structs.replace(cloud.external, host_addresses=both)
     cloud.wire((FLOATING, "10.0.0.11"))
     web = cloud.inside_host("web", "10.0.0.11")
-    leg = interface(cloud.external.id, "203.0.113.77/24", "2001:db8:f::4d/64", via=MACHINE)
-    near = host(cloud.names, "near", leg)
+    nic = interface(cloud.external.id, "203.0.113.77/24", "2001:db8:f::4d/64", via=MACHINE)
+    near = host(cloud.names, "near", nic)
     with answering(OWN_NAMESPACE), answering(web), answering(near):
         for again in (False, True):
             if again:
-                # Somebody empties the machine's rules, and wiring mends them.
+                # The machine's rules are flushed, and `wire` repairs them.
                 subprocess.run(["nft", "flush", "ruleset"], check=True)
                 cloud.wire((FLOATING, "10.0.0.11"))
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
@@ -324,7 +324,7 @@ def test_the_machine_answers_nobody_and_is_answered(cloud: Cloud) -> None:
     assert subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout == ""
 
 
-def test_what_is_named_as_removed_goes_and_amphorae_stay(cloud: Cloud) -> None:
+def test_removed_names_are_removed_and_amphorae_stay(cloud: Cloud) -> None:
     cloud.wire((FLOATING, "10.0.0.11"))
     web = cloud.inside_host("web", "10.0.0.11")
     removed = (cloud.router.id, cloud.external.id)
@@ -344,7 +344,7 @@ def test_what_is_not_in_the_topology_stays(cloud: Cloud) -> None:
         assert ask(None, FLOATING) == MACHINE
 
 
-def test_a_leg_of_a_network_that_the_topology_does_not_know_yet_stays(cloud: Cloud) -> None:
+def test_an_interface_on_an_unknown_network_stays(cloud: Cloud) -> None:
     web = cloud.inside_host("web", "10.0.0.11")
     other = cloud.inside_host("other", "10.0.0.12")
     cloud.wiring.wire(Topology(generation=1))
@@ -352,39 +352,39 @@ def test_a_leg_of_a_network_that_the_topology_does_not_know_yet_stays(cloud: Clo
         assert ask(other, "10.0.0.11") == "10.0.0.12"
 
 
-def test_a_bridge_is_not_removed_while_a_port_is_being_put_on_it(names: Names) -> None:
-    network, leg = uuid(), interface(uuid(), "10.0.0.5/24")
+def test_a_bridge_is_not_removed_while_a_port_is_attached(names: Names) -> None:
+    network, nic = uuid(), interface(uuid(), "10.0.0.5/24")
     ensure_switch(names)
     with ThreadPoolExecutor(1) as pool, netlink(names.switch) as switch:
         with held(names.switch):
             ensure_bridge(switch, network)
             wired = pool.submit(TopologyWiring(names).wire, Topology(generation=1, removed=(network,)))
             wait_until(lambda: waited_for(names.switch))
-            host(names, "a", structs.replace(leg, network_id=network))
+            host(names, "a", structs.replace(nic, network_id=network))
         wired.result(10)
         assert find(switch, bridge(network)) is not None
 
 
 def waited_for(namespace: str) -> bool:
-    """Say whether somebody waits for a namespace's lock."""
+    """Return True when a thread waits for a namespace's lock."""
     inode = f":{os.stat(namespace_path(namespace)).st_ino} "
     return any("-> FLOCK" in line and inode in line for line in Path("/proc/locks").read_text().splitlines())
 
 
-def test_an_interface_and_the_gateway_are_taken_away(cloud: Cloud) -> None:
+def test_a_routers_interface_and_gateway_are_removed(cloud: Cloud) -> None:
     cloud.wire((FLOATING, "10.0.0.11"))
     cloud.router = structs.replace(cloud.router, gateway=None, snat_cidrs=())
     cloud.wire()
     assert links(cloud.namespace) == [router_leg(cloud.router.interfaces[0].port_id)]
-    (leg,) = cloud.router.interfaces
+    (nic,) = cloud.router.interfaces
     cloud.router = structs.replace(cloud.router, interfaces=())
     cloud.wire()
-    assert links(cloud.namespace) == [router_leg(leg.port_id)]
-    cloud.wiring.wire(structs.replace(cloud.topology(cloud.router), removed=(leg.port_id,)))
+    assert links(cloud.namespace) == [router_leg(nic.port_id)]
+    cloud.wiring.wire(structs.replace(cloud.topology(cloud.router), removed=(nic.port_id,)))
     assert links(cloud.namespace) == []
 
 
-def test_a_router_that_cannot_be_made_does_not_hold_up_the_others(cloud: Cloud) -> None:
+def test_a_failing_router_does_not_block_the_others(cloud: Cloud) -> None:
     way = Route(destination="0.0.0.0/0", via="192.0.2.99")
     bad = Router(id=uuid(), gateway=structs.replace(interface(cloud.external.id, "203.0.113.12/24"), routes=(way,)))
     with pytest.raises(HostError, match="cannot be attached"):
@@ -421,7 +421,7 @@ def test_the_gateways_interface_may_be_any_interface(cloud: Cloud) -> None:
         assert here.link("get", ifname=GATEWAY)[0].get("mtu") == 1400
 
 
-def test_a_flat_network_is_one_with_a_bridge_of_the_machine(cloud: Cloud) -> None:
+def test_a_flat_network_is_joined_with_a_bridge_of_the_machine(cloud: Cloud) -> None:
     flat = Network(id=uuid(), physical="br-real", mtu=1400)
     topology = Topology(generation=1, networks=(flat,))
     with pytest.raises(WiringError, match="no such bridge") as failed:
@@ -429,7 +429,7 @@ def test_a_flat_network_is_one_with_a_bridge_of_the_machine(cloud: Cloud) -> Non
     assert failed.value.networks.keys() == {flat.id}
     with netlink(OWN_NAMESPACE) as here:
         here.link("add", ifname="br-real", kind="bridge", state="up")
-    # A container as somebody else made it: on the machine's bridge, not on ours.
+    # A container that others made, on the machine's bridge.
     stranger = f"{cloud.names.prefix}stranger"
     ensure_namespace(stranger)
     try:

@@ -1,4 +1,4 @@
-"""A load balancer of datagrams only has no HAProxy: it ends when nothing is left for it, and comes back when needed."""
+"""A load balancer with datagram listeners only has no HAProxy; it is started and ended with the other listeners."""
 
 import asyncio
 import socket
@@ -44,7 +44,7 @@ async def none_left(machine: Machine) -> None:
 
 
 async def served(machine: Machine) -> None:
-    """Datagrams are, and nobody finds anything amiss."""
+    """Wait until datagrams are served and no part needs a repair."""
     assert datagrams.ask(machine.client, VIP) == "dns1"
     seen = await machine.host.observe(AMPHORA)
     assert dict(seen.servers) == {key("3", 2): "unchecked"}
@@ -65,7 +65,7 @@ async def test_haproxy_ends_with_its_last_listener_and_its_last_connection(
         going.sendall(b"\r\n")
         assert (await asyncio.to_thread(going.recv, 100)).startswith(b"HTTP/1.1 200")
     await none_left(machine)
-    # Its end is no failure, and a restarted agent starts none.
+    # Its end is no failure, and a restarted agent starts no HAProxy.
     await machine.restart()
     await machine.host.serve(instance(*DATAGRAMS, generation=2))
     assert proxies(machine) == []
@@ -74,7 +74,7 @@ async def test_haproxy_ends_with_its_last_listener_and_its_last_connection(
     assert machine.get() == "web1"
 
 
-async def test_one_without_listeners_has_haproxy_wait_for_the_first(machine: Machine, echo: Echo) -> None:
+async def test_a_load_balancer_without_listeners_has_a_haproxy(machine: Machine, echo: Echo) -> None:
     await machine.host.serve(instance())
     assert proxies(machine) == [machine.pid]
     await machine.host.serve(instance(*DATAGRAMS, generation=2))
@@ -83,7 +83,7 @@ async def test_one_without_listeners_has_haproxy_wait_for_the_first(machine: Mac
 
 
 @pytest.mark.parametrize("written_down", [True, False])
-async def test_an_agent_that_died_while_haproxy_was_to_end_ends_it(
+async def test_a_restarted_agent_ends_a_haproxy_that_should_end(
     machine: Machine, web: list[Web], echo: Echo, written_down: bool
 ) -> None:
     await machine.host.serve(instance(*HTTP, *DATAGRAMS))

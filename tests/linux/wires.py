@@ -1,4 +1,4 @@
-"""What the tests of links speak with: TCP servers and clients inside namespaces, without a process of their own."""
+"""TCP servers and clients inside namespaces, as threads of the test process."""
 
 import socket
 import threading
@@ -33,18 +33,18 @@ def interface(network_id: str, *addresses: str, via: str | None = None) -> Inter
     )
 
 
-def host(names: Names, name: str, leg: Interface) -> str:
-    """Make a namespace with one leg; returns its name."""
+def host(names: Names, name: str, nic: Interface) -> str:
+    """Make a namespace with one interface; return its name."""
     namespace = names.lab(name)
     ensure_namespace(namespace)
-    ensure_interface(names, namespace, "eth0", leg)
+    ensure_interface(names, namespace, "eth0", nic)
     return namespace
 
 
 def wait_for_listener(namespace: str, port: int, seconds: float = 60) -> None:
-    """Wait until another program accepts TCP connections on a port: a check that came before would find it down."""
+    """Wait until another program listens on a TCP port: an earlier health check would find the member down."""
     deadline = time.monotonic() + seconds
-    # As the kernel lists them: `<slot> <address>:<port> <peer> <state>`, where 0A is LISTEN.
+    # The kernel's format: `<slot> <address>:<port> <peer> <state>`, where 0A is LISTEN.
     wanted = f":{port:04X}", "0A"
     with inside(namespace):
         while True:
@@ -83,9 +83,9 @@ def server(namespace: str, address: str, greeting: str = "") -> Iterator[None]:
 
 
 def ask(namespace: str | None, address: str, *, seconds: float = 0.9) -> str:
-    """Connect from a namespace (None: the thread's own) and return the answer; raises OSError.
+    """Connect from a namespace (None: the thread's own) and return the answer. Raises OSError.
 
-    The time is short of a second: an ARP request or a SYN that got lost is a failure.
+    The default is less than a second, so that a lost ARP request or SYN is a failure.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     if namespace is None:
@@ -100,7 +100,7 @@ def ask(namespace: str | None, address: str, *, seconds: float = 0.9) -> str:
 
 
 def addresses(namespace: str, link: str) -> set[str]:
-    """Return the addresses of a link as `10.0.0.5/24`, link-local ones left out."""
+    """Return the addresses of a link as `10.0.0.5/24`, without link-local ones."""
     with netlink(namespace) as socket_:
         index = socket_.link_lookup(ifname=link)[0]
         return {

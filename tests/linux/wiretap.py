@@ -1,4 +1,4 @@
-"""A member that writes down how it was spoken to: PROXY protocol, TLS and its names, path and port."""
+"""A member that records requests: PROXY protocol, TLS and its names, path and port."""
 
 import contextlib
 import socket
@@ -20,7 +20,7 @@ _PROXY_2 = b"\r\n\r\n\x00\r\nQUIT\n"
 
 
 class Spoken(Struct, frozen=True):
-    """One request; `proxy` is the version of the PROXY protocol or 0, `name` the server name that TLS asked for."""
+    """One request; `proxy` is the version of the PROXY protocol or 0, `name` the SNI."""
 
     address: str
     port: int
@@ -109,7 +109,7 @@ def _proxy(connection: socket.socket) -> int:
 
 @contextmanager
 def wiretap(names: Names, directory: Path, addresses: tuple[str, ...], ports: tuple[int, ...]) -> Iterator[Wiretap]:
-    """Run such members."""
+    """Run recording members."""
     running = Wiretap(names, directory, addresses, ports)
     try:
         yield running
