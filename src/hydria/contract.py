@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from hydria.model.status import OperatingStatus
+from hydria.model.status import OperatingStatus, ServerState
 from hydria.model.tree import Tree
 
 
@@ -121,12 +121,16 @@ class Counters(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """What a host says of one amphora.
+    """What a host says of one amphora. Every part is complete, not a difference.
 
     `generation` is what it serves now (0: nothing yet), `reason` why it does not serve generation `attempted`.
-    `change_id` is the load balancer's of that generation, None where the agent does not say it.
-    `operating` is by resource id, `counters` by listener id, `troubles` by the id of what cannot be served as it
-    should be, with the reason: the rest of the generation is served. All are complete, not differences.
+    `change_id` is the load balancer's of that generation, None if the agent does not say it.
+    `reachable` is True when the amphora was just observed, False when it serves something and cannot be asked, None
+    when there is nothing to say of its health.
+    `servers` are by member id and `counters` by listener id. `troubles` are the reasons why something is not served as
+    it should be, by id; `unserved` are those of them that are not served at all. The rest of the generation is served.
+    `operating` comes from agents before 0.2, which derived operating statuses themselves, instead of `reachable`,
+    `servers` and `unserved`.
     """
 
     amphora_id: str
@@ -134,9 +138,12 @@ class Report(Struct, frozen=True, kw_only=True):
     change_id: int | None = None
     attempted: int = 0
     reason: str | None = None
-    operating: dict[str, OperatingStatus] = {}
+    reachable: bool | None = None
+    servers: dict[str, ServerState] = {}
+    unserved: tuple[str, ...] = ()
     counters: dict[str, Counters] = {}
     troubles: dict[str, str] = {}
+    operating: dict[str, OperatingStatus] = {}
 
 
 class Network(Struct, frozen=True, kw_only=True):

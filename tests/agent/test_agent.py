@@ -9,7 +9,7 @@ from hydria.agent.loop import LOOK_PERIOD
 from hydria.contract import Counters, Holding, Instance, Orders
 from hydria.errors import HostError, WiringError
 from tests.agent.headquarters import Headquarters, SlowHost, working
-from tests.support.trees import AMPHORA, LB, instance, key, listener, member, monitor, pool
+from tests.support.trees import AMPHORA, instance, key, listener, member, monitor, pool
 from tests.support.waiting import eventually
 
 OTHER = "bbbbbbbb-0000-4000-8000-000000000002"
@@ -40,7 +40,7 @@ async def test_serves_and_says_so(host: SlowHost, server: Headquarters) -> None:
         server.want(wanted())
         await settled(server)
     assert host.instances == {AMPHORA: wanted()}
-    assert server.last(AMPHORA).operating[key("3", 1)] == "ONLINE"
+    assert server.last(AMPHORA).servers[key("3", 1)] == "up"
 
 
 async def test_orders_that_come_while_it_is_busy_are_taken_as_one(host: SlowHost, server: Headquarters) -> None:
@@ -136,7 +136,7 @@ async def test_a_failed_change_leaves_the_last_good_one(host: SlowHost, server: 
         assert (server.last(AMPHORA).generation, server.last(AMPHORA).attempted) == (1, 2)
         # Health goes on being told, beside the reason.
         host.take_down(key("3", 1))
-        await eventually(lambda: server.last(AMPHORA).operating[key("3", 1)] == "ERROR")
+        await eventually(lambda: server.last(AMPHORA).servers[key("3", 1)] == "down")
         assert server.last(AMPHORA).reason == "Address in use."
         host.faults.clear()
         await settled(server, 2)
@@ -197,9 +197,9 @@ async def test_events_are_looked_at(host: SlowHost, server: Headquarters) -> Non
         server.want(wanted())
         await settled(server)
         host.take_down(key("3", 1))
-        await eventually(lambda: server.last(AMPHORA).operating[key("3", 1)] == "ERROR")
+        await eventually(lambda: server.last(AMPHORA).servers[key("3", 1)] == "down")
         host.bring_up(key("3", 1))
-        await eventually(lambda: server.last(AMPHORA).operating[key("3", 1)] == "ONLINE")
+        await eventually(lambda: server.last(AMPHORA).servers[key("3", 1)] == "up")
 
 
 async def test_health_that_flaps_while_a_report_is_under_way_ends_right(host: SlowHost) -> None:
@@ -221,7 +221,7 @@ async def test_health_that_flaps_while_a_report_is_under_way_ends_right(host: Sl
             shake(key("3", 1))
             await eventually(lambda before=looks: len(host.calls) > before)  # type: ignore[misc]
         server.gate.set()
-        await eventually(lambda: server.last(AMPHORA).operating[key("3", 1)] == "ONLINE")
+        await eventually(lambda: server.last(AMPHORA).servers[key("3", 1)] == "up")
 
 
 async def test_a_dead_amphora_is_brought_back_at_once(host: SlowHost, server: Headquarters) -> None:
@@ -275,7 +275,7 @@ async def test_one_that_hangs_does_not_hold_up_the_others(host: SlowHost, server
         # Both have the member: the first hangs at once, with an event and with an order.
         host.take_down(key("3", 1))
         server.want(wanted(2))
-        await eventually(lambda: server.last(OTHER).operating[key("3", 1)] == "ERROR")
+        await eventually(lambda: server.last(OTHER).servers[key("3", 1)] == "down")
         server.want(wanted(2, amphora_id=OTHER))
         await settled(server, 2, OTHER)
         host.kill(OTHER)
@@ -297,7 +297,7 @@ async def test_when_the_server_was_away_it_hears_everything_again(host: SlowHost
         server.heard.clear()
         server.come_back()
         await eventually(lambda: bool(server.reports(AMPHORA) and server.reports(OTHER)))
-        assert server.last(AMPHORA).operating[key("3", 1)] == "ERROR"
+        assert server.last(AMPHORA).servers[key("3", 1)] == "down"
     assert served(host) == 1
 
 
@@ -420,22 +420,17 @@ async def test_closing_leaves_everything_running(host: SlowHost) -> None:
 # --- what cannot be asked ---
 
 
-async def test_an_amphora_that_cannot_be_asked_is_not_online(host: SlowHost, server: Headquarters) -> None:
+async def test_an_amphora_that_cannot_be_asked_is_reported_as_that(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server, look_seconds=0.01):
         server.want(wanted())
         await settled(server)
         host.faults.set("observe", HostError("HAProxy does not answer."))
         await eventually(lambda: server.last(AMPHORA).reason == "HAProxy does not answer.")
-        said = server.last(AMPHORA).operating
-        assert (said[LB], said[key("1", 1)], said[key("2", 1)], said[key("3", 1)]) == (
-            "ERROR",
-            "ERROR",
-            "OFFLINE",
-            "OFFLINE",
-        )
+        said = server.last(AMPHORA)
+        assert (said.reachable, said.servers) == (False, {})
         host.faults.clear()
         await settled(server)
-        assert server.last(AMPHORA).operating[LB] == "ONLINE"
+        assert server.last(AMPHORA).reachable is True
 
 
 async def test_one_that_is_killed_again_and_again_is_back_soon(host: SlowHost, server: Headquarters) -> None:
@@ -467,7 +462,7 @@ async def test_the_last_good_one_is_brought_back_while_a_change_fails(host: Slow
         await eventually(lambda: server.last(AMPHORA).reason == "A port is taken.")
         picky.kill(AMPHORA)
         await eventually(lambda: AMPHORA in picky.running)
-        await eventually(lambda: server.last(AMPHORA).operating[LB] == "ONLINE")
+        await eventually(lambda: server.last(AMPHORA).reachable is True)
         assert (server.last(AMPHORA).generation, server.last(AMPHORA).reason) == (1, "A port is taken.")
 
 

@@ -10,7 +10,7 @@ import pytest
 from hydria.adapters.linux.conntrack import count_flows, dropped_flows, end_flows
 from hydria.adapters.linux.netns import inside
 from hydria.model import Listener
-from hydria.model.status import operating_statuses
+from hydria.model.status import AmphoraHealth, operating_statuses
 from tests.linux.datagrams import Echo, add_address, ask, echoes
 from tests.linux.machines import VIP, Machine
 from tests.support.trees import AMPHORA, NETWORK, instance, listener, member, pool
@@ -104,8 +104,9 @@ async def test_a_member_without_source_ports_left_is_degraded_until_flows_have_e
     # An observation right after a repair still has the old counts.
     await eventually(lambda: becomes("crowded"))
     seen = await machine.host.observe(AMPHORA)
-    statuses = operating_statuses(wanted.tree, seen.servers)
     root = wanted.tree.load_balancer.id
+    health = AmphoraHealth(amphora_id=AMPHORA, load_balancer_id=root, generation=1, servers=dict(seen.servers))
+    statuses = operating_statuses(wanted.tree, [health])
     assert [statuses[each] for each in (known, wanted.tree.pools[0].id, root)] == ["DEGRADED"] * 3
     scrape = (await machine.host.metrics(AMPHORA)).decode()
     dropped = next(line for line in scrape.splitlines() if line.startswith("octavia_loadbalancer_dropped_flows_total"))

@@ -10,7 +10,15 @@ from msgspec import structs
 from sqlalchemy import Connection, create_engine, insert, select
 
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource, Tree
-from hydria.model.status import OperatingStatus, Progress, ServerState, operating_statuses, provisioning_status
+from hydria.model.status import (
+    AmphoraHealth,
+    OperatingStatus,
+    Progress,
+    ServerState,
+    operating_statuses,
+    provisioning_status,
+    unmeasured_statuses,
+)
 from hydria.store import columns, metadata
 from hydria.store.resources import Health, provisioning_status_sql
 from hydria.store.tables import rows_of
@@ -157,6 +165,14 @@ def member(number: int, **attributes: Any) -> Member:
 TWO = (member(1), member(2))
 
 
+def seen(servers: dict[str, ServerState], **attributes: Any) -> AmphoraHealth:
+    """Return the health of an amphora that serves everything."""
+    return AmphoraHealth(amphora_id="a", load_balancer_id="lb", servers=servers, **{"generation": 9, **attributes})
+
+
+SILENT = seen({}, reachable=False)
+
+
 @pytest.mark.parametrize(
     ("members", "servers", "of_members", "above"),
     [
@@ -181,7 +197,7 @@ def test_operating_statuses(
     members: tuple[Member, ...], servers: dict[str, ServerState], of_members: list[OperatingStatus], above: str
 ) -> None:
     tree = Tree(load_balancer=ROOT, listeners=(LISTENER,), pools=(POOL,), members=members, health_monitors=(MONITOR,))
-    found = operating_statuses(tree, servers)
+    found = operating_statuses(tree, [seen(servers)])
     assert [found[each.id] for each in members] == of_members
     assert [found[key] for key in ("pool", "lb")] == [above] * 2
     assert [found[key] for key in ("listener", "monitor")] == ["ONLINE"] * 2
@@ -197,7 +213,7 @@ def test_what_is_switched_off_is_offline() -> None:
             members=(member(1),),
             health_monitors=(parts["monitor"],),
         )
-        return operating_statuses(tree, {"m1": "up"})
+        return operating_statuses(tree, [seen({"m1": "up"})])
 
     everything: dict[str, Any] = {"lb": ROOT, "listener": LISTENER, "pool": POOL, "monitor": MONITOR}
     assert found(lb=True)["lb"] == "OFFLINE"
@@ -210,16 +226,67 @@ def test_what_is_switched_off_is_offline() -> None:
 
 def test_a_pool_that_no_listener_uses() -> None:
     tree = Tree(load_balancer=ROOT, pools=(POOL,), members=TWO)
-    found = operating_statuses(tree, {"m1": "down"})
+    found = operating_statuses(tree, [seen({"m1": "down"})])
     # Nothing checks them: what was never known is not made up.
     assert (found["m2"], found["pool"], found["lb"]) == ("NO_MONITOR", "OFFLINE", "ONLINE")
     checked = structs.replace(tree, health_monitors=(MONITOR,))
-    assert operating_statuses(checked, {})["m2"] == "OFFLINE"
+    assert operating_statuses(checked, [seen({})])["m2"] == "OFFLINE"
 
 
 def test_the_load_balancer_takes_over_the_worst_pool() -> None:
     other = structs.replace(POOL, id="other")
     second = structs.replace(LISTENER, id="second", protocol_port=81, default_pool_id="other")
     tree = Tree(load_balancer=ROOT, listeners=(LISTENER, second), pools=(POOL, other), members=(member(1),))
-    found = operating_statuses(tree, {"m1": "down"})
+    found = operating_statuses(tree, [seen({"m1": "down"})])
     assert [found[key] for key in ("pool", "other", "lb")] == ["ERROR", "ONLINE", "ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("states", "status"),
+    [
+        (("up", "up"), "ONLINE"),
+        (("up", "down"), "DEGRADED"),
+        (("down", "down"), "ERROR"),
+        (("unknown", "down"), "ERROR"),
+        (("unknown", "up"), "ONLINE"),
+        (("unknown", "unknown"), "OFFLINE"),
+        (("crowded", "up"), "DEGRADED"),
+    ],
+)
+def test_a_member_that_amphorae_see_differently(states: tuple[ServerState, ...], status: str) -> None:
+    tree = Tree(load_balancer=ROOT, listeners=(LISTENER,), pools=(POOL,), members=TWO, health_monitors=(MONITOR,))
+    for order in (states, states[::-1]):
+        found = operating_statuses(tree, [seen({"m1": state, "m2": "up"}) for state in order])
+        assert found["m1"] == status
+        assert found["lb"] == ("ONLINE" if status in ("ONLINE", "OFFLINE") else "DEGRADED")
+
+
+def test_amphorae_that_cannot_be_asked() -> None:
+    tree = Tree(load_balancer=ROOT, listeners=(LISTENER,), pools=(POOL,), members=TWO, health_monitors=(MONITOR,))
+    well = seen({"m1": "up", "m2": "up"})
+    one = operating_statuses(tree, [well, SILENT])
+    assert [one[key] for key in ("lb", "listener", "pool", "m1")] == ["DEGRADED", "ONLINE", "ONLINE", "ONLINE"]
+    none = operating_statuses(tree, [SILENT, SILENT])
+    assert [none[key] for key in ("lb", "listener", "pool", "m1")] == ["ERROR", "ERROR", "OFFLINE", "OFFLINE"]
+
+
+def test_what_an_amphora_does_not_serve_is_in_error() -> None:
+    tree = Tree(load_balancer=ROOT, listeners=(LISTENER,), pools=(POOL,), members=TWO)
+    up: dict[str, ServerState] = {"m1": "up", "m2": "up"}
+    found = operating_statuses(tree, [seen(up), seen(up, unserved=("listener", "gone"))])
+    assert [found[key] for key in ("lb", "listener", "pool")] == ["DEGRADED", "ERROR", "ONLINE"]
+    assert "gone" not in found
+
+
+def test_what_is_newer_than_the_served_generation_is_as_it_was_created() -> None:
+    young = structs.replace(LISTENER, id="young", created_in=10)
+    tree = Tree(load_balancer=ROOT, listeners=(LISTENER, young), pools=(POOL,), members=(member(1, created_in=10),))
+    found = operating_statuses(tree, [seen({})])
+    assert [found[key] for key in ("listener", "young", "m1")] == ["ONLINE", "OFFLINE", "NO_MONITOR"]
+
+
+def test_statuses_without_a_data_plane() -> None:
+    tree = Tree(load_balancer=ROOT, listeners=(LISTENER,), pools=(POOL,), members=TWO)
+    assert unmeasured_statuses(tree) == {"m1": "NO_MONITOR", "m2": "NO_MONITOR"}
+    checked = structs.replace(tree, health_monitors=(MONITOR,))
+    assert unmeasured_statuses(checked) == {"monitor": "ONLINE"}

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from hydria.contract import Counters, Holding, Instance, Orders, Report
 from hydria.controller.hosts import heard_from
-from hydria.model.status import ServerState, operating_statuses
+from hydria.model.status import ServerState
 from hydria.render.serving import serving
 from tests.support.cloud import Cloud
 
@@ -58,14 +58,13 @@ class Worker:
         report = Report(amphora_id=key, generation=0, attempted=attempted, reason=self.trouble)
         if instance is not None:
             tree, part = instance.tree, serving(instance, {}, {})
-            operating = operating_statuses(
-                tree, {member.id: self._state(member.id, instance) for member in tree.members}, part.unserved
-            )
             report = structs.replace(
                 report,
                 generation=instance.generation,
                 change_id=tree.load_balancer.change_id,
-                operating=operating,
+                reachable=True,
+                servers={member.id: self._state(member.id, instance) for member in tree.members},
+                unserved=tuple(sorted(part.unserved)),
                 counters=self.counters,
                 troubles=part.troubles,
             )

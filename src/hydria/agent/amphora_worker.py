@@ -9,7 +9,6 @@ from msgspec import structs
 
 from hydria.contract import Instance, Report
 from hydria.errors import HostError
-from hydria.model.status import OperatingStatus, operating_statuses, unknown_statuses
 from hydria.protocols import Host, Observation
 from hydria.tasks import endless
 
@@ -148,7 +147,7 @@ class AmphoraWorker:
             if self._again_at is None:
                 await self._revive(error, lived)
             elif self.report.reason is not None:
-                self._tell(structs.replace(self.report, operating=unknown_statuses(served.tree)))
+                self._tell(_unreachable(self.report))
             return
         before = self.report
         self._tell(_report(served, seen, attempted=before.attempted, reason=before.reason))
@@ -169,23 +168,18 @@ class AmphoraWorker:
             return
         self._again_in(self._revival)
         self._revival = min(self._revival * 2, LAST_REVIVAL)
-        self._report_failure(error, {} if self._served is None else unknown_statuses(self._served.tree))
+        self._report_failure(error, None)
 
     def _again_in(self, seconds: float) -> None:
         self._again_at = self._loop.time() + seconds
 
     async def _fail(self, error: Exception) -> None:
         """Report why it does not serve what was ordered, and how what it served last is; that serves on."""
-        last = self._served
-        if last is None or self._leaving:
-            self._report_failure(error, {})
-            return
-        try:
-            seen = await self._observe_last(last)
-        except Exception:
-            self._report_failure(error, unknown_statuses(last.tree))
-        else:
-            self._report_failure(error, operating_statuses(last.tree, seen.servers, seen.unserved))
+        last, seen = self._served, None
+        if last is not None and not self._leaving:
+            with contextlib.suppress(Exception):
+                seen = await self._observe_last(last)
+        self._report_failure(error, seen)
 
     async def _observe_last(self, last: Instance) -> Observation:
         try:
@@ -197,12 +191,18 @@ class AmphoraWorker:
             await self._host.serve(last)
             return await self._host.observe(self.amphora_id)
 
-    def _report_failure(self, error: Exception, operating: dict[str, OperatingStatus]) -> None:
+    def _report_failure(self, error: Exception, seen: Observation | None) -> None:
+        """Report a failure; `seen` is what was observed after it, None when the amphora cannot be asked."""
         attempted = 0 if self._wanted is None else self._wanted.generation
         reason = str(error) or f"The host failed with {type(error).__name__}."
         log.warning("amphora_failing", amphora=self.amphora_id, generation=attempted, reason=reason)
-        failure = structs.replace(self.report, attempted=attempted, reason=reason, operating=operating)
-        self._tell(failure)
+        failure = structs.replace(self.report, attempted=attempted, reason=reason)
+        if self._served is None or self._leaving:
+            self._tell(structs.replace(failure, reachable=None))
+        elif seen is None:
+            self._tell(_unreachable(failure))
+        else:
+            self._tell(_observed(failure, seen))
 
     def _tell(self, report: Report) -> None:
         if self._wanted is not None and self._wanted.generation == 0:
@@ -213,13 +213,26 @@ class AmphoraWorker:
 
 
 def _report(served: Instance, seen: Observation, *, attempted: int = 0, reason: str | None = None) -> Report:
-    return Report(
+    report = Report(
         amphora_id=served.amphora_id,
         generation=served.generation,
         change_id=served.tree.load_balancer.change_id,
         attempted=attempted,
         reason=reason,
-        operating=operating_statuses(served.tree, seen.servers, seen.unserved),
+    )
+    return _observed(report, seen)
+
+
+def _observed(report: Report, seen: Observation) -> Report:
+    return structs.replace(
+        report,
+        reachable=True,
+        servers=dict(seen.servers),
+        unserved=tuple(sorted(seen.unserved)),
         counters=dict(seen.counters),
         troubles=dict(seen.troubles),
     )
+
+
+def _unreachable(report: Report) -> Report:
+    return structs.replace(report, reachable=False, servers={}, unserved=())

@@ -16,7 +16,7 @@ from hydria.http.operation import Call, Query, denied
 from hydria.http.text import truth
 from hydria.model import HealthMonitor, LoadBalancer, Pool
 from hydria.store import columns
-from hydria.store.resources import Health, provisioning_status_sql
+from hydria.store.resources import operating_status_sql, provisioning_status_sql
 from hydria.store.tables import rows_of
 
 _INTERNAL = HIDDEN - {"load_balancer_id", "pool_id", "l7policy_id"}
@@ -55,7 +55,7 @@ def _known(kind: ResourceType) -> Mapping[str, Column]:
     # As bodies show it.
     settled = func.coalesce(known["updated_at"], known["created_at"])
     known["updated_at"] = case((status == "PENDING_CREATE", known["updated_at"]), else_=settled)
-    known["operating_status"] = func.coalesce(columns(Health).operating_status, "OFFLINE")
+    known["operating_status"] = operating_status_sql()
     if kind is not LOAD_BALANCER:
         known["loadbalancer_id"] = columns(LoadBalancer).id
     if kind is L7_RULE:

@@ -26,7 +26,7 @@ from hydria.model.base import build
 from hydria.model.create import LoadBalancerCreate
 from hydria.model.faults import invalid_combination
 from hydria.model.load_balancer import AdditionalVip, LoadBalancerUpdate
-from hydria.model.status import Progress
+from hydria.model.status import UNREPORTED, Progress
 from hydria.protocols import Device, Networking, Port
 from hydria.store import Transaction, columns, generations
 from hydria.store.resources import Amphora
@@ -86,7 +86,7 @@ class LoadBalancers(ResourceApi):
             kind=KIND,
             resource=load_balancer,
             progress=Progress.of(load_balancer),
-            operating_status="OFFLINE",
+            operating_status=UNREPORTED,
             load_balancer_id=key,
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hydria.api.views import LoadedResource
 from hydria.model import HealthMonitor, LoadBalancer, Member, Pool, Resource
-from hydria.model.status import provisioning_status
+from hydria.model.status import UNREPORTED, provisioning_status
 from hydria.store import Transaction
 from hydria.store.resources import health_of, pending_parents, tree
 
@@ -28,7 +28,7 @@ def status_tree(transaction: Transaction, root: LoadedResource) -> dict[str, Any
         return {
             "id": resource.id,
             "name": resource.name,
-            "operating_status": health.operating_status if health else "OFFLINE",
+            "operating_status": health.operating_status if health else UNREPORTED,
             "provisioning_status": status,
             **({"provisioning_status_reason": trouble} if trouble and status == "ERROR" else {}),
         }

@@ -39,7 +39,7 @@ from hydria.model.l7_policy import LAST
 from hydria.model.l7_positions import inserted
 from hydria.model.l7_rule import MOST_RULES, L7RuleBody
 from hydria.model.member import MemberBody
-from hydria.model.status import Progress
+from hydria.model.status import UNREPORTED, OperatingStatus, Progress, initial_status
 from hydria.protocols import Networking, Secrets
 from hydria.store import columns
 from hydria.store.resources import Health
@@ -84,7 +84,7 @@ class TreeBuilder:
         self._secrets = secrets
         self._children: dict[str, Child] = {}
         self._subnets: set[str] = set()
-        self._statuses: dict[str, str] = {}
+        self._statuses: dict[str, OperatingStatus] = {}
         # Pools that get members or a listener in front of them; of these, those that were there before.
         self._pools: dict[str, Pool] = {}
         self._attached: set[str] = set()
@@ -281,14 +281,15 @@ class TreeBuilder:
         self._check_families()
         # Octavia looks at the monitors that are there already.
         monitored = self._monitored({each.pool_id for each in children if isinstance(each, Member)})
-        # What nobody has spoken of is OFFLINE.
+        statuses = {each.id: _status(each, monitored) for each in children}
+        # A resource without a row is unreported.
         healths = [
-            Health(id=each.id, load_balancer_id=each.load_balancer_id, operating_status="NO_MONITOR")
+            Health(id=each.id, load_balancer_id=each.load_balancer_id, operating_status=statuses[each.id])
             for each in children
-            if isinstance(each, Member) and each.pool_id not in monitored
+            if statuses[each.id] != UNREPORTED
         ]
         self._call.transaction.insert(*children, *healths)
-        self._statuses = {each.id: each.operating_status for each in healths}
+        self._statuses = statuses
 
     def _check_families(self) -> None:
         """Refuse members whose datagrams no VIP could carry, whatever brought pool, member and listener together."""
@@ -306,7 +307,7 @@ class TreeBuilder:
             kind=kind,
             resource=self._children[key],
             progress=self._parent.progress,
-            operating_status=self._statuses.get(key, "OFFLINE"),
+            operating_status=self._statuses.get(key, UNREPORTED),
             load_balancer_id=self._parent.load_balancer_id,
         )
 
@@ -316,6 +317,10 @@ class TreeBuilder:
         c = columns(HealthMonitor)
         monitors = self._call.transaction.find(HealthMonitor, c.pool_id.in_(pools), c.deleted_in.is_(None))
         return {monitor.pool_id for monitor in monitors}
+
+
+def _status(child: Child, monitored: set[str]) -> OperatingStatus:
+    return initial_status(child, monitored=isinstance(child, Member) and child.pool_id in monitored)
 
 
 _REDIRECTS = ("redirect_pool_id", "redirect_url", "redirect_prefix", "redirect_http_code")

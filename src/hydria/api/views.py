@@ -23,7 +23,7 @@ from hydria.api.resource_types import (
 )
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource
 from hydria.model.base import INTERNAL
-from hydria.model.status import Progress, provisioning_status
+from hydria.model.status import UNREPORTED, Progress, provisioning_status
 from hydria.store import Transaction, columns
 from hydria.store.functions import joined_strings
 from hydria.store.resources import Health, pending_below_sql
@@ -86,7 +86,7 @@ def from_row(kind: ResourceType, row: Row[Any], *, with_related: bool = False) -
         resource=rows_of(kind.struct).load(row),
         load_balancer_id=row[lb],
         progress=Progress(**dict(zip(_PROGRESS, row[lb + 1 : health], strict=True))),
-        operating_status=row[health] or "OFFLINE",
+        operating_status=row[health] or UNREPORTED,
         trouble=row[health + 1],
         pending_below=bool(row[health + 2]),
         related=_related(kind, row[health + 3 :]) if with_related else None,

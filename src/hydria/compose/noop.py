@@ -15,16 +15,17 @@ from msgspec import structs
 from sqlalchemy import select
 
 from hydria.contract import Address, FirewallRule, Holding, Interface, Report
+from hydria.controller.health import write_statuses
 from hydria.controller.hosts import heard_from
 from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.errors import HostError
-from hydria.model import HealthMonitor, L7Policy, L7Rule, LoadBalancer, Member
+from hydria.model import LoadBalancer
 from hydria.model.references import Purpose
-from hydria.model.status import OperatingStatus
+from hydria.model.status import unmeasured_statuses
 from hydria.protocols import Clock, Device, Networking, Port, Subnet
 from hydria.store import Database, Transaction, columns
-from hydria.store.resources import Amphora
+from hydria.store.resources import Amphora, tree
 from hydria.store.tables import rows_of
 
 log = structlog.get_logger(__name__)
@@ -249,25 +250,11 @@ class NoopPlane:
             key, generation = tuple(row)
             served = transaction.get(Amphora, key)
             assert served is not None  # noqa: S101 - this transaction selected it
-            operating = _unmeasured(transaction, served.load_balancer_id)
-            report = Report(amphora_id=key, generation=generation, operating=operating)
-            self._reporter.take(transaction, HOST, report, now)
+            self._reporter.take(transaction, HOST, Report(amphora_id=key, generation=generation), now)
+            load_balancer = transaction.get(LoadBalancer, served.load_balancer_id)
+            assert load_balancer is not None  # noqa: S101 - it has an amphora
+            write_statuses(transaction, load_balancer.id, unmeasured_statuses(tree(transaction, load_balancer)))
         return due, leaving, [row[0] for row in behind]
-
-
-def _unmeasured(transaction: Transaction, load_balancer_id: str) -> dict[str, OperatingStatus]:
-    """Return the operating statuses that need no data plane, by id; all others stay as they were made."""
-    found: dict[str, OperatingStatus] = {}
-    monitored: set[str] = set()
-    for kind in (HealthMonitor, L7Policy, L7Rule):
-        c = columns(kind)
-        for each in transaction.find(kind, c.load_balancer_id == load_balancer_id, c.deleted_in.is_(None)):
-            found[each.id] = "ONLINE" if each.admin_state_up else "OFFLINE"
-            if isinstance(each, HealthMonitor):
-                monitored.add(each.pool_id)
-    member = columns(Member)
-    unchecked = (member.load_balancer_id == load_balancer_id) & member.pool_id.not_in(monitored)
-    return found | {each.id: "NO_MONITOR" for each in transaction.find(Member, unchecked)}
 
 
 def _partner(key: str) -> str:

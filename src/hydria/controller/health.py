@@ -1,42 +1,137 @@
-"""The operating statuses of a load balancer and of everything below it, written down."""
+"""The health of amphorae as hosts report it, and the operating statuses that are derived from it."""
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import ColumnElement
+from msgspec import structs
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
-from hydria.store import Transaction
-from hydria.store.resources import Health, health_of, ids_of
+from hydria.contract import Report
+from hydria.model import LoadBalancer, Tree
+from hydria.model.status import UNREPORTED, AmphoraHealth, OperatingStatus, ServerState, operating_statuses
+from hydria.store import Transaction, columns
+from hydria.store.resources import Amphora, Health, health_of, tree
+from hydria.store.tables import rows_of
 
 _SILENCE = "Host ", " does not ask for work. Is its agent running?"
 
 
 def silence(host: str) -> str:
-    """Return why nothing is known of what a host serves that asks for no work."""
+    """Return the reason of a load balancer whose host does not poll, so that nothing is known of what it serves."""
     return host.join(_SILENCE)
 
 
 def is_silence(reason: ColumnElement[str | None]) -> ColumnElement[bool]:
-    """Say in SQL whether a reason is that of any host's silence."""
+    """Say in SQL whether a reason is the silence of a host."""
     return reason.endswith(_SILENCE[1])
 
 
-def write_health(
+def take_health(transaction: Transaction, amphora: Amphora, report: Report) -> None:
+    """Write down what a host reports of an amphora's health; if it is new, derive the operating statuses."""
+    if report.reachable is None and not report.operating:
+        return
+    known = _reported(transaction, amphora.load_balancer_id)
+    told = AmphoraHealth(
+        amphora_id=amphora.id,
+        load_balancer_id=amphora.load_balancer_id,
+        generation=report.generation,
+        reachable=report.reachable is not False,
+        servers=report.servers,
+        unserved=report.unserved,
+        troubles=report.troubles,
+    )
+    if report.operating or told != known.get(amphora.id):
+        _update(transaction, told, known, report.operating)
+
+
+def lose_health(transaction: Transaction, amphora: Amphora, generation: int) -> None:
+    """Write down that an amphora cannot be asked, because its host is silent.
+
+    `generation` is the newest of the load balancer: each one has its statuses derived anew.
+    """
+    lost = AmphoraHealth(
+        amphora_id=amphora.id, load_balancer_id=amphora.load_balancer_id, generation=generation, reachable=False
+    )
+    known = _reported(transaction, amphora.load_balancer_id)
+    if lost != known.get(amphora.id):
+        _update(transaction, lost, known)
+
+
+def write_statuses(
     transaction: Transaction,
     load_balancer_id: str,
-    operating: Mapping[str, str],
+    statuses: Mapping[str, OperatingStatus],
     troubles: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write operating statuses, and why something is not served, down by resource id; those not named stay."""
+    """Write derived operating statuses, and why something is not served, by resource id; those not named stay."""
     known = health_of(transaction, load_balancer_id)
-    told = [
+    derived = [
         Health(id=key, load_balancer_id=load_balancer_id, operating_status=status, trouble=troubles.get(key))
-        for key, status in operating.items()
+        for key, status in statuses.items()
     ]
-    transaction.update(*(each for each in told if each.id in known and each != known[each.id]))
-    # A resource without a row is OFFLINE, and well.
-    fresh = [each for each in told if each.id not in known and (each.operating_status != "OFFLINE" or each.trouble)]
-    if fresh:
-        # A report may name what has gone since.
-        there = ids_of(transaction, load_balancer_id)
-        transaction.insert(*(each for each in fresh if each.id in there))
+    transaction.update(*(each for each in derived if each.id in known and each != known[each.id]))
+    # A resource without a row is unreported, and has no trouble.
+    fresh = [each for each in derived if each.id not in known]
+    transaction.insert(*(each for each in fresh if each.operating_status != UNREPORTED or each.trouble))
+
+
+def _update(
+    transaction: Transaction,
+    told: AmphoraHealth,
+    known: dict[str, AmphoraHealth],
+    operating: Mapping[str, OperatingStatus] = MappingProxyType({}),
+) -> None:
+    """Store the health of an amphora and derive the statuses of its load balancer; `known` is what was stored."""
+    load_balancer = transaction.get(LoadBalancer, told.load_balancer_id)
+    if load_balancer is None:
+        return
+    whole = tree(transaction, load_balancer)
+    if operating:
+        told = _of_older_agent(told, whole, operating)
+    # Only what is there: a report may name what has gone since.
+    there = {member.id for member in whole.members}
+    told = structs.replace(told, servers={key: state for key, state in told.servers.items() if key in there})
+    if told == known.get(told.amphora_id) and not operating:
+        return
+    if told.amphora_id in known:
+        transaction.update(told)
+    else:
+        transaction.insert(told)
+    healths = [*({**known, told.amphora_id: told}).values()]
+    troubles = {key: reason for each in healths for key, reason in each.troubles.items()}
+    write_statuses(transaction, load_balancer.id, operating_statuses(whole, healths), troubles)
+
+
+def _of_older_agent(told: AmphoraHealth, whole: Tree, operating: Mapping[str, OperatingStatus]) -> AmphoraHealth:
+    """Return what an agent observed that reports operating statuses, as far as these tell."""
+    pools = {operating.get(pool.id) for pool in whole.pools}
+    if operating.get(whole.load_balancer.id) == "ERROR" and "ERROR" not in pools:
+        return structs.replace(told, reachable=False, servers={}, unserved=())
+    states = {member.id: _STATES.get(operating.get(member.id, UNREPORTED), "unknown") for member in whole.members}
+    unserved = tuple(key for key in told.troubles if operating.get(key) == "ERROR")
+    return structs.replace(told, servers=states, unserved=unserved)
+
+
+# What an older agent saw of a member, by the operating status that it reported.
+_STATES: dict[OperatingStatus, ServerState] = {
+    "ONLINE": "up",
+    "DRAINING": "up",
+    "ERROR": "down",
+    "DEGRADED": "crowded",
+    "NO_MONITOR": "unchecked",
+}
+
+
+def _reported(transaction: Transaction, load_balancer_id: str) -> dict[str, AmphoraHealth]:
+    """Return what was reported last of the amphorae of a load balancer that stay, by amphora id."""
+    found = transaction.load(AmphoraHealth, _staying(), {"key": load_balancer_id})
+    return {each.amphora_id: each for each in found}
+
+
+@cache
+def _staying() -> Select[Any]:
+    c, amphora = columns(AmphoraHealth), columns(Amphora)
+    staying = select(amphora.id).where(amphora.load_balancer_id == bindparam("key"), amphora.leaving.is_(False))
+    return select(rows_of(AmphoraHealth).table).where(c.load_balancer_id == bindparam("key"), c.amphora_id.in_(staying))

@@ -19,6 +19,7 @@ from hydria.errors import Conflict, NotFound
 from hydria.model import LoadBalancer
 from hydria.model.base import stamp
 from hydria.model.flavor import Flavor
+from hydria.model.status import AmphoraHealth
 from hydria.protocols import Device, Networking, Topologies
 from hydria.store import Transaction, columns
 from hydria.store.generations import bump, new_change_id
@@ -137,7 +138,7 @@ class Orphans:
         for other in others:
             for port in networking.ports_of(other):
                 networking.bind_port(port.id, Device(id=instance.amphora_id, owner="Octavia"))
-            for kind in (AmphoraPort, Traffic):
+            for kind in (AmphoraPort, AmphoraHealth, Traffic):
                 table = rows_of(kind).table
                 moved = update(table).where(table.c.amphora_id == other).values(amphora_id=instance.amphora_id)
                 transaction.execute(moved)

@@ -10,15 +10,15 @@ import structlog
 from msgspec import structs
 from sqlalchemy import CompoundSelect, and_, bindparam, not_, or_, select, union
 
-from hydria.controller.health import is_silence, silence, write_health
+from hydria.controller.health import is_silence, lose_health, silence
 from hydria.controller.placement import HOST_SILENCE, Placement, heard_since
 from hydria.controller.ports import AmphoraPorts, PortError, delete_ports, lacks_port
 from hydria.model import LoadBalancer
-from hydria.model.status import unknown_statuses
+from hydria.model.status import AmphoraHealth
 from hydria.protocols import Networking
 from hydria.store import Milestone, Transaction, columns
 from hydria.store.generations import bump_where
-from hydria.store.resources import CHILDREN, Amphora, Health, KnownHost, Traffic, tree
+from hydria.store.resources import CHILDREN, Amphora, Health, KnownHost, Traffic
 from hydria.store.tables import rows_of
 
 log = structlog.get_logger(__name__)
@@ -165,7 +165,7 @@ class Reconciler:
                     # As far as is known, the host serves what it was asked to.
                     load_balancer = structs.replace(load_balancer, reason=reason)
                 if load_balancer.deleted_in is None:
-                    write_health(transaction, load_balancer.id, unknown_statuses(tree(transaction, load_balancer)))
+                    lose_health(transaction, amphora, load_balancer.generation)
         return load_balancer
 
     def _forget_deleted(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
@@ -197,7 +197,7 @@ class Reconciler:
         else:
             networking.swap_security_groups(load_balancer.vip_port_id, load_balancer.vip_sg_ids, ())
             networking.bind_port(load_balancer.vip_port_id, None)
-        for kind in (*CHILDREN, Health, Traffic):
+        for kind in (*CHILDREN, AmphoraHealth, Health, Traffic):
             transaction.delete(kind, columns(kind).load_balancer_id == load_balancer.id)
         transaction.delete(LoadBalancer, columns(LoadBalancer).id == load_balancer.id)
         gone = Milestone(load_balancer_id=load_balancer.id, generation=load_balancer.generation, served=True)
@@ -208,6 +208,7 @@ class Reconciler:
         """Remove an amphora's row and ports: nothing of it is left on its host."""
         delete_ports(transaction, self._networking_of(transaction), amphora.id)
         self._keep_traffic(transaction, amphora)
+        transaction.delete(AmphoraHealth, columns(AmphoraHealth).amphora_id == amphora.id)
         transaction.delete(Amphora, columns(Amphora).id == amphora.id)
 
     def _keep_traffic(self, transaction: Transaction, amphora: Amphora) -> None:

@@ -7,7 +7,7 @@ import structlog
 from msgspec import structs
 
 from hydria.contract import Counters, Report
-from hydria.controller.health import write_health
+from hydria.controller.health import take_health
 from hydria.controller.reconcile import Reconciler
 from hydria.model.base import stamp
 from hydria.store import Transaction, columns
@@ -43,7 +43,7 @@ class Reporter:
         if reason is not None and reason != amphora.reason:
             log.warning("amphora_failing", amphora=amphora.id, generation=report.attempted, reason=reason)
         if not amphora.leaving:
-            write_health(transaction, amphora.load_balancer_id, report.operating, report.troubles)
+            take_health(transaction, amphora, report)
         self._traffic(transaction, amphora, report)
         self._reconciler.reconcile(transaction, [amphora.load_balancer_id], now)
 

@@ -13,7 +13,15 @@ from sqlalchemy import func, select
 
 from hydria.model import LoadBalancer
 from hydria.store import Database, Milestone, Transaction, columns
-from hydria.store.resources import Amphora, Health, KnownHost, Orphan, host_name_sql, provisioning_status_sql
+from hydria.store.resources import (
+    Amphora,
+    Health,
+    KnownHost,
+    Orphan,
+    host_name_sql,
+    operating_status_sql,
+    provisioning_status_sql,
+)
 from hydria.store.tables import rows_of
 
 _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
@@ -69,7 +77,7 @@ def _rows(transaction: Transaction) -> Iterator[Metric]:
     lb, health, amphora, host = columns(LoadBalancer), columns(Health), columns(Amphora), columns(KnownHost)
     tables = rows_of(LoadBalancer).table
     provisioning = provisioning_status_sql(LoadBalancer)
-    operating = func.coalesce(health.operating_status, "OFFLINE")
+    operating = operating_status_sql()
     balancers = select(provisioning, operating, func.count()).group_by(provisioning, operating)
     yield _gauge(
         "hydria_load_balancers",

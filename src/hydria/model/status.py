@@ -1,14 +1,14 @@
-"""Statuses are read off: these functions are the only place where one is decided. Pure.
+"""Statuses are derived: these functions are the only place where one is decided. Pure.
 
-`provisioning_status` comes from generations; operating statuses from what a host says of the servers it runs.
+`provisioning_status` comes from generations, operating statuses from what the hosts of all amphorae observe.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Literal, Self
 
 from msgspec import Struct
 
-from hydria.model.base import Resource
+from hydria.model.base import Child, Resource
 from hydria.model.load_balancer import LoadBalancer
 from hydria.model.member import Member
 from hydria.model.pool import Pool
@@ -17,9 +17,29 @@ from hydria.model.tree import Tree
 ProvisioningStatus = Literal["ACTIVE", "PENDING_CREATE", "PENDING_UPDATE", "PENDING_DELETE", "ERROR"]
 OperatingStatus = Literal["ONLINE", "OFFLINE", "DEGRADED", "ERROR", "DRAINING", "NO_MONITOR"]
 
-# What a host's proxy says of one member: checked and well, checked and failing, not checked, or not known. A crowded
-# as many as there are source ports. `unknown` is one whose first check has not ended.
+# The operating status of whatever no host has reported yet.
+UNREPORTED: OperatingStatus = "OFFLINE"
+
+# What an amphora sees of one member: its checks pass, they fail, nothing checks it, or no check has ended yet. A
+# crowded member works, but some new flows do not reach it, because its flows use all source ports.
 ServerState = Literal["up", "down", "unchecked", "unknown", "crowded"]
+
+
+class AmphoraHealth(Struct, frozen=True, kw_only=True):
+    """What the host of one amphora reported last.
+
+    `generation` is the one that it serves. `reachable` is False when the amphora cannot be asked; then nothing else is
+    known. `servers` are by member id; `unserved` are the ids of what is not served at all, and `troubles` the reasons
+    why something is not served as it should be, by id.
+    """
+
+    amphora_id: str
+    load_balancer_id: str
+    generation: int = 0
+    reachable: bool = True
+    servers: dict[str, ServerState] = {}
+    unserved: tuple[str, ...] = ()
+    troubles: dict[str, str] = {}
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -63,63 +83,95 @@ def provisioning_status(
     return "PENDING_CREATE" if progress.observed < resource.created_in else "PENDING_UPDATE"
 
 
-def operating_statuses(
-    tree: Tree, servers: Mapping[str, ServerState], unserved: Collection[str] = ()
-) -> dict[str, OperatingStatus]:
-    """Derive the operating status of everything in a tree that a host serves, by id.
+def initial_status(resource: Resource, *, monitored: bool) -> OperatingStatus:
+    """Return the operating status of a resource that no host has reported; `monitored` says if a member's pool is."""
+    return "NO_MONITOR" if isinstance(resource, Member) and not monitored else UNREPORTED
 
-    `servers` says what the proxy knows of each member, by member id; `unserved` are the ids of what is not served, as
-    it cannot be: that is in ERROR, and its load balancer DEGRADED. The roll-up is Octavia's: a pool is ERROR when
-    none of its members works and DEGRADED when some fail or are crowded, OFFLINE when no listener uses it; the load
-    balancer takes over the worst of the pools in use; what has no state of its own (a listener, a policy) is ONLINE
-    has the worst status of its pools. A resource without a state (a listener, a policy) is ONLINE when switched on.
+
+def operating_statuses(tree: Tree, amphorae: Sequence[AmphoraHealth]) -> dict[str, OperatingStatus]:
+    """Derive the operating status of everything in a tree from what all its amphorae report, by id.
+
+    A member that some amphorae reach and others do not is DEGRADED. The rest is Octavia's: a pool is ERROR when none
+    of its members works, DEGRADED when some fail, and OFFLINE when no listener uses it; the load balancer takes over
+    the worst of the pools in use; what has no state of its own (a listener, a policy) is ONLINE when it is switched
+    on. What one amphora does not serve is ERROR, and its load balancer DEGRADED, as it is when one of several
+    amphorae cannot be asked.
     """
+    reachable = [each for each in amphorae if each.reachable]
+    if not reachable:
+        return _unreachable(tree)
     statuses: dict[str, OperatingStatus] = {}
     for member in tree.members:
-        statuses[member.id] = _member(tree, member, servers.get(member.id, "unknown"))
-    for each in (*tree.health_monitors, *tree.listeners, *tree.l7_policies, *tree.l7_rules):
-        statuses[each.id] = _switch(each)
+        seen = {each.servers.get(member.id, "unknown") for each in reachable}
+        statuses[member.id] = _member(tree, member, seen)
+    for child in (*tree.health_monitors, *tree.listeners, *tree.l7_policies, *tree.l7_rules):
+        statuses[child.id] = _switch(child)
     for pool in tree.pools:
         statuses[pool.id] = _pool(tree, pool, statuses)
-    troubled = [each for each in unserved if each in statuses]
-    statuses |= dict.fromkeys(troubled, "ERROR")
+    unserved = [key for each in reachable for key in each.unserved if key in statuses]
+    statuses |= dict.fromkeys(unserved, "ERROR")
     root = tree.load_balancer
     pools = [statuses[pool.id] for pool in tree.pools]
-    degraded: list[OperatingStatus] = ["DEGRADED"] if troubled else []
+    degraded: list[OperatingStatus] = ["DEGRADED"] if unserved or len(reachable) < len(amphorae) else []
     statuses[root.id] = "OFFLINE" if not root.admin_state_up else _worst([*pools, *degraded])
-    return statuses
+    return statuses | _unreported(tree, max(each.generation for each in reachable))
 
 
-def unknown_statuses(tree: Tree) -> dict[str, OperatingStatus]:
-    """Return the operating statuses of a tree whose host cannot be asked, by id.
+def unmeasured_statuses(tree: Tree) -> dict[str, OperatingStatus]:
+    """Return the operating statuses that need no data plane, by id: as in Octavia's noop mode all others stay."""
+    switched = (*tree.health_monitors, *tree.l7_policies, *tree.l7_rules)
+    unmonitored = [member for member in tree.members if tree.monitor_of(member.pool_id) is None]
+    found = {each.id: _switch(each) for each in switched}
+    return found | {member.id: initial_status(member, monitored=False) for member in unmonitored}
+
+
+def _unreported(tree: Tree, served: int) -> dict[str, OperatingStatus]:
+    """Return the statuses of what was created after the generation that is served."""
+    return {
+        child.id: initial_status(
+            child, monitored=isinstance(child, Member) and tree.monitor_of(child.pool_id) is not None
+        )
+        for child in _children(tree)
+        if child.created_in > served
+    }
+
+
+def _unreachable(tree: Tree) -> dict[str, OperatingStatus]:
+    """Return the statuses of a tree none of whose amphorae can be asked.
 
     The load balancer and its listeners are in ERROR. Everything else is OFFLINE: its state is unknown.
     """
-    below = (*tree.pools, *tree.members, *tree.health_monitors, *tree.l7_policies, *tree.l7_rules)
     failing: dict[str, OperatingStatus] = {
         each.id: "ERROR" if each.admin_state_up else "OFFLINE" for each in (tree.load_balancer, *tree.listeners)
     }
-    return {**{each.id: "OFFLINE" for each in below}, **failing}
+    return {**{child.id: UNREPORTED for child in _children(tree)}, **failing}
+
+
+def _children(tree: Tree) -> tuple[Child, ...]:
+    children = (*tree.listeners, *tree.pools, *tree.members, *tree.health_monitors)
+    return (*children, *tree.l7_policies, *tree.l7_rules)
 
 
 def _switch(resource: Resource) -> OperatingStatus:
     return "ONLINE" if resource.admin_state_up else "OFFLINE"
 
 
-def _member(tree: Tree, member: Member, state: ServerState) -> OperatingStatus:
+def _member(tree: Tree, member: Member, seen: Set[ServerState]) -> OperatingStatus:
+    """Return the status of a member that is in these states for the amphorae."""
     pool = tree.pool(member.pool_id)
     if not member.admin_state_up or pool is None or not pool.admin_state_up:
         return "OFFLINE"
-    if state == "down":
+    known = seen - {"unknown"}
+    if known == {"down"}:
         return "ERROR"
-    if state == "crowded":
+    if known & {"down", "crowded"}:
         return "DEGRADED"
     if member.weight == 0:
         return "DRAINING"
-    if state == "up":
+    if "up" in known:
         return "ONLINE"
-    # Without a check there is no better state.
-    return "NO_MONITOR" if state == "unchecked" or tree.monitor_of(pool.id) is None else "OFFLINE"
+    # A member that nothing checks cannot be better known.
+    return initial_status(member, monitored="unchecked" not in known and tree.monitor_of(pool.id) is not None)
 
 
 def _pool(tree: Tree, pool: Pool, statuses: Mapping[str, OperatingStatus]) -> OperatingStatus:

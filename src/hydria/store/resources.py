@@ -26,6 +26,7 @@ from hydria.model.availability_zone_profile import AvailabilityZoneProfile
 from hydria.model.flavor import Flavor
 from hydria.model.flavor_profile import FlavorProfile
 from hydria.model.quota import Quota
+from hydria.model.status import UNREPORTED, AmphoraHealth
 from hydria.store.tables import columns, register, rows_of
 from hydria.store.transaction import Transaction
 from hydria.store.union_select import UnionSelect
@@ -89,9 +90,9 @@ class Orphan(Struct, frozen=True, kw_only=True):
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """The operating status of one resource by its host's last report. Without a row the status is OFFLINE.
+    """The operating status of one resource, derived from the health of all amphorae. Without a row: UNREPORTED.
 
-    `trouble` is the reason why the host cannot serve the resource as configured.
+    `trouble` is the reason why a host cannot serve the resource as configured.
     """
 
     id: str
@@ -133,6 +134,7 @@ register(Amphora, "amphorae", index=(("load_balancer_id",), ("host",)))
 register(AmphoraPort, "amphora_ports", key=("amphora_id", "subnet_id"))
 register(KnownHost, "hosts")
 register(Orphan, "orphans", key=("id", "host"), index=(("host",),))
+register(AmphoraHealth, "amphora_health", key=("amphora_id",), index=(("load_balancer_id",),))
 register(Health, "health", index=(("load_balancer_id",),))
 register(Traffic, "traffic", key=("amphora_id", "listener_id"), index=(("load_balancer_id",),))
 
@@ -168,6 +170,11 @@ def health_of(transaction: Transaction, load_balancer_id: str) -> dict[str, Heal
 @cache
 def _health() -> Select[Any]:
     return select(rows_of(Health).table).where(columns(Health).load_balancer_id == bindparam("key"))
+
+
+def operating_status_sql() -> ColumnElement[str]:
+    """Return the operating status of a resource in SQL; the statement joins its `Health` from outside."""
+    return func.coalesce(columns(Health).operating_status, UNREPORTED)
 
 
 def ids_of(transaction: Transaction, load_balancer_id: str) -> frozenset[str]:
