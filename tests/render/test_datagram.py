@@ -48,7 +48,7 @@ CASES: dict[str, Callable[[], Instance]] = {
 
 
 def rules(wanted: Instance, *down: int) -> Ruleset:
-    return ruleset(wanted.tree, {key("3", number): "down" for number in down}, ways=len(wanted.interfaces))
+    return ruleset(wanted.tree, {key("3", number): "down" for number in down}, interfaces=len(wanted.interfaces))
 
 
 def check(text: str) -> str:

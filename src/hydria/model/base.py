@@ -18,7 +18,7 @@ class Resource(Struct, frozen=True, kw_only=True):
     """A stored resource. The same struct is the row, a part of an instance, and the source of a response.
 
     `created_at` and `updated_at` are UTC, `YYYY-MM-DDTHH:MM:SS`, as Octavia prints them.
-    `created_in`, `changed_in` and `deleted_in` are generations of the load balancer it belongs to; `deleted_in` is
+    `created_in`, `changed_in` and `deleted_in` are generations of its load balancer; `deleted_in` is set from the
     request to delete it until no host serves it any more.
     """
 

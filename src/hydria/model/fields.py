@@ -1,8 +1,8 @@
-"""The value types of Octavia's attributes, with their bounds; decoding reads the bounds off these.
+"""The value types of Octavia's attributes. Their bounds are checked when a body is decoded.
 
-`extra={"format": …}` names what a plain pattern cannot say; `hydria.http.decode` checks it, and rewrites addresses to
-their canonical form. Fields of stored structs have the same types: by these, lists compare addresses as values.
-`extra_json_schema` says it to readers of the API's description.
+`extra={"format": …}` names a check that a pattern cannot express; `hydria.http.decode` makes it, and rewrites
+addresses to their canonical form. Fields of stored structs have the same types, so that filters of lists compare
+addresses by value. `extra_json_schema` describes the check in the OpenAPI page.
 """
 
 from typing import Annotated, Literal, TypeAlias, TypeVar, Union

@@ -32,10 +32,10 @@ def check_listener(protocol: str) -> None:
 
 
 def settle(values: dict[str, Any], before: L7Policy | None = None) -> dict[str, Any]:
-    """Return a policy's given attributes with what follows from them: where it redirects to decides its action.
+    """Return a policy's given attributes and those that follow from them: the target of a redirection sets the action.
 
-    `redirect_pool_id` stands also for a pool that is still to be made. `before` is the policy that is changed: what
-    the change does not name and still has a meaning stays. Raises Invalid.
+    `redirect_pool_id` also stands for a pool that is still to be created. `before` is the policy that is updated:
+    attributes that are not named and still have a meaning keep their values. Raises Invalid.
     """
     settled = dict(values)
     if "action" in values:

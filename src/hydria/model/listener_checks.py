@@ -51,10 +51,10 @@ def with_tls_defaults(listener: Listener) -> Listener:
 
 
 def check(listener: Listener, before: Listener | None = None) -> None:
-    """Refuse a listener whose attributes do not fit its protocol or one another. Raises Invalid.
+    """Refuse a listener whose attributes do not fit its protocol or each other. Raises Invalid.
 
-    `before` is what a change began with, None for a new listener. It decides wording only, and whether attributes
-    that the listener's protocol does not use are looked at.
+    `before` is the listener before an update, None for a new one. It changes the wording, and whether attributes that
+    the protocol does not use are checked.
     """
     protocol = listener.protocol
     certificates = has_certificates(listener)
@@ -95,9 +95,9 @@ def defaults_for_null(form: ListenerUpdate) -> None:
 
 
 def check_sources(allowed_cidrs: Iterable[str], vips: Sequence[str], vip_sg_ids: Sequence[str]) -> None:
-    """Refuse sources that can reach none of a load balancer's addresses. Raises Invalid.
+    """Refuse allowed CIDRs that can reach none of a load balancer's addresses. Raises Invalid.
 
-    `vips` are addresses, or the subnets of those that are still to be allocated.
+    `vips` are addresses, or subnets where an address is still to be allocated.
     """
     cidrs = list(allowed_cidrs)
     if cidrs and vip_sg_ids:

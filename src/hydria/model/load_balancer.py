@@ -17,9 +17,9 @@ class AdditionalVip(Struct, frozen=True, kw_only=True):
 class LoadBalancer(Resource, frozen=True, kw_only=True):
     """The stored load balancer.
 
-    `generation` counts changes to it and to everything below; `observed` is the newest generation that every host
+    `generation` is the number of changes to it and to everything below; `observed` is the newest generation that every
     host serves. `failed` is the generation that a host could not serve, and `reason` tells its owner why.
-    `change_id` is a random number of the newest change. It tells apart generations of the same number that are made
+    `change_id` is a random number of the newest change. It distinguishes generations of the same number, which a
     database has that was restored from a backup and changed again.
     """
 

@@ -32,10 +32,10 @@ def with_tls_defaults(pool: Pool) -> Pool:
 
 
 def check(pool: Pool, before: Pool | None = None) -> None:
-    """Refuse a pool whose attributes do not fit its protocol or one another. Raises Invalid, Unsupported.
+    """Refuse a pool whose attributes do not fit its protocol or each other. Raises Invalid, Unsupported.
 
-    `before` is what a change began with, None for a new pool. It decides wording only, and whether attributes of TLS
-    are looked at where TLS is off.
+    `before` is the pool before an update, None for a new one. It changes the wording, and whether attributes of TLS
+    are checked while TLS is off.
     """
     _check_persistence(pool.session_persistence, pool.protocol)
     if pool.crl_container_ref and not pool.ca_tls_container_ref:

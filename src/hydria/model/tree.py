@@ -131,9 +131,9 @@ class Live(Struct, frozen=True, kw_only=True):
 
     @property
     def needs_haproxy(self) -> bool:
-        """Whether a HAProxy runs, be it idle: for any listener that is its, and for the first one yet to come.
+        """Whether the amphora runs a HAProxy, which may be idle: until there are only datagram listeners.
 
-        Switches do not count, so that the first switch does not wait for a process to start.
+        Switches do not count: a listener that is switched on does not wait for a process to start.
         """
         listeners = self.tree.listeners
         return not listeners or any(each.protocol not in DATAGRAM for each in listeners)

@@ -1,1 +1,1 @@
-"""Data in, configuration text out; pure."""
+"""Functions from data to configuration text. Pure."""

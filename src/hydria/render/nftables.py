@@ -1,4 +1,4 @@
-"""A router's address translation as nftables text: one transaction that replaces what was there. Pure."""
+"""A router's address translation as nftables text: one transaction that replaces the table. Pure."""
 
 from ipaddress import IPv4Network, collapse_addresses, ip_address, ip_network
 
@@ -10,14 +10,14 @@ TABLE = "hydria"
 def render_router(router: Router, gateway_link: str) -> str:
     """Return the text for `nft -f` in the router's namespace; `gateway_link` is the name of its external link.
 
-    Floating IPs go both ways. Other sources of `snat_cidrs` leave under the gateway's own address. An inside client
-    that uses a floating IP is translated too, or the answer would reach it past the router. Raises ValueError for what
-    is no address.
+    Floating IPs are translated in both directions, other sources in `snat_cidrs` to the gateway's own address. An
+    inside client that uses a floating IP is translated too, because the answer would otherwise bypass the router.
+    Raises ValueError for a text that is no address.
     """
     own = _own(router)
     before = ["type nat hook prerouting priority dstnat; policy accept;"]
     after = ["type nat hook postrouting priority srcnat; policy accept;"]
-    # A connection that began by a floating IP which is gone, or leads elsewhere now, ends.
+    # A connection ends when its floating IP is gone or belongs to another address now.
     stale = "ct status dnat"
     if own is not None:
         outward, turning = f'oifname "{gateway_link}"', f'iifname != "{gateway_link}" ct status dnat'
@@ -26,7 +26,7 @@ def render_router(router: Router, gateway_link: str) -> str:
             living = ", ".join(f"{outer} . {fixed}" for outer, fixed in floating)
             stale += f" ct original ip daddr . ct reply ip saddr != {{ {living} }}"
             before.append(f"dnat to ip daddr map {{ {_pairs(floating)} }}")
-            # Two floating IPs of one address: it leaves under one of them.
+            # An address with two floating IPs leaves under one of them.
             sources = _pairs(sorted({fixed: outer for outer, fixed in floating}.items()))
             after += [f"{way} snat to ip saddr map {{ {sources} }}" for way in (outward, turning)]
             after.append(f"{turning} snat to {own}")
@@ -36,7 +36,7 @@ def render_router(router: Router, gateway_link: str) -> str:
             after.append(f"{outward} ip saddr {{ {cidrs} }} snat to {own}")
     return "\n".join(
         [
-            # Naming the table first makes the deletion good whether or not it was there.
+            # The first line makes the deletion succeed when there is no table.
             f"table ip {TABLE}",
             f"delete table ip {TABLE}",
             f"table ip {TABLE} {{",
@@ -68,7 +68,7 @@ def _pairs(pairs: list[tuple[str, str]]) -> str:
 
 
 def _ipv4(text: str) -> str:
-    """Return the address as written by us, so that nothing else can be in the text."""
+    """Return the address in its canonical form, so that the text cannot contain anything else."""
     address = ip_address(text)
     if address.version != 4:
         raise ValueError(f"{text} is not an IPv4 address")

@@ -1,7 +1,7 @@
-"""Port security as nftables text: what the user of a port may send, judged where it enters the switch. Pure.
+"""Port security as nftables text, applied where a port's packets enter the switch. Pure.
 
-As Neutron has it: from the port's own MAC and addresses and its allowed address pairs only, in Ethernet, ARP, IP and
-neighbour discovery; never as a DHCP server or a router.
+As in Neutron, a port sends only from its own MAC and addresses and its allowed address pairs, in Ethernet, ARP, IP and
+neighbour discovery, and never as a DHCP server or a router.
 """
 
 import re
@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses,
 
 from hydria.contract import Interface
 
-# One for all ports: with one for each, each call of nft takes as many times longer.
+# One table for all ports, because a call of nft takes time for each table.
 TABLE = "hydria_ports"
 
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
@@ -20,15 +20,15 @@ _NEVER = (
     "udp sport 67 udp dport 68 drop",
     "udp sport 547 udp dport 546 drop",
 )
-# What a host sends before it has an address: who listens to which group, and whether anybody has the address.
+# A host sends these before it has an address: multicast reports, and the detection of duplicate addresses.
 _UNSPECIFIED = "ip6 saddr :: ip6 daddr ff02::/16 icmpv6 type { mld-listener-report, nd-neighbor-solicit, 143 } accept"
 _DHCP_CLIENT = "ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept"
 
 
 def render_port_filter(interface: Interface, link: str) -> str | None:
-    """Return the text for `nft -f` in the switch, or None where port security is off: everything may be sent.
+    """Return the text for `nft -f` in the switch, or None where port security is off.
 
-    `link` is the port's end in the switch, and the name of the chain. Raises ValueError for what is no address.
+    `link` is the port's end in the switch, and the name of the chain. Raises ValueError for a text that is no address.
     """
     if not interface.port_security:
         return None
@@ -36,7 +36,7 @@ def render_port_filter(interface: Interface, link: str) -> str | None:
     targets = sorted({each for _, networks in senders.values() for each in networks})
     lines = [f'type filter hook ingress device "{link}" priority filter; policy drop;', *_NEVER]
     if not any(each.prefixlen == 0 for each in targets):
-        # An advertisement is of its target, whoever sends it.
+        # The target of an advertisement counts, whatever its source is.
         lines.append(f"icmpv6 type nd-neighbor-advert @th,64,128 != {_ranges(targets)} drop")
     for mac, (four, six) in senders.items():
         by = f"ether saddr {mac}"
@@ -46,20 +46,20 @@ def render_port_filter(interface: Interface, link: str) -> str | None:
         ] * bool(four)
         lines += [f"{by} {_from('ip6 saddr', six)}accept", f"{by} {_UNSPECIFIED}", f"{by} {_DHCP_CLIENT}"]
     hook, *rules = (f"        {line}\n" for line in lines)
-    # Named first, so that emptying it is good whether or not it was there.
+    # The first lines make the flush succeed when there is no chain.
     chain = f"table netdev {TABLE} {{\n    chain {link} {{\n"
     return f"{chain}{hook}    }}\n}}\nflush chain netdev {TABLE} {link}\n{chain}{''.join(rules)}    }}\n}}\n"
 
 
 def render_no_filter(*links: str) -> str:
-    """Return the text that removes the filters of links, there or not."""
-    # Naming a chain first makes the deletion good whether or not it was there.
+    """Return the text that removes the filters of links, where they have any."""
+    # The first lines make the deletion succeed when there is no chain.
     naming, deletion = "table netdev {} {{\n    chain {} {{\n    }}\n}}\n", "delete chain netdev {} {}\n"
     return "".join((naming + deletion).format(TABLE, link, TABLE, link) for link in links)
 
 
 def _senders(interface: Interface) -> dict[str, tuple[list[IPv4Network], list[IPv6Network]]]:
-    """Return the networks that may be sent from, of both versions, by MAC; link-local addresses among them."""
+    """Return the source networks of IPv4 and IPv6 that are allowed, by MAC, with link-local addresses."""
     own = _mac(interface.mac)
     found: dict[str, list[IPv4Network | IPv6Network]] = defaultdict(list)
     found[own] = [ip_network(address.ip) for address in interface.addresses]
@@ -80,7 +80,7 @@ def _senders(interface: Interface) -> dict[str, tuple[list[IPv4Network], list[IP
 
 def _from(field: str, networks: list[IPv4Network] | list[IPv6Network]) -> str:
     if any(each.prefixlen == 0 for each in networks):
-        # All of the version: the field's protocol is asked for, not its value.
+        # All addresses of the IP version: the rule matches the protocol instead of the address.
         return {"ip saddr": "meta protocol ip ", "ip6 saddr": "meta protocol ip6 "}.get(field, "")
     return f"{field} {{ {', '.join(map(str, networks))} }} "
 
@@ -91,14 +91,14 @@ def _ranges(networks: list[IPv6Network]) -> str:
 
 
 def _link_local(mac: str) -> IPv6Network:
-    """Return the link-local address that the kernel makes of a MAC (EUI-64)."""
+    """Return the link-local address that the kernel derives from a MAC (EUI-64)."""
     parts = bytes.fromhex(mac.replace(":", ""))
     interface_id = bytes([parts[0] ^ 2]) + parts[1:3] + b"\xff\xfe" + parts[3:]
     return IPv6Network(IPv6Address(b"\xfe\x80" + bytes(6) + interface_id))
 
 
 def _mac(text: str) -> str:
-    """Return a MAC in the one way to write it, so that nothing else can be in the text."""
+    """Return a MAC in its canonical form, so that the text cannot contain anything else."""
     mac = text.lower()
     if not _MAC.fullmatch(mac):
         raise ValueError(f"{text} is not a MAC address")

@@ -1,7 +1,7 @@
-"""The part of an instance that can be served: what cannot is left out, in itself, and the reason is kept. Pure.
+"""The part of an instance that can be served, and the reasons why the rest cannot. Pure.
 
-Protection fails closed. A listener without its certificate, its clients' authority or a policy is not served at all; a
-pool that cannot be spoken to as it should be is served without members.
+Protection fails closed. A listener without its certificate, its client CA or one of its policies is not served at all;
+a pool whose TLS or persistence cannot be configured is served without members.
 """
 
 import re
@@ -17,12 +17,12 @@ from hydria.model.references import needed_references, references_of
 _PLACE = re.compile(r"candidate\.cfg:(\d+)\]")
 
 
-# A port that is taken may be free at the next try.
+# The alert that may be gone at the next attempt: another program uses the port.
 _PASSING = "cannot bind socket"
 
 
 class Refusal(Struct, frozen=True):
-    """What HAProxy refused of an object, and what the object was like then; `passing` is worth another try."""
+    """Why HAProxy refused a resource, and the resource's state then; a `passing` reason may go away by itself."""
 
     reason: str
     likeness: tuple[Any, ...]
@@ -30,14 +30,14 @@ class Refusal(Struct, frozen=True):
 
 
 class RefusedSecret(Struct, frozen=True):
-    """The content of a secret that HAProxy refused, and why."""
+    """The content of a secret that HAProxy refused, and the reason."""
 
     content: str
     reason: str
 
 
 class Serving(Struct, frozen=True, kw_only=True):
-    """What is served of an instance. `troubles` are reasons by id; `unserved` are the ids of what was left out."""
+    """The part of an instance that is served. `troubles` are reasons by id, `unserved` the ids of what is left out."""
 
     instance: Instance
     troubles: dict[str, str]
@@ -45,10 +45,10 @@ class Serving(Struct, frozen=True, kw_only=True):
 
 
 def serving(instance: Instance, kept: Mapping[str, str], refused: Mapping[str, Refusal]) -> Serving:
-    """Return what can be served of an instance.
+    """Return the part of an instance that can be served.
 
-    `kept` are secrets that the host has still, by reference, for those that are lost; `refused` is what HAProxy
-    refused, by id, which counts for as long as it is the same.
+    `kept` are secrets by reference that the host still has, for those that the server could not read. `refused` are
+    HAProxy's refusals by id; each counts while its resource is unchanged.
     """
     secrets = dict(instance.secrets)
     secrets |= {key: kept[key] for key in instance.lost if key in kept and not secrets.get(key)}
@@ -76,10 +76,10 @@ def serving(instance: Instance, kept: Mapping[str, str], refused: Mapping[str, R
 
 
 def blame(instance: Instance, text: str, alerts: Iterable[str], refused: Mapping[str, Refusal]) -> dict[str, Refusal]:
-    """Return what HAProxy refuses, by id: whose lines of the configuration its alerts are about.
+    """Return HAProxy's refusals by id: the resources whose lines of the configuration its alerts name.
 
-    Where a pool is blamed again although it is served without members, its listener is. Empty where nothing of it is
-    known to be at fault.
+    When a pool is named that is already served without members, the listener is refused instead. The result is empty
+    when the alerts name no resource.
     """
     lines = text.splitlines()
     found: dict[str, Refusal] = {}
@@ -92,7 +92,7 @@ def blame(instance: Instance, text: str, alerts: Iterable[str], refused: Mapping
 
 
 def without_refused(instance: Instance, refused: Mapping[str, RefusedSecret]) -> Instance:
-    """Return an instance in which secrets of refused content are lost: the host goes on with what it had before."""
+    """Return an instance without the secrets of refused content, so that the host keeps those it had before."""
     bad = {key: each.reason for key, each in refused.items() if instance.secrets.get(key) == each.content}
     if not bad:
         return instance
@@ -101,7 +101,7 @@ def without_refused(instance: Instance, refused: Mapping[str, RefusedSecret]) ->
 
 
 def replaceable(instance: Instance, found: Mapping[str, Refusal], kept: Mapping[str, str]) -> dict[str, RefusedSecret]:
-    """Return the secrets of what HAProxy refused, by reference, of which the host has another content from before."""
+    """Return the refused secrets by reference for which the host has other content from before."""
     offered = instance.secrets
     return {
         reference: RefusedSecret(content=offered[reference], reason=found[resource.id].reason)
@@ -113,7 +113,7 @@ def replaceable(instance: Instance, found: Mapping[str, Refusal], kept: Mapping[
 
 
 def likeness(instance: Instance, resource: Any) -> tuple[Any, ...]:
-    """Return what decides whether HAProxy takes an object: another one may be taken."""
+    """Return everything that decides whether HAProxy accepts a resource."""
     tree = instance.tree
     if isinstance(resource, Listener):
         policies = tree.policies_of(resource.id)
@@ -134,7 +134,7 @@ def _missing(resource: Listener | Pool, instance: Instance, secrets: Mapping[str
 
 
 def _unprotected(resource: Listener | Pool) -> str | None:
-    """Say what a resource lacks that no host may do without; the API takes no such one any more."""
+    """Return what a resource lacks for its protection, or None. The API does not accept such resources any more."""
     if isinstance(resource, Pool):
         if resource.tls_enabled and resource.crl_container_ref and not resource.ca_tls_container_ref:
             return "The pool has a revocation list without a CA. Set ca_tls_container_ref."
@@ -160,12 +160,12 @@ def _without(tree: Tree, unserved: set[str]) -> Tree:
 
 
 def _empty(pool: Pool) -> Pool:
-    # Nobody is spoken to.
+    # It has no members, so nothing is sent without TLS.
     return structs.replace(pool, tls_enabled=False, session_persistence=None)
 
 
 def _owners(tree: Tree, lines: list[str], number: int, refused: Mapping[str, Refusal]) -> list[Any]:
-    """Return what a line of the configuration is of."""
+    """Return the resources that a line of the configuration belongs to."""
     index = min(number, len(lines)) - 1
     head = next((line for line in lines[index::-1] if line and not line.startswith(" ")), "")
     kind, _, name = head.partition(" ")

@@ -1,14 +1,14 @@
-"""What may come in from the external network to the machine itself, as nftables text: answers, and nothing else. Pure.
+"""The machine's filter of packets from the external network as nftables text: only answers come in. Pure.
 
-Tenants' routers and hosts have the machine's address there for their gateway, and would reach whatever listens on all
-addresses of the machine. The kernel's connection tracking is not used: it would begin to track all other traffic of the
-machine too.
+The machine's address there is the gateway of tenants' routers, which would otherwise reach every program that listens
+on all addresses. The filter does not use the kernel's connection tracking, which would then track all traffic of the
+machine.
 """
 
-# How long an answer to a datagram is waited for, and of how many at once.
+# How long an answer to a datagram may take (seconds), and the most datagrams that are remembered.
 _SECONDS, _MOST = 120, 65535
 
-# Answers, errors, and what asks for neighbours.
+# Answers, errors, and neighbour discovery.
 _ICMP = "icmp type { echo-reply, destination-unreachable, time-exceeded, parameter-problem } accept"
 _ICMPV6 = (
     "icmpv6 type { echo-reply, destination-unreachable, packet-too-big, time-exceeded, parameter-problem, "
@@ -17,11 +17,11 @@ _ICMPV6 = (
 
 
 def render_uplink_filter(link: str) -> str:
-    """Return the text for `nft -f` in the machine's namespace. It may be loaded again and forgets no datagram."""
+    """Return the text for `nft -f` in the machine's namespace. Loading it again forgets no datagram."""
     into = [
         "type filter hook input priority filter - 10; policy accept;",
         f'iifname != "{link}" accept',
-        # What begins no connection gets a reset at most where there is none.
+        # A segment that begins no connection gets no more than a reset where there is none.
         "meta l4proto tcp tcp flags & (syn | ack) != syn accept",
         "ip saddr . udp sport . udp dport @asked4 accept",
         "ip6 saddr . udp sport . udp dport @asked6 accept",
@@ -54,8 +54,8 @@ def render_uplink_filter(link: str) -> str:
 
 
 def render_no_uplink_filter(link: str) -> str:
-    """Return the text that removes the rules, there or not."""
-    # Naming the table first makes the deletion good whether or not it was there.
+    """Return the text that removes the rules, if there are any."""
+    # The first line makes the deletion succeed when there is no table.
     return f"table inet {link}\ndelete table inet {link}\n"
 
 

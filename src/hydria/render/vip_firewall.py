@@ -1,4 +1,4 @@
-"""What security groups let into a VIP, as nftables text: one transaction that replaces what was there. Pure."""
+"""A VIP's security groups as nftables text: one transaction that replaces the table. Pure."""
 
 from collections.abc import Collection
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
@@ -7,7 +7,7 @@ from hydria.contract import FirewallRule
 
 TABLE = "hydria_guard"
 
-# IANA's numbers of the names that Neutron knows.
+# IANA's numbers of Neutron's protocol names.
 _NUMBERS = {
     "ah": 51, "dccp": 33, "egp": 8, "esp": 50, "gre": 47, "icmp": 1, "icmpv6": 58, "igmp": 2, "ipip": 4,
     "ipv6-encap": 41, "ipv6-frag": 44, "ipv6-icmp": 58, "ipv6-nonxt": 59, "ipv6-opts": 60, "ipv6-route": 43,
@@ -18,22 +18,22 @@ _ICMP, _ICMPV6 = 1, 58
 
 
 def render_vip_firewall(rules: tuple[FirewallRule, ...] | None, link: str, ports: Collection[int]) -> str:
-    """Return the text for `nft -f` in the amphora's namespace; None lets everything in by the link.
+    """Return the text for `nft -f` in the amphora's namespace; without rules (None), everything may come in.
 
-    Answers, and what asks for neighbours, always pass. `ports` are those on which the amphora takes connections of
-    TCP. It stands before any translation of addresses. Raises ValueError for what is no address or protocol.
+    Answers and neighbour discovery always pass. `ports` are the TCP ports of the listeners. The rules are evaluated
+    before addresses are translated. Raises ValueError for a text that is no address or protocol.
     """
-    # Naming the table first makes the deletion good whether or not it was there.
+    # The first line makes the deletion succeed when there is no table.
     begin = f"table inet {TABLE}\ndelete table inet {TABLE}\n"
     if rules is None:
         return begin
     lines = [
         "type filter hook prerouting priority mangle; policy accept;",
         f'iifname != "{link}" accept',
-        # The amphora's own connections, which come from other ports. What the kernel remembers of flows would not do:
-        # it knows nothing of those that were there before the rules.
+        # The amphora's own connections, which use other ports. Connection tracking would not do: it does not know
+        # connections from before the rules.
         f"{_elsewhere(ports)}tcp flags & (syn | ack) != syn accept",
-        # What clients began is asked again for each packet: what no rule lets in any more ends at once.
+        # Packets of clients are judged one by one, so that a connection ends as soon as no rule allows it any more.
         "meta l4proto != tcp ct direction reply accept",
         "ct state related accept",
         "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept",
@@ -49,7 +49,7 @@ def _elsewhere(ports: Collection[int]) -> str:
 
 
 def _lines(rule: FirewallRule) -> list[str]:
-    """Return the line of a rule, or none where it lets nobody in."""
+    """Return the line of a rule, or no line where it allows no source."""
     family = "ip" if rule.ethertype == "IPv4" else "ip6"
     words = [f"meta nfproto {'ipv4' if family == 'ip' else 'ipv6'}"]
     if rule.sources is not None:

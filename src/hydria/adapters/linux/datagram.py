@@ -45,7 +45,7 @@ class DatagramRules(Part):
         self._notify = place.notify
         self._checks = Checks(place.directory / "checks.json", self._apply_and_notify)
         self._tree: Tree | None = None
-        self._ways = 1
+        self._interfaces = 1
         self._lock = asyncio.Lock()
         self._counting: asyncio.Task[None] | None = None
         # The rules that the kernel has, and where; None when they are not known.
@@ -65,7 +65,7 @@ class DatagramRules(Part):
     async def ensure(self, instance: Instance) -> bool:
         """Serve the datagram listeners. Raises HostError; then the last rules stay."""
         ended, tree = self.drifted, instance.tree
-        self._tree, self._ways = tree, len(instance.interfaces)
+        self._tree, self._interfaces = tree, len(instance.interfaces)
         self._checks.watch(targets(self._namespace, tree, tree.live().datagram_pools))
         await self._apply()
         if self.file.exists():
@@ -138,7 +138,7 @@ class DatagramRules(Part):
             self._told = states
 
     def _ruleset(self, tree: Tree, states: Mapping[str, ServerState], flows: Mapping[int, int]) -> Ruleset:
-        return ruleset(tree, states, flows, ways=self._ways, brief=self._udp_flow_seconds)
+        return ruleset(tree, states, flows, interfaces=self._interfaces, brief=self._udp_flow_seconds)
 
     def _note_crowds(self, dropped: int) -> None:
         """Find the members that new flows do not reach any more."""

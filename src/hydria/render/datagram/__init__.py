@@ -1,4 +1,4 @@
-"""Listeners of datagrams (UDP, SCTP) as nftables rules: packets are sent on by the kernel alone. Pure."""
+"""Datagram listeners (UDP, SCTP) as nftables rules: the kernel alone forwards their packets. Pure."""
 
 from hydria.render.datagram.ruleset import (
     BACK,

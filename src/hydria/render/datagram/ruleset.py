@@ -1,8 +1,9 @@
-"""The rules of one amphora's datagram listeners, and the transaction that brings a namespace to them. Pure.
+"""The rules of one amphora's datagram listeners, and the transaction that loads them. Pure.
 
-A new flow goes: `choose` (which listener) → `choose_…` (kept with a member, or whose turn it is) → `to_…` (one member:
-the flow is marked, its client kept, its packets translated both ways). Later packets follow their connection in the
-kernel. The mark of a flow says listener and member, for counters and for whoever ends flows.
+A new flow passes the chains `choose` (which selects the listener), `choose_…` (which selects a member: the one that
+keeps the client, or the next one) and `to_…` of the member, where the flow is marked, the client remembered and the
+packets translated in both directions. Later packets follow their flow in the kernel. The mark of a flow stands for
+listener and member, in counters and when flows are ended.
 """
 
 import zlib
@@ -18,33 +19,33 @@ from hydria.render.datagram.sharing import PLACES, fewest, places, runs, turn
 
 TABLE = "hydria_flows"
 
-# How long the kernel keeps a flow of UDP that was over within two seconds (seconds). The source ports of one address
-# are 64,512 for each member: so many flows begin in this time at most.
+# How long the kernel keeps a flow of UDP that ended within two seconds (seconds). An address has 64,512 source ports
+# for each member, which is the most flows that can begin in this time.
 BRIEF = 10
 
-# Any number, but always the same: where a client is hashed to must not change with the rules.
+# An arbitrary constant: the hash of a client must not change with the rules.
 _SEED = "0x68796472"
 
-# How long a client is kept where nobody says (keepalived's default; seconds), and how many are remembered.
+# How long a client is remembered by default (that of keepalived; seconds), and the most clients that are.
 _KEPT_FOR = 360
-# What nft takes for a number of seconds has at most eight digits.
+# nft accepts at most eight digits of seconds.
 _LONGEST_KEPT = 10**7
 _KEPT = 65536
 
-# What packets to clients carry where there are several ways: they take the VIP's.
+# The mark of packets to clients in an amphora with several interfaces: they leave by the VIP's.
 BACK = 1
 
-# Timeouts of a listener that nobody has chosen (Octavia's defaults; milliseconds).
+# Timeouts of a listener that mean no choice (Octavia's defaults; milliseconds).
 _UNCHOSEN = (0, 50_000)
-# How long the kernel keeps a flow that goes on for more than two seconds, from its last packet on (seconds).
+# How long the kernel keeps a flow of more than two seconds after its last packet (seconds).
 _STREAM = 120
 
-# A listener's counters are called so, with its id: bytes of clients, bytes for clients, flows.
+# The prefixes of a listener's counters, before its id: bytes from clients, bytes to clients, flows.
 COUNTED = ("in", "out", "new")
 
 _OPEN = "policy accept;"
 
-# What has a name in the table and outlives its rules, as nft calls it: kind and name.
+# A named object of the table, which survives a flush of its rules: nft's kind, and the name.
 Named = tuple[str, str]
 
 # Address, protocol (`udp`, `sctp`) and port.
@@ -54,9 +55,9 @@ _Block = tuple[Named, list[str]]
 
 
 class Ruleset(Struct, frozen=True, kw_only=True):
-    """The table as it should be; `text` is empty where no datagrams are served.
+    """The table as it should be; `text` is empty where there are no datagram listeners.
 
-    `marks` are those of flows that may go on, with listener and member of each; `ends` is where clients send to.
+    `marks` are those of flows that may go on, with listener and member of each; `ends` are where clients send to.
     """
 
     text: str = ""
@@ -66,7 +67,7 @@ class Ruleset(Struct, frozen=True, kw_only=True):
 
 
 class _Target(Struct, frozen=True):
-    """A member that flows may be with; `weight` is 0 where new ones are not for it."""
+    """A member that may have flows; one of `weight` 0 gets no new ones."""
 
     mark: int
     member: Member
@@ -85,7 +86,7 @@ class _Service(Struct, frozen=True):
     family: str
     vips: tuple[str, ...]
     targets: tuple[_Target, ...]
-    # How long the kernel keeps a short exchange where the listener does not say (seconds).
+    # How long the kernel keeps a short flow where the listener has no timeout (seconds).
     brief: int
 
     @property
@@ -106,7 +107,7 @@ class _Service(Struct, frozen=True):
 
     @property
     def kept(self) -> str | None:
-        """The map of clients to marks, or None where they are not kept. What it depends on is in its name."""
+        """The map of clients to marks, or None without session persistence. Its name contains its parameters."""
         keeping = self.pool.session_persistence if self.pool is not None else None
         if keeping is None:
             return None
@@ -120,9 +121,9 @@ class _Service(Struct, frozen=True):
 
     @property
     def timeout(self) -> _Block | None:
-        """How long the kernel keeps a flow, from its last packet on; what it says is in its name.
+        """How long the kernel keeps a flow of UDP after its last packet. The name contains the values.
 
-        Of UDP only, of which no packet is the last. An answer within two seconds makes no stream of a flow.
+        To the kernel, a flow with answers is short until it has lasted two seconds.
         """
         if self.protocol != "udp":
             return None
@@ -135,7 +136,7 @@ class _Service(Struct, frozen=True):
 
     @property
     def client(self) -> str:
-        """What of a packet says which client it is of."""
+        """The expression for the client of a packet."""
         keeping = self.pool.session_persistence if self.pool is not None else None
         mask = keeping.persistence_granularity if keeping is not None else None
         mask = f" & {ip_address(mask)}" if mask is not None and _family(mask) == self.family else ""
@@ -147,13 +148,13 @@ def ruleset(
     states: Mapping[str, ServerState],
     flows: Mapping[int, int] | None = None,
     *,
-    ways: int = 1,
+    interfaces: int = 1,
     brief: int = BRIEF,
 ) -> Ruleset:
-    """Return the rules for a tree; members that are `down` get nothing. Raises ValueError for what is no address.
+    """Return the rules for a tree; members that are `down` get no flows. Raises ValueError for a wrong address.
 
-    `flows` says how many there are of each mark, for LEAST_CONNECTIONS, `ways` how many legs the amphora has, `brief`
-    how long a flow of UDP is kept that was over within two seconds (seconds).
+    `flows` is the number of flows by mark, for LEAST_CONNECTIONS; `interfaces` the number of the amphora's; `brief` is
+    how long a flow of UDP is kept that ended within two seconds (seconds).
     """
     live = tree.live()
     if not live.counted_datagram_listeners:
@@ -165,8 +166,8 @@ def ruleset(
         blocks += [*_memory(service), *([service.timeout] if service.timeout is not None else [])]
         blocks += [_to(service, target) for target in service.targets]
         blocks.append(_choose(service, flows or {}))
-    # What a listener has for both of its IP versions comes twice here.
-    unique = dict([*blocks, *_hooks(services, ways)])
+    # Objects of a listener that both of its IP versions use come twice.
+    unique = dict([*blocks, *_hooks(services, interfaces)])
     body = "".join(_write(f"{kind} {name}", lines) for (kind, name), lines in unique.items())
     return Ruleset(
         text=f"table inet {TABLE} {{\n{body}}}\n",
@@ -179,11 +180,11 @@ def ruleset(
 
 
 def transaction(wanted: Ruleset, present: Collection[Named]) -> str:
-    """Return the text for `nft -f` that leaves what is wanted, with `present` in the table before.
+    """Return the text for `nft -f` that makes the table as wanted; `present` are its named objects before.
 
-    Counters, and clients that are kept, stay as they are.
+    Counters and remembered clients survive.
     """
-    # Naming the table first makes what follows good whether or not it was there.
+    # The first line makes the flush or deletion succeed when there is no table.
     begin = f"table inet {TABLE}\n"
     if not wanted.text:
         return f"{begin}delete table inet {TABLE}\n"
@@ -193,7 +194,7 @@ def transaction(wanted: Ruleset, present: Collection[Named]) -> str:
 
 
 def counts_flows(tree: Tree) -> bool:
-    """Say whether the rules depend on how many flows there are."""
+    """Say whether the rules depend on numbers of flows."""
     return any(pool.lb_algorithm == "LEAST_CONNECTIONS" for pool in tree.live().datagram_pools)
 
 
@@ -218,7 +219,7 @@ def _lives(member: Member, states: Mapping[str, ServerState]) -> bool:
 
 
 def _targets(listener: Listener, members: list[Member], used: set[int]) -> tuple[_Target, ...]:
-    """Give each member its mark. Members that are backups weigh nothing while others do."""
+    """Give each member its mark. Backup members have weight 0 while others have more."""
     first = any(member.weight and not member.backup for member in members)
     targets = []
     for member in members:
@@ -238,7 +239,7 @@ def _family(address: str) -> str:
 
 
 def _memory(service: _Service) -> list[_Block]:
-    """Return who is kept where, how many there are, and who may come at all."""
+    """Return the map of remembered clients, the set for the connection limit, and the chain of allowed CIDRs."""
     listener = service.listener
     blocks: list[_Block] = []
     if service.kept is not None:
@@ -282,7 +283,7 @@ def _choose(service: _Service, flows: Mapping[int, int]) -> _Block:
     weights = {target.chain: target.weight for target in service.targets if target.weight}
     if service.kept is not None and weights:
         known = [f"{target.mark:#010x} : goto {target.chain}" for target in service.targets if target.weight]
-        # Who is kept with a member that is no more is forgotten, and may be kept anew.
+        # A client whose member is gone is forgotten, and gets another one.
         lines += [
             f"ct mark set {service.client} map @{service.kept}",
             f"ct mark vmap {{ {', '.join(known)} }}",
@@ -299,33 +300,33 @@ def _choose(service: _Service, flows: Mapping[int, int]) -> _Block:
 def _number(
     service: _Service, pool: Pool, weights: Mapping[str, int], have: Mapping[str, int]
 ) -> tuple[str, list[str]]:
-    """Return the number that the kernel finds for a new flow, and who each number means."""
+    """Return the expression for the number of a new flow, and the chain that each number means."""
     if pool.lb_algorithm == "SOURCE_IP":
         return f"jhash {service.family} saddr mod {PLACES} seed {_SEED}", places(weights)
     order = fewest(weights, have) if pool.lb_algorithm == "LEAST_CONNECTIONS" else turn(weights)
     return f"numgen inc mod {len(order)}", order
 
 
-def _hooks(services: list[_Service], ways: int) -> Iterable[_Block]:
+def _hooks(services: list[_Service], interfaces: int) -> Iterable[_Block]:
     choose = [f"type nat hook prerouting priority dstnat; {_OPEN}", *_dispatch(services, "choose_{0.name}")]
     directions = (("original", "in"), ("reply", "out"))
     count = [f"ct direction {each} {_counter(services, what)} accept" for each, what in directions]
-    # When they are routed their source is still the member.
+    # Their source is still the member when they are routed.
     back = [
         f"type filter hook prerouting priority mangle; {_OPEN}",
         f"ct direction reply ct status dnat meta mark set {BACK}",
     ]
-    # An amphora is no router: nothing passes but flows that are known, each packet by one look.
+    # An amphora is no router: only packets of known flows pass, after one look-up each.
     forward = ["type filter hook forward priority filter; policy drop;", *count]
-    # What no member took is refused, or the kernel would remember it as a flow that ends here.
+    # A packet without a member is rejected, or the kernel would remember it as a flow to the amphora itself.
     refuse = "meta l4proto { udp, sctp } ct state new reject"
     return (
         *_screen(services),
-        *([(("chain", "back"), back)] if ways > 1 else []),
+        *([(("chain", "back"), back)] if interfaces > 1 else []),
         (("chain", "choose"), choose),
         (("chain", "forward"), forward),
         (("chain", "refuse"), [f"type filter hook input priority filter; {_OPEN}", refuse]),
-        # A client beside a member must not be told to go to it directly. Of IPv4 the namespace says so.
+        # A client in a member's subnet must not be redirected to the member. For IPv4 a sysctl sees to it.
         (
             ("chain", "hush"),
             [f"type filter hook output priority filter; {_OPEN}", "icmpv6 type nd-redirect drop"],
@@ -339,22 +340,22 @@ def _hooks(services: list[_Service], ways: int) -> Iterable[_Block]:
 
 
 def _counter(services: list[_Service], what: str) -> str:
-    """Return what counts a packet of a known flow for its listener, and what no other packet passes."""
+    """Return the expression that counts a packet of a known flow for its listener; other packets do not match it."""
     pairs = [(target.mark, each.listener.id) for each in services for target in each.targets]
     if len({listener for _, listener in pairs}) <= 1:
-        # Without a look-up for each packet a single listener carries 2 % more.
+        # Without a look-up for each packet, a single listener forwards 2 % more.
         return "ct mark != 0" + "".join(f' counter name "{what}_{listener}"' for _, listener in pairs[:1])
     found = ", ".join(f'{mark:#010x} : "{what}_{listener}"' for mark, listener in pairs)
     return f"counter name ct mark map {{ {found} }}"
 
 
 def _screen(services: list[_Service]) -> list[_Block]:
-    """Return the hook for those that not everybody may come to; every packet passes it."""
-    picky = [each for each in services if each.listener.allowed_cidrs]
-    if not picky:
+    """Return the hook of listeners with allowed CIDRs, which every packet passes; nothing without such listeners."""
+    restricted = [each for each in services if each.listener.allowed_cidrs]
+    if not restricted:
         return []
     begin = f"type filter hook prerouting priority mangle; {_OPEN}"
-    return [(("chain", "screen"), [begin, *_dispatch(picky, "allow_{0.listener.id}", "ct direction original ")])]
+    return [(("chain", "screen"), [begin, *_dispatch(restricted, "allow_{0.listener.id}", "ct direction original ")])]
 
 
 def _dispatch(services: list[_Service], chain: str, condition: str = "") -> list[str]:

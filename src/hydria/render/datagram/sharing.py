@@ -1,22 +1,22 @@
-"""How new flows are shared out: numbers that the kernel counts up or hashes, and who each of them means. Pure."""
+"""The distribution of new flows: which member each number means that the kernel counts up or hashes. Pure."""
 
 import hashlib
 import math
 import struct
 from collections.abc import Mapping, Sequence
 
-# A turn of more than so many flows is in runs, not woven.
+# A turn of more flows than this is in runs, not interleaved.
 _LONGEST_TURN = 512
 _SHORTEST_CORRECTION = 16
 
-# A hash leads to one of so many places; fixed, so that a place changes hands only when its holder goes.
+# The number of places of a hash. It is fixed, so that a place changes its member only when that member goes.
 PLACES = 512
 
 
 def turn(weights: Mapping[str, int]) -> list[str]:
-    """Return who gets which flow of one turn, in order: each as often as it weighs, spread as evenly as can be.
+    """Return the member of each flow of one turn, in order: each as often as its weight, interleaved evenly.
 
-    Weights are positive. Long turns are in runs: each gets all its flows one after another.
+    Weights are positive. Long turns are in runs: a member gets all its flows one after the other.
     """
     divisor = math.gcd(*weights.values())
     shares = {name: weight // divisor for name, weight in weights.items()}
@@ -35,10 +35,10 @@ def turn(weights: Mapping[str, int]) -> list[str]:
 
 
 def fewest(weights: Mapping[str, int], flows: Mapping[str, int]) -> list[str]:
-    """Return who gets the next flows so that all come to have as many as they weigh; `flows` is what they have.
+    """Return the members of the next flows, so that numbers of flows come to follow weights; `flows` are those now.
 
-    That is a turn where they have them, give or take one in ten or two. Else it is as long as there are flows, as fewer
-    than that are new before somebody counts again.
+    Where they do already, within one in ten or two, it is a turn. Otherwise it is as long as there are flows, because
+    fewer new ones begin before the next count.
     """
     have = {name: flows.get(name, 0) for name in weights}
     total, weight = sum(have.values()), sum(weights.values())
@@ -54,13 +54,13 @@ def fewest(weights: Mapping[str, int], flows: Mapping[str, int]) -> list[str]:
 
 
 def places(weights: Mapping[str, int]) -> list[str]:
-    """Return who holds each place of a hash: highest random weight, so that only a leaver's places change hands.
+    """Return the member of each place of a hash, by highest random weight: only the places of a leaver change.
 
-    Shares follow the (positive) weights as chance has it: two of one weight have 256 places each, 11 more or less.
+    Shares follow the (positive) weights at random: two members of equal weight have 256 places each, give or take 11.
     """
     best, holders = [math.inf] * PLACES, [""] * PLACES
     for name, weight in weights.items():
-        # One number of 32 bits for each place.
+        # A number of 32 bits for each place.
         drawn = struct.unpack(f"<{PLACES}I", hashlib.shake_128(name.encode()).digest(PLACES * 4))
         for place, number in enumerate(drawn):
             distance = -math.log((number + 1) / 2**32) / weight
@@ -70,7 +70,7 @@ def places(weights: Mapping[str, int]) -> list[str]:
 
 
 def runs(order: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the ranges of places (`3`, `4-7`) with who holds them, in order."""
+    """Return the ranges of places (`3`, `4-7`) with their members, in order."""
     found: list[tuple[str, str]] = []
     begin = 0
     for place in range(1, len(order) + 1):

@@ -1,6 +1,6 @@
-"""An instance as HAProxy's configuration, and which way a change of it takes. Pure.
+"""An instance as HAProxy's configuration, and the way to apply a change of it. Pure.
 
-Only what touches traffic is in the text, so a rename changes nothing.
+The text contains only what affects traffic, so a rename changes nothing.
 """
 
 from hydria.render.haproxy.configuration import needs_no_haproxy, ports, render

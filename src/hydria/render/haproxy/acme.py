@@ -1,4 +1,4 @@
-"""HTTP-01: what an amphora answers an authority on port 80 while there is something to prove. Pure."""
+"""HTTP-01: the answers to an ACME authority on port 80 while a certificate is ordered. Pure."""
 
 from hydria.contract import Instance
 from hydria.model import Listener
@@ -12,12 +12,12 @@ _PATH = "/.well-known/acme-challenge/"
 
 
 def challenge_lines(instance: Instance, listener: Listener) -> list[str]:
-    """Return what stands in the frontend of a listener, before what may redirect or reject."""
+    """Return the answers in the frontend of a listener; they precede rules that redirect or reject."""
     return _answers(instance) if listener.protocol == "HTTP" and listener.protocol_port == PORT else []
 
 
 def challenge_frontend(instance: Instance, live: Live) -> Section | None:
-    """Return a section for a port 80 that no listener has, or None where none is needed."""
+    """Return a frontend for port 80 where no listener has the port, or None where none is needed."""
     answers = _answers(instance)
     taken = any(each.protocol_port == PORT for each in live.haproxy_listeners)
     if not answers or taken or not instance.tree.load_balancer.admin_state_up:

@@ -1,4 +1,4 @@
-"""A pool behind a listener as a backend with its servers. Pure."""
+"""The backend of a pool behind a listener, with its servers. Pure."""
 
 from collections.abc import Sequence
 
@@ -21,21 +21,21 @@ from hydria.render.haproxy.parts import (
 )
 from hydria.render.haproxy.persistence import cookie_key, persistence_lines
 
-# A method that may be sent twice without harm (RFC 9110, 9.2.2, without the ones that change something).
+# The methods that are safe to repeat (RFC 9110, 9.2.2, without those that change something).
 _REPEATABLE = "GET HEAD OPTIONS"
 
 
 def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Surroundings) -> Section:
-    """Return the section of a pool that is switched on and that the listener sends to."""
+    """Return the section of a live pool behind a listener."""
     tree = instance.tree
     monitor = tree.monitor_of(pool.id)
-    # HAProxy cannot ping: the agent does, and tells it.
+    # HAProxy cannot ping: the agent does, and sets the servers' health.
     if monitor is not None and (not monitor.admin_state_up or monitor.type == "PING"):
         monitor = None
     lines: Section = [
         f"backend {backend_name(pool, listener)}",
         f"mode {mode_of(listener, pool)}",
-        # State changes only: what traffic would log is below notice.
+        # State changes only: messages about traffic are below notice.
         f"log {EVENTS} local0 notice",
         *health_lines(surroundings),
         "option log-health-checks",
@@ -46,7 +46,7 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
         f"timeout server {listener.timeout_member_data}",
     ]
     if mode_of(listener, pool) == "http":
-        lines += [*_second_chances(monitor), *header_lines(listener)]
+        lines += [*_retry_lines(monitor), *header_lines(listener)]
     if monitor is not None:
         lines += check_lines(pool, monitor)
     words = [*_proxy(pool, listener), *tls.server_words(pool, surroundings.directory)]
@@ -65,22 +65,23 @@ def _balance(pool: Pool) -> list[str]:
         "LEAST_CONNECTIONS": "leastconn",
         "SOURCE_IP": "source",
     }[pool.lb_algorithm]
-    # Only a consistent hash takes new servers while it runs, and moves few clients.
+    # Only a consistent hash accepts new servers at runtime, and it moves few clients.
     return ["balance source", "hash-type consistent"] if algorithm == "source" else [f"balance {algorithm}"]
 
 
-def _second_chances(monitor: HealthMonitor | None) -> list[str]:
-    """Let another member answer what one failed to, where asking twice does no harm: once, and only another.
+def _retry_lines(monitor: HealthMonitor | None) -> list[str]:
+    """Return the lines that repeat a failed request once, at another member, where that is safe.
 
-    `nbsrv` counts the members that may be chosen at that moment. HAProxy has one counter for what could not be sent
-    and for what is asked again, so a second connection that fails ends the request.
+    `nbsrv` counts the members that may be chosen at that moment. HAProxy has one counter for failed connections and
+    repeated requests, so a second failed connection ends the request.
     """
     if monitor is not None and monitor.type in ("HTTP", "HTTPS"):
-        # A monitor says what a healthy answer is: until it has noticed, an error may be a member's own.
+        # The monitor defines a healthy answer. Until it has detected a failure, an error may be the member's.
         failures, chosen = "conn-failure empty-response 500 502 503 504", ""
     else:
-        # HAProxy copies its whole buffer for each request that it may repeat, a twentieth of its time and more. Of a
-        # later request it hangs up instead of answering 502, and clients repeat that themselves (RFC 9110, 9.2.2).
+        # HAProxy copies its whole buffer for each request that it may repeat, which costs 5 % and more of its time. For
+        # a later request of a connection it hangs up instead of answering 502, and clients repeat such a request
+        # themselves (RFC 9110, 9.2.2).
         failures, chosen = "conn-failure empty-response", "{ http_first_req } "
     allowed = f"{{ nbsrv gt 1 }} {chosen}{{ method {_REPEATABLE} }}"
     return ["retries 1", f"retry-on {failures}", f"http-request disable-l7-retry unless {allowed}"]

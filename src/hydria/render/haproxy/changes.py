@@ -1,4 +1,4 @@
-"""Which way a change of the configuration takes: nothing, the runtime socket, or a reload. Pure."""
+"""The way to apply a change of the configuration: nothing, the runtime socket, or a reload. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -9,33 +9,33 @@ from hydria.render.haproxy.tls import AUTHORITY, LIST, REVOCATIONS
 
 
 class Add(Struct, frozen=True):
-    """A server that is new."""
+    """A new server."""
 
     server: Server
 
 
 class Remove(Struct, frozen=True):
-    """A server that must go; its connections end by themselves first."""
+    """A server to remove, once its connections have ended."""
 
     server: Server
 
 
 class Adjust(Struct, frozen=True):
-    """A server whose weight or administrative state is another."""
+    """A server whose weight or administrative state has changed."""
 
     before: Server
     after: Server
 
 
 class Renew(Struct, frozen=True):
-    """A certificate whose content is another."""
+    """A certificate whose content has changed."""
 
     path: str
     content: str
 
 
 class Include(Struct, frozen=True):
-    """One more certificate of a listener."""
+    """A new certificate of a listener."""
 
     certificates: str
     path: str
@@ -43,7 +43,7 @@ class Include(Struct, frozen=True):
 
 
 class Exclude(Struct, frozen=True):
-    """A certificate that a listener has no longer."""
+    """A certificate that a listener does not have any more."""
 
     certificates: str
     path: str
@@ -51,15 +51,15 @@ class Exclude(Struct, frozen=True):
 
 Step = Add | Remove | Adjust | Renew | Include | Exclude
 
-# What fits into one command on the runtime socket (tune.bufsize is 16 KiB).
+# The longest content of one command on the runtime socket (tune.bufsize is 16 KiB).
 _MOST = 15_000
 
 
 def steps(before: Rendering, after: Rendering) -> tuple[Step, ...] | None:
-    """Return what to say on the runtime socket to come from one configuration to the other.
+    """Return the steps on the runtime socket from one configuration to the other.
 
-    Nothing when they are equal, None when only a reload can do it. New servers come before old ones go, so that a
-    pool that is exchanged whole is never empty.
+    There are none when they are equal. The result is None when only a reload can apply the change. New servers are
+    added before old ones are removed, so that a pool whose members are all replaced is never empty.
     """
     if before.frame != after.frame:
         return None
@@ -74,9 +74,9 @@ def steps(before: Rendering, after: Rendering) -> tuple[Step, ...] | None:
     added = [Add(server) for key, server in new.items() if key not in old]
     known = _known(before)
     if any(word in after.files and word not in known for step in added for word in step.server.options):
-        # HAProxy opens no file for a server that is added while it runs.
+        # HAProxy opens no file for a server that is added at runtime.
         return None
-    # A server that is enabled comes before one that is disabled, for the same reason.
+    # Servers are enabled before others are disabled, for the same reason.
     adjusted.sort(key=lambda step: (step.after.weight == 0 or not step.after.enabled, step.after.name))
     removed = [Remove(server) for key, server in old.items() if key not in new]
     renewed = _renewals(before.files, after.files, known)
@@ -84,9 +84,9 @@ def steps(before: Rendering, after: Rendering) -> tuple[Step, ...] | None:
 
 
 def plan(before: Rendering | None, after: Rendering, leaving: Iterable[Server]) -> list[Step] | None:
-    """Return the steps as `steps` does, for a process in which servers are still leaving; None: only a reload can.
+    """Return the steps as `steps` does, for a process in which the servers `leaving` still exist.
 
-    One that leaves is there, out of service, until its last connection ends: it comes back by an adjustment.
+    A leaving server is disabled and exists until its last connection ends, so it is added again by an adjustment.
     """
     planned = steps(before, after) if before is not None else None
     if planned is None:
@@ -105,20 +105,20 @@ def plan(before: Rendering | None, after: Rendering, leaving: Iterable[Server]) 
 
 
 def _known(rendering: Rendering) -> set[str]:
-    """Return the files that HAProxy has read: those of a pool without members are named nowhere, for example."""
+    """Return the files that HAProxy has read: those that the text or a list names."""
     lists = (content for path, content in rendering.files.items() if path.endswith(LIST))
     names = "\n".join((rendering.text, *lists))
     return {path for path in rendering.files if path.rpartition("/")[2] in names}
 
 
 def _renewals(before: Mapping[str, str], after: Mapping[str, str], known: Collection[str]) -> tuple[Step, ...] | None:
-    """Return what to say of files where the frames are equal, so that only certificates of lists come and go."""
+    """Return the steps for files where the frames are equal; None when only a reload can apply the change."""
     included: list[Step] = []
     excluded: list[Step] = []
     for path in after:
         if path.endswith(LIST):
             old, new = before.get(path, "").splitlines(), after[path].splitlines()
-            # The first is what clients get who ask for no name; HAProxy lets nobody take it away.
+            # The first one is the default certificate, which HAProxy does not remove at runtime.
             if old[:1] != new[:1]:
                 return None
             folder, _, _ = path.rpartition("/")
@@ -126,7 +126,7 @@ def _renewals(before: Mapping[str, str], after: Mapping[str, str], known: Collec
             excluded += [Exclude(path, f"{folder}/{each}") for each in old if each not in new]
     changed = [path for path in after if path in known and not path.endswith(LIST) and before[path] != after[path]]
     if any(path.endswith((AUTHORITY, REVOCATIONS)) for path in changed):
-        # A process resumes TLS sessions without looking at certificates again: whoever was trusted would stay so.
+        # A process resumes TLS sessions without verifying certificates again, so old trust would remain.
         return None
     if any(len(after[path]) > _MOST for path in {*changed, *(after.keys() - before.keys())}):
         return None

@@ -13,7 +13,7 @@ from hydria.render.quoting import quote
 
 
 def render(instance: Instance, surroundings: Surroundings) -> Rendering:
-    """Return the configuration that serves an instance. Raises ValueError for a VIP that is on no interface."""
+    """Return the configuration of an instance. Raises ValueError for a VIP that the first interface does not have."""
     live, there = instance.tree.live(), {address.ip for address in instance.interfaces[0].addresses}
     for vip in instance.tree.load_balancer.vip_addresses:
         if there and vip not in there:
@@ -62,20 +62,20 @@ def _global(instance: Instance, surroundings: Surroundings) -> Section:
     return [
         "global",
         f"stats socket {quote(surroundings.directory + '/haproxy.sock')} mode 600 level admin expose-fd listeners",
-        # Followers of the log take two each, and must not keep the agent out: HAProxy's own limit is ten.
+        # A follower of the log uses two connections, and must not lock the agent out. The default is ten.
         "stats maxconn 40",
-        # A client that only scripts use: for it HAProxy would read all the system's authorities, two thirds of a start
-        # and a fifth of what it keeps in memory.
+        # HAProxy's HTTP client, which only scripts use, would read all CA certificates of the system: two thirds of a
+        # start, and a fifth of the memory.
         "httpclient.ssl.verify none",
         *tls.global_lines(instance.tree, surroundings.directory),
         f"server-state-file {quote(surroundings.directory + '/servers.state')}",
-        # Nothing of the host can be seen from there, nor written to.
+        # From there HAProxy can see and write nothing of the host.
         f"chroot {quote(surroundings.directory + '/' + ROOT)}",
         f"uid {surroundings.uid}",
         f"gid {surroundings.gid}",
         f"nbthread {surroundings.threads}",
         f"maxconn {surroundings.max_connections}",
-        # What is forwarded to syslog says so whose it is.
+        # This identifies the amphora in lines that are forwarded to syslog.
         f"log-tag {instance.amphora_id}",
     ]
 

@@ -1,4 +1,4 @@
-"""A listener as a frontend. Pure."""
+"""The frontend of a listener. Pure."""
 
 from hydria.contract import Instance
 from hydria.model import Listener
@@ -10,12 +10,12 @@ from hydria.render.haproxy.parts import Section, Surroundings, backend_name, end
 from hydria.render.haproxy.prometheus import metrics_lines
 
 _PORTION = 50
-# Names of rules' conditions are ids.
+# The acl of allowed CIDRs. The names of L7 rules' acls are ids.
 _ALLOWED, _REFUSE = "allowed_sources", "tcp-request connection reject"
 
 
 def frontend(instance: Instance, listener: Listener, surroundings: Surroundings) -> Section:
-    """Return the section of a listener that is switched on."""
+    """Return the section of a live listener."""
     limit = listener.connection_limit
     most = surroundings.max_connections if limit < 0 else min(limit, surroundings.max_connections)
     endpoints = ",".join(endpoint(each, listener.protocol_port) for each in instance.tree.load_balancer.vip_addresses)
@@ -41,7 +41,7 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
 
 
 def _source_lines(listener: Listener) -> list[str]:
-    """Return what refuses clients that no allowed CIDR has: lines of one condition, as a line has 64 words at most."""
+    """Return the lines that refuse clients outside the allowed CIDRs: several, as a line has 64 words at most."""
     cidrs = listener.allowed_cidrs or ()
     if not cidrs:
         return []

@@ -2,7 +2,7 @@
 
 from hydria.model import Listener
 
-# Octavia's headers of what a client's certificate says; without a certificate they are empty.
+# Octavia's headers with data of the client's certificate; without a certificate they are empty.
 _OF_CLIENT_CERTIFICATES = {
     "X-SSL-Client-Verify": "%[ssl_c_verify]",
     "X-SSL-Client-Has-Cert": "%[ssl_c_used]",
@@ -14,12 +14,12 @@ _OF_CLIENT_CERTIFICATES = {
     "X-SSL-Client-Not-After": "%{+Q}[ssl_c_notafter]",
 }
 
-# Each names the client alone: what a client says of itself is replaced, where X-Forwarded-For is added to.
+# These headers have one value: the client's own is replaced, while X-Forwarded-For gets one more.
 _OF_ADDRESSES = ("X-Forwarded-IP", "X-Client-IP", "X-Real-IP")
 
 
 def header_lines(listener: Listener) -> list[str]:
-    """Return what adds the headers; for a listener's backends, so that its policies see what the client sent."""
+    """Return the lines that add the headers; in backends, so that L7 policies see the headers of the client."""
     wanted = {name for name, value in (listener.insert_headers or {}).items() if value.lower() == "true"}
     lines = []
     if "X-Forwarded-For" in wanted:

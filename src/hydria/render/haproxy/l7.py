@@ -1,4 +1,4 @@
-"""L7 policies as a frontend's rules: who is rejected, who is redirected, who goes to another pool. Pure."""
+"""L7 policies as rules of a frontend: reject, redirect, or use another pool. Pure."""
 
 import re
 
@@ -16,7 +16,7 @@ _MATCHES = {
 
 _PRECEDENCE = {"REJECT": 0, "REDIRECT_TO_URL": 1, "REDIRECT_PREFIX": 1, "REDIRECT_TO_POOL": 2}
 
-# What a rule looks at; `{}` is its key. Types that are not here look at more than one thing.
+# The sample fetch of a rule type; `{}` is the rule's key. Types that are not here use several.
 _FETCHES = {
     "PATH": "path",
     "COOKIE": "req.cook({})",
@@ -25,10 +25,10 @@ _FETCHES = {
     "SSL_VERIFY_RESULT": "ssl_c_verify",
 }
 
-# A header line as it is, and cut at its commas.
+# A whole header line, and its elements between commas.
 _WHOLE_HEADER, _HEADER_ELEMENT = "req.fhdr({})", "req.hdr({})"
 
-# Headers whose value may have commas and is no list.
+# Headers whose value is no list, but may contain commas.
 _SINGLE_HEADERS = frozenset({
     "authorization", "cookie", "date", "expires", "from", "host", "if-modified-since", "if-range",
     "if-unmodified-since", "last-modified", "location", "origin", "proxy-authorization", "referer", "user-agent",
@@ -44,23 +44,23 @@ _LIST_HEADERS = frozenset({
 
 _WHOLE_HOST, _HOST_WITHOUT_PORT = "req.fhdr(host)", "req.fhdr(host),host_only,rtrim(.)"
 
-# Behind a path's last dot is its type: one without a dot begins with a slash.
+# The type is the part behind the last dot of a path; without a dot that is the path from a slash on.
 _FILE_TYPE = "path,field(-1,.)"
 
-# What has a colon and means no port: an expression's groups and classes, and addresses in brackets.
+# Texts with a colon that is not before a port: groups and classes of expressions, addresses in brackets.
 _NO_PORT = re.compile(r"\(\?[A-Za-z-]*:|\[:\w+:\]|\[\^[^\]]*\]|\\?\[[0-9A-Fa-f:.]*\\?\]")
 
 
 def policy_lines(tree: Tree, listener: Listener) -> list[str]:
     """Return the rules of a listener's policies, in the order of Octavia's amphora provider.
 
-    Policies that reject come first, then those that redirect, then those that choose a pool; within each the position
-    counts. A policy without a rule that is switched on matches nothing.
+    Policies that reject come first, then those that redirect, then those that use a pool; each group is in the order
+    of positions. A policy matches nothing unless one of its rules is switched on.
     """
     policies = [policy for policy in tree.policies_of(listener.id) if tree.matches(policy)]
     conditions = {policy.id: _condition(tree, policy) for policy in policies}
     lines = [line for policy in policies for rule in tree.active_rules_of(policy) for line in _definition(rule)]
-    # Sorting keeps the positions.
+    # The sort is stable, so positions keep their order.
     for policy in sorted(policies, key=lambda each: _PRECEDENCE[each.action]):
         action = _action(tree, listener, policy)
         if action is not None:
@@ -89,7 +89,7 @@ def _target(policy: L7Policy) -> str:
 
 
 def _definition(rule: L7Rule) -> list[str]:
-    """Return the lines of a rule's condition: lines of one name are alternatives."""
+    """Return the acl lines of a rule; lines of one name are alternatives."""
     return [f"acl {rule.id} {test}" for test in _tests(rule)]
 
 
@@ -99,7 +99,7 @@ def _tests(rule: L7Rule) -> list[str]:
     if rule.type == "SSL_VERIFY_RESULT":
         return [f"{_FETCHES[rule.type]} -m int {int(rule.value)}"]
     value = _value(rule)
-    # Host names have no case; the dashes keep a value from being read as a flag.
+    # Host names are compared without case. The dashes keep a value from being parsed as a flag.
     flags = "-i " if rule.type == "HOST_NAME" else ""
     wanted = f"{flags}-m {_MATCHES[rule.compare_type]} -- {quote(value)}"
     fetches = (each.replace("{}", argument(rule.key or "")) for each in _fetches(rule, value))
@@ -107,22 +107,22 @@ def _tests(rule: L7Rule) -> list[str]:
 
 
 def _fetches(rule: L7Rule, value: str) -> list[str]:
-    """Return what a rule's value is compared with; one of them must match."""
+    """Return the sample fetches that a rule's value is compared with; one of them must match."""
     if rule.type == "HEADER":
         return _header_fetches(rule.compare_type, (rule.key or "").lower())
     if rule.type == "HOST_NAME":
         return [_WHOLE_HOST if ":" in _NO_PORT.sub("", value) else _HOST_WITHOUT_PORT]
     if rule.type == "FILE_TYPE":
-        # An expression may describe the type or, as in Octavia, the path that ends in it.
+        # An expression may match the type or, as in Octavia, the end of the path.
         return [_FILE_TYPE, "path"] if rule.compare_type == "REGEX" else [_FILE_TYPE]
     return [_FETCHES[rule.type]]
 
 
 def _header_fetches(compare_type: str, name: str) -> list[str]:
-    """Return how a header is looked at: its whole value, and its elements where it is or may be a list.
+    """Return the sample fetches of a header: its whole value, and its elements where it is or may be a list.
 
-    The beginning and the end of an element count only in headers that are known to be lists: in any other, a comma may
-    stand within a sentence. What an element contains, the whole value contains too.
+    The beginning and the end of elements count only in headers that are known to be lists, because a comma in another
+    one may be part of a sentence. The whole value contains whatever an element contains.
     """
     if compare_type == "CONTAINS" or name in _SINGLE_HEADERS:
         return [_WHOLE_HEADER]
@@ -135,10 +135,10 @@ def _value(rule: L7Rule) -> str:
     value = rule.value
     if rule.compare_type == "REGEX":
         return value
-    # Octavia's way to give a value with spaces.
+    # Octavia's notation of a value with spaces.
     if len(value) > 1 and value[0] == value[-1] == '"':
         value = value[1:-1]
     if rule.type == "HOST_NAME" and rule.compare_type in ("EQUAL_TO", "ENDS_WITH"):
-        # The root's dot is no part of the name.
+        # The dot of the root is not part of a Host header.
         return value.rstrip(".") or value
     return value.removeprefix(".") if rule.type == "FILE_TYPE" else value

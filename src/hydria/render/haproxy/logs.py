@@ -1,8 +1,8 @@
-"""The access log: what HAProxy writes of each connection or request, and how to read it again. Pure.
+"""The access log: the format of HAProxy's lines, and their parser. Pure.
 
-Lines go to a ring in HAProxy's memory, which costs no system call and is read over the runtime socket; and to a syslog
-socket, where the settings name one. Writing a line is a twelfth of all that HAProxy does for a request: ordinary
-requests are written only while somebody watches, or for syslog; errors and TCP connections always.
+Lines go to a ring in HAProxy's memory, which costs no system call and is read over the runtime socket, and to a syslog
+socket where the settings name one. A line costs a twelfth of HAProxy's work for a request. So successful requests are
+logged only for syslog or while the log is followed; errors and TCP connections always are.
 """
 
 import re
@@ -17,7 +17,7 @@ from hydria.render.quoting import quote
 RING = "traffic"
 _WATCHED = "proc.watched"
 
-# Bytes of the whole ring, and of its longest line: what is longer is cut.
+# Bytes of the whole ring, and of its longest line; longer lines are cut.
 _SIZE, _LENGTH = 65536, 2048
 
 _ENDS = "listener=%f client=%ci client_port=%cp backend=%b member=%s"
@@ -35,24 +35,24 @@ def ring() -> Section:
 
 
 def traffic_lines(listener: Listener, surroundings: Surroundings) -> list[str]:
-    """Return what a frontend needs so that its traffic is logged."""
+    """Return the lines of a frontend that log its traffic."""
     if mode_of(listener) != "http":
         return [*_targets(surroundings, "info"), f"log-format {quote(_TCP)}"]
     lines = [*_targets(surroundings, "info"), f"log-format {quote(_HTTP)}"]
     if not surroundings.syslog:
-        # A variable that nobody has set yet makes the second condition fail, which is what it should.
+        # While the variable is not set the second condition is false, as intended.
         lines.append(f"http-response set-log-level silent if {{ status 200:399 }} !{{ date,sub({_WATCHED}) lt 0 }}")
     return lines
 
 
 def watch(until: int) -> tuple[str, ...]:
-    """Return what to say on the runtime socket so that every request is written until then (seconds, epoch)."""
-    # Of 2.6 it is an experiment.
+    """Return the commands of the runtime socket that log every request until a time (seconds since the epoch)."""
+    # HAProxy 2.6 has it as an experimental command.
     return ("experimental-mode on", f"set var {_WATCHED} int({until})")
 
 
 def health_lines(surroundings: Surroundings) -> list[str]:
-    """Return what a backend needs so that changes of its members' health are logged, and no traffic twice."""
+    """Return the lines of a backend that log changes of its members' health, without logging traffic twice."""
     return _targets(surroundings, "notice")
 
 
@@ -64,7 +64,7 @@ def _targets(surroundings: Surroundings, level: str) -> list[str]:
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """One line: when (with an offset), what; `fields` are those of traffic, empty for a change of health."""
+    """One line: its time (with an offset) and text; `fields` are those of traffic, empty for a change of health."""
 
     at: datetime
     text: str
@@ -72,7 +72,7 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 def parse(line: str) -> Entry | None:
-    """Read a line of the ring; None for what was cut off at its beginning."""
+    """Parse a line of the ring; None for one whose beginning was overwritten."""
     match = _LINE.match(line)
     if match is None:
         return None
@@ -89,7 +89,7 @@ def _is_traffic(text: str) -> bool:
     return text.startswith("traffic ")
 
 
-# HAProxy's termination states: who or what ended it, and meanwhile doing what (its manual, 8.5).
+# HAProxy's termination states: the cause of the end, and the phase (its manual, 8.5).
 _ENDED = {
     "C": "the client hung up",
     "S": "the member hung up or refused",
@@ -110,12 +110,12 @@ _PHASE = {
     "L": "while the last data was passed",
     "T": "while it was held back",
 }
-# Whose silence: the timeout of the listener by phase.
+# The side whose timeout expired.
 _SILENT = {"c": "the client", "s": "the member"}
 
 
 def ending(fields: dict[str, str], listener: Listener | None) -> str | None:
-    """Say why a connection did not end by itself, and which timeout to change if it was one; None when it did."""
+    """Return why a connection ended early, with the timeout to change if it was one; None for a normal end."""
     end = fields.get("end", "") + "--"
     who, phase = end[0], end[1]
     if who in _SILENT:

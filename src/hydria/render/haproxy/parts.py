@@ -1,4 +1,4 @@
-"""What a configuration is made of, and how addresses and names are written in it. Pure."""
+"""The parts of a configuration, and its notation of addresses and names. Pure."""
 
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -8,18 +8,18 @@ from msgspec import Struct
 from hydria.model import Listener, Pool
 from hydria.render.quoting import quote
 
-# What HAProxy sees as its root, in the amphora's directory.
+# The directory in the amphora's one that is HAProxy's root.
 ROOT = "root"
 
-# Sockets in there, by the names that HAProxy has for them: the datagram socket that takes state changes, the stream
-# socket that answers scrapes, the datagram socket to which the access log is forwarded.
+# The paths of sockets there, as HAProxy sees them: the datagram socket for state changes, the stream socket for
+# scrapes, and the datagram socket that the access log is forwarded to.
 EVENTS, METRICS, SYSLOG = "/events.sock", "/metrics.sock", "/syslog.sock"
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
-    """What the host adds: where HAProxy's files are, which account it has and what it may use.
+    """The host's part of a configuration: HAProxy's directory, account and limits.
 
-    `max_connections` is what one process can hold; `syslog` says whether the access log is forwarded.
+    `max_connections` is the most that one process can have; `syslog` says whether the access log is forwarded.
     """
 
     directory: str
@@ -31,10 +31,10 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 
 
 class Server(Struct, frozen=True, kw_only=True):
-    """One server line, in the parts that can change while HAProxy runs. `options`, words, are fixed for its life.
+    """One server line, split into the parts that can change at runtime. `options` are words that cannot.
 
-    `cookie_key` is what its backend derives cookies from, of which HAProxy must be told again when the server is new.
-    `asks` is what its health check asks, without how often; empty where HAProxy does not check.
+    `cookie_key` is the key of the backend's cookies, which has to be set again when a server is added at runtime.
+    `asks` is the request of its health check, without the timing; empty where HAProxy does not check.
     """
 
     backend: str
@@ -48,16 +48,15 @@ class Server(Struct, frozen=True, kw_only=True):
 
     @property
     def line(self) -> str:
-        """The configuration's line, without what stands before the name."""
+        """The line from the server's name on."""
         words = (self.name, self.address, "weight", str(self.weight), *map(quote, self.options))
         return " ".join(words if self.enabled else (*words, "disabled"))
 
 
 class Rendering(Struct, frozen=True, kw_only=True):
-    """A configuration: the whole text, the text without its server lines, and the servers.
+    """A configuration: the whole `text`, the `frame` (the text without its server lines), and the servers.
 
-    `tables` are the backends whose stick tables remember clients, each with what its keys are; `files` is what stands
-    at the paths that the text names: secrets.
+    `tables` are the backends with a stick table, each with the meaning of its keys; `files` are the secrets by path.
     """
 
     text: str
@@ -67,30 +66,30 @@ class Rendering(Struct, frozen=True, kw_only=True):
     files: Mapping[str, str] = {}
 
 
-# Pools whose members are told who the client is before anything else, and how.
+# The server options of pool protocols that announce the client by the PROXY protocol.
 PROXY_PROTOCOLS = {"PROXY": ("send-proxy",), "PROXYV2": ("send-proxy-v2",)}
 
-# The first line opens it.
+# A section of a configuration; its first line has the keyword.
 Section = list[str | Server]
 
 
 def endpoint(address: str, port: int) -> str:
-    """Write an address with a port."""
+    """Return an address with a port."""
     return f"{host_word(address)}:{port}"
 
 
 def host_word(address: str) -> str:
-    """Write an address where HAProxy looks for a port behind it: IPv6 in brackets."""
+    """Return an address as HAProxy expects it before a port: IPv6 in brackets."""
     return f"[{address}]" if ip_address(address).version == 6 else address
 
 
 def backend_name(pool: Pool, listener: Listener) -> str:
-    """Name the backend of a pool behind a listener: timeouts are the listener's, so that each has its own."""
+    """Return the name of a pool's backend; each listener has one, as timeouts are the listener's."""
     return f"{pool.id}:{listener.id}"
 
 
 def mode_of(listener: Listener, pool: Pool | None = None) -> str:
-    """Say whether HAProxy reads HTTP there: in a listener, or in a pool behind it."""
+    """Return HAProxy's mode of a listener, or of a pool behind it: `http` or `tcp`."""
     reads = listener.protocol in ("HTTP", "PROMETHEUS", "TERMINATED_HTTPS") or (
         pool is not None and pool.protocol == "HTTP"
     )

@@ -1,20 +1,20 @@
-"""What keeps a client with one member: a stick table or a cookie. Pure."""
+"""Session persistence: a stick table or a cookie. Pure."""
 
 from hydria.model import Pool
 from hydria.render.quoting import argument, quote
 
-# As many clients are remembered; the ones that were away longest are forgotten first.
+# The size of a stick table; the clients that were away longest are forgotten first.
 _CLIENTS = "10k"
 _LONGEST_COOKIE = 64
 
 
 def persistence_lines(pool: Pool) -> list[str]:
-    """Return what a pool's session persistence asks of its backend."""
+    """Return the lines of a pool's session persistence in its backend."""
     persistence = pool.session_persistence
     if persistence is None:
         return []
     if persistence.type == "SOURCE_IP":
-        # It holds IPv4 addresses as well.
+        # The type also holds IPv4 addresses.
         return [f"stick-table type ipv6 size {_CLIENTS}", "stick on src"]
     if persistence.type == "HTTP_COOKIE":
         return ["cookie SRV insert indirect nocache dynamic", f"dynamic-cookie-key {cookie_key(pool)}"]
@@ -27,7 +27,7 @@ def persistence_lines(pool: Pool) -> list[str]:
 
 
 def table_keys(pool: Pool) -> str | None:
-    """Return what a backend's stick table knows clients by, None where there is no table to carry over."""
+    """Return the meaning of the keys of a backend's stick table, None where there is no table to carry over."""
     persistence = pool.session_persistence
     if persistence is None or persistence.type == "HTTP_COOKIE":
         return None
@@ -35,9 +35,9 @@ def table_keys(pool: Pool) -> str | None:
 
 
 def cookie_key(pool: Pool) -> str | None:
-    """Return what the cookies of a pool's members are derived from, with their addresses; None where there are none.
+    """Return the key from which the cookies of a pool's members are derived; None where there are no cookies.
 
-    A server that is added while HAProxy runs takes no cookie of its own.
+    Derived cookies are needed because a server that is added at runtime cannot have a cookie option.
     """
     by_cookie = pool.session_persistence is not None and pool.session_persistence.type == "HTTP_COOKIE"
     return pool.id if by_cookie else None

@@ -1,14 +1,14 @@
-"""A PROMETHEUS listener: `/metrics` on its port, answered by the agent, which adds up over reloads. Pure."""
+"""A PROMETHEUS listener: `/metrics` on its port, answered by the agent, whose counters survive reloads. Pure."""
 
 from hydria.model import Listener
 from hydria.render.haproxy.parts import METRICS, Section
 
-# What begins so is in no metric: it is how we serve them, not what a user has.
+# Proxies whose names begin so are our own, and appear in no metric.
 INTERNAL = "hydria-metrics:"
 
 
 def metrics_lines(listener: Listener) -> list[str]:
-    """Return what stands in the frontend of the listener."""
+    """Return the lines in the frontend of the listener."""
     return [
         "http-request return status 404 unless { path /metrics }",
         "http-request return status 405 hdr Allow GET,HEAD unless METH_GET",
@@ -17,7 +17,7 @@ def metrics_lines(listener: Listener) -> list[str]:
 
 
 def metrics_backend(listener: Listener) -> Section:
-    """Return the section that asks the agent, by a socket that is this amphora's alone."""
+    """Return the section that asks the agent, over this amphora's own socket."""
     return [
         f"backend {INTERNAL}{listener.id}",
         "mode http",

@@ -1,6 +1,6 @@
-"""TLS towards clients and members: the words of a line, and the files that they name. Pure.
+"""TLS to clients and members: the words of a line, and the files that they name. Pure.
 
-Names of files come from what a file is for, not from what is in it: a renewed certificate changes no line.
+A file's name depends on its purpose, not on its content, so a renewed certificate changes no line.
 """
 
 import hashlib
@@ -15,23 +15,23 @@ from hydria.model.tree import Live
 from hydria.render.quoting import quote
 from hydria.trials import SUITES
 
-# Where the files are, and what their names end in.
+# The directory of the files, and the ends of their names.
 FOLDER = "tls"
 LIST, CERTIFICATE, AUTHORITY, REVOCATIONS = ".list", ".pem", ".ca", ".crl"
 
 _ENDS: dict[Purpose, str] = {"certificate": CERTIFICATE, "ca": AUTHORITY, "crl": REVOCATIONS}
 
 _VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-# HAProxy's names, where they are others.
+# HAProxy's names of versions, where they differ.
 _HAPROXYS = {"TLSv1": "TLSv1.0"}
-# OpenSSL speaks them only where its level of security is lowered, and Octavia's default ciphers have none for them.
+# OpenSSL uses these versions only at a lower security level, and Octavia's default ciphers have none for them.
 _OLD = ("TLSv1", "TLSv1.1")
 _FOR_OLD = ("ECDHE-ECDSA-AES128-SHA", "ECDHE-RSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA", "ECDHE-RSA-AES256-SHA")
 _AUTHENTICATION = {"OPTIONAL": "optional", "MANDATORY": "required"}
 
 
 class SecretFile(Struct, frozen=True, kw_only=True):
-    """A file with what a reference leads to."""
+    """The file of a reference's secret."""
 
     name: str
     reference: str
@@ -39,7 +39,7 @@ class SecretFile(Struct, frozen=True, kw_only=True):
 
 
 def place(directory: str, name: str) -> str:
-    """Return the path of a file of the amphora in this directory."""
+    """Return the path of a file in an amphora's directory."""
     return f"{directory}/{FOLDER}/{name}"
 
 
@@ -61,13 +61,13 @@ def files(live: Live, secrets: Mapping[str, str], directory: str) -> dict[str, s
 
 
 def global_lines(tree: Tree, directory: str) -> list[str]:
-    """Return what stands in the global section: where lists find the certificates that they name."""
+    """Return the lines in the global section: the base directory of certificates in lists."""
     listed = any(has_certificates(listener) for listener in tree.listeners)
     return [f"crt-base {quote(f'{directory}/{FOLDER}')}"] if listed else []
 
 
 def bind_words(listener: Listener, directory: str) -> str:
-    """Return what a listener's `bind` line says of TLS, with a space before it; nothing where none ends there."""
+    """Return the TLS words of a listener's `bind` line, with a space before them; empty without TLS."""
     authenticates = listener.client_authentication in _AUTHENTICATION
     if not has_certificates(listener):
         if listener.protocol == "TERMINATED_HTTPS" or authenticates:
@@ -88,7 +88,7 @@ def bind_words(listener: Listener, directory: str) -> str:
 
 
 def response_lines(listener: Listener) -> list[str]:
-    """Return what a listener adds to responses: that browsers are to come by TLS only (HSTS)."""
+    """Return the lines that add a listener's header to responses (HSTS)."""
     if listener.hsts_max_age is None or not has_certificates(listener):
         return []
     value = f"max-age={listener.hsts_max_age}"
@@ -100,7 +100,7 @@ def response_lines(listener: Listener) -> list[str]:
 
 
 def server_words(pool: Pool, directory: str) -> list[str]:
-    """Return what a member's `server` line says of TLS towards it, as `Server.options` has it."""
+    """Return the TLS words of a member's `server` line, for `Server.options`."""
     if not pool.tls_enabled:
         return []
     kept = _paths(pool, directory)
@@ -110,7 +110,7 @@ def server_words(pool: Pool, directory: str) -> list[str]:
     words += ["ca-file", kept["ca"], "verify", "required"] if "ca" in kept else ["verify", "none"]
     if "crl" in kept:
         words += ["crl-file", kept["crl"]]
-    # The name that the client asked for is the one that the member is asked for.
+    # The member gets the server name of the client.
     words += ["sni", "ssl_fc_sni"]
     words += _ciphers(pool)
     words += _versions(pool.tls_versions)
@@ -118,9 +118,9 @@ def server_words(pool: Pool, directory: str) -> list[str]:
 
 
 def check_protocols(pool: Pool) -> list[str]:
-    """Return the protocols that a check offers to a pool's members, those of the traffic.
+    """Return the words for the ALPN protocols of a check, which are those of the traffic.
 
-    Without a word of it HAProxy offers the same, and then speaks HTTP 1 whatever was agreed on.
+    Without these words HAProxy offers the same protocols, but then speaks HTTP/1 whatever was negotiated.
     """
     return _protocols("check-alpn", pool.alpn_protocols)
 
@@ -139,16 +139,16 @@ def _name(resource: Listener | Pool, reference: str, purpose: Purpose) -> str:
 
 
 def _paths(resource: Listener | Pool, directory: str) -> dict[str, str]:
-    """Return the paths by purpose; of several certificates any."""
+    """Return one path for each purpose."""
     return {each.purpose: place(directory, each.name) for each in _files_of(resource)}
 
 
 def _ciphers(resource: Listener | Pool) -> list[str]:
-    """Return the ciphers of TLS 1.3, which OpenSSL takes apart from all others, and the others."""
+    """Return the words for ciphers; OpenSSL configures those of TLS 1.3 apart from all others."""
     old = any(version in _OLD for version in resource.tls_versions or ())
     named = (resource.tls_ciphers or CIPHERS).split(":")
     newest = [name for name in named if name.startswith("TLS_")]
-    # OpenSSL refuses a list of these for one name that it does not know, where it passes over others.
+    # OpenSSL refuses a list of suites with one unknown name, while it ignores unknown names among ciphers.
     newest = [name for name in newest if name in SUITES] or newest
     others = [name for name in named if name and not name.startswith("TLS_")]
     if old:
