@@ -14,7 +14,7 @@ import pytest
 from msgspec import structs
 
 from hydria.adapters.linux.kernel import ensure_bridge, ensure_interface, ensure_switch, find, links, remove_interface
-from hydria.adapters.linux.names import GATEWAY, Names, bridge, router_leg
+from hydria.adapters.linux.names import GATEWAY, Names, bridge, router_interface
 from hydria.adapters.linux.netns import (
     ensure_namespace,
     held,
@@ -215,7 +215,9 @@ def test_wire_repairs_what_was_broken(cloud: Cloud) -> None:
     with server(web, "10.0.0.11"):
         for damage in (
             lambda: remove_interface(cloud.names, cloud.namespace, GATEWAY),
-            lambda: remove_interface(cloud.names, cloud.namespace, router_leg(cloud.router.interfaces[0].port_id)),
+            lambda: remove_interface(
+                cloud.names, cloud.namespace, router_interface(cloud.router.interfaces[0].port_id)
+            ),
             lambda: remove_namespace(cloud.namespace),
             lambda: remove_interface(cloud.names, "/proc/thread-self/ns/net", cloud.names.uplink),
             lambda: sysctl(cloud.namespace, "net.ipv4.ip_forward", "0"),
@@ -375,11 +377,11 @@ def test_a_routers_interface_and_gateway_are_removed(cloud: Cloud) -> None:
     cloud.wire((FLOATING, "10.0.0.11"))
     cloud.router = structs.replace(cloud.router, gateway=None, snat_cidrs=())
     cloud.wire()
-    assert links(cloud.namespace) == [router_leg(cloud.router.interfaces[0].port_id)]
+    assert links(cloud.namespace) == [router_interface(cloud.router.interfaces[0].port_id)]
     (nic,) = cloud.router.interfaces
     cloud.router = structs.replace(cloud.router, interfaces=())
     cloud.wire()
-    assert links(cloud.namespace) == [router_leg(nic.port_id)]
+    assert links(cloud.namespace) == [router_interface(nic.port_id)]
     cloud.wiring.wire(structs.replace(cloud.topology(cloud.router), removed=(nic.port_id,)))
     assert links(cloud.namespace) == []
 

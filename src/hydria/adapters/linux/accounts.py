@@ -1,4 +1,4 @@
-"""The user and group ids that HAProxy runs as: a pair for each amphora, so that none can touch another's processes."""
+"""The user and group ids of HAProxy: each amphora has its own, so that it cannot affect another's processes."""
 
 import grp
 import hashlib
@@ -9,15 +9,15 @@ from hydria.errors import HostError
 from hydria.files import write_private
 from hydria.settings import AgentSettings
 
-# In the amphora's directory.
+# The file in the amphora's directory that has its id.
 _FILE = "account"
 
 
 class Accounts:
-    """Gives each amphora an id from the range of the settings, which nobody else on this host has.
+    """Gives each amphora an id of its own from the range of the settings.
 
-    An id comes from a hash of the amphora's, so that it is mostly the same after a reboot, and another Hydria on this
-    machine takes others; where two meet the second gets the next that is free. What was given is kept in a file.
+    An id is derived from a hash of the amphora's id, so that it is usually the same after a reboot, and another Hydria
+    on this machine uses others. On a collision the second amphora gets the next free id. Ids are kept in files.
     """
 
     def __init__(self, settings: AgentSettings, amphorae: Path) -> None:
@@ -35,7 +35,7 @@ class Accounts:
         return given[amphora_id], given[amphora_id]
 
     def keep(self, amphora_id: str) -> tuple[int, int]:
-        """Return what `of` does, and write it down; the amphora's directory is there."""
+        """Return the same as `of`, and write it to a file; the amphora's directory must exist."""
         uid, gid = self.of(amphora_id)
         file = self._amphorae / amphora_id / _FILE
         if self._settings.haproxy_user is None and _read(file) != uid:
@@ -43,7 +43,7 @@ class Accounts:
         return uid, gid
 
     def forget(self, amphora_id: str) -> None:
-        """Take an id back; no process has it any more."""
+        """Free an id that no process has any more."""
         self._all().pop(amphora_id, None)
 
     def _all(self) -> dict[str, int]:
@@ -71,7 +71,7 @@ class Accounts:
 
 
 def named(user: str, group: str | None) -> tuple[int, int]:
-    """Return the ids of an account; without a group its own. Raises HostError when the machine has no such account."""
+    """Return the ids of an account and of a group, by default the account's. Raises HostError if there are none."""
     try:
         entry = pwd.getpwnam(user)
         return entry.pw_uid, entry.pw_gid if group is None else grp.getgrnam(group).gr_gid

@@ -1,4 +1,4 @@
-"""What this host has of one amphora: its parts, in the order in which they are made."""
+"""One amphora on this host: its parts, in the order in which they are made."""
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
@@ -31,10 +31,10 @@ log = structlog.get_logger(__name__)
 
 
 class Amphora:
-    """One amphora on this host. `lock` is held while it is changed."""
+    """One amphora on this host."""
 
     def __init__(self, place: Place, suspect: Callable[[], None]) -> None:
-        """`suspect` is called when somebody else may have changed something in the namespace."""
+        """`suspect` is called when something in the namespace has changed, by whomever."""
         self._place = place
         self.suspicion = Suspicion(place.notify)
         # The instance that was served last, and its interfaces' ends in the switch.
@@ -51,13 +51,13 @@ class Amphora:
         self._parts: tuple[Part, ...] = (
             self._directory,
             Namespace(place, watch),
-            # Before there is an address to speak to.
+            # Before there is an address that clients can reach.
             firewall,
             Interfaces(place, watch),
             # Before HAProxy, which joins them at its start.
             ControlGroups(place, haproxy),
             self._haproxy,
-            # Pings are told to the HAProxy that is there by now, and only of what it serves.
+            # After HAProxy, which is told the results, and only of members that it has.
             self._pings,
             self._datagrams,
             # After the parts whose rules have the kernel remember flows.
@@ -77,11 +77,11 @@ class Amphora:
         return self._haproxy.due
 
     def drifted(self) -> bool:
-        """Say, by a few system calls, whether anything is not as it was left."""
+        """Say, by a few system calls, whether any part is not as it was left."""
         return self.instance is not None and any(part.drifted for part in self._parts)
 
     async def serve(self, instance: Instance) -> None:
-        """Make everything as the instance says, and write it down. Raises HostError."""
+        """Make everything as the instance says, and remember the instance. Raises HostError."""
         async with self._place.lock:
             with _host_errors():
                 await self._ensure(instance)
@@ -104,7 +104,7 @@ class Amphora:
         """Return states and counters. Raises HostError when HAProxy does not run but should."""
         self._directory.refresh()
         servers = await self._haproxy.states()
-        # States of datagrams' members follow from what is counted.
+        # The states of datagram members depend on counters.
         counters = self._haproxy.totals.counters() | await self._datagrams.counters()
         return Observation(
             servers={**servers, **self._datagrams.states(), **self._pings.states()},
@@ -126,7 +126,7 @@ class Amphora:
         return prometheus_text(rows, information, 100 * process.resident_bytes / limits.memory_bytes)
 
     async def close(self) -> None:
-        """Stop what looks after the amphora; traffic flows on."""
+        """Stop the tasks of all parts; traffic goes on."""
         for part in reversed(self._parts):
             await part.close()
 
@@ -136,7 +136,7 @@ class Amphora:
             try:
                 for part in reversed(self._parts):
                     await part.remove()
-                # Last: it is what remembers that there is work.
+                # Last, so that an interrupted removal is found again.
                 self._place.host.remembered.forget(self._place.amphora_id)
             except OSError as error:
                 raise HostError(f"The host cannot remove the amphora: {error}") from None
@@ -165,7 +165,7 @@ def _jail(place: Place, metrics: Callable[[], Awaitable[bytes]]) -> Jail:
 
 @contextlib.contextmanager
 def _host_errors() -> Iterator[None]:
-    """Turn what the system says into a HostError."""
+    """Turn the system's errors into HostError."""
     try:
         yield
     except FileNotFoundError as error:

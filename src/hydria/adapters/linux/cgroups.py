@@ -1,6 +1,6 @@
-"""What one amphora may use of the machine: memory, processor time and processes, by control groups v2 or v1.
+"""Control groups v2 or v1 that limit an amphora's memory, processor time and processes.
 
-`<mount>/<prefix>/<amphora>` for each controller. Whatever a machine has of them is used.
+There is a group `<mount>/<prefix>/<amphora>` for each controller that the machine has.
 """
 
 import contextlib
@@ -30,14 +30,14 @@ _LIMIT_FILES = {
     ("pids", 2): ("pids.max",),
 }
 
-# The weight of all amphorae together beside the machine's other programs and groups, which have 100 each.
+# The weight of all amphorae together; the machine's other programs and groups have 100 each.
 _TOGETHER = 400
 # A group is busy for a moment after its last process has ended (seconds).
 _PATIENCE = 5.0
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """The limits of one amphora: bytes, a weight beside others (usually 100), processes and threads."""
+    """The limits of one amphora: bytes, a relative weight (usually 100), processes and threads."""
 
     memory_bytes: int
     cpu_weight: int
@@ -45,7 +45,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Controller(Struct, frozen=True):
-    """One controller, and where its hierarchy is mounted."""
+    """One controller, and the mount of its hierarchy."""
 
     name: str
     mount: Path
@@ -57,12 +57,12 @@ class Cgroups:
 
     def __init__(self, prefix: str, mounts: Path = Path("/proc/self/mountinfo")) -> None:
         self._prefix = prefix
-        # Told once, not at every change.
-        self._told: set[str] = set()
+        # Controllers that a warning was logged for, so that it is logged once.
+        self._warned: set[str] = set()
         self.controllers = tuple(_found(mounts))
 
     def ensure(self, amphora_id: str, limits: Limits) -> list[Path]:
-        """Make an amphora's groups with these limits; returns the files into which its processes write themselves.
+        """Make an amphora's groups with these limits; return the files to which its processes write their ids.
 
         A controller that does not work is left out.
         """
@@ -74,8 +74,8 @@ class Cgroups:
                 group.mkdir(mode=0o755, exist_ok=True)
                 _limit(controller, group, limits)
             except OSError as error:
-                if controller.name not in self._told:
-                    self._told.add(controller.name)
+                if controller.name not in self._warned:
+                    self._warned.add(controller.name)
                     log.warning("limit_not_set", controller=controller.name, amphora=amphora_id, reason=str(error))
                 continue
             files.append(group / "cgroup.procs")
@@ -91,7 +91,7 @@ class Cgroups:
         return [file for file in files if file.exists()]
 
     def missing(self) -> list[str]:
-        """Try to make the groups of all amphorae; returns the controllers that are not to be had."""
+        """Try to make the groups of all amphorae; return the controllers that are not available."""
         able = []
         for controller in self.controllers:
             with contextlib.suppress(OSError):
@@ -100,7 +100,7 @@ class Cgroups:
         return [name for name in CONTROLLERS if name not in able]
 
     def tidy(self) -> None:
-        """Remove the groups of all amphorae where there is no amphora."""
+        """Remove the groups of all amphorae that contain no amphora."""
         for parent in self._parents():
             with contextlib.suppress(OSError):
                 parent.rmdir()
@@ -110,12 +110,12 @@ class Cgroups:
         return {group.name for parent in self._parents() for group in parent.iterdir() if group.is_dir()}
 
     def remove(self, amphora_id: str) -> None:
-        """End what runs in an amphora's groups and remove them; none there is fine. Raises HostError."""
+        """End the processes in an amphora's groups and remove the groups, if there are any. Raises HostError."""
         for parent in self._parents():
             _remove(parent / amphora_id)
 
     def remove_all(self) -> None:
-        """Do so with all of them. Raises HostError."""
+        """Do the same for every amphora. Raises HostError."""
         for amphora_id in self.amphorae():
             self.remove(amphora_id)
         for parent in self._parents():
@@ -138,7 +138,7 @@ class Cgroups:
 
 
 def _found(mounts: Path) -> Iterator[Controller]:
-    """Read from the mounts where each controller is; v2 goes first."""
+    """Yield the controllers of the mounts, those of v2 first."""
     found: dict[str, Controller] = {}
     for line in mounts.read_text().splitlines():
         before, _, after = line.partition(" - ")
@@ -170,12 +170,12 @@ def _limit(controller: Controller, group: Path, limits: Limits) -> None:
     else:
         (group / "memory.max").write_text(str(limits.memory_bytes))
         with contextlib.suppress(FileNotFoundError):
-            # A kernel without swap has none: what is over the limit ends, and does not slow others down by swapping.
+            # A kernel without swap lacks the file. A process above the limit ends, instead of slowing others by swap.
             (group / "memory.swap.max").write_text("0")
 
 
 def _limit_memory(group: Path, limit: int) -> None:
-    """Set the limit of v1, where memory with swap must never have the smaller one."""
+    """Set the limits of v1, where the one of memory with swap must never be the smaller."""
     files = [file for name in _LIMIT_FILES["memory", 1] if (file := group / name).exists()]
     if int(files[-1].read_text()) < limit:
         files.reverse()
@@ -185,7 +185,7 @@ def _limit_memory(group: Path, limit: int) -> None:
 
 def _weigh(controller: Controller, group: Path, weight: int) -> None:
     if controller.version == 1:
-        # 1024 is there what 100 is here.
+        # The default is 1024 there and 100 here.
         (group / "cpu.shares").write_text(str(max(2, weight * 1024 // 100)))
     else:
         (group / "cpu.weight").write_text(str(weight))
@@ -196,7 +196,7 @@ def _remove(group: Path) -> None:
     while True:
         try:
             for pid in (group / "cgroup.procs").read_text().split():
-                # 0 is one that this process cannot see.
+                # 0 stands for a process that this one cannot see.
                 if pid != "0":
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(int(pid), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The kernel's memory of flows in a network namespace, by their marks."""
+"""The kernel's connection tracking in a network namespace: its flows by their marks."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ _ATTRIBUTE = struct.Struct("=HH")
 _GET, _DELETE, _DONE, _ERROR = 1 << 8 | 1, 1 << 8 | 2, 3, 2
 _REQUEST_DUMP, _REQUEST_ACK = 0x301, 0x005
 _TYPE, _NESTED = 0x3FFF, 0x8000
-# Family, version, nothing. The kernel heeds the family of version 1.
+# Family, version, zero. The kernel regards the family since version 1.
 _GENERIC = struct.Struct("=BBH")
 _ANY = _GENERIC.pack(0, 0, 0)
 
@@ -31,16 +31,16 @@ _RECEIVE = 1 << 18
 
 
 def end_flows(namespace: str, marks: Iterable[int]) -> None:
-    """Forget all flows with one of these marks: their next packets begin new ones. Raises HostError."""
+    """End all flows with one of these marks, so that their next packets begin new ones. Raises HostError."""
     failure = f"The flows of the network namespace {namespace} cannot be ended"
-    # This kind of socket is made with its first request.
+    # pyroute2 opens this kind of socket with its first request.
     with reporting(failure), inside(namespace), NFCTSocket() as conntrack:
         for mark in marks:
             conntrack.flush(mark=mark, mark_mask=0xFFFFFFFF)
 
 
 def end_strangers(namespace: str, ends: Iterable[tuple[str, str, int]]) -> None:
-    """Forget the flows to these (address, protocol, port) that have no mark: they began before anybody served there.
+    """End the flows without a mark to these (address, protocol, port): they began before there were rules for them.
 
     Raises HostError.
     """
@@ -58,7 +58,7 @@ def _to(address: str, protocol: str, port: int) -> bytes:
     ip = ip_address(address)
     transport = _attribute(1, bytes([_PROTOCOLS[protocol]])) + _attribute(3, port.to_bytes(2))
     tuple_, compared = _attribute(2 | _NESTED, transport), 1 << 3 | 1 << 5
-    # Linux takes equal addresses of IPv6 for different ones here (6.18): all are meant then.
+    # Linux 6.18 considers equal IPv6 addresses different here, so all of them are meant then.
     if ip.version == 4:
         tuple_, compared = _attribute(1 | _NESTED, _attribute(2, ip.packed)) + tuple_, compared | 1 << 1
     return b"".join(
@@ -77,9 +77,9 @@ def _attribute(kind: int, value: bytes) -> bytes:
 
 
 def count_flows(namespace: str) -> Counter[int]:
-    """Return how many flows there are of each mark but 0. Raises HostError.
+    """Return the number of flows by mark, without mark 0. Raises HostError.
 
-    Read by hand, as this looks at every flow: 20,000 take 0.1 s, and 2.3 s as pyroute2's messages.
+    The messages are parsed here because every flow has one: 20,000 take 0.1 s, and 2.3 s with pyroute2's parser.
     """
     found: Counter[int] = Counter()
     with reporting(f"The flows of the network namespace {namespace} cannot be counted"):
@@ -93,17 +93,17 @@ def count_flows(namespace: str) -> Counter[int]:
 
 
 def dropped_flows(namespace: str) -> int:
-    """Return how many packets began no flow so far, as no source port or no room was left. Raises HostError."""
+    """Return the number of packets so far that began no flow for want of a source port or memory. Raises HostError."""
     with reporting(f"The kernel's memory of flows in {namespace} cannot be looked at"), inside(namespace):
         text = Path("/proc/thread-self/net/stat/nf_conntrack").read_text("ascii")
     names, *processors = (line.split() for line in text.splitlines())
     column = names.index("drop")
-    # Each processor counts for itself, in 32 bits.
+    # Each processor has a counter of its own, of 32 bits.
     return sum(int(numbers[column], 16) for numbers in processors)
 
 
 def _take(data: bytes, found: Counter[int]) -> bool:
-    """Count what one reading has; says whether more comes."""
+    """Count the flows of one reading; return whether there is more."""
     at = 0
     while at < len(data):
         length, kind, *_ = _HEADER.unpack_from(data, at)

@@ -1,4 +1,4 @@
-"""The control groups of one amphora: made, joined, and looked at for what others changed."""
+"""The control groups of one amphora as a part: made, joined, and checked for changes by others."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ class ControlGroups(Part):
     def __init__(self, place: Place, haproxy: Haproxy) -> None:
         self._place = place
         self._haproxy = haproxy
-        # What the limits' files said when they were written, and the groups of HAProxy as the kernel names them.
+        # The content of the limits' files after they were written, and HAProxy's groups as the kernel names them.
         self._limits: dict[Path, str | None] = {}
         self._membership: str | None = None
 
@@ -33,16 +33,16 @@ class ControlGroups(Part):
 
     @property
     def drifted(self) -> bool:
-        """Whether a group, a limit or HAProxy's place is not as it was left."""
+        """Whether a group, a limit or HAProxy's membership is not as it was left."""
         if not self._limits:
             return False
         if any(_read(file) != text for file, text in self._limits.items()):
             return True
         now = self._groups_of_haproxy()
         if self._membership is None:
-            # Nobody has looked since the first HAProxy was started, in the groups.
+            # This is the first look since HAProxy was started in the groups.
             self._membership = now
-        # A process that ended is for others to see.
+        # A process that has ended is noticed elsewhere.
         return now is not None and now != self._membership
 
     def _ensure(self, limits: AmphoraLimits) -> None:
@@ -55,7 +55,7 @@ class ControlGroups(Part):
         process, now = self._haproxy.process, self._groups_of_haproxy()
         if process is not None and (self._membership is None or now != self._membership):
             for file in self._haproxy.groups:
-                # One that ended meanwhile is started again in the groups.
+                # A process that has ended meanwhile is started again in the groups.
                 with contextlib.suppress(OSError):
                     file.write_text(str(process.pid))
             self._membership = self._groups_of_haproxy()

@@ -1,4 +1,4 @@
-"""Counters that only grow, though a new HAProxy process begins at nothing and an old one goes on for a while."""
+"""Counters that only grow, although a new HAProxy process begins at zero and an old one goes on for a while."""
 
 import contextlib
 import re
@@ -11,7 +11,7 @@ from hydria.adapters.linux.prometheus_text import GROWING, Row
 from hydria.contract import Counters
 from hydria.files import write_private
 
-# What is between the ids of a pool, its listener and a member.
+# The separators between the ids of a pool, its listener and a member.
 _PARTS = re.compile("[:/]")
 
 # Columns by proxy and server.
@@ -19,51 +19,51 @@ _Sums = dict[str, dict[str, int]]
 
 
 class CounterTotals:
-    """Sums of what earlier processes of one amphora counted, kept in a file beside its configuration."""
+    """The sums of all counters of earlier processes of one amphora, kept in a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._last: list[Row] = []
-        self._finishing: list[RetiredCounters] = []
+        self._draining: list[RetiredCounters] = []
         try:
-            self._before = msgspec.json.decode(path.read_bytes(), type=_Sums)
+            self._sums = msgspec.json.decode(path.read_bytes(), type=_Sums)
         except (OSError, msgspec.DecodeError):
-            self._before = {}
+            self._sums = {}
 
     def note(self, counted: Iterable[Row]) -> None:
-        """Remember what the running process says: it may end at any time."""
+        """Remember a reading of the running process, which may end at any time."""
         self._last = list(counted)
 
     def rows(self) -> list[Row]:
-        """Return what was noted last with all that came before it added up."""
+        """Return the last reading, with the sums of earlier processes added."""
         return [
             {**row, **{column: str(self._total(row, column)) for column in GROWING if row.get(column)}}
             for row in self._last
         ]
 
     def counters(self) -> dict[str, Counters]:
-        """Return all traffic so far, by listener id."""
+        """Return the whole traffic so far, by listener id."""
         return {row["pxname"]: self._counters(row) for row in self._last if row["svname"] == "FRONTEND"}
 
     def begin(self, ids: Collection[str]) -> "RetiredCounters":
-        """Take what the last process counted as past: a new one counts from nothing.
+        """Add the last reading to the sums, because a new process begins at zero.
 
-        `ids` are the listeners, pools and members that there are: others are forgotten, as members come and go for
-        years. Returns where to note what the last one still counts.
+        `ids` are those of all listeners, pools and members; sums of others are dropped. Returns the object that notes
+        further readings of the last process.
         """
         known = {"FRONTEND", "BACKEND", *ids}
-        self._before = {key: sums for key, sums in self._before.items() if known.issuperset(_PARTS.split(key))}
-        past = RetiredCounters(self)
-        past.note(self._last)
+        self._sums = {key: sums for key, sums in self._sums.items() if known.issuperset(_PARTS.split(key))}
+        retired = RetiredCounters(self)
+        retired.note(self._last)
         self._last = []
         self._save()
-        return past
+        return retired
 
     def _total(self, row: Row, column: str) -> int:
-        return int(row[column] or 0) + self._before.get(_key(row), {}).get(column, 0)
+        return int(row[column] or 0) + self._sums.get(_key(row), {}).get(column, 0)
 
     def _counters(self, row: Row) -> Counters:
-        still_open = sum(past.open_connections(row["pxname"]) for past in self._finishing)
+        still_open = sum(retired.open_connections(row["pxname"]) for retired in self._draining)
         return Counters(
             bytes_in=self._total(row, "bin"),
             bytes_out=self._total(row, "bout"),
@@ -73,45 +73,45 @@ class CounterTotals:
         )
 
     def add(self, growth: _Sums) -> None:
-        """Add to what is past."""
+        """Add to the sums."""
         for key, columns in growth.items():
-            sums = self._before.setdefault(key, {})
+            sums = self._sums.setdefault(key, {})
             for column, value in columns.items():
                 sums[column] = sums.get(column, 0) + value
         self._save()
 
     def _save(self) -> None:
-        # A full disk is no reason to serve worse: without the file only a restarted agent counts less.
+        # A full disk must not stop traffic: without the file, the counters are lower after a restart of the agent.
         with contextlib.suppress(OSError):
-            write_private(self._path, msgspec.json.encode(self._before))
+            write_private(self._path, msgspec.json.encode(self._sums))
 
     @contextlib.contextmanager
-    def finishing(self, past: "RetiredCounters") -> Iterator[None]:
-        """Count the open connections of a process that finishes, too."""
-        self._finishing.append(past)
+    def draining(self, retired: "RetiredCounters") -> Iterator[None]:
+        """Include the open connections of a draining process."""
+        self._draining.append(retired)
         try:
             yield
         finally:
-            self._finishing.remove(past)
+            self._draining.remove(retired)
 
 
 class RetiredCounters:
-    """What a process that was replaced has counted: already in the sums, as far as it was noted."""
+    """The counters of a replaced process; its readings so far are in the sums."""
 
-    def __init__(self, tally: CounterTotals) -> None:
-        self._tally = tally
+    def __init__(self, totals: CounterTotals) -> None:
+        self._totals = totals
         self._counted: dict[str, Row] = {}
 
     def note(self, counted: Iterable[Row]) -> None:
-        """Add what is new in a reading."""
+        """Add the growth since the last reading to the sums."""
         seen = {_key(row): row for row in counted}
         growth = {key: _growth(self._counted.get(key, {}), row) for key, row in seen.items()}
         self._counted = seen
         if growth := {key: columns for key, columns in growth.items() if columns}:
-            self._tally.add(growth)
+            self._totals.add(growth)
 
     def open_connections(self, listener_id: str) -> int:
-        """Return how many connections of a listener it still had when it was read last."""
+        """Return the number of a listener's open connections in the last reading."""
         row = self._counted.get(f"{listener_id}/FRONTEND")
         return int(row["scur"] or 0) if row else 0
 

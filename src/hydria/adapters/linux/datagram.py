@@ -1,4 +1,4 @@
-"""One amphora's UDP and SCTP: rules in the kernel, the flows that they made, and checks of who may get some."""
+"""One amphora's UDP and SCTP listeners: nftables rules, their flows, and the checks of their members."""
 
 import asyncio
 import os
@@ -26,12 +26,12 @@ log = structlog.get_logger(__name__)
 # How often flows are counted for LEAST_CONNECTIONS (seconds).
 _COUNTING = 5.0
 
-# From how many flows on a member counts as crowded: the source ports of one address are 64,512.
+# The number of flows from which on a member is crowded; an address has 64,512 source ports.
 _CROWD = 60_000
 
 
 class DatagramRules(Part):
-    """What serves datagrams in one namespace. It costs nothing where there are no datagram listeners.
+    """The rules of one namespace. They cost nothing where there are no datagram listeners.
 
     `file`, in the amphora's directory, exists while there may be rules. The agent is notified of a change of health
     as soon as the rules follow it.
@@ -48,17 +48,17 @@ class DatagramRules(Part):
         self._interfaces = 1
         self._lock = asyncio.Lock()
         self._counting: asyncio.Task[None] | None = None
-        # The rules that the kernel has, and where; None when they are not known.
+        # `Tables.place` and the rules that were loaded last; None when they are not known.
         self._loaded: tuple[object, Ruleset] | None = None
-        # What those rules were made for: nobody hears of health before it counts.
-        self._told: Mapping[str, ServerState] = {}
-        # What was read last.
+        # The states that those rules are for: a state is reported only when it has an effect.
+        self._applied_states: Mapping[str, ServerState] = {}
+        # The last reading: traffic by listener, and numbers of flows by listener and member.
         self._counted: tuple[dict[str, Counters], Counter[tuple[str, str]]] = {}, Counter()
-        # How many flows of each mark there were. To look at them all takes 5 µs each: who waits for a change to be
-        # served does not wait for that too.
-        self._known: Counter[int] | None = None
-        self._hurried = False
-        # Packets that began no flow so far, and the members for which there is no room.
+        # The number of flows by mark at the last count, and whether the next count may be skipped: it takes 5 µs for
+        # each flow, which a user who waits for a change should not wait for.
+        self._flows_by_mark: Counter[int] | None = None
+        self._skip_count = False
+        # The number of packets that began no flow so far, and the members that they were for.
         self.dropped = 0
         self._crowded: frozenset[str] = frozenset()
 
@@ -70,7 +70,7 @@ class DatagramRules(Part):
         await self._apply()
         if self.file.exists():
             await asyncio.to_thread(self._forward, on=True)
-        self._hurried = True
+        self._skip_count = True
         if counts_flows(tree) and (self._counting is None or self._counting.done()):
             self._counting = asyncio.create_task(self._keep_counting())
         return ended
@@ -83,28 +83,28 @@ class DatagramRules(Part):
         return self._checks.ended or (counting and wanted)
 
     def states(self) -> Mapping[str, ServerState]:
-        """Return what is known of the members of datagram pools, by id."""
+        """Return the states of the members of datagram pools, by id."""
         if self._tree is None:
             return {}
         pools = {pool.id for pool in self._tree.live().datagram_pools}
         known: dict[str, ServerState] = {each.id: "unchecked" for each in self._tree.members if each.pool_id in pools}
-        known |= {key: self._told.get(key, "unknown") for key in self._checks.states}
+        known |= {key: self._applied_states.get(key, "unknown") for key in self._checks.states}
         return known | {key: "crowded" for key in self._crowded if known.get(key, "down") != "down"}
 
     async def counters(self) -> dict[str, Counters]:
         """Return the traffic of datagram listeners, by id. Raises HostError."""
-        # Rules that are just being changed are waited for.
+        # This waits for a change of the rules that is in progress.
         async with self._lock:
             if self._loaded is None and self.file.exists():
                 raise HostError("The rules for datagrams are not in place.")
             if self._loaded is None or not self._loaded[1].text:
                 return {}
             self._counted = await asyncio.to_thread(self._count, self._loaded[1])
-            self._note_crowds(await asyncio.to_thread(dropped_flows, self._namespace))
+            self._find_crowded(await asyncio.to_thread(dropped_flows, self._namespace))
             return self._counted[0]
 
     def rows(self) -> list[Row]:
-        """Return what was counted last as rows of `show stat`."""
+        """Return the last counters as rows of `show stat`."""
         return [] if self._tree is None else list(datagram_rows(self._tree, self.states(), *self._counted))
 
     async def close(self) -> None:
@@ -121,7 +121,7 @@ class DatagramRules(Part):
                 return
             states = self._checks.states
             try:
-                # Many members are many hashes.
+                # In a thread, because many members mean many hashes.
                 flows = await self._flows(self._tree)
                 wanted = await asyncio.to_thread(self._ruleset, self._tree, states, flows)
             except ValueError as error:
@@ -135,12 +135,12 @@ class DatagramRules(Part):
                 self._loaded = None
                 await asyncio.to_thread(self._load, before, wanted)
                 self._loaded = self._tables.place, wanted
-            self._told = states
+            self._applied_states = states
 
     def _ruleset(self, tree: Tree, states: Mapping[str, ServerState], flows: Mapping[int, int]) -> Ruleset:
         return ruleset(tree, states, flows, interfaces=self._interfaces, brief=self._udp_flow_seconds)
 
-    def _note_crowds(self, dropped: int) -> None:
+    def _find_crowded(self, dropped: int) -> None:
         """Find the members that new flows do not reach any more."""
         new, self.dropped = dropped - self.dropped, dropped
         open_flows = self._counted[1]
@@ -153,7 +153,7 @@ class DatagramRules(Part):
                 by_end[ends[member_id]] += number
         full = {key for key, end in ends.items() if by_end[end] >= _CROWD}
         if new > 0 and not full:
-            # The memory of flows is full, whoever they are with.
+            # The kernel's memory of flows is full, whichever members have them.
             full = {member_id for (_, member_id), number in open_flows.items() if number and member_id in ends}
         crowded = frozenset(full) if new > 0 else frozenset(full & self._crowded)
         if crowded - self._crowded:
@@ -170,7 +170,7 @@ class DatagramRules(Part):
         return await asyncio.to_thread(count_flows, self._namespace) if counts_flows(tree) else {}
 
     async def _keep_counting(self) -> None:
-        """Bring the rules to what flows there are, while they depend on it."""
+        """Adapt the rules to the numbers of flows, while they depend on them."""
         while self._tree is not None and counts_flows(self._tree):
             await asyncio.sleep(_COUNTING)
             try:
@@ -179,14 +179,14 @@ class DatagramRules(Part):
                 log.warning("rules_not_changed", namespace=self._namespace, reason=str(error))
                 self._notify()
             except Exception:
-                # The next count may go well; without this loop the shares would never follow again.
+                # The next count may succeed. Without this loop the shares would not follow the flows any more.
                 log.exception("flows_not_counted", namespace=self._namespace)
 
     def _load(self, before: Ruleset | None, wanted: Ruleset) -> None:
         present = before.named if before is not None else nft.named(self._namespace, TABLE).keys()
         self.file.touch(mode=0o600)
         self._tables.load(transaction(wanted, frozenset(present)))
-        # Nothing is forwarded before the rules say what.
+        # Forwarding starts after the rules are loaded, which restrict it.
         self._forward(bool(wanted.text))
         known = before.marks.keys() if before is not None else count_flows(self._namespace).keys()
         end_flows(self._namespace, known - wanted.marks.keys())
@@ -202,13 +202,13 @@ class DatagramRules(Part):
                 sysctl(self._namespace, key, "1" if on else "0")
 
     def _count(self, loaded: Ruleset) -> tuple[dict[str, Counters], Counter[tuple[str, str]]]:
-        """Return traffic by listener, and how many flows there are by listener and member."""
+        """Return the traffic by listener, and the number of flows by listener and member."""
         counted = nft.counters(self._namespace, TABLE)
-        if self._known is None or not self._hurried:
-            self._known = count_flows(self._namespace)
-        self._hurried = False
+        if self._flows_by_mark is None or not self._skip_count:
+            self._flows_by_mark = count_flows(self._namespace)
+        self._skip_count = False
         flows: Counter[tuple[str, str]] = Counter()
-        for mark, number in self._known.items():
+        for mark, number in self._flows_by_mark.items():
             if mark in loaded.marks:
                 flows[loaded.marks[mark]] += number
         traffic = {
@@ -228,6 +228,6 @@ class DatagramRules(Part):
         try:
             await self._apply()
         except (HostError, OSError) as error:
-            # The next look finds that the rules are not known, and they are made anew.
+            # The next observation finds that the rules are not known, and they are loaded again.
             log.warning("rules_not_changed", namespace=self._namespace, reason=str(error))
         self._notify()

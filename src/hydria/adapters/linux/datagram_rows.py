@@ -1,4 +1,4 @@
-"""Datagram listeners as rows of `show stat`, which HAProxy would have written had they been its own. Pure."""
+"""Datagram listeners as rows of HAProxy's `show stat`. Pure."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,14 +8,17 @@ from hydria.model import Member, Tree
 from hydria.model.status import ServerState
 from hydria.render.haproxy.parts import backend_name
 
-# How many there are by listener and member.
+# The number of open flows by listener and member.
 Open = Mapping[tuple[str, str], int]
 
 
 def datagram_rows(
     tree: Tree, states: Mapping[str, ServerState], counters: Mapping[str, Counters], flows: Open
 ) -> Iterator[Row]:
-    """Yield the rows of what is switched on; `counters` is by listener. What the kernel does not count is left out."""
+    """Yield the rows of live listeners, pools and members; `counters` is by listener.
+
+    Columns that the kernel has no counter for are missing.
+    """
     live = tree.live()
     for listener in live.datagram_listeners:
         traffic = _traffic(counters.get(listener.id, Counters()))
@@ -24,14 +27,14 @@ def datagram_rows(
         for pool in live.pools[listener.id]:
             name = backend_name(pool, listener)
             members = [(each, _status(each, states)) for each in tree.members_of(pool.id)]
-            # All that a listener of datagrams counts went to its only pool.
+            # All traffic of a datagram listener went to its only pool.
             yield _pool(name, [each.backup for each, status in members if status == "UP"], traffic)
             for each, status in members:
                 yield _row(name, each.id, status, weight=each.weight, scur=flows.get((listener.id, each.id), 0))
 
 
 def _pool(name: str, serving: list[bool], traffic: Mapping[str, int]) -> Row:
-    """Return the row of a pool; `serving` says of each member that does whether it is a backup."""
+    """Return the row of a pool; `serving` says for each working member whether it is a backup."""
     columns = {"act": serving.count(False), "bck": serving.count(True), "lbtot": traffic["stot"]}
     return _row(name, "BACKEND", "UP" if serving else "DOWN", **columns, **traffic)
 

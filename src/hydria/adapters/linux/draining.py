@@ -1,4 +1,4 @@
-"""The processes of one amphora that were replaced and finish their connections: read until the last one has ended."""
+"""The processes of one amphora that were replaced and drain: their counters are read until the last connection ends."""
 
 import asyncio
 import contextlib
@@ -7,41 +7,41 @@ from hydria.adapters.linux.counters import CounterTotals, RetiredCounters
 from hydria.adapters.linux.haproxy_socket import SHOW_STATISTICS, Session, Statistics
 from hydria.errors import HostError
 
-# Most have finished at once; HAProxy hangs up on ten seconds of silence.
+# The pauses between readings (seconds). Most processes finish at once; HAProxy hangs up after ten seconds of silence.
 _FIRST_PAUSE, _LAST_PAUSE = 0.05, 5.0
 
 
 class Draining:
-    """Adds what they still count to the amphora's tally."""
+    """Adds their counters to the amphora's totals."""
 
-    def __init__(self, tally: CounterTotals) -> None:
-        self._tally = tally
+    def __init__(self, totals: CounterTotals) -> None:
+        self._totals = totals
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, session: Session, past: RetiredCounters) -> None:
-        """Read a process, and on until it has finished; then let it end."""
+    async def start(self, session: Session, retired: RetiredCounters) -> None:
+        """Read the counters of a process until it has finished; then close its session, so that it can end."""
         with contextlib.suppress(HostError):
-            await _note(session, past)
-        task = asyncio.create_task(self._read(session, past))
+            await _note(session, retired)
+        task = asyncio.create_task(self._read(session, retired))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def close(self) -> None:
-        """Read none any more."""
+        """Stop reading."""
         for task in self._tasks:
             task.cancel()
 
-    async def _read(self, session: Session, past: RetiredCounters) -> None:
+    async def _read(self, session: Session, retired: RetiredCounters) -> None:
         pause = _FIRST_PAUSE
-        with self._tally.finishing(past), contextlib.closing(session), contextlib.suppress(HostError):
+        with self._totals.draining(retired), contextlib.closing(session), contextlib.suppress(HostError):
             while True:
                 finished = await session.state() == "finished"
-                await _note(session, past)
+                await _note(session, retired)
                 if finished:
                     return
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LAST_PAUSE)
 
 
-async def _note(session: Session, past: RetiredCounters) -> None:
-    past.note(Statistics(await session.ask(SHOW_STATISTICS)).rows)
+async def _note(session: Session, retired: RetiredCounters) -> None:
+    retired.note(Statistics(await session.ask(SHOW_STATISTICS)).rows)

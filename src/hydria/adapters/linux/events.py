@@ -1,4 +1,4 @@
-"""State changes as they happen: HAProxy's log lines on datagram sockets, and the ends of processes."""
+"""Events of amphorae: HAProxy's log lines about health, on datagram sockets, and the ends of processes."""
 
 import asyncio
 import contextlib
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from hydria.adapters.linux.processes import Process
 
-# How many lines of one amphora are taken before others have their turn.
+# The most lines of one amphora that are read before it is another's turn.
 _AT_ONCE = 64
 
 
 class Events:
-    """Gathers the ids of amphorae to which something happened."""
+    """Collects the ids of amphorae that had an event."""
 
     def __init__(self) -> None:
         self._changed: dict[str, None] = {}
@@ -27,19 +27,19 @@ class Events:
             self.unwatch(amphora_id)
 
     def add(self, amphora_id: str) -> None:
-        """Say that something happened to an amphora."""
+        """Add an event of an amphora."""
         self._changed[amphora_id] = None
         self._woken.set()
 
     def watch(self, amphora_id: str, process: Process) -> None:
-        """Say so when this process ends, in the place of the one that was watched before."""
+        """Add an event when this process ends; the one that was watched before is watched no more."""
         self.unwatch(amphora_id)
         pidfd = os.dup(process.pidfd)
         self._watched[amphora_id] = pidfd
         asyncio.get_running_loop().add_reader(pidfd, self._ended, amphora_id)
 
     def unwatch(self, amphora_id: str) -> None:
-        """Watch an amphora's process no more."""
+        """Stop watching an amphora's process."""
         pidfd = self._watched.pop(amphora_id, None)
         if pidfd is not None:
             with contextlib.suppress(RuntimeError):
@@ -51,7 +51,7 @@ class Events:
         self.add(amphora_id)
 
     async def next(self) -> str:
-        """Wait for an amphora to which something happened."""
+        """Wait for an event; return the amphora's id."""
         while not self._changed:
             self._woken.clear()
             await self._woken.wait()
@@ -63,19 +63,19 @@ class Events:
 class EventSocket:
     """One amphora's socket: HAProxy writes a line to it when the health of a member changes."""
 
-    def __init__(self, path: Path, told: Callable[[], None]) -> None:
+    def __init__(self, path: Path, on_event: Callable[[], None]) -> None:
         self._path = path
-        self._told = told
+        self._on_event = on_event
         self._socket: socket.socket | None = None
         self._inode = 0
 
     @property
     def lost(self) -> bool:
-        """Whether it listens where nobody finds it."""
+        """Whether another file, or none, is at the path now."""
         return self._socket is not None and inode(self._path) != self._inode
 
     def open(self, gid: int) -> None:
-        """Listen, open to a group; a socket that a dead agent left is replaced."""
+        """Listen, open to a group; a socket that an earlier agent left is replaced."""
         if self._socket is not None and inode(self._path) == self._inode:
             return
         self.close()
@@ -87,7 +87,7 @@ class EventSocket:
         asyncio.get_running_loop().add_reader(self._socket, self._receive, self._socket)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening, and remove the socket."""
         if self._socket is not None:
             with contextlib.suppress(RuntimeError):
                 asyncio.get_running_loop().remove_reader(self._socket)
@@ -99,11 +99,11 @@ class EventSocket:
         with contextlib.suppress(BlockingIOError):
             for _ in range(_AT_ONCE):
                 source.recv(1)
-        self._told()
+        self._on_event()
 
 
 def inode(path: Path) -> int:
-    """Return what tells one file at a path from another; 0 when there is none."""
+    """Return the inode of the file at a path; 0 when there is none."""
     try:
         return path.stat().st_ino
     except FileNotFoundError:
@@ -111,6 +111,6 @@ def inode(path: Path) -> int:
 
 
 def open_to(path: Path, gid: int) -> None:
-    """Let a group, which is not the owner, write to a socket, and nobody else."""
+    """Let only the owner and a group write to a socket."""
     os.chown(path, -1, gid)
     os.chmod(path, 0o620)

@@ -1,4 +1,4 @@
-"""Networks of type `flat`: a veth pair makes a network's bridge one with a bridge that the machine itself has."""
+"""Networks of type `flat`: a veth pair joins a network's bridge with a bridge of the machine."""
 
 import os
 
@@ -42,7 +42,7 @@ def ensure_flat_network(names: Names, network: Network) -> bool:
 
 
 def remove_flat_networks(switch: IPRoute, ends: set[str]) -> None:
-    """Remove these ends of networks that are gone, and so their other ends."""
+    """Remove the veth pairs of networks that are gone, given by their ends in the switch."""
     for link in switch.get_links() if ends else ():
         if str(link.get("ifname")) in ends:
             switch.link("del", index=link["index"])

@@ -1,7 +1,7 @@
-"""One amphora's HAProxy: started in its namespace, changed by its socket or by a hitless reload, found after a crash.
+"""One amphora's HAProxy: started in its namespace, changed by its socket or a hitless reload, adopted after a crash.
 
 A reload starts a second process that takes over the first one's listening sockets; the first ends when its last
-connection does. There is no master process: a failed start is an exit status and a sentence, and memory is halved.
+connection does. There is no master process (docs/decisions/001-no-master-process.md).
 """
 
 import asyncio
@@ -26,17 +26,17 @@ from hydria.render.haproxy.changes import Remove, Step, plan
 
 log = structlog.get_logger(__name__)
 
-# A start that takes longer hangs (seconds).
+# A start that takes longer has failed (seconds).
 _START_PATIENCE = 30.0
 _END_PATIENCE = 10.0
 
-# What nsenter exits with when there is no such program.
+# The exit status of nsenter when there is no such program.
 _NO_PROGRAM = 127
 
-# Joins control groups before anything else is done, so that all memory counts; `$0` says whether it must.
+# A script that joins control groups before it starts HAProxy, so that all its memory counts. `$0` says whether it must.
 _JOINING = 'while [ "$1" != -- ]; do echo 0 >"$1" || [ "$0" = auto ] || exit 125; shift; done; shift; exec "$@"'
 
-# What HAProxy says when the process before it does not hand its sockets over.
+# A part of HAProxy's message when the process before it does not hand its sockets over.
 _NO_SOCKETS = "sockets from the old process"
 
 
@@ -44,7 +44,7 @@ class Program(Struct, frozen=True, kw_only=True):
     """The HAProxy to run: `path` as execvp finds it."""
 
     path: str
-    # Whether it starts only in its control groups.
+    # Whether a start fails when HAProxy cannot join its control groups.
     limits_required: bool = False
 
 
@@ -58,18 +58,18 @@ class Haproxy:
         self._namespace_path = namespace_path
         self._socket = str(directory / "haproxy.sock")
         self._process: Process | None = None
-        # None: something runs of which we do not know what.
+        # The configuration that runs; None when it is not known.
         self._rendering: Rendering | None = None
-        # The files of the last configuration that ran: what fails puts them back.
+        # The files of the last configuration that ran; a failed change puts them back.
         self._kept: Mapping[str, str] = {}
         self._leaving: list[Server] = []
-        # There is nothing for it to do.
+        # Whether it has nothing to serve.
         self._resting = False
         self._vitals = Vitals(directory, namespace_path)
         self._unrecorded = False  # whether a process may run that no file names
-        # Members whose health is told by somebody who checks in HAProxy's place.
+        # The names of servers whose health the agent checks instead of HAProxy.
         self._marked: frozenset[str] = frozenset()
-        # The files by which what is started joins its control groups.
+        # The files by which a new process joins its control groups.
         self.groups: Sequence[Path] = ()
         self.memory_mb: int | None = None  # the limit of what is started (MiB)
 
@@ -79,7 +79,7 @@ class Haproxy:
         return self._process if self._process is not None and self._process.alive else None
 
     def adopt(self, rendering: Rendering | None) -> None:
-        """Find the process that runs since before a restart; `rendering` is what it should be running."""
+        """Find the process that an earlier agent started; `rendering` is the configuration that it should run."""
         self._process = self._recorded()
         self._unrecorded = self._process is None and self._files.configuration.exists()
         self._vitals.begin()
@@ -87,15 +87,15 @@ class Haproxy:
             return
         with contextlib.suppress(OSError):
             if self._files.configuration.read_text() == rendering.text:
-                # What is remembered of it has no secrets.
+                # The remembered instance has no secrets.
                 kept = {path: Path(path).read_text() for path in rendering.files}
                 self._rendering = structs.replace(rendering, files=kept)
                 self._kept = kept
 
     async def converge(self, rendering: Rendering) -> haproxy_socket.Session | None:
-        """Run this configuration: change nothing, servers, or reload. Raises HostError; then the last one runs on.
+        """Run this configuration, by the runtime socket or a reload. Raises HostError; then the last one runs on.
 
-        Returns a session with a process that was replaced and finishes: for the caller to close.
+        Returns a session with the process that was replaced and drains, if there is one, for the caller to close.
         """
         self._resting = False
         process = self.process
@@ -117,7 +117,7 @@ class Haproxy:
         return last
 
     async def rest(self) -> haproxy_socket.Session | None:
-        """Run nothing: what runs finishes its connections and ends. Returns a session as `converge` does."""
+        """Run nothing: the process finishes its connections and ends. Returns a session as `converge` does."""
         self._resting = True
         interrupted = self._files.changing.exists()
         if self.process is None and not interrupted:
@@ -126,7 +126,7 @@ class Haproxy:
         with contextlib.suppress(HostError):
             last = await haproxy_socket.session(self._socket)
         self._files.changing.touch()
-        # Whoever comes after a crash must not take one that finishes for one that serves.
+        # After a crash, a draining process must not be taken for one that serves.
         self._files.number.unlink(missing_ok=True)
         ending = self._ending()
         before, self._process = self._process, None
@@ -155,7 +155,7 @@ class Haproxy:
 
     @property
     def hopeless(self) -> Hopeless | None:
-        """Why the process that runs must be replaced by one that is started anew; None while it is well."""
+        """Why the process must be replaced by one that takes nothing over from it; None while it is usable."""
         process = self.process
         return None if process is None else self._vitals.hopeless(process)
 
@@ -165,15 +165,15 @@ class Haproxy:
         return self.process is not None and (self.hopeless is not None or self._vitals.altered())
 
     async def information(self) -> dict[str, str]:
-        """Read what this process says of itself. Raises HostError when it does not run."""
+        """Read `show info` of this process. Raises HostError when it does not run."""
         if self.process is None:
             raise HostError("HAProxy does not run.")
         return await haproxy_socket.information(self._socket)
 
     async def mark(self, states: Mapping[str, ServerState]) -> None:
-        """Tell the health of members that HAProxy does not check itself; it is up to date afterwards. Raises HostError.
+        """Set the health of members that HAProxy does not check itself. Raises HostError.
 
-        Those that are not named, or not known to be down, are up.
+        Members that `states` does not name, or that are not down, are up.
         """
         self._marked = frozenset(states)
         if self.process is None or self._rendering is None:
@@ -188,14 +188,14 @@ class Haproxy:
                 await haproxy_socket.ask(self._socket, f"set server {server.backend}/{server.name} health {health}")
 
     async def sweep(self) -> bool:
-        """Delete the servers whose last connection has ended; says whether some are left."""
+        """Delete the leaving servers whose last connection has ended; return whether some are left."""
         if self.process is None:
             self._leaving.clear()
         self._leaving = await haproxy_socket.forget(self._socket, self._leaving)
         return bool(self._leaving)
 
     async def end(self) -> None:
-        """End all processes, the ones that only finish connections too. Raises HostError when they do not end."""
+        """End all processes, also draining ones. Raises HostError when they do not end."""
         processes = await asyncio.to_thread(list, self._all())
         for process in processes:
             process.signal(signal.SIGKILL)
@@ -210,14 +210,14 @@ class Haproxy:
         """Let go of the process; it runs on."""
         self._let_go()
 
-    # --- the ways of a change ---
+    # --- changes ---
 
     async def _change(self, rendering: Rendering, planned: list[Step]) -> None:
         self._files.changing.touch()
         self._rendering = None
         self._files.write(rendering.files)
         write_private(self._files.candidate, rendering.text.encode())
-        # The text takes a while to be looked through, and what runs is no worse for what it is told meanwhile.
+        # The check of the text takes a while, and applying the steps meanwhile does no harm if it fails.
         checked, applied = await asyncio.gather(
             self._check(), haproxy_socket.apply(self._socket, planned), return_exceptions=True
         )
@@ -234,7 +234,7 @@ class Haproxy:
         self._leaving += [step.server for step in planned if isinstance(step, Remove)]
 
     async def _start(self, rendering: Rendering) -> haproxy_socket.Session | None:
-        """Start a process for the configuration; one that runs hands its sockets over and finishes."""
+        """Start a process for the configuration; a running one hands its sockets over and drains."""
         states, last = "1\n", None
         memories: dict[str, dict[str, str]] = {}
         if self.process is not None and self.hopeless is None:
@@ -273,7 +273,7 @@ class Haproxy:
         try:
             self._files.accept(process.pid, numbered=written is not None)
         finally:
-            # It has the sockets now, whether it could be written down or not.
+            # The new process has the sockets now, whether its number could be written or not.
             self._retire(before, ending)
             if interrupted or self._unrecorded:
                 self._retire_strays()
@@ -285,9 +285,9 @@ class Haproxy:
         self._rendering = rendering
 
     async def _launch(self, number: Path, *, deaf: bool) -> signal.Signals:
-        """Start a process for the candidate. One that runs hands its sockets over unless there is no hope of that.
+        """Start a process for the candidate. A running one hands its sockets over, unless it is unusable.
 
-        Returns the signal that ends the one before.
+        Returns the signal that ends the running one.
         """
         arguments = ("-D", "-p", str(number), *self._limits())
         before, ending = self.process, self._ending()
@@ -297,7 +297,7 @@ class Haproxy:
             except HostError as error:
                 if _NO_SOCKETS not in str(error):
                     raise
-                # One that answers nothing would keep its part of new connections for good.
+                # A process that does not respond would keep getting a part of new connections.
                 ending = signal.SIGKILL if deaf else signal.SIGUSR1
                 log.warning("haproxy_replaced", directory=str(self._directory), reason=str(error))
             else:
@@ -311,18 +311,18 @@ class Haproxy:
         return ending
 
     def _ending(self) -> signal.Signals:
-        """Return the signal that ends the process: one that serves may finish its connections."""
+        """Return the signal that ends the process: a serving one may finish its connections."""
         lost = self.hopeless
         return signal.SIGUSR1 if lost is None or lost.serves else signal.SIGKILL
 
     def _retire(self, before: Process | None, ending: signal.Signals = signal.SIGUSR1) -> None:
-        """Have the process before this one finish its connections and end."""
+        """End the process before this one, by default after its connections."""
         if before is not None:
             before.signal(ending)
             before.close()
 
     def _retire_strays(self) -> None:
-        """Do so with all but the one that serves: a change that was cut off may have left some."""
+        """End all processes but the serving one: an interrupted change may have left some."""
         for process in self._all():
             if self._process is None or process.pid != self._process.pid:
                 process.signal(signal.SIGUSR1)
@@ -335,7 +335,7 @@ class Haproxy:
         return ["-m", str(self.memory_mb)] if self.memory_mb else []
 
     async def _run(self, *arguments: str) -> None:
-        """Run HAProxy with the candidate configuration. Raises HostError with what it says when it fails."""
+        """Run HAProxy with the candidate configuration. Raises HostError with its message when it fails."""
         mode = "required" if self._program.limits_required else "auto"
         joining = ("sh", "-c", _JOINING, mode, *map(str, self.groups), "--") if self.groups else ()
         command = (
@@ -348,7 +348,7 @@ class Haproxy:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            # Signals for the agent's group are not for what must outlive it.
+            # The process must outlive the agent, so it must not get the signals of the agent's process group.
             start_new_session=True,
             cwd="/",
         )
@@ -364,7 +364,7 @@ class Haproxy:
         if child.returncode:
             raise Refused(self._files.candidate.read_text(), alerts_in(said.decode(errors="replace")))
 
-    # --- finding ---
+    # --- finding processes ---
 
     def _recorded(self) -> Process | None:
         return self._numbered(self._files.number)
@@ -377,7 +377,7 @@ class Haproxy:
         return find(pid, str(self._files.candidate))
 
     def _begun_since(self, moment: float) -> Process | None:
-        """Return the process that began since then: on a full disk HAProxy cannot write its number down."""
+        """Return the process that began since then: on a full disk HAProxy cannot write its number to a file."""
         found = None
         for process in self._all():
             if found is None and process.begun >= moment:
@@ -396,5 +396,5 @@ class Haproxy:
 
 
 def _same_tables(before: Rendering | None, after: Rendering) -> list[str]:
-    """Return the tables whose keys mean the same as before; all where it is not known what ran."""
+    """Return the tables whose keys have the same meaning as before; all when the running configuration is unknown."""
     return [name for name, keys in after.tables.items() if before is None or before.tables.get(name) == keys]

@@ -1,7 +1,7 @@
 """The files of one amphora's HAProxy.
 
-`haproxy.cfg` is what runs, `candidate.cfg` what is about to, `changing` is there while the two may differ; `tls` has
-certificates and keys, for root alone.
+`haproxy.cfg` is the running configuration, `candidate.cfg` that of a change in progress, `changing` exists while the
+two may differ; `tls` has certificates and keys, which only root can read.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class HaproxyFiles:
-    """Where they are, and how they are written."""
+    """The paths of the files, and how they are written."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -29,9 +29,9 @@ class HaproxyFiles:
         self.states = directory / "servers.state"
 
     def propose(self, rendering: Rendering, states: str) -> None:
-        """Write what a new process reads; `states` is what it should know of servers' health.
+        """Write the files that a new process reads; `states` is a server-state file's content.
 
-        On a full disk the same text may be there already, of the process before; then it is taken as it is.
+        On a full disk, a file with the same text of the process before is used.
         """
         try:
             self.changing.touch()
@@ -47,7 +47,7 @@ class HaproxyFiles:
             there.rename(self.candidate)
 
     def accept(self, pid: int, *, numbered: bool) -> None:
-        """Take the candidate for what runs; `numbered` says that its process has written its number down."""
+        """Make the candidate the running configuration; `numbered` says that its process has written its pid file."""
         try:
             if not numbered:
                 write_private(self.candidate_number, f"{pid}\n".encode())
@@ -59,7 +59,7 @@ class HaproxyFiles:
         self.candidate.rename(self.configuration)
 
     def _overwrite_number(self, pid: int) -> None:
-        # Where it stands there is room for it. Without, an agent that is started again finds a stray process.
+        # The existing file has room for it. Without it, a restarted agent finds a process that no file names.
         with contextlib.suppress(OSError), self.number.open("r+") as file:
             file.write(f"{pid}\n")
             file.truncate()
@@ -72,14 +72,14 @@ class HaproxyFiles:
             write_private(Path(path), content.encode())
 
     def remove_others(self, files: Mapping[str, str]) -> None:
-        """Remove what an earlier configuration named and this one does not."""
+        """Remove the files of earlier configurations."""
         with contextlib.suppress(FileNotFoundError):
             for file in (self.directory / FOLDER).iterdir():
                 if str(file) not in files:
                     file.unlink()
 
     def restore(self, rendering: Rendering, pid: int) -> None:
-        """Put back what somebody took away or changed of the files of the configuration that runs."""
+        """Restore the files of the running configuration that somebody else removed or changed."""
         files = {**rendering.files, str(self.configuration): rendering.text, str(self.number): f"{pid}\n"}
         for path, content in files.items():
             if not _has(Path(path), content):

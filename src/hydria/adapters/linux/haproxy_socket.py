@@ -1,4 +1,4 @@
-"""HAProxy's runtime socket: commands in, answers out, and what they say of servers and traffic."""
+"""HAProxy's runtime socket: commands, and their answers about servers and traffic."""
 
 import asyncio
 import csv
@@ -16,22 +16,22 @@ from hydria.render.haproxy.changes import Add, Adjust, Exclude, Include, Remove,
 SHOW_STATISTICS = "show stat"
 SHOW_STATES = "show servers state"
 
-# A proxy that does not answer for so long is not well (seconds).
+# The longest time that HAProxy may take for an answer (seconds).
 _PATIENCE = 5.0
 
-# What ends an answer in a session, and how long one may be (bytes).
+# The end of an answer in a session, and the longest answer (bytes).
 _PROMPT = b"\n> "
 _LONGEST = 64 * 1024**2
 
-# Columns of `show servers state`: whose line it is, and its health (the state, and from `_SINCE` to `_CHECK_HEALTH`).
+# Columns of `show servers state`: the server, and its health (the state, and from `_SINCE` to `_CHECK_HEALTH`).
 _BACKEND, _NAME, _STATE, _ADMIN, _SINCE, _CHECK_HEALTH = 1, 3, 5, 6, 9, 12
 _DOWN = "0"
 
 
 class Session:
-    """Many questions to one process: it stays that process's when another one takes the path over.
+    """Several commands to one process, also after another process has taken over the path.
 
-    HAProxy hangs up after ten seconds of silence. While a session is open its process does not end.
+    HAProxy hangs up after ten seconds of silence. A process does not end while it has a session.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -53,14 +53,14 @@ class Session:
             return (await self._reader.readuntil(_PROMPT)).decode(errors="replace").removesuffix("\n> ").strip()
 
     async def state(self) -> Literal["serving", "finishing", "finished"]:
-        """Say whether another process has taken over, and the last connection has ended. Raises HostError."""
-        told = _pairs(await self.ask("show info"))
-        if told.get("Stopping") != "1":
+        """Return whether the process serves, drains, or has no connection any more. Raises HostError."""
+        shown = _pairs(await self.ask("show info"))
+        if shown.get("Stopping") != "1":
             return "serving"
-        return "finished" if told.get("CurrConns") == "0" else "finishing"
+        return "finished" if shown.get("CurrConns") == "0" else "finishing"
 
     async def handed_over(self) -> None:
-        """Wait until this process takes nothing new: until then it may answer on the path that is the next one's."""
+        """Wait until this process accepts nothing new: until then it may answer on the path instead of the next one."""
         while await self.state() == "serving":
             pass
 
@@ -70,7 +70,7 @@ class Session:
 
 
 async def session(path: str) -> Session:
-    """Begin a session with the process that has the path now. Raises HostError."""
+    """Open a session with the process that has the path now. Raises HostError."""
     with _answering():
         async with asyncio.timeout(_PATIENCE):
             reader, writer = await asyncio.open_unix_connection(path, limit=_LONGEST)
@@ -80,7 +80,7 @@ async def session(path: str) -> Session:
 
 
 async def ask(path: str, command: str) -> str:
-    """Send one line, return the whole answer. Raises HostError when nobody answers."""
+    """Send one line, return the whole answer. Raises HostError when there is none."""
     with _answering():
         async with asyncio.timeout(_PATIENCE):
             reader, writer = await asyncio.open_unix_connection(path)
@@ -113,7 +113,7 @@ class Statistics:
         self.rows: list[dict[str, str]] = list(csv.DictReader(io.StringIO(text.removeprefix("# "))))
 
     def servers(self) -> dict[str, ServerState]:
-        """Return what HAProxy knows of each member, by member id; one pool behind several listeners counts once."""
+        """Return the states of members, by id; a pool behind several listeners counts once."""
         return {
             row["svname"]: _state(row["status"], row["check_status"])
             for row in self.rows
@@ -127,7 +127,7 @@ async def statistics(path: str) -> Statistics:
 
 
 async def information(path: str) -> dict[str, str]:
-    """Read what HAProxy says of itself, by the names of `show info`. Raises HostError."""
+    """Read `show info`, by its names. Raises HostError."""
     return _pairs(await ask(path, "show info"))
 
 
@@ -140,34 +140,34 @@ def _state(status: str, check: str) -> ServerState:
         return "unchecked"
     if status.startswith("DOWN"):
         return "down"
-    # Until the first check has ended nobody knows, though HAProxy sends traffic already.
+    # The state is unknown until the first check has ended, although HAProxy sends traffic already.
     if check.lstrip("* ") in ("INI", ""):
         return "unknown"
     return "up" if status.startswith(("UP", "NOLB", "DRAIN")) else "unknown"
 
 
 async def apply(path: str, planned: Iterable[Step]) -> None:
-    """Make changes in the running process. Raises HostError when it refuses one; then others are made."""
-    told = []
+    """Apply steps to the running process. Raises HostError when it refuses one; then some others are applied."""
+    commands: list[tuple[str, str]] = []
     for step in planned:
         if isinstance(step, Renew | Include | Exclude):
-            await _certify(path, step)
+            await _change_certificate(path, step)
         else:
-            told += list(_commands(step))
-    if not told:
+            commands += _commands(step)
+    if not commands:
         return
     running = await session(path)
     try:
-        answers = await running.ask_all([command for command, _ in told])
+        answers = await running.ask_all([command for command, _ in commands])
     finally:
         running.close()
-    for (command, expected), answer in zip(told, answers, strict=True):
+    for (command, expected), answer in zip(commands, answers, strict=True):
         if answer != expected:
             raise HostError(f"HAProxy refuses '{command}': {answer or 'no answer'}")
 
 
 def _commands(step: Add | Adjust | Remove) -> Iterator[tuple[str, str]]:
-    """Yield the commands of a step, each with the answer when all is well."""
+    """Yield the commands of a step, each with the answer that means success."""
     if isinstance(step, Add):
         server = step.server
         key = f"{server.backend}/{server.name}"
@@ -190,35 +190,35 @@ def _commands(step: Add | Adjust | Remove) -> Iterator[tuple[str, str]]:
 
 
 def _word(text: str) -> str:
-    """Return text as one word of a command, where quotes mean nothing."""
+    """Return text as one word of a command, where quotes have no meaning."""
     return re.sub(r"([\\; \t])", r"\\\1", text)
 
 
-async def _certify(path: str, step: Renew | Include | Exclude) -> None:
+async def _change_certificate(path: str, step: Renew | Include | Exclude) -> None:
     file = _word(step.path)
     if isinstance(step, Exclude):
-        await _have(path, f"del ssl crt-list {_word(step.certificates)} {file}", "deleted")
-        await _have(path, f"del ssl cert {file}", "deleted")
+        await _expect(path, f"del ssl crt-list {_word(step.certificates)} {file}", "deleted")
+        await _expect(path, f"del ssl cert {file}", "deleted")
         return
     if isinstance(step, Include):
-        await _have(path, f"new ssl cert {file}", "New empty certificate store")
-    # An empty line ends the content, and what comes after it would be commands.
+        await _expect(path, f"new ssl cert {file}", "New empty certificate store")
+    # An empty line ends the content, and text after it would be commands.
     content = "".join(f"{line}\n" for line in step.content.splitlines() if line.strip())
-    await _have(path, f"set ssl cert {file}", "ransaction", f" <<\n{content}")
-    await _have(path, f"commit ssl cert {file}", "Success!")
+    await _expect(path, f"set ssl cert {file}", "ransaction", f" <<\n{content}")
+    await _expect(path, f"commit ssl cert {file}", "Success!")
     if isinstance(step, Include):
-        await _have(path, f"add ssl crt-list {_word(step.certificates)} {file}", "Success!")
+        await _expect(path, f"add ssl crt-list {_word(step.certificates)} {file}", "Success!")
 
 
-async def _have(path: str, command: str, expected: str, content: str = "") -> None:
-    """Send a command, whose `content` nobody else is to see. Raises HostError unless the answer says what it should."""
+async def _expect(path: str, command: str, expected: str, content: str = "") -> None:
+    """Send a command with secret `content`. Raises HostError unless the answer contains `expected`."""
     answer = await ask(path, command + content)
     if expected not in answer:
         raise HostError(f"HAProxy refuses '{command}': {answer[:300] or 'no answer'}")
 
 
 async def forget(path: str, servers: Sequence[Server]) -> list[Server]:
-    """Delete servers that take nothing any more; returns those that still have connections. Raises HostError."""
+    """Delete disabled servers; return those that still have connections. Raises HostError."""
     if not servers:
         return []
     running = await session(path)
@@ -231,11 +231,11 @@ async def forget(path: str, servers: Sequence[Server]) -> list[Server]:
 
 
 def carry_over(states: str, servers: Iterable[Server], before: Iterable[Server] | None, marked: Collection[str]) -> str:
-    """Return what the next process should know of servers' health, from `show servers state` of this one.
+    """Return the server-state file for the next process, from `show servers state` of this one.
 
-    `servers` are the new configuration's, `before` what this process runs (None: not known), `marked` the names of
-    members that are checked by somebody else. Only health is copied. HAProxy reads weights, ports, TLS and where to
-    check back as well, and prefers them to its configuration: those are the new configuration's, or are left out.
+    `servers` are those of the new configuration, `before` those of this process (None: unknown), `marked` the names of
+    servers whose health the agent sets. Only health is copied. HAProxy prefers the weights, ports, TLS and check
+    addresses of the file to its configuration, so those are taken from the new configuration, or left out.
     """
     wanted = {(each.backend, each.name): each for each in servers if each.enabled}
     asked = None if before is None else {(each.backend, each.name): each.asks for each in before}
@@ -250,17 +250,17 @@ def carry_over(states: str, servers: Iterable[Server], before: Iterable[Server] 
             if server is None or columns[_ADMIN] != "0" or not ("check" in server.options or server.name in marked):
                 continue
             if asked is not None and asked.get(key) != server.asks and columns[_STATE] != _DOWN:
-                # Another question was answered: without a state, the first answer to this one counts.
+                # The old state is the result of another check: without it, the first result of the new check counts.
                 continue
             kept.append(_state_line(columns, server))
     return "\n".join(kept) + "\n"
 
 
 def _state_line(columns: Sequence[str], server: Server) -> str:
-    """Return a server's line of a state file: its health is known, all else is as configured."""
+    """Return a server's line of a server-state file: its health as it was, everything else as configured."""
     weight = str(server.weight)
     port = server.address.rpartition(":")[2]
-    # Zeros: enabled, no check or agent that was switched off, no forced ids. Behind the last column that HAProxy
-    # insists on come TLS and the check's port and address.
+    # The zeros mean: enabled, no check or agent that was switched off, no forced ids. Behind the last column that
+    # HAProxy requires come TLS and the check's port and address.
     words = [*columns[: _STATE + 1], "0", weight, weight, *columns[_SINCE : _CHECK_HEALTH + 1], "0", "0", "0", "0"]
     return " ".join((*words, "-", port, "-"))

@@ -1,4 +1,4 @@
-"""The directory that an amphora's HAProxy has as its root: nothing is in it but sockets that lead out."""
+"""The root directory of an amphora's HAProxy, which contains only sockets to the agent and to syslog."""
 
 import contextlib
 import errno
@@ -17,22 +17,26 @@ _MNT_DETACH = 2
 
 
 class Jail:
-    """The root of one amphora's HAProxy, root's own, which HAProxy can enter and not write to.
+    """The root directory of one amphora's HAProxy, which belongs to root and which HAProxy cannot write to.
 
-    Its sockets are this amphora's alone: what comes in by them needs no name, and nobody can ask in another's.
+    Its sockets are this amphora's alone, so that the messages need no name, and no amphora can use another's.
     """
 
     def __init__(
-        self, directory: Path, syslog: Path | None, told: Callable[[], None], numbers: Callable[[], Awaitable[bytes]]
+        self,
+        directory: Path,
+        syslog: Path | None,
+        on_event: Callable[[], None],
+        metrics: Callable[[], Awaitable[bytes]],
     ) -> None:
-        """`told` is called when HAProxy said something, `numbers` returns what a scrape is answered with."""
+        """`on_event` is called when the health of a member changed, `metrics` returns the body for a scrape."""
         self._root = directory / ROOT
         self._syslog = syslog
-        self._events = EventSocket(_inside(self._root, EVENTS), told)
-        self._scrapes = PrometheusSocket(_inside(self._root, METRICS), numbers)
+        self._events = EventSocket(_inside(self._root, EVENTS), on_event)
+        self._scrapes = PrometheusSocket(_inside(self._root, METRICS), metrics)
 
     async def open(self, gid: int) -> None:
-        """Make it, its sockets open to a group; what is there already stays."""
+        """Make the directory and its sockets, open to a group; existing ones stay."""
         make_directory(self._root, 0o711)
         self._events.open(gid)
         await self._scrapes.open(gid)
@@ -40,11 +44,11 @@ class Jail:
 
     @property
     def drifted(self) -> bool:
-        """Whether somebody removed a socket that this listens on."""
+        """Whether a socket was removed."""
         return self._events.lost or self._scrapes.lost
 
     def refresh(self) -> None:
-        """Bring the syslog socket in, again when its program has made another."""
+        """Mount the syslog socket, again when its program has made another one."""
         target = _inside(self._root, SYSLOG)
         if self._syslog is None or not self._root.exists():
             _unmount(target)
@@ -59,13 +63,13 @@ class Jail:
             call(libc.mount, source.encode(), str(target).encode(), None, _MS_BIND, None)
 
     def close(self) -> None:
-        """Close the sockets; whoever comes next opens them again."""
+        """Close the sockets; the next agent opens them again."""
         self._events.close()
         self._scrapes.close()
 
 
 def release(directory: Path) -> None:
-    """Take out of an amphora's directory what would keep it from being removed."""
+    """Unmount the syslog socket, which would keep an amphora's directory from being removed."""
     _unmount(_inside(directory / ROOT, SYSLOG))
 
 
@@ -78,11 +82,11 @@ def _unmount(target: Path) -> None:
         return
     with contextlib.suppress(FileNotFoundError):
         try:
-            # Several, where an agent was cut off.
+            # There are several mounts after an interruption.
             while True:
                 call(libc.umount2, str(target).encode(), _MNT_DETACH)
         except OSError as error:
-            # It is a plain file.
+            # It is a plain file, not a mount.
             if error.errno != errno.EINVAL:
                 raise
         target.unlink()

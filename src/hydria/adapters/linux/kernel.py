@@ -1,6 +1,6 @@
-"""Links by netlink: a leg is a veth pair between a bridge in the switch and a namespace. No process is started.
+"""Links by netlink: an interface is a veth pair between a bridge in the switch and a namespace. No process is started.
 
-Every function may be called from several threads at once and repairs what it finds.
+Every function may be called from several threads at once, and repairs an existing state.
 """
 
 import errno
@@ -29,27 +29,27 @@ from hydria.adapters.linux.netns import (
 from hydria.adapters.linux.port_filters import ensure_filter
 from hydria.contract import Interface, Route
 
-# The group of all ends in the switch: one request removes them all.
+# The link group of all veth ends in the switch, so that one request removes them all.
 PORTS = 1
 
 _FORWARDING = 3
 _FORWARDING_WAIT = 0.5
 _MAIN_TABLE, _BY_KERNEL, _STATIC, _UNICAST = 254, 2, 4, 1
 _SCOPE_LINK = 253
-# IFA_F_*: an IPv4 address that others of its subnet came before, and one of IPv6 that needs no look for duplicates.
+# IFA_F_*: an IPv4 address that is not the first of its subnet, and an IPv6 address without duplicate detection.
 _SECONDARY, _NO_DAD = 0x01, 0x02
 
 _Link = dict[str, Any]
 _Address = IPv4Interface | IPv6Interface
-# Destination and gateway; None is on the link.
+# Destination and gateway; None for a route without one.
 _Hop = tuple[str, str | None]
 
 
 def ensure_switch(names: Names) -> bool:
-    """Make the namespace of the bridges; True when it was not there. Raises HostError."""
-    # The switch itself speaks to nobody.
+    """Make the namespace of the bridges; return True when there was none. Raises HostError."""
+    # The switch itself has no addresses.
     silent = {"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1"}
-    # Nobody filters here by iptables, and to ask for it costs each packet a look.
+    # iptables is not used here, and passing it costs time for each packet.
     silent |= {f"net.bridge.bridge-nf-call-{tables}": "0" for tables in ("iptables", "ip6tables", "arptables")}
     return ensure_namespace(names.switch, silent)
 
@@ -57,7 +57,7 @@ def ensure_switch(names: Names) -> bool:
 def ensure_bridge(switch: IPRoute, network_id: str) -> tuple[int, bool]:
     """Return the index of a network's bridge in the switch, and whether it had to be made or brought up.
 
-    Whoever puts a port on it holds the switch until then: a bridge without ports may be removed by others.
+    A caller holds the switch until the bridge has its port, because others may remove a bridge without ports.
     """
     name = bridge(network_id)
     found = find(switch, name)
@@ -65,7 +65,7 @@ def ensure_bridge(switch: IPRoute, network_id: str) -> tuple[int, bool]:
         try:
             switch.link("add", ifname=name, kind="bridge", state="up", br_mcast_snooping=0)
         except NetlinkError as error:
-            # Another thread was faster.
+            # Another thread has made it.
             if error.code != errno.EEXIST:
                 raise
         return int(_found(switch, name)["index"]), True
@@ -76,30 +76,30 @@ def ensure_bridge(switch: IPRoute, network_id: str) -> tuple[int, bool]:
 
 
 def ensure_interface(names: Names, namespace: str, link: str, interface: Interface) -> bool:
-    """Attach a namespace to a network: the link with the port's MAC, MTU, addresses and routes, up.
+    """Attach a namespace to a network: a link with the port's MAC, MTU, addresses and routes, up.
 
     Makes the switch and the bridge where they are missing; returns whether anything was changed. When it returns,
-    packets pass, and the neighbours know addresses that are new here. Raises HostError.
+    packets pass, and neighbours were told the addresses that are new here. Raises HostError.
     """
     with reporting(f"The link {link} cannot be attached to the network namespace {namespace}"):
         changed = ensure_switch(names)
         with netlink(namespace) as here, netlink(names.switch) as switch:
             with held(names.switch):
-                leg, end, mended = _ensure_pair(here, switch, namespace, link, interface)
-                # Before anything can be sent.
+                near, end, mended = _ensure_pair(here, switch, namespace, link, interface)
+                # Before the link is up.
                 secured = ensure_filter(names.switch, switch, end, interface)
                 mended |= _ensure_state(switch, end, "up" if interface.admin_state_up else "down")
-            fresh, readdressed = _ensure_addresses(here, leg["index"], interface)
-            raised = _ensure_state(here, leg, "up")
-            fresh |= _ensure_connected(here, leg["index"], interface)
-            # One that only just came up may get it from the kernel yet.
-            fresh |= not (mended or raised or fresh) and _ensure_link_local(here, leg["index"], interface)
+            fresh, readdressed = _ensure_addresses(here, near["index"], interface)
+            raised = _ensure_state(here, near, "up")
+            fresh |= _ensure_connected(here, near["index"], interface)
+            # A link that has just come up may still get it from the kernel.
+            fresh |= not (mended or raised or fresh) and _ensure_link_local(here, near["index"], interface)
             if (mended or raised) and interface.admin_state_up:
                 _await_forwarding(switch, switch_end(interface.port_id))
             if mended or raised or fresh:
-                _announce(here, namespace, link, leg["index"], interface.mac)
-            rerouted = ensure_routes(here, leg["index"], interface.routes)
-            shaped = ensure_limits(here, leg, switch, end, interface)
+                _announce(here, namespace, link, near["index"], interface.mac)
+            rerouted = ensure_routes(here, near["index"], interface.routes)
+            shaped = ensure_limits(here, near, switch, end, interface)
         return changed or mended or secured or fresh or readdressed or raised or rerouted or shaped
 
 
@@ -112,11 +112,11 @@ def remove_interface(names: Names, namespace: str, link: str) -> bool:
         return _delete(here, find(here, link))
 
 
-def remove_all_legs(names: Names) -> None:
-    """Delete every leg of every namespace at once, as one by one each takes 20 ms. Raises HostError."""
+def remove_all_interfaces(names: Names) -> None:
+    """Delete every interface of every namespace at once, because each takes 20 ms by itself. Raises HostError."""
     if not exists(names.switch):
         return
-    with reporting("The ports of the switch cannot be removed"), netlink(names.switch) as switch, _absent_is_none():
+    with reporting("The ports of the switch cannot be removed"), netlink(names.switch) as switch, _none_if_absent():
         switch.link("del", group=PORTS)
 
 
@@ -128,7 +128,7 @@ def links(namespace: str) -> list[str]:
 
 def find(socket: IPRoute, name: str) -> _Link | None:
     """Return a link by its name, or None."""
-    with _absent_is_none():
+    with _none_if_absent():
         return socket.link("get", ifname=name)[0]  # type: ignore[no-any-return]
     return None
 
@@ -141,7 +141,7 @@ def _found(socket: IPRoute, name: str) -> _Link:
 
 
 @contextmanager
-def _absent_is_none() -> Iterator[None]:
+def _none_if_absent() -> Iterator[None]:
     try:
         yield
     except NetlinkError as error:
@@ -154,19 +154,19 @@ def _ensure_pair(
 ) -> tuple[_Link, _Link, bool]:
     """Make or mend the veth pair; returns its ends here and in the switch, and whether anything changed."""
     master, changed = ensure_bridge(switch, interface.network_id)
-    leg, end = find(here, link), find(switch, switch_end(interface.port_id))
-    if leg is None or end is None or leg.get("link") != end["index"] or end.get("link") != leg["index"]:
-        _delete(here, leg)
+    near, end = find(here, link), find(switch, switch_end(interface.port_id))
+    if near is None or end is None or near.get("link") != end["index"] or end.get("link") != near["index"]:
+        _delete(here, near)
         _delete(switch, end)
         _make_pair(switch, namespace, link, interface, master)
         return _found(here, link), _found(switch, switch_end(interface.port_id)), True
-    changed |= _mend(here, leg, {"address": interface.mac.lower(), "mtu": interface.mtu})
+    changed |= _mend(here, near, {"address": interface.mac.lower(), "mtu": interface.mtu})
     changed |= _mend(switch, end, {"mtu": interface.mtu, "master": master})
-    return leg, end, changed
+    return near, end, changed
 
 
 def _make_pair(switch: IPRoute, namespace: str, link: str, interface: Interface, master: int) -> None:
-    # Both ends are born where they belong: moving one costs milliseconds.
+    # Both ends are made in their namespaces, because moving one takes milliseconds.
     descriptor = os.open(namespace_path(namespace), os.O_RDONLY)
     try:
         switch.link(
@@ -185,7 +185,7 @@ def _make_pair(switch: IPRoute, namespace: str, link: str, interface: Interface,
 def _delete(socket: IPRoute, link: _Link | None) -> bool:
     if link is None:
         return False
-    with _absent_is_none():
+    with _none_if_absent():
         socket.link("del", index=link["index"])
         return True
     return False
@@ -206,15 +206,15 @@ def _ensure_state(socket: IPRoute, link: _Link, state: str) -> bool:
 
 
 def _announce(here: IPRoute, namespace: str, link: str, index: int, mac: str) -> None:
-    """Have the kernel tell the neighbours where the link's addresses are, so that they forget where they were."""
+    """Have the kernel announce the link's addresses, so that neighbours update their caches."""
     with inside(namespace), open(f"/proc/sys/net/ipv4/conf/{link}/arp_notify", "w") as file:
         file.write("1")
-    # Gratuitous ARP follows a change of the MAC, also to what it was; a packet socket costs 13 ms to close.
+    # Setting the MAC, even to the same value, causes gratuitous ARP. Closing a packet socket would take 13 ms.
     here.link("set", index=index, address=mac)
 
 
 def _await_forwarding(switch: IPRoute, name: str) -> None:
-    """Wait until the bridge takes packets from a port: before that, an ARP request would be lost for a second."""
+    """Wait until the bridge forwards a port's packets: a lost ARP request is repeated only after a second."""
     deadline = time.monotonic() + _FORWARDING_WAIT
     while time.monotonic() < deadline:
         end = find(switch, name)
@@ -247,9 +247,9 @@ def _ensure_addresses(here: IPRoute, index: int, interface: Interface) -> tuple[
 
 
 def _behind(wanted: list[_Address], there: Mapping[_Address, int]) -> list[_Address]:
-    """Return the addresses of IPv4 subnets whose first address is not what the kernel sends from.
+    """Return the addresses of IPv4 subnets where the kernel does not send from the first wanted address.
 
-    That one is the first that it was given, so that all of them have to be given again.
+    The kernel sends from the address that was added first, so all of them have to be removed and added again.
     """
     first: dict[object, _Address] = {}
     for each in wanted:
@@ -270,7 +270,7 @@ def _remove_addresses(here: IPRoute, index: int, addresses: Iterable[_Address]) 
 
 
 def _ensure_connected(here: IPRoute, index: int, interface: Interface) -> bool:
-    """Have the kernel make the routes to the subnets of a link's addresses where somebody removed them."""
+    """Have the kernel make the routes to the subnets of a link's addresses again, where they are missing."""
     there = {
         ip_network(f"{route.get('dst')}/{route['dst_len']}")
         for route in here.get_routes(table=_MAIN_TABLE)
@@ -284,7 +284,7 @@ def _ensure_connected(here: IPRoute, index: int, interface: Interface) -> bool:
 
 
 def _ensure_link_local(here: IPRoute, index: int, interface: Interface) -> bool:
-    """Give a link with IPv6 addresses its link-local one back: the kernel does so only when a link comes up."""
+    """Add the link-local address of a link with IPv6 addresses: the kernel does so only when a link comes up."""
     if all(address.version == 4 for address in _wanted_addresses(interface)):
         return False
     if any(address["scope"] == _SCOPE_LINK for address in here.get_addr(index=index, family=socket.AF_INET6)):
@@ -295,14 +295,14 @@ def _ensure_link_local(here: IPRoute, index: int, interface: Interface) -> bool:
     try:
         _add_addresses(here, index, [IPv6Interface((address, 64))])
     except NetlinkError as error:
-        # The kernel was faster.
+        # The kernel has added it meanwhile.
         if error.code != errno.EEXIST:
             raise
     return True
 
 
 def ensure_routes(here: IPRoute, index: int, routes: tuple[Route, ...], table: int = _MAIN_TABLE) -> bool:
-    """Make what a table has of static routes by a link what it should be; True when anything was changed."""
+    """Make the static routes of a link in a table as wanted; return True when anything was changed."""
     wanted = {(str(ip_network(route.destination)), route.via) for route in routes}
     there = {
         _hop(route)
@@ -311,7 +311,7 @@ def ensure_routes(here: IPRoute, index: int, routes: tuple[Route, ...], table: i
     }
     for hop in there - wanted:
         here.route("del", **_words(hop, index, table))
-    # Gateways are reached by what is on the link.
+    # Routes without a gateway first, because gateways may need them.
     for hop in sorted(wanted - there, key=lambda hop: (hop[1] is not None, hop)):
         here.route("replace", **_words(hop, index, table))
     return wanted != there

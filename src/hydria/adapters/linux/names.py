@@ -55,7 +55,7 @@ def switch_end(port_id: str) -> str:
     return "p" + _short(port_id)
 
 
-def router_leg(port_id: str) -> str:
+def router_interface(port_id: str) -> str:
     """Return the other end of a router interface's veth pair, in the router."""
     return "q" + _short(port_id)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from msgspec import structs
 
 from hydria.adapters.linux.kernel import ensure_interface, links, remove_interface
-from hydria.adapters.linux.names import GATEWAY, Names, router_leg
+from hydria.adapters.linux.names import GATEWAY, Names, router_interface
 from hydria.adapters.linux.netns import ensure_namespace, sysctl
 from hydria.adapters.linux.nft import Tables
 from hydria.contract import Address, Interface, Router
@@ -32,10 +32,10 @@ class Routers:
             sysctl(namespace, "net.ipv6.conf.all.forwarding", "1")
         # The rules come before the addresses: nothing may pass untranslated.
         self._load(router, namespace)
-        wanted = {router_leg(leg.port_id): _inner(leg) for leg in router.interfaces}
+        wanted = {router_interface(leg.port_id): _inner(leg) for leg in router.interfaces}
         if router.gateway is not None:
             wanted[GATEWAY] = _outer(router, router.gateway)
-        gone = {GATEWAY, *map(router_leg, removed)}
+        gone = {GATEWAY, *map(router_interface, removed)}
         for link in links(namespace):
             if link in gone and link not in wanted:
                 remove_interface(self._names, namespace, link)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from hydria.adapters.linux.flat_networks import ensure_flat_network, remove_flat_networks
-from hydria.adapters.linux.kernel import ensure_bridge, ensure_switch, find, remove_all_legs
+from hydria.adapters.linux.kernel import ensure_bridge, ensure_switch, find, remove_all_interfaces
 from hydria.adapters.linux.names import Names, bridge, switch_end, trunk_end
 from hydria.adapters.linux.netns import held, namespaces, netlink, remove_namespace, reporting
 from hydria.adapters.linux.port_filters import mend_filters
@@ -82,7 +82,7 @@ class TopologyWiring:
     def remove_all(self) -> None:
         """Remove every link and namespace of this prefix. Processes in them are the caller's to end first."""
         remove_uplink(self._names)
-        remove_all_legs(self._names)
+        remove_all_interfaces(self._names)
         for namespace in namespaces(self._names.prefix):
             remove_namespace(namespace)
         self._routers = Routers(self._names)
