@@ -1,4 +1,4 @@
-"""`./dev bench`: measure Hydria beside its floors; a table on the terminal and a JSON file."""
+"""`./dev bench`: measures Hydria against its floors; prints a table and writes a JSON file."""
 
 import argparse
 import contextlib
@@ -29,11 +29,11 @@ from figures import Figure, table
 from hydria.errors import HydriaError
 from stand import Stand, directory
 
-# Where there is no terminal, the table is as wide as it needs.
+# Without a terminal the table is as wide as it needs.
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 170)
 
 Measure = Callable[..., Iterator[Figure]]
-# Those that need server and agent; they stand on one after the other.
+# The parts that need server and agent; they run one after the other on the same stand.
 _WHOLE: dict[str, Measure] = {
     "create": create.measure,
     "member": member.measure,
@@ -56,14 +56,14 @@ _PROGRAMS = {
 
 
 def main() -> int:
-    """Measure what was asked for; returns the exit status."""
+    """Measure the chosen parts; return the exit status."""
     given = _arguments()
     missing = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
     if os.environ.get("HYDRIA_FENCED") != "1" or os.geteuid() != 0:
         return _fail("it makes networks and loads them, and runs only in the fence, as root: ./dev bench")
     if missing:
         return _fail(f"programs are missing: apt-get install {' '.join(missing)}")
-    # Whoever ends it wants it cleaned up.
+    # Clean up on SIGTERM too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     figures: list[Figure] = []
     status = 0
@@ -83,9 +83,9 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="./dev bench", description="Measure Hydria beside its floors.")
+    parser = argparse.ArgumentParser(prog="./dev bench", description="Measure Hydria against its floors.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which of {', '.join(_PARTS)}; all without")
-    about = "the environment of the real Octavia, to be measured beside it (./dev bench --octavia makes it)"
+    about = "the environment of the real Octavia, to measure it too (./dev bench --octavia makes it)"
     parser.add_argument("--octavia", type=Path, metavar="DIRECTORY", help=about)
     parser.add_argument("--quick", action="store_true", help="few repetitions: whether it runs, not what it costs")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="FILE", help="where (bench.json)")
@@ -123,22 +123,22 @@ def _measured(parts: list[str], octavia: Path | None, seconds: int, *, quick: bo
 
 def _report(figures: list[Figure], *, quick: bool) -> dict[str, object]:
     return {
-        "commit": _said("git", "rev-parse", "HEAD"),
-        "changed_since": bool(_said("git", "status", "--porcelain", "--", "src")),
+        "commit": _output("git", "rev-parse", "HEAD"),
+        "changed_since": bool(_output("git", "status", "--porcelain", "--", "src")),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": quick,
         "machine": {
             "processors": os.cpu_count(),
             "kernel": platform.release(),
             "python": platform.python_version(),
-            "haproxy": _said("haproxy", "-v").partition("\n")[0],
+            "haproxy": _output("haproxy", "-v").partition("\n")[0],
             "load": os.getloadavg(),
         },
         "figures": msgspec.to_builtins(figures),
     }
 
 
-def _said(*command: str) -> str:
+def _output(*command: str) -> str:
     with contextlib.suppress(OSError):
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return ""

@@ -1,7 +1,7 @@
-"""One processor for what is measured: on a machine where others work, they wait.
+"""A processor reserved for the measured programs: on a busy machine, other programs wait.
 
-Proxy, clients and members share it. On one each they would sleep and wake each other now so, now so: what that costs,
-more than half of all, differs from one start of a program to the next. Here who comes first is settled by ranks.
+Proxy, clients and members share it. On a processor each they would sleep and wake each other: the cost of that,
+more than half of the total, differs from one start of a program to the next. Here ranks decide which runs first.
 """
 
 import contextlib
@@ -12,19 +12,19 @@ from pathlib import Path
 
 _FIRST = 5
 _PROCESSORS = sorted(os.sched_getaffinity(0))
-# Others get the processors back in between, which the kernel else enforces at a moment of its own (seconds).
+# The pause in which others get the processor (seconds); otherwise the kernel throttles at an arbitrary moment.
 _PAUSE = 0.02
 
 
 def put_ahead(pid: int, rank: int, processor: int = -1) -> None:
-    """Let a process with one thread run before all that is ordinary, and before those of a lower rank."""
+    """Run a process with one thread before all ordinary processes, and before those of a lower rank."""
     os.sched_setaffinity(pid, {_PROCESSORS[processor]})
     os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(_FIRST + rank))
 
 
 @contextlib.contextmanager
 def ahead(rank: int) -> Iterator[None]:
-    """Let this thread do so for a moment, with what it starts meanwhile."""
+    """Run this thread, and what it starts, so for the block."""
     put_ahead(0, rank)
     try:
         yield
@@ -35,5 +35,5 @@ def ahead(rank: int) -> Iterator[None]:
 
 
 def processor_time(pid: int) -> float:
-    """Return the seconds that a process with one thread has run."""
+    """Return the processor time of a process with one thread (seconds)."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9

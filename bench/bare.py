@@ -1,4 +1,4 @@
-"""The API's floor, a program: an endpoint that reads the body and sends as many bytes as its path says."""
+"""The API's floor, as a program: an endpoint that reads the body and sends as many bytes as its path says."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Every kind of call of the API, for Hydria on SQLite and on PostgreSQL, beside the real Octavia in the same run."""
+"""Every kind of API call, for Hydria on SQLite and on PostgreSQL and for the real Octavia, in one run."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,12 +14,12 @@ from tests.support.postgres import serving
 from wrk import wrk
 
 PART = "beside"
-# How many ask at once: enough to keep all processes of a server busy; fewer where an answer is long.
+# Connections at once: enough to keep all processes of a server busy; fewer for long answers.
 _BUSY, _FEW = 8, 2
 _MEMORY = 100
 
-_SQLITE = "SQLite with synchronous = full; a token is checked at every call."
-_POSTGRESQL = "PostgreSQL of Debian, durable; a token is checked at every call."
+_SQLITE = "SQLite with synchronous = full; each call validates its token."
+_POSTGRESQL = "PostgreSQL of Debian, durable; each call validates its token."
 _OCTAVIA = (
     " Octavia 19.0.0: gunicorn, 2 workers of 4 threads, MariaDB of Debian, noop drivers, no token is checked, nothing"
     " listens to what it would have workers do."
@@ -27,7 +27,7 @@ _OCTAVIA = (
 
 
 class _Size(Struct, frozen=True, kw_only=True):
-    """How much is measured: rounds, seconds a read, load balancers that are listed and written to, calls a round."""
+    """The amount of work: rounds, seconds for a read, load balancers to list and to change, calls in a round."""
 
     rounds: int = 3
     seconds: float = 3.0
@@ -36,13 +36,13 @@ class _Size(Struct, frozen=True, kw_only=True):
     batches: int = 4
 
 
-# The ids of load balancers that were made whole, and of their pools.
+# The ids of complete load balancers and of their pools.
 Trees = list[dict[str, str]]
 Row = Callable[[Side, Trees, _Size, int], float]
 
 
 def measure(environment: Path | None, *, quick: bool) -> Iterator[Figure]:
-    """Ask all servers in turn; `environment` is Octavia's, None leaves it out."""
+    """Measure all servers in turn; `environment` is Octavia's, None leaves it out."""
     size = _Size(rounds=2, seconds=1.0, listed=120, calls=4, batches=2) if quick else _Size()
     with ExitStack() as stack:
         server = stack.enter_context(serving(durable=True))
@@ -62,9 +62,9 @@ def measure(environment: Path | None, *, quick: bool) -> Iterator[Figure]:
             for side, note in ours:
                 floor = rates[other.name] if other else ()
                 aims = [Aim(least=least, ratio=True)] if other else []
-                told = note + (_OCTAVIA if other else "")
+                text = note + (_OCTAVIA if other else "")
                 label = f"{name.format(size.listed)}, {side.name}"
-                yield figure(PART, label, "per second", rates[side.name], floor=floor, aims=aims, note=told)
+                yield figure(PART, label, "per second", rates[side.name], floor=floor, aims=aims, note=text)
         for side, note in ours:
             floor = [other.memory()] if other else ()
             label = f"memory of the server, {side.name} (PSS)"
@@ -72,12 +72,12 @@ def measure(environment: Path | None, *, quick: bool) -> Iterator[Figure]:
 
 
 def _grow(side: Side, size: _Size) -> Trees:
-    """Make the load balancers that are listed: a hundred whole ones, the others bare."""
+    """Create the load balancers: a hundred complete ones, the others without children."""
     trees: Trees = []
     side.each(lambda rest, number: trees.append(side.tree(rest, f"tree-{number}")), 100)
     side.settle()
     form = {"loadbalancer": {"name": "bare", "vip_subnet_id": side.subnet_id}}
-    side.each(lambda rest, _: side.tell(rest, "POST", "/loadbalancers", form), size.listed - 100)
+    side.each(lambda rest, _: side.call_on(rest, "POST", "/loadbalancers", form), size.listed - 100)
     side.settle()
     return trees
 
@@ -100,13 +100,13 @@ def _list(limit: int) -> Row:
 
 def _create(side: Side, _: Trees, size: _Size, __: int) -> float:
     form = {"loadbalancer": {"name": "made", "vip_subnet_id": side.subnet_id}}
-    return side.each(lambda rest, _: side.tell(rest, "POST", "/loadbalancers", form), size.calls)
+    return side.each(lambda rest, _: side.call_on(rest, "POST", "/loadbalancers", form), size.calls)
 
 
 def _member(side: Side, trees: Trees, size: _Size, number: int) -> float:
     def act(rest: Rest, at: int) -> None:
         form = {"address": f"10.1.0.{number + 1}", "protocol_port": 80, "subnet_id": side.subnet_id}
-        side.tell(rest, "POST", f"/pools/{trees[at]['pool']}/members", {"member": form})
+        side.call_on(rest, "POST", f"/pools/{trees[at]['pool']}/members", {"member": form})
 
     return side.each(act, size.calls)
 
@@ -117,7 +117,7 @@ def _batch(side: Side, trees: Trees, size: _Size, number: int) -> float:
             {"address": f"10.2.{number}.{each + 1}", "protocol_port": 80, "subnet_id": side.subnet_id}
             for each in range(160)
         ]
-        side.tell(rest, "PUT", f"/pools/{trees[40 + at]['pool']}/members", {"members": members})
+        side.call_on(rest, "PUT", f"/pools/{trees[40 + at]['pool']}/members", {"members": members})
 
     return side.each(act, size.batches)
 
@@ -127,10 +127,10 @@ def _cascade(side: Side, _: Trees, size: _Size, __: int) -> float:
     side.each(lambda rest, number: going.append(side.tree(rest, f"going-{number}")), size.calls)
     side.settle()
     path = "/loadbalancers/{id}?cascade=true"
-    return side.each(lambda rest, number: side.tell(rest, "DELETE", path.format(**going[number])), size.calls)
+    return side.each(lambda rest, number: side.call_on(rest, "DELETE", path.format(**going[number])), size.calls)
 
 
-# The calls, and how many times Octavia's throughput each should have.
+# The calls, and the ratio to Octavia's throughput that each should reach.
 _ROWS: dict[str, tuple[Row, float]] = {
     "GET one": (_get_one, 20),
     "GET a list of 100": (_list(100), 10),
@@ -139,5 +139,5 @@ _ROWS: dict[str, tuple[Row, float]] = {
     "POST a load balancer": (_create, 10),
     "POST a member": (_member, 10),
     "PUT a batch of 160 members": (_batch, 10),
-    "DELETE a load balancer with all below it": (_cascade, 10),
+    "DELETE a load balancer with everything below it": (_cascade, 10),
 }

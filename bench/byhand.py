@@ -1,4 +1,4 @@
-"""The floor: a namespace, a veth pair on the bridge and HAProxy with the same configuration, typed by hand."""
+"""The floor: a namespace, a veth pair on the bridge and HAProxy with the same configuration, made by hand."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from hydria.adapters.linux.names import bridge
 from hydria.adapters.linux.netns import remove_namespace
 from stand import NETWORK, Stand, until
 
-# As few programs as it takes.
+# As few programs as possible.
 _SCRIPT = """\
 set -e
 ip netns add {namespace}
@@ -24,13 +24,13 @@ ip -n {switch} link add byhand0 master {bridge} up type veth peer name eth0 netn
 nsenter --net=/run/netns/{namespace} sh -ec 'ip -batch {directory}/links; \
     exec haproxy -D -p {directory}/haproxy.pid -f {directory}/haproxy.cfg'
 """
-# Not the same twice: the client would look for it where it was.
+# A new address each time: the client's neighbour cache has the old one.
 _addresses = (f"{NETWORK}.250.{number}" for number in count(1))
 
 _LINKS = "link set lo up\naddr add {address}/16 dev eth0\nlink set eth0 up\n"
 
 
-# What somebody writes who wants speed and nothing else.
+# A configuration for speed and nothing else.
 _TUNED = """\
 global
     user haproxy
@@ -56,7 +56,7 @@ backend members
 
 
 def tuned(vip: str, configuration: Path, servers: Sequence[str], certificate: Path) -> str:
-    """Return the text of a HAProxy that is tuned by hand, with as many connections as the amphora's takes.
+    """Return the configuration of a hand-tuned HAProxy with the amphora's number of connections.
 
     `servers` are addresses with ports; `certificate` is a PEM file with its key.
     """
@@ -67,7 +67,7 @@ def tuned(vip: str, configuration: Path, servers: Sequence[str], certificate: Pa
 
 
 class Made(Struct, frozen=True):
-    """One that runs: its address, its process, and when (`time.perf_counter`) its making began."""
+    """A running proxy: its address, its process, and the time (`time.perf_counter`) when its creation began."""
 
     address: str
     pid: int
@@ -75,10 +75,10 @@ class Made(Struct, frozen=True):
 
 
 class ByHand:
-    """One such proxy at a time, like the amphora whose configuration is given."""
+    """Makes proxies like the amphora with a given configuration, one at a time."""
 
     def __init__(self, stand: Stand, vip: str, configuration: Path, text: str | None = None) -> None:
-        """`text` is what it runs in the place of what the amphora does."""
+        """`text` is a configuration to use instead of the amphora's."""
         self._namespace = f"{stand.names.prefix}-byhand"
         self._directory = stand.directory / "byhand"
         self._directory.mkdir(exist_ok=True)
@@ -95,7 +95,7 @@ class ByHand:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Made]:
-        """Make one, and remove it in the end."""
+        """Make a proxy for the block."""
         address = next(_addresses)
         configuration = self._text.replace(f"bind {self._vip}:", f"bind {address}:")
         (self._directory / "haproxy.cfg").write_text(configuration)

@@ -1,4 +1,4 @@
-"""Each kind of change under load: the way that it takes, the time until it is served, and what it loses."""
+"""Each kind of change under load: its method, the time until it is served, and the losses."""
 
 import subprocess
 import time
@@ -20,19 +20,19 @@ _ECHOES = tuple(MEMBER_PORTS[:4])
 
 
 class Change(Struct, frozen=True):
-    """One change: what it is called, the call that makes it, and the ones that take it back."""
+    """One change: its name, the call that makes it, and the calls that revert it."""
 
     name: str
     call: tuple[str, str, Any]
-    # What a call made is removed at this path with its id.
+    # A created resource is deleted at this path with its id.
     remove: str = ""
     back: tuple[str, str, Any] | None = None
 
 
 class Seen(Struct, frozen=True):
-    """What one change did: its way, milliseconds until it was served, requests asked and lost, connections cut.
+    """The effect of a change: its method, milliseconds until it was served, requests sent and lost, connections cut.
 
-    Datagrams that had to come back count beside requests.
+    Datagrams to an echo count as requests.
     """
 
     way: str
@@ -45,7 +45,7 @@ class Seen(Struct, frozen=True):
 
 
 class Balancer:
-    """The load balancer that is changed: a listener of HTTP, of TCP and of UDP, a pool each."""
+    """The load balancer that is changed: an HTTP, a TCP and a UDP listener, each with a pool."""
 
     def __init__(self, stand: Stand) -> None:
         self.stand = stand
@@ -58,7 +58,7 @@ class Balancer:
         below = {"loadbalancer_id": self.body["id"], "protocol": "TCP"}
         tcp_pool = self.make("pools", "pool", lb_algorithm="ROUND_ROBIN", **below)
         self.make(f"pools/{tcp_pool}/members", "member", **self.member(MEMBER_PORTS[0]))
-        # Idle connections are to last as long as the measurement.
+        # Idle connections must last as long as the measurement.
         timeouts = {"timeout_client_data": 600_000, "timeout_member_data": 600_000}
         self.make("listeners", "listener", protocol_port=_TCP_PORT, default_pool_id=tcp_pool, **below, **timeouts)
         self.secrets = [stand.secret(leaf("bench.test")) for _ in range(2)]
@@ -85,15 +85,15 @@ class Balancer:
         self.settle()
 
     def member(self, port: int) -> dict[str, Any]:
-        """Return the form of a member."""
+        """Return the body for a member."""
         return {"address": MEMBERS, "protocol_port": port, "subnet_id": self.stand.subnet_id}
 
     def make(self, collection: str, kind: str, **attributes: Any) -> str:
-        """Make something; returns its id."""
+        """Create a resource; return its id."""
         return str(self.stand.rest.call("POST", f"{LB}/{collection}", {kind: attributes})[kind]["id"])
 
     def settle(self) -> None:
-        """Wait until all is served. Raises RuntimeError when it cannot be, TimeoutError."""
+        """Wait until everything is served. Raises RuntimeError in ERROR, TimeoutError."""
         deadline = time.monotonic() + 30
         while (status := self._status()) != "ACTIVE":
             if status == "ERROR" or time.monotonic() > deadline:
@@ -101,16 +101,18 @@ class Balancer:
             time.sleep(0.01)
 
     def running(self) -> dict[str, object]:
-        """Return what a change makes another, by its way: process, text, rules, the rate of the leg."""
+        """Return what each method of a change replaces: process, configuration, rules, the rate of the interface."""
         text = self.stand.configuration(self.vip)
         rules = [text.with_name(name) for name in ("flows.nft", "guard.nft")]
         with inside(self.stand.names.amphora(text.parent.name)):
-            leg = subprocess.run(["tc", "qdisc", "show", "dev", "eth0"], check=True, capture_output=True, text=True)
+            interface = subprocess.run(
+                ["tc", "qdisc", "show", "dev", "eth0"], check=True, capture_output=True, text=True
+            )
         return {
             "reload": int(text.with_name("haproxy.pid").read_text()),
             "runtime socket": text.stat().st_ino,
             "nftables": [each.read_text() if each.exists() else "" for each in rules],
-            "leg": leg.stdout,
+            "interface": interface.stdout,
         }
 
     def _status(self) -> str:
@@ -122,7 +124,7 @@ class Balancer:
 
 
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
-    """Make one change after the other, each under load, and take each back."""
+    """Make one change after the other under load, and revert each."""
     everything: list[Seen] = []
     with echoes(stand.members, MEMBERS, _ECHOES):
         balancer = Balancer(stand)
@@ -145,12 +147,12 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
 
 
 def _missed(seen: Sequence[Seen]) -> tuple[int, int, int]:
-    """Add up requests that were lost, connections that were cut, datagrams that did not come back."""
+    """Return the sums of lost requests, cut connections and lost datagrams."""
     return sum(each.lost for each in seen), sum(each.cut for each in seen), sum(each.gone for each in seen)
 
 
 def _round(balancer: Balancer, change: Change) -> Iterator[Seen]:
-    """Make a change and take it back."""
+    """Make a change and revert it."""
     seen, made = _watched(balancer, change.call)
     yield seen
     back = ("DELETE", f"{change.remove}/{made['id']}", None) if change.remove else change.back
@@ -175,14 +177,14 @@ def _watched(balancer: Balancer, call: tuple[str, str, Any]) -> tuple[Seen, dict
         after = balancer.running()
         for crowd in (web, senders):
             crowd.more(100)
-    # A reload comes with a new text.
+    # A reload has a new configuration.
     way = next((way for way, what in after.items() if what != before[way]), "nothing")
     seen = Seen(way, milliseconds, web.asked, web.lost, stayers.cut(), senders.asked, senders.lost)
     return seen, next(iter(answer.values())) if answer else {}
 
 
 def _changes(balancer: Balancer) -> list[Change]:
-    """List every kind of change; those that something else must be there for come after it."""
+    """Return every kind of change; a change that needs a resource comes after the one that creates it."""
     listener, pool = f"listeners/{balancer.listener}", f"pools/{balancer.pool}"
     members, member = f"{pool}/members", f"{pool}/members/{balancer.members[2]}"
     monitor = {"type": "HTTP", "delay": 1, "timeout": 1, "max_retries": 1, "pool_id": balancer.pool}
@@ -232,7 +234,7 @@ def _changes(balancer: Balancer) -> list[Change]:
 
 
 def _datagram_changes(balancer: Balancer) -> list[Change]:
-    """List the kinds that are of UDP alone."""
+    """Return the kinds of change for UDP only."""
     listener, pool = f"listeners/{balancer.udp}", f"pools/{balancer.datagrams}"
     members, member = f"{pool}/members", f"{pool}/members/{balancer.echoes[2]}"
     monitor = {"type": "UDP-CONNECT", "delay": 3, "timeout": 1, "max_retries": 1, "pool_id": balancer.datagrams}
@@ -251,10 +253,10 @@ def _datagram_changes(balancer: Balancer) -> list[Change]:
 
 
 def put(name: str, path: str, kind: str, before: dict[str, Any], after: dict[str, Any]) -> Change:
-    """Return a change of attributes; taken back it is `before`."""
+    """Return a change of attributes to `after`, which is reverted to `before`."""
     return Change(name, ("PUT", path, {kind: after}), back=("PUT", path, {kind: before}))
 
 
 def post(name: str, path: str, kind: str, form: dict[str, Any]) -> Change:
-    """Return the making of something, which is then removed again."""
+    """Return the creation of a resource, which is reverted by its deletion."""
     return Change(name, ("POST", path, {kind: form}), remove=path)

@@ -1,4 +1,4 @@
-"""From POST to the first 200 through the VIP, in turn with the same thing made by hand."""
+"""From POST to the first 200 through the VIP, in turn with the same made by hand."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ PART = "create"
 
 
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
-    """Make load balancers one after the other, each of them beside one floor."""
+    """Create load balancers one after the other, each followed by one floor."""
     model = stand.whole_load_balancer("model")
     first_answer(stand.client, model["vip_address"])
     stand.settle(1)

@@ -1,4 +1,4 @@
-"""Clients that lose nothing in silence: hundreds of requests and datagrams a second, and connections that stay open."""
+"""Clients that count every loss: hundreds of requests and datagrams a second, and connections that stay open."""
 
 import http.client
 import multiprocessing
@@ -15,27 +15,27 @@ from stand import until
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
 _PATIENCE = 10.0
-# What has not come back by then was lost: nobody sends a datagram again.
+# A datagram that has not come back by then is lost: it is not sent again.
 _DATAGRAM_PATIENCE = 2.0
 
 
 class Client(Protocol):
-    """Whoever asks."""
+    """A client of the load balancer."""
 
     def ask(self) -> bool:
-        """Ask once; False when no right answer comes."""
+        """Send one request; return False without a correct answer."""
         ...
 
 
 class WebClient:
-    """Asks by HTTP, on one connection as long as it is `kept`, else on a new one each time."""
+    """Sends HTTP requests: on one connection when `kept`, else on a new one each time."""
 
     def __init__(self, address: str, *, kept: bool) -> None:
         self._connection = http.client.HTTPConnection(address, 80, timeout=_PATIENCE)
         self._headers = {} if kept else {"Connection": "close"}
 
     def ask(self) -> bool:
-        """Ask once; False when no 200 comes."""
+        """Send one request; return False without a 200."""
         try:
             self._connection.request("GET", "/", headers=self._headers)
             answer = self._connection.getresponse()
@@ -48,7 +48,7 @@ class WebClient:
 
 
 class DatagramClient:
-    """Sends datagrams to an echo, of one flow as long as it is `kept`, else of a new one each time."""
+    """Sends datagrams to an echo: in one flow when `kept`, else in a new one each time."""
 
     def __init__(self, address: str, port: int, *, kept: bool) -> None:
         self._end = (address, port)
@@ -57,7 +57,7 @@ class DatagramClient:
         self._socket: socket.socket | None = None
 
     def ask(self) -> bool:
-        """Send one; False when it does not come back."""
+        """Send one datagram; return False when it does not come back."""
         flow = self._socket or socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket = flow if self._kept else None
         self._number += 1
@@ -65,7 +65,7 @@ class DatagramClient:
             flow.settimeout(_DATAGRAM_PATIENCE)
             flow.connect(self._end)
             flow.send(str(self._number).encode())
-            # One that was late must not count for the next.
+            # A late answer must not count for the next datagram.
             while int(flow.recv(64)) != self._number:
                 pass
         except OSError as error:
@@ -79,7 +79,7 @@ class DatagramClient:
 
 @contextmanager
 def echoes(namespace: str, address: str, ports: Sequence[int]) -> Iterator[None]:
-    """Have every datagram to these ports come back."""
+    """Send every datagram to these ports back."""
     context = multiprocessing.get_context("fork")
     with inside(namespace):
         ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in ports]
@@ -109,44 +109,44 @@ def _echo(ends: Sequence[socket.socket]) -> None:
 
 
 class Crowd:
-    """Clients that ask one after another, every second one `kept`; counts what fails.
+    """Clients that send requests one after another, every second client `kept`; counts failures.
 
-    In a process of its own, so that it does not wait for whoever measures.
+    They run in a process of their own, so that they do not wait for the measuring process.
     """
 
     def __init__(
         self, namespace: str, client: Callable[[bool], Client], *, clients: int = 4, pause: float = 0.005
     ) -> None:
-        """`client` makes one that is to be kept, or not."""
+        """`client` makes a client; its argument is `kept`."""
         context = multiprocessing.get_context("fork")
         self._asked, self._lost = context.Value("q", 0), context.Value("q", 0)
         self._stop = context.Event()
         with inside(namespace):
-            # The child stays in the namespace that it was born in.
+            # The child process stays in the namespace in which it was forked.
             self._process = context.Process(target=self._run, args=(client, clients, pause), daemon=True)
             self._process.start()
 
     @property
     def asked(self) -> int:
-        """How often it has asked to the end."""
+        """The number of finished requests."""
         return int(self._asked.value)
 
     @property
     def lost(self) -> int:
-        """How often of them no right answer came."""
+        """The number of requests without a correct answer."""
         return int(self._lost.value)
 
     def __enter__(self) -> "Crowd":
-        """Wait for nothing: it runs already."""
+        """Return at once: the clients run already."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End."""
+        """End the clients."""
         self._stop.set()
         self._process.join()
 
     def more(self, count: int) -> None:
-        """Wait until it has asked so many times more. Raises TimeoutError."""
+        """Wait for `count` more requests. Raises TimeoutError."""
         goal = self.asked + count
         until(lambda: self.asked >= goal, 30)
 
@@ -168,7 +168,7 @@ class Crowd:
 
 
 class Stayers:
-    """Connections that stay open: idle ones through a TCP listener, and requests of which half is sent."""
+    """Connections that stay open: idle ones through a TCP listener, and half-sent requests."""
 
     def __init__(self, namespace: str, address: str, tcp_port: int, count: int = 4) -> None:
         with inside(namespace):
@@ -178,7 +178,7 @@ class Stayers:
             each.sendall(_REQUEST[:-2])
 
     def cut(self) -> int:
-        """Finish them all; returns how many had been cut."""
+        """Finish all connections; return how many had been cut."""
         lost = 0
         for each, rest in [*((idle, _REQUEST) for idle in self._idle), *((half, _REQUEST[-2:]) for half in self._half)]:
             with each:

@@ -1,4 +1,4 @@
-"""What was measured: medians with their spread, beside a floor or an aim; a table and JSON."""
+"""Results: medians with their spread, a floor or an aim; as a table and as JSON."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from rich.table import Table
 
 
 class Spread(Struct, frozen=True, kw_only=True):
-    """Samples in short: the median, the tenth and ninetieth percentile, how many there were."""
+    """A summary of samples: the median, the tenth and ninetieth percentile, their number."""
 
     median: float
     p10: float
@@ -20,7 +20,7 @@ class Spread(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, samples: Sequence[float]) -> "Spread":
-        """Sum up one sample or more."""
+        """Summarize one sample or more."""
         ordered = sorted(samples)
         return cls(
             median=median(ordered),
@@ -32,27 +32,27 @@ class Spread(Struct, frozen=True, kw_only=True):
         )
 
     def __str__(self) -> str:
-        """Write it as a person reads it."""
+        """Format for the table."""
         if self.count == 1:
             return short(self.median)
         return f"{short(self.median)}  ({short(self.p10)} - {short(self.p90)})"
 
 
 class Aim(Struct, frozen=True, kw_only=True):
-    """What a figure is to be: `most` or `least`, of its median or, with `ratio`, of its median ratio to the floor."""
+    """The aim of a figure: `most` or `least` for its median or, with `ratio`, for its median ratio to the floor."""
 
     most: float = math.inf
     least: float = -math.inf
     ratio: bool = False
 
     def __str__(self) -> str:
-        """Write it as a person reads it."""
+        """Format for the table."""
         bound = f"≤ {short(self.most)}" if self.most < math.inf else f"≥ {short(self.least)}"
         return f"{bound} x floor" if self.ratio else bound
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """One line of the table. `ratio` is of pairs that were measured one right after the other."""
+    """One line of the table. `ratio` is of pairs that were measured directly after each other."""
 
     part: str
     name: str
@@ -97,7 +97,7 @@ def figure(  # noqa: PLR0913 - one line of the table
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """Return the sample below which `share` of the ordered samples are."""
+    """Return the sample below which a share of the ordered samples is."""
     place = share * (len(ordered) - 1)
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)
@@ -105,7 +105,7 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def short(number: float) -> str:
-    """Write a number with two or three digits that matter."""
+    """Format a number with two or three significant digits."""
     if abs(number) >= 100:
         return f"{number:,.0f}"
     if abs(number) >= 10:
@@ -114,7 +114,7 @@ def short(number: float) -> str:
 
 
 def table(figures: Sequence[Figure]) -> Table:
-    """Return the figures as a person reads them."""
+    """Return the figures as a table."""
     shown = Table("", "figure", "unit", "median (p10 - p90)", "floor", "ratio", "aim", "", title="Hydria's figures")
     part = ""
     for each in figures:

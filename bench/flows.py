@@ -1,4 +1,4 @@
-"""New flows of UDP a second to two members that answer, for minutes: how many of them get their answer."""
+"""New UDP flows to two answering members at a steady rate for minutes: the share that is answered."""
 
 import contextlib
 import itertools
@@ -22,15 +22,15 @@ from packets import MEMBER_PORTS, PORT, balancer
 from stand import MEMBERS, NETWORK, Stand
 
 PART = "flows"
-# New flows a second, and for how long the aim is (seconds).
+# New flows a second, and the duration of the aim (seconds).
 RATE, SECONDS = 10_000, 120
-# The client's addresses: an address and port come again after 50 s, when the kernel has forgotten their first flow.
+# The client's addresses: address and port are used again after 50 s, when their first flow has ended.
 _ADDRESSES = tuple(f"{NETWORK}.252.{last}" for last in range(1, 9))
 _CLIENT_PORTS = range(1024, 65_536)
-# How long a client waits for an answer, and how often it sends the flows that are due (seconds).
+# The timeout for an answer, and the interval at which due flows are sent (seconds).
 _PATIENCE, _TICK = 1.0, 0.005
 _BURST = 200
-# When most of them have their answer: until then a flow's socket is left alone (seconds).
+# Most flows are answered by then; before, a flow's socket is not read (seconds).
 _SOON = 0.1
 _RECEIVE_BUFFER = 1 << 26
 _FORCE_RECEIVE_BUFFER = 33
@@ -38,7 +38,7 @@ _FORCE_RECEIVE_BUFFER = 33
 _fork = multiprocessing.get_context("fork")
 
 
-# When each flow was sent, and its socket.
+# The time when a flow was sent, and its socket.
 _Waiting = deque[tuple[float, socket.socket]]
 
 
@@ -49,7 +49,7 @@ class _Count(Struct):
 
 
 def measure(stand: Stand, *, quick: bool, seconds: int = SECONDS) -> Iterator[Figure]:
-    """Begin new flows at a steady rate, and count the answers."""
+    """Open new flows at a steady rate, and count the answers."""
     for address in _ADDRESSES:
         command = ["ip", "-n", stand.client, "address", "add", f"{address}/16", "dev", "eth0"]
         subprocess.run(command, check=True)
@@ -69,7 +69,7 @@ def measure(stand: Stand, *, quick: bool, seconds: int = SECONDS) -> Iterator[Fi
 
 @contextlib.contextmanager
 def _answering(stand: Stand) -> Iterator[None]:
-    """Have the members send back what they get."""
+    """Let the members send datagrams back."""
     process = _fork.Process(target=_answer, args=(stand.members,))
     process.start()
     put_ahead(process.pid or 0, 1)
@@ -97,7 +97,7 @@ def _answer(namespace: str) -> None:
 
 
 def _in_a_process(stand: Stand, vip: str, seconds: int) -> _Count:
-    """Ask from a process of its own, as each waits for the processor."""
+    """Run the client in a process of its own, so that it does not share the GIL."""
     ours, theirs = _fork.Pipe()
     process = _fork.Process(target=_ask, args=(stand.client, vip, seconds, theirs))
     process.start()
@@ -114,7 +114,7 @@ def _in_a_process(stand: Stand, vip: str, seconds: int) -> _Count:
 
 
 def _ask(namespace: str, vip: str, seconds: int, result: Connection) -> None:
-    # Each flow that waits for its answer has a socket.
+    # Each unanswered flow has a socket.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     ends = itertools.cycle((address, port) for port in _CLIENT_PORTS for address in _ADDRESSES)
@@ -124,7 +124,7 @@ def _ask(namespace: str, vip: str, seconds: int, result: Connection) -> None:
     with inside(namespace):
         begun = time.monotonic()
         while (now := time.monotonic()) < begun + seconds:
-            # What a pause of this process has left is made up for little by little.
+            # Flows that a pause of this process delayed are sent gradually.
             for _ in range(min(_BURST, int((now - begun) * RATE) - count.sent)):
                 flow = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
                 flow.bind(next(ends))
@@ -142,7 +142,7 @@ def _ask(namespace: str, vip: str, seconds: int, result: Connection) -> None:
 
 
 def _unanswered(waiting: _Waiting, sent_by: float, count: _Count) -> _Waiting:
-    """Take the flows that were sent by then, count and close those that have their answer; return the others."""
+    """Count and close the answered ones among the flows sent by a time; return the others."""
     left: _Waiting = deque()
     while waiting and waiting[0][0] <= sent_by:
         sent, flow = waiting.popleft()

@@ -1,4 +1,4 @@
-"""GETs of one client while others log in with wrong passwords, in turn with the same GETs without them."""
+"""GETs of one client during logins with wrong passwords, in turn with the same GETs without logins."""
 
 import contextlib
 import http.client
@@ -14,12 +14,12 @@ from stand import LB, PORT, Stand
 from wrk import wrk
 
 PART = "logins"
-# How many wrong logins come (per second).
+# Wrong logins a second.
 _RATE = 20
 
 
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
-    """Ask the server, which has no agent, for one load balancer."""
+    """GET one load balancer from a server without an agent."""
     rounds, seconds = (1, 2.0) if quick else (7, 5.0)
     stand.make_host()
     path = f"{LB}/loadbalancers/{stand.whole_load_balancer('asked')['id']}"
@@ -31,15 +31,15 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
         quiet.append(float(wrk(url, seconds=seconds, connections=1, arguments=token).p99))
         with _wrong_logins(answers):
             flooded.append(float(wrk(url, seconds=seconds, connections=1, arguments=token).p99))
-    told = ", ".join(f"{count} times {status}" for status, count in sorted(answers.items()))
-    note = f"Floor: the same without them. {_RATE} logins a second, each as another user, were answered: {told}."
-    name = f"GET one, p99, beside {_RATE} wrong logins/s"
+    counts = ", ".join(f"{count} times {status}" for status, count in sorted(answers.items()))
+    note = f"Floor: the same without logins. Answers to {_RATE} logins a second, each as another user: {counts}."
+    name = f"GET one, p99, during {_RATE} wrong logins/s"
     yield figure(PART, name, "ms", flooded, floor=quiet, aims=(Aim(most=2, ratio=True),), note=note)
 
 
 @contextlib.contextmanager
 def _wrong_logins(answers: Counter[int]) -> Iterator[None]:
-    """Log in with wrong passwords as users that do not exist: one that exists would meet its own limit first."""
+    """Log in with wrong passwords as unknown users: a known user would reach its own limit first."""
     stop, names = threading.Event(), itertools.count()
 
     def log_in() -> None:

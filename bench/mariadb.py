@@ -1,4 +1,4 @@
-"""A private MariaDB of one run: Debian's programs, a directory, a Unix socket and no network."""
+"""A private MariaDB for one run: Debian's programs, a directory, a Unix socket and no network."""
 
 import subprocess
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stand import until
 
-# The account that runs it: `mysql` is made by the package mariadb-server only, which is not needed otherwise.
+# The account for the server: only the package mariadb-server, which is not needed otherwise, makes `mysql`.
 _ACCOUNT = "root"
 _NAME = "octavia"
 
@@ -25,7 +25,7 @@ class MariaDb:
         subprocess.run(command, input=";\n".join(statements).encode(), check=True, capture_output=True)
 
     def answers(self) -> bool:
-        """Say whether it is up."""
+        """Return True when the server answers."""
         try:
             self.say("SELECT 1", database="mysql")
         except subprocess.CalledProcessError:
@@ -35,7 +35,7 @@ class MariaDb:
 
 @contextmanager
 def serving(directory: Path) -> Iterator[MariaDb]:
-    """Start a server in a new directory and stop it."""
+    """Run a server in a new directory for the block."""
     directory.mkdir()
     data = directory / "data"
     made = ["--no-defaults", f"--datadir={data}", f"--user={_ACCOUNT}", "--auth-root-authentication-method=normal"]

@@ -1,4 +1,4 @@
-"""From the POST of a member to its first request under load, and from the PUT of a batch to all of it served."""
+"""From the POST of a member to its first request under load, and from the PUT of a batch until all are served."""
 
 import time
 from collections.abc import Iterator
@@ -11,27 +11,27 @@ PART = "member"
 
 
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
-    """Add and remove one member again and again."""
+    """Add and remove one member repeatedly."""
     balancer = stand.whole_load_balancer("member")
     first_answer(stand.client, balancer["vip_address"])
     stand.settle(1)
     path = f"{LB}/pools/{balancer['pools'][0]['id']}/members"
-    # Not always the same one: a server that is still leaving would come back quicker.
+    # Different members: a server that HAProxy still drains would be back sooner.
     fresh = [MEMBER_PORTS[2 + number % (len(MEMBER_PORTS) - 2)] for number in range(5 if quick else 50)]
     with Load(stand.client, balancer["vip_address"]) as load:
         samples = [_add(stand, load, path, port) for port in fresh]
     stand.delete(balancer["id"])
-    note = "One client on one kept connection, a request each millisecond; two other members."
+    note = "One client on one connection, a request each millisecond; two other members."
     yield figure(PART, "POST of a member to its first request", "ms", samples, aims=[Aim(most=50)], note=note)
 
 
 def measure_batch(stand: Stand, *, quick: bool) -> Iterator[Figure]:
-    """Put 160 members into a pool that has two, take them out again, and so on."""
+    """Add 160 members to a pool of two and remove them again, repeatedly."""
     balancer = stand.whole_load_balancer("batch")
     stand.settle(1)
     one = f"{LB}/loadbalancers/{balancer['id']}"
     path = f"{LB}/pools/{balancer['pools'][0]['id']}/members"
-    # Any address on the subnet and any port will do: nobody asks them.
+    # Any address on the subnet and any port will do: they get no requests.
     few, many = _members(stand, 2), _members(stand, 160)
     answered, served = [], []
     for _ in range(3 if quick else 20):
@@ -44,7 +44,7 @@ def measure_batch(stand: Stand, *, quick: bool) -> Iterator[Figure]:
         until(lambda: _served(stand, one), 30)
     stand.delete(balancer["id"])
     yield figure(PART, "PUT of 160 members to its answer", "ms", answered)
-    note = "Until the host has said that it serves them, which `provisioning_status` shows."
+    note = "Until the host has reported that it serves them, as `provisioning_status` shows."
     yield figure(PART, "PUT of 160 members to all served", "ms", served, aims=[Aim(most=100)], note=note)
 
 
@@ -65,7 +65,7 @@ def _add(stand: Stand, load: Load, path: str, port: int) -> float:
     made = stand.rest.call("POST", path, {"member": form})
     until(lambda: load.seen(text) is not None, 10, pause=0.01)
     seen = load.seen(text)
-    assert seen is not None  # noqa: S101 - it was waited for
+    assert seen is not None  # noqa: S101 - the wait before ensures it
     stand.settle(1)
     stand.rest.call("DELETE", f"{path}/{made['member']['id']}")
     until(lambda: load.quiet(text, 0.05), 10)

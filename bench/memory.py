@@ -1,4 +1,4 @@
-"""What a hundred idle load balancers cost: memory of each, of server and agent, and the processor's time of all."""
+"""The cost of a hundred idle load balancers: memory of each, of server and agent, and processor time of all."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ _ROLES = {"server": b"server", "agent": b"agent", "supervisor": b"up"}
 
 
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
-    """Make the load balancers, leave them alone, look at the processes."""
+    """Create the load balancers, leave them idle, and read the processes' numbers."""
     count = 10 if quick else 100
     yield from _programs(_roles(stand), "with none")
     made = [
@@ -33,7 +33,7 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
         note="One HAProxy each; the namespace is the kernel's.",
     )
     yield from _programs(roles, f"with {count}")
-    # What making them left over must be done.
+    # Work that their creation left must be finished.
     time.sleep(1 if quick else 5)
     seconds = 5 if quick else 30
     before = _times([*roles.values(), *proxies])
@@ -66,7 +66,7 @@ def _programs(roles: Mapping[str, int], when: str) -> Iterator[Figure]:
 
 
 def _roles(stand: Stand) -> dict[str, int]:
-    """Return the processes of the programs by what they are."""
+    """Return the process ids of the programs by role."""
     marker = str(stand.directory / "hydria.toml").encode()
     found: dict[str, int] = {}
     for pid, words in _processes():
@@ -90,7 +90,7 @@ def _processes() -> Iterator[tuple[int, list[bytes]]]:
 
 
 def pss(pid: int) -> float:
-    """Return a process's share of memory in MB (10^6 bytes); shared pages count in parts."""
+    """Return a process's proportional set size in MB (10^6 bytes)."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024 / 1e6
@@ -98,7 +98,7 @@ def pss(pid: int) -> float:
 
 
 def _times(pids: list[int]) -> dict[int, float]:
-    """Return the seconds that each process spent on a processor."""
+    """Return the processor time of each process (seconds)."""
     return {
         pid: sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
         for pid in pids

@@ -1,4 +1,4 @@
-"""The API on the embedded database, in turn with a bare Starlette that sends as many bytes."""
+"""The API on SQLite, in turn with a bare Starlette application that sends as many bytes."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from wrk import Run, wrk
 
 PART = "api"
 _BARE_PORT = PORT + 1
-# Enough to keep a server of one process busy.
+# Enough connections to keep a server of one process busy.
 _BUSY = 8
 
 _POST = """\
@@ -34,7 +34,7 @@ class _Question(Struct, frozen=True, kw_only=True):
 
 
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
-    """Ask the server, which has no agent: what hosts do is no part of this."""
+    """Send requests to a server without an agent: the work of hosts is not measured here."""
     rounds, seconds = (1, 1.0) if quick else (5, 3.0)
     stand.make_host()
     made = [stand.whole_load_balancer(f"listed-{number}") for number in range(100)]
@@ -53,7 +53,7 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     ]
     with _bare():
         for question in questions:
-            # It counts as silent after a while.
+            # A host counts as silent after a while.
             stand.make_host()
             yield from _ask(question, rounds, seconds)
 

@@ -1,4 +1,4 @@
-"""Datagrams a second through the VIP, in turn with a namespace whose nftables rules were typed by hand."""
+"""Datagrams a second through the VIP, in turn with a namespace with hand-written nftables rules."""
 
 import contextlib
 import itertools
@@ -27,7 +27,7 @@ exec nsenter --net=/run/netns/{namespace} sh -ec 'ip link set lo up; ip addr add
 ip link set eth0 up; echo 1 >/proc/sys/net/ipv4/ip_forward; echo 0 >/proc/sys/net/ipv4/conf/all/send_redirects
 echo 0 >/proc/sys/net/ipv4/conf/eth0/send_redirects; nft -f -'
 """
-# As few rules as it takes.
+# As few rules as possible.
 _RULES = """\
 table ip byhand {{
     chain before {{
@@ -40,13 +40,13 @@ table ip byhand {{
     }}
 }}
 """
-# Neither address nor ports of a client come twice: the kernel remembers flows.
+# A client's address and ports are not used twice, because connection tracking keeps flows.
 _addresses = (f"{NETWORK}.251.{number}" for number in itertools.count(1))
 _client_ports = itertools.cycle(range(10000, 60000))
 
 
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
-    """Send to both in short rounds, which of them first by turns."""
+    """Send to both in short rounds, with alternating order."""
     ours: list[float] = []
     theirs: list[float] = []
     with _members(stand), balancer(stand) as vip, _by_hand(stand) as other:
@@ -77,7 +77,7 @@ def _rate(stand: Stand, address: str, seconds: float = 0.05) -> float:
         for flow in flows:
             flow.bind(("", next(_client_ports)))
             flow.connect((address, PORT))
-        # The kernel forwards in the sender's time.
+        # The kernel forwards within the sender's system call.
         with ahead(0):
             before, begun = _received(stand), time.perf_counter()
             while time.perf_counter() < begun + seconds:
@@ -98,7 +98,7 @@ def _received(stand: Stand) -> int:
 
 @contextlib.contextmanager
 def _members(stand: Stand) -> Iterator[None]:
-    """Have the members' ports open; what comes is counted on the link and thrown away."""
+    """Open the members' ports; datagrams are counted on the link and discarded."""
     with contextlib.ExitStack() as stack:
         for port in MEMBER_PORTS:
             with inside(stand.members):
@@ -110,7 +110,7 @@ def _members(stand: Stand) -> Iterator[None]:
 
 @contextlib.contextmanager
 def balancer(stand: Stand) -> Iterator[str]:
-    """Create one by the API, its members checked; yields its address."""
+    """Create a load balancer with checked members by the API; yield its address."""
     members = [
         {"address": MEMBERS, "protocol_port": port, "subnet_id": stand.subnet_id, "name": str(port)}
         for port in MEMBER_PORTS

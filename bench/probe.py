@@ -1,4 +1,4 @@
-"""A client in a namespace that asks again and again, so that the first answer is seen when it comes."""
+"""A client in a namespace that sends requests repeatedly, to get the time of the first answer."""
 
 import selectors
 import socket
@@ -8,13 +8,13 @@ import time
 from hydria.adapters.linux.netns import inside
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
-# A new attempt begins so often, as an early one may have met nobody (seconds).
+# The interval of attempts (seconds): an early one may have had no receiver.
 _PACE = 0.002
 _PATIENCE = 20.0
 
 
 def first_answer(namespace: str, address: str, port: int = 80) -> float:
-    """Return when (`time.perf_counter`) the first 200 came. Raises TimeoutError."""
+    """Return the time (`time.perf_counter`) of the first 200. Raises TimeoutError."""
     deadline = time.perf_counter() + _PATIENCE
     with inside(namespace), selectors.DefaultSelector() as selector:
         try:
@@ -57,7 +57,7 @@ def _drop(selector: selectors.BaseSelector, attempt: object) -> None:
 
 
 class Load:
-    """A light steady load on one kept connection; notes when each answer's text was first seen since `forget`."""
+    """A light steady load on one connection; records when each answer's text was first seen since `forget`."""
 
     def __init__(self, namespace: str, address: str, *, pause: float = 0.001) -> None:
         with inside(namespace):
@@ -71,28 +71,28 @@ class Load:
         self.failure: Exception | None = None
 
     def __enter__(self) -> "Load":
-        """Begin."""
+        """Start the load."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End."""
+        """End the load."""
         self._stop.set()
         self._thread.join(10)
         self._socket.close()
 
     def forget(self, text: str) -> None:
-        """Note an answer anew."""
+        """Remove the recorded time of an answer."""
         self._seen.pop(text, None)
 
     def seen(self, text: str) -> float | None:
-        """Return when an answer was first seen, None when it was not. Raises what ended the load."""
+        """Return when an answer was first seen, or None. Raises the exception that ended the load."""
         if self.failure is not None:
             raise self.failure
         return self._seen.get(text)
 
     def quiet(self, text: str, seconds: float) -> bool:
-        """Say whether an answer has not come for so long."""
+        """Return True when an answer has not been seen for some seconds."""
         return time.perf_counter() - self._last.get(text, 0.0) > seconds
 
     def _ask(self) -> None:

@@ -1,11 +1,11 @@
-"""A JSON client on one connection that stays open: what it costs is little beside what it measures."""
+"""A JSON client on one open connection, which costs little compared with what it measures."""
 
 import http.client
 import json
 import time
 from typing import Any
 
-# Servers hang up on what is silent for some seconds: a new connection is made before that.
+# Servers close idle connections after some seconds: a new connection is made before that.
 _SILENCE = 2.0
 
 
@@ -18,7 +18,7 @@ class Refused(Exception):
 
 
 class Rest:
-    """One server. `token` goes with every call once it is set."""
+    """A client of one server. `token` is sent with every call when it is set."""
 
     def __init__(self, host: str, port: int) -> None:
         self.token = ""
@@ -31,7 +31,7 @@ class Rest:
         return json.loads(text) if text else None
 
     def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> bytes:
-        """Return the answer's body as it came. Raises Refused."""
+        """Return the answer's body as bytes. Raises Refused."""
         given = {"content-type": "application/json", "x-auth-token": self.token, **(headers or {})}
         content = None if body is None else json.dumps(body).encode()
         if time.monotonic() - self._used > _SILENCE:
@@ -46,7 +46,7 @@ class Rest:
         return text
 
     def log_in(self, auth: dict[str, str]) -> None:
-        """Take a token for what a `clouds.yaml` has under `auth`."""
+        """Get a token by the `auth` of a `clouds.yaml`."""
         user = {"name": auth["username"], "domain": {"id": "default"}, "password": auth["password"]}
         scope = {"project": {"name": auth["project_name"], "domain": {"id": "default"}}}
         identity = {"methods": ["password"], "password": {"user": user}}
@@ -54,5 +54,5 @@ class Rest:
         self.token = self.headers["x-subject-token"]
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._connection.close()

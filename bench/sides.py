@@ -1,4 +1,4 @@
-"""The servers whose API is measured side by side, each with the same load balancers: Hydria's and the real Octavia."""
+"""The servers whose API is compared, each with the same load balancers: Hydria's and the real Octavia."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ Act = Callable[[Rest, int], object]
 
 
 class Side:
-    """One server. `settle` has everything that is pending be done, where calls to what is pending are refused."""
+    """One server. `settle` finishes pending changes, for a server that refuses calls to pending resources."""
 
     def __init__(self, name: str, port: int, path: str, subnet_id: str) -> None:
         self.name = name
@@ -43,15 +43,15 @@ class Side:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """What wrk needs to be let in."""
+        """wrk's arguments for authentication."""
         return tuple(part for name, value in self.headers.items() for part in ("-H", f"{name}: {value}"))
 
     def url(self, path: str) -> str:
-        """Return the whole address of a path."""
+        """Return the URL of a path."""
         return f"http://127.0.0.1:{self.port}{self.path}{path}"
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Call it once, on a connection of its own."""
+        """Send one call on a new connection."""
         rest = Rest("127.0.0.1", self.port)
         try:
             return rest.call(method, self.path + path, body, self.headers)
@@ -59,11 +59,11 @@ class Side:
             rest.close()
 
     def memory(self) -> float:
-        """Return the share of memory of all its processes, without the database's (MB)."""
+        """Return the proportional set size of all its processes, without the database's (MB)."""
         return sum(map(pss, self.pids()))
 
     def each(self, act: Act, count: int, clients: int = 2) -> float:
-        """Do `act` for each number below `count`, some at once; returns how many a second. Raises what one raises."""
+        """Call `act` for each number below `count`, some at once; return calls a second. Raises what `act` raises."""
         numbers, failures = iter(range(count)), list[Exception]()
         turn = threading.Lock()
 
@@ -91,25 +91,25 @@ class Side:
             raise RuntimeError(f"{self.name}: {failures[0]}") from failures[0]
         return count / (time.perf_counter() - begun)
 
-    def tell(self, rest: Rest, method: str, path: str, body: Any = None) -> Any:
-        """Call it on a connection that is there."""
+    def call_on(self, rest: Rest, method: str, path: str, body: Any = None) -> Any:
+        """Send one call on an existing connection."""
         return rest.call(method, self.path + path, body, self.headers)
 
     def tree(self, rest: Rest, name: str) -> dict[str, Any]:
-        """Make a load balancer with listener, pool and two members in one call."""
+        """Create a load balancer with listener, pool and two members in one call."""
         members = [
             {"address": f"10.0.0.{number}", "protocol_port": 80, "subnet_id": self.subnet_id} for number in (11, 12)
         ]
         pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
         listener = {"name": "listener", "protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
         form = {"name": name, "vip_subnet_id": self.subnet_id, "listeners": [listener]}
-        made = self.tell(rest, "POST", "/loadbalancers", {"loadbalancer": form})["loadbalancer"]
+        made = self.call_on(rest, "POST", "/loadbalancers", {"loadbalancer": form})["loadbalancer"]
         return {"id": made["id"], "pool": made["pools"][0]["id"]}
 
 
 @contextmanager
 def hydria(name: str, port: int, database: str | None = None) -> Iterator[Side]:
-    """Run Hydria's server alone: a host is known and serves nothing."""
+    """Run Hydria's server without an agent; it knows a host that serves nothing."""
     with directory() as place:
         stand = Stand(place, database, port)
         with stand.server() as process:
@@ -118,17 +118,17 @@ def hydria(name: str, port: int, database: str | None = None) -> Iterator[Side]:
             side.pids = lambda: [process.pid]
             stand.make_host()
             address = database or f"sqlite:///{place}/state/hydria.db"
-            # The host never asks again: one that asked would be told of everything. It counts as heard of for a day.
+            # The host does not poll, because it would get all instances. It counts as alive for a day.
             _say(address, update(rows_of(KnownHost).table).values(seen_at=int(time.time()) + 86400))
             c = columns(LoadBalancer)
-            # As its report would have it.
+            # As its report would do.
             served = update(rows_of(LoadBalancer).table).where(c.deleted_in.is_(None)).values(observed=c.generation)
             side.settle = lambda: _say(address, served)
             yield side
 
 
 def _say(database: str, statement: Update) -> None:
-    """Do in the database what a host would have had done."""
+    """Change the database as a host's report would."""
     engine = create_engine(database)
     with engine.begin() as connection:
         connection.execute(statement)
@@ -160,7 +160,7 @@ def octavia(environment: Path) -> Iterator[Side]:
 
 
 def _settling() -> Iterator[str]:
-    """Do in the database what Octavia's workers would have done."""
+    """Return the statements for what Octavia's workers would have done."""
     yield "DELETE FROM member WHERE provisioning_status = 'PENDING_DELETE'"
     for table in _TABLES:
         yield f"UPDATE {table} SET provisioning_status = 'DELETED' WHERE provisioning_status = 'PENDING_DELETE'"  # noqa: S608

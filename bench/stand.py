@@ -1,4 +1,4 @@
-"""The stand: a Hydria of the run's own, a network in its home cloud, a host with members and a client."""
+"""The test stand: a Hydria for the run, a network in its home cloud, a host with members and a client."""
 
 import base64
 import contextlib
@@ -24,7 +24,7 @@ from tests.support.certificates import Signed
 PREFIX, PORT = "hybench", 9899
 NETWORK = "10.0"
 MEMBERS, CLIENT = f"{NETWORK}.0.11", f"{NETWORK}.0.12"
-# Ports of the members' host that each answer with their own number.
+# The ports of the members' host; each answers with its own number.
 MEMBER_PORTS = range(8001, 8017)
 LB = "/load-balancer/v2.0/lbaas"
 
@@ -52,31 +52,31 @@ frontend members
 
 
 class Stand:
-    """Where it is measured. Everything has the prefix in its name, so that what an interrupted run left is found."""
+    """The test stand. Every name has the prefix, so that the leftovers of an interrupted run are found."""
 
     def __init__(self, directory: Path, database: str | None = None, port: int = PORT) -> None:
-        """`database` is an SQLAlchemy URL, None for the embedded one."""
+        """`database` is an SQLAlchemy URL, None for SQLite."""
         self.directory = directory
         self._port = port
         self.names = Names(PREFIX)
         self.client, self.members = self.names.lab("client"), self.names.lab("members")
         self.rest = Rest("127.0.0.1", port)
         self.network_id = self.subnet_id = ""
-        # The process that answers behind all members, while it runs.
+        # The process of all members, while it runs.
         self.member_pid = 0
         self._settings = directory / "hydria.toml"
-        told = _SETTINGS.format(directory=directory, port=port, prefix=PREFIX)
-        self._settings.write_text(told + (f'[database]\nurl = "{database}"\n' if database else ""))
+        text = _SETTINGS.format(directory=directory, port=port, prefix=PREFIX)
+        self._settings.write_text(text + (f'[database]\nurl = "{database}"\n' if database else ""))
 
     # --- Hydria ---
 
     def hydria(self, *arguments: str) -> None:
-        """Run a command of Hydria's to its end."""
+        """Run a `hydria` command to its end."""
         subprocess.run([*_program(), "--settings", self._settings, *arguments], check=True, stdout=subprocess.DEVNULL)
 
     @contextlib.contextmanager
     def server(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the server alone, with the network."""
+        """Run the server without an agent, with the network."""
         command = [*_program(), "--settings", str(self._settings), "server"]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         try:
@@ -98,7 +98,7 @@ class Stand:
             self._make_network()
             self._plug(self.members, MEMBERS)
             self._plug(self.client, CLIENT)
-            # Nobody waits a second for an address that was asked for too early.
+            # An address that is resolved too early would cost a second.
             with inside(self.client):
                 for key, value in {"retrans_time_ms": "4", "gc_stale_time": "3600"}.items():
                     Path(f"/proc/sys/net/ipv4/neigh/eth0/{key}").write_text(value)
@@ -115,7 +115,7 @@ class Stand:
         self.hydria("down", "--purge")
 
     def make_host(self) -> None:
-        """Let a server alone know a host, so that load balancers find a place: they are none of its worry."""
+        """Make a host known to a server without an agent, so that load balancers can be placed."""
         secret = (self.directory / "state" / "agent.secret").read_text()
         other = Rest("127.0.0.1", self._port)
         other.call("POST", "/agent/v1/poll", {"host": "bench"}, {"authorization": f"Bearer {secret}"})
@@ -133,7 +133,7 @@ class Stand:
         clouds = yaml.safe_load((self.directory / "state" / "clouds.yaml").read_text())
         self.rest.log_in(clouds["clouds"]["hydria"]["auth"])
 
-    # --- surroundings ---
+    # --- network and members ---
 
     def _make_network(self) -> None:
         made = self.rest.call("POST", "/network/v2.0/networks", {"network": {"name": "bench"}})
@@ -162,7 +162,7 @@ class Stand:
 
     @contextlib.contextmanager
     def _member_answers(self) -> Iterator[None]:
-        """Run what answers behind all members: each port with its number."""
+        """Run the members: each port answers with its number."""
         configuration = self.directory / "members.cfg"
         binds = "\n".join(f"    bind {MEMBERS}:{port}" for port in MEMBER_PORTS)
         configuration.write_text(_MEMBERS.format(binds=binds))
@@ -176,7 +176,7 @@ class Stand:
             process.wait(20)
 
     def secret(self, bundle: Signed) -> str:
-        """Store a certificate with its key in the home cloud; returns its reference."""
+        """Store a certificate with its key in the home cloud; return its reference."""
         form = {
             "name": "bench",
             "payload": base64.b64encode(bundle.pkcs12()).decode(),
@@ -188,7 +188,7 @@ class Stand:
     # --- load balancers ---
 
     def whole_load_balancer(self, name: str, ports: tuple[int, ...] = tuple(MEMBER_PORTS[:2])) -> dict[str, Any]:
-        """Create a load balancer with listener, pool and members in one call; returns the answer."""
+        """Create a load balancer with listener, pool and members in one call; return the answer."""
         members = [{"address": MEMBERS, "protocol_port": port, "subnet_id": self.subnet_id} for port in ports]
         pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
         listener = {"name": "listener", "protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
@@ -197,7 +197,7 @@ class Stand:
         return dict(made["loadbalancer"])
 
     def delete(self, load_balancer_id: str, *, wait: bool = True) -> None:
-        """Delete a load balancer with all below it, and wait until nothing is left."""
+        """Delete a load balancer with everything below it, and wait until nothing is left."""
         path = f"{LB}/loadbalancers/{load_balancer_id}"
         self.rest.call("DELETE", f"{path}?cascade=true")
         if wait:
@@ -211,7 +211,7 @@ class Stand:
         return False
 
     def qos_policy(self, **rule: Any) -> str:
-        """Make a QoS policy that limits what is sent; returns its id."""
+        """Create a QoS policy that limits egress; return its id."""
         net = "/network/v2.0"
         made = self.rest.call("POST", f"{net}/qos/policies", {"policy": {"name": "bench"}})["policy"]["id"]
         rules = f"{net}/qos/policies/{made}/bandwidth_limit_rules"
@@ -219,7 +219,7 @@ class Stand:
         return str(made)
 
     def security_group(self, *rules: dict[str, Any]) -> str:
-        """Make a security group with rules for what comes in; returns its id."""
+        """Create a security group with ingress rules; return its id."""
         net = "/network/v2.0"
         made = self.rest.call("POST", f"{net}/security-groups", {"security_group": {"name": "bench"}})
         key = made["security_group"]["id"]
@@ -229,7 +229,7 @@ class Stand:
         return str(key)
 
     def settle(self, count: int) -> None:
-        """Wait until so many load balancers are there, all of them ACTIVE."""
+        """Wait until `count` load balancers exist and are ACTIVE."""
         path = f"{LB}/loadbalancers?provisioning_status=ACTIVE&fields=id"
         until(lambda: len(self.rest.call("GET", path)["loadbalancers"]) == count, 120, pause=0.1)
 
@@ -239,7 +239,7 @@ class Stand:
         return str(found["amphorae"][0]["id"])
 
     def configuration(self, vip: str) -> Path:
-        """Return the configuration that the amphora with this VIP runs."""
+        """Return the configuration file of the amphora with this VIP."""
         for file in (self.directory / "run" / "amphorae").glob("*/haproxy.cfg"):
             if f"bind {vip}:" in file.read_text():
                 return file
@@ -248,7 +248,7 @@ class Stand:
 
 @contextlib.contextmanager
 def directory() -> Iterator[Path]:
-    """Make a directory that HAProxy's user may pass through, for one run."""
+    """Make a directory for one run, which HAProxy's user may enter."""
     made = Path(tempfile.mkdtemp(prefix="hydria-bench-"))
     made.chmod(0o711)
     try:

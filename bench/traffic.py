@@ -1,4 +1,4 @@
-"""Traffic through the VIP, in turn with a HAProxy that somebody tuned by hand for just this."""
+"""Traffic through the VIP, in turn with a HAProxy that is hand-tuned for it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -15,21 +15,21 @@ from tests.support.certificates import leaf
 
 PART = "traffic"
 _CONNECTIONS = 32
-# Requests a second, well below what one processor does.
+# Requests a second, well below the capacity of one processor.
 _RATE = 2000
-# Clients and members never wait for the proxy, so that it always has as much to do as there is.
+# Clients and members never wait for a processor, so that the proxy is always busy.
 _PROXIES, _OTHERS = 0, 1
 
 
 class Proxy(Struct, frozen=True):
-    """One that is measured: where it listens, its process."""
+    """A measured proxy: its address and its process."""
 
     address: str
     pid: int
 
 
 class Kind(Struct, frozen=True):
-    """What is asked: so many times in one round, with h2load's arguments."""
+    """A kind of request: the number in one round, and h2load's arguments."""
 
     name: str
     requests: int
@@ -44,12 +44,12 @@ _KINDS = (
     Kind("new connections", 1200, arguments=_CLOSE),
     Kind("TLS handshakes", 250, "https", _CLOSE),
 )
-# Octavia's, which says what an error of a member is.
+# Octavia's monitor, which defines the errors of a member.
 _MONITOR = {"type": "HTTP", "delay": 5, "timeout": 1, "max_retries": 2}
 
 
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
-    """Load both in short rounds, which of them first by turns."""
+    """Load both in short rounds, with alternating order."""
     balancer = stand.whole_load_balancer("traffic")
     vip = balancer["vip_address"]
     first_answer(stand.client, vip)
@@ -77,7 +77,7 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
 
 
 def _below(stand: Stand, collection: str, kind: str, form: dict[str, Any]) -> None:
-    """Make one more thing of the load balancer, and wait until it is served."""
+    """Create a resource of the load balancer, and wait until it is served."""
     stand.rest.call("POST", f"{LB}/{collection}", {kind: form})
     stand.settle(1)
 
@@ -93,14 +93,14 @@ def _terminating(balancer: dict[str, Any], secret: str) -> dict[str, Any]:
 
 
 def _amphora(stand: Stand, vip: str) -> Proxy:
-    """Return the amphora's process, which a reload replaces, put ahead."""
+    """Return the amphora's current process (a reload replaces it), with its rank set."""
     pid = int(stand.configuration(vip).with_name("haproxy.pid").read_text())
     put_ahead(pid, _PROXIES)
     return Proxy(vip, pid)
 
 
 class _Round(Struct, frozen=True):
-    """What one round gave: answers a second, the proxy's processor time for each (µs)."""
+    """The result of a round: answers a second, the proxy's processor time for each (µs)."""
 
     rate: float
     cost: float
@@ -116,7 +116,7 @@ def _rates(stand: Stand, kind: Kind, rounds: int, both: tuple[Proxy, Proxy], pre
 
     _in_turn(1, one, both)
     ours, theirs = _in_turn(rounds, one, both)
-    # What is promised is promised where both do the same.
+    # The aim applies where both do the same work.
     aims = [] if prefix else [Aim(least=0.95, ratio=True)]
     costs = [] if prefix else [Aim(most=1 / 0.95, ratio=True)]
     note = f"h2load with {_CONNECTIONS} connections; proxy, clients and members on one processor, before all else."
@@ -154,7 +154,7 @@ def _latencies(stand: Stand, rounds: int, both: tuple[Proxy, Proxy]) -> Iterator
             "ms",
             [of(each) for each in ours],
             floor=[of(each) for each in theirs],
-            # The farther out, the more it is the machine's own noise.
+            # Higher percentiles are mostly the machine's noise.
             aims=[Aim(most=1 / 0.95, ratio=True)] if name != "p99.9" else [],
             note="h2load over HTTP/1.1, 4 connections.",
         )
@@ -170,7 +170,7 @@ _SHARES: dict[str, Callable[[h2load.Latency], float]] = {
 
 
 def _in_turn(rounds: int, measured: Callable[[Proxy], T], both: tuple[Proxy, Proxy]) -> tuple[list[T], list[T]]:
-    """Measure both so often, which of them first by turns."""
+    """Measure both in `rounds` rounds, with alternating order."""
     ours: list[T] = []
     theirs: list[T] = []
     for number in range(rounds):

@@ -1,4 +1,4 @@
-"""wrk, run in a namespace or here, and what it says."""
+"""wrk, in a namespace or here, and its results."""
 
 import contextlib
 import re
@@ -12,7 +12,7 @@ from hydria.adapters.linux.netns import inside
 _RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
 _LATENCY = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)\s*$", re.MULTILINE)
 _FAILURE = re.compile(r"^\s+(Socket errors:.*|Non-2xx.*)$", re.MULTILINE)
-# What takes longer counts as no answer (seconds); a long list of a slow server is one.
+# The timeout of an answer (seconds); long lists of a slow server take almost as long.
 _PATIENCE = 20
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
@@ -28,12 +28,12 @@ class Run(Struct, frozen=True, kw_only=True):
 def wrk(
     url: str, *, seconds: float, connections: int, arguments: Sequence[str] = (), namespace: str | None = None
 ) -> Run:
-    """Ask as fast as answers come. Raises RuntimeError for any answer that is no success."""
+    """Send requests as fast as answers come. Raises RuntimeError for an answer that is no success."""
     given = ["-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", f"--timeout={_PATIENCE}", *arguments, url]
     with inside(namespace) if namespace else contextlib.nullcontext():
-        said = subprocess.run(["wrk", *given], capture_output=True, text=True, check=True).stdout
-    rate, failure = _RATE.search(said), _FAILURE.search(said)
+        output = subprocess.run(["wrk", *given], capture_output=True, text=True, check=True).stdout
+    rate, failure = _RATE.search(output), _FAILURE.search(output)
     if rate is None or failure is not None:
-        raise RuntimeError(f"wrk at {url}: {failure[1] if failure else said}")
-    latency = {share: float(number) * _MILLISECONDS[unit] for share, number, unit in _LATENCY.findall(said)}
+        raise RuntimeError(f"wrk at {url}: {failure[1] if failure else output}")
+    latency = {share: float(number) * _MILLISECONDS[unit] for share, number, unit in _LATENCY.findall(output)}
     return Run(rate=float(rate[1]), p50=latency["50"], p99=latency["99"])

@@ -1,1 +1,1 @@
-"""The same requests to the real Octavia and to Hydria, and every difference between the answers. `./dev compare`."""
+"""`./dev compare`: sends the same requests to the real Octavia and to Hydria, and lists the differences."""

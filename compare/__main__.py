@@ -20,7 +20,7 @@ from compare.talk import Case, Exchange, transcript
 
 
 def main() -> int:
-    """Compare, say what differs without a reason, write the page; 1 when something does."""
+    """Compare, print differences without a reason, write the page; return 1 when there are any."""
     options = _options()
     cases: dict[str, Case] = {**dict(written()), **dict(probes()), **dict(generated(options.seed, options.rounds))}
     chosen = {name: case for name, case in cases.items() if fnmatchcase(name, options.cases)}
@@ -54,7 +54,7 @@ Both = Iterator[tuple[str, list[Exchange], list[Exchange]]]
 
 
 def _live(chosen: dict[str, Case], octavia: Path) -> Both:
-    """Run cases against the real Octavia and against a server of Hydria's."""
+    """Run cases against the real Octavia and against a Hydria server."""
     with tempfile.TemporaryDirectory(prefix="hydria-compare-") as temporary:
         directory = Path(temporary)
         with running_hydria(directory) as hydria, running_octavia(directory / "octavia", octavia, hydria) as real:
@@ -63,7 +63,7 @@ def _live(chosen: dict[str, Case], octavia: Path) -> Both:
 
 
 def _recorded(chosen: dict[str, Case]) -> Both:
-    """Take Octavia's answers from the record, and run the cases against Hydria in this process."""
+    """Read Octavia's recorded answers, and run the cases against Hydria in this process."""
     kept = recorded.read()
     with tempfile.TemporaryDirectory(prefix="hydria-compare-") as temporary:
         hydria = InsideHydria(Path(temporary))

@@ -1,4 +1,4 @@
-"""Octavia's attributes by resource and the values that are tried on each: right, wrong, at the bounds and beyond."""
+"""Octavia's attributes by resource and the values to try: valid, invalid, at the bounds and beyond."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -111,7 +111,7 @@ _QUOTAS = (
 )  # fmt: skip
 _QUOTA: dict[str, tuple[Any, ...]] = dict.fromkeys(_QUOTAS, _int(-1, 2000000000))
 
-# Not taken by PUT, which refuses them as it refuses any unknown one; one value each is enough.
+# PUT refuses these like any unknown attribute, so one value each is enough.
 _FIXED = frozenset({
     "vip_address", "vip_port_id", "vip_subnet_id", "vip_network_id", "additional_vips", "project_id", "tenant_id",
     "provider", "flavor_id", "availability_zone", "listeners", "pools", "protocol", "protocol_port", "default_pool",
@@ -187,7 +187,7 @@ def _puts(root: str, path: str, name: str, values: tuple[Any, ...]) -> Callable[
 
 
 def _ground(talk: Talk, root: str) -> dict[str, str]:
-    """Make what a resource stands on."""
+    """Create the resources that a resource needs."""
     ids = {"SUBNET": "5eed0000-0000-4000-8000-000000000001"}
     if root == "loadbalancer":
         return ids

@@ -1,4 +1,4 @@
-"""Two transcripts of one case side by side: what differs, and whether there is a reason for it."""
+"""Compares two transcripts of one case, and finds the reasons of the differences."""
 
 import tomllib
 from fnmatch import fnmatchcase
@@ -14,7 +14,7 @@ _MISSING = "(not there)"
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """One place where the answers to one request differ. `at` is `status`, `header …` or a path in the body."""
+    """A difference between the answers to one request. `at` is `status`, `header …` or a path in the body."""
 
     case: str
     step: int
@@ -29,7 +29,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 class Reason(Struct, frozen=True, kw_only=True):
-    """Why answers differ on purpose: patterns (as of a shell) for where, and the sentence."""
+    """The reason of an intended difference: patterns (as in a shell) for its place, and a sentence."""
 
     case: str = "*"
     route: str = "*"
@@ -41,7 +41,7 @@ class Reason(Struct, frozen=True, kw_only=True):
     reason: str
 
     def explains(self, difference: Difference) -> bool:
-        """Say whether it is the reason for a difference."""
+        """Return True when this is the reason of a difference."""
         return all(
             fnmatchcase(str(getattr(difference, name)), getattr(self, name))
             for name in ("case", "route", "path", "about", "at", "octavia", "hydria")
@@ -49,14 +49,14 @@ class Reason(Struct, frozen=True, kw_only=True):
 
 
 def reasons() -> list[Reason]:
-    """Read the reasons."""
-    import msgspec  # noqa: PLC0415 - only here
+    """Read the reasons from `differences.toml`."""
+    import msgspec  # noqa: PLC0415 - needed only here
 
     return msgspec.convert(tomllib.loads(REASONS.read_text())["difference"], list[Reason])
 
 
 def compare(case: str, octavia: list[Exchange], hydria: list[Exchange]) -> list[Difference]:
-    """Return what differs. Where one side could not make what the rest needs, the rest is not compared."""
+    """Return the differences. After a step that the rest needs and that one side refused, nothing is compared."""
     found: list[Difference] = []
     for step, (real, ours) in enumerate(zip(octavia, hydria, strict=True)):
         for at, one, other in _differences(real, ours):
@@ -81,7 +81,7 @@ def compare(case: str, octavia: list[Exchange], hydria: list[Exchange]) -> list[
 
 def _differences(real: Exchange, ours: Exchange) -> list[tuple[str, Any, Any]]:
     if real.status != ours.status:
-        # The bodies of a success and a refusal have nothing in common.
+        # The bodies of a success and of a refusal are not comparable.
         return [("status", _outcome(real), _outcome(ours))]
     found = [
         (f"header {name}", value, ours.headers.get(name))
@@ -89,15 +89,15 @@ def _differences(real: Exchange, ours: Exchange) -> list[tuple[str, Any, Any]]:
         if value != ours.headers.get(name)
     ]
     if isinstance(real.body, dict) and {"code", "title", "description"} <= real.body.keys():
-        # Pecan's own words, where Octavia's code was not reached or did not catch its refusal.
-        said = ours.body.get("faultstring") if isinstance(ours.body, dict) else ours.body
+        # Pecan's own fault body, when Octavia's code was not reached or did not catch the refusal.
+        text = ours.body.get("faultstring") if isinstance(ours.body, dict) else ours.body
         found.append(("shape", "code, title, description", "faultcode, faultstring, debuginfo"))
-        return found + _in_body("faultstring", real.body["description"], said)
+        return found + _in_body("faultstring", real.body["description"], text)
     return found + _in_body("", real.body, _part(real.body, ours.body) if real.part else ours.body)
 
 
 def _part(kept: Any, whole: Any) -> Any:
-    """Return of a body what another one has too."""
+    """Return the part of a body that another body has too."""
     if isinstance(kept, dict) and isinstance(whole, dict):
         return {name: _part(kept[name], value) for name, value in whole.items() if name in kept}
     return whole
@@ -125,5 +125,5 @@ def _in_body(at: str, real: Any, ours: Any) -> list[tuple[str, Any, Any]]:
 
 
 def _same(real: Any, ours: Any) -> bool:
-    # To Python 1, 1.0 and True are the same, to a client they are not.
+    # In Python 1, 1.0 and True are equal, for a client they are not.
     return type(real) is type(ours) and bool(real == ours)

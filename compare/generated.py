@@ -1,4 +1,4 @@
-"""Generated requests: the same for the same seed, mostly nearly right, so that they come past the first check."""
+"""Random requests, reproducible by a seed, and mostly almost valid, so that they pass the first checks."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -25,14 +25,14 @@ _QUERIES = {
 
 
 def generated(seed: int, rounds: int) -> Iterator[tuple[str, Callable[[Talk], None]]]:
-    """Return so many cases."""
+    """Return `rounds` cases."""
     for number in range(rounds):
         yield f"generated {seed}.{number}", _case(f"{seed}.{number}")
 
 
 def _case(seed: str) -> Callable[[Talk], None]:
     def case(talk: Talk) -> None:
-        # The requests do not depend on the answers but for ids, so both sides get the same ones.
+        # Only ids depend on the answers, so both sides get the same requests.
         dice = random.Random(seed)  # noqa: S311 - not a secret
         lb = talk.lb(name="a")
         listener = talk.listener(lb, name="a")
@@ -66,7 +66,7 @@ def _step(
     if verb == "GET":
         names = dice.sample(sorted(_QUERIES), dice.randint(0, 3))
         query = urlencode([(name, dice.choice(_QUERIES[name])) for name in names])
-        # Otherwise in the order of ids, which are another on each side.
+        # Without a sort key the order is that of ids, which differ between the sides.
         order = "" if "sort" in names else "&sort=name"
         talk.get(f"{where}?{query}{order}" if dice.random() < 0.7 and root != "rule" else one)
     elif verb == "POST":

@@ -1,4 +1,4 @@
-"""Hydria in noop mode in this process, for tests: the same side as a server's, without a socket."""
+"""Hydria in noop mode in this process, for tests: like a server, but without a socket."""
 
 import asyncio
 from pathlib import Path
@@ -36,7 +36,7 @@ class _InProcess(httpx.BaseTransport):
 
 
 class InsideHydria:
-    """A server with its state in a directory; `side` is how cases talk to it."""
+    """A server with its state in a directory; cases use its `side`."""
 
     def __init__(self, directory: Path) -> None:
         settings = Settings(state_dir=directory / "state", run_dir=directory / "run")
@@ -47,6 +47,6 @@ class InsideHydria:
         self.side: Side = hydria_side(self.http, Credentials.read(settings.credentials_file).password)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.http.close()
         self.database.close()

@@ -1,32 +1,32 @@
-"""Answers made comparable: what is another on every run (ids, times, addresses of servers) becomes a name."""
+"""Makes answers comparable: values that differ between runs (ids, times, addresses of servers) become names."""
 
 import re
 from typing import Any
 
-# Ids that cases choose themselves begin so, and stay as they are.
+# Ids that cases choose begin with this, and are not replaced.
 CHOSEN = "5eed0000"
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?")
 _CHOICES = re.compile(r"(Value should be one of: )(.*)")
-# What nested lists are ordered by: their order is nobody's promise.
+# The sort keys of nested lists, whose order is not defined.
 _ORDER = ("name", "position", "protocol_port", "address", "type", "value", "id")
 
 
 class Names:
-    """The names of one side's ids in one case: of each, the step and the place where it was seen first."""
+    """The names of one side's ids in one case: each is the step and the place where the id appeared first."""
 
     def __init__(self, known: dict[str, str]) -> None:
-        """`known` has the names of what is there before the case: projects, the server's own address."""
+        """`known` has the names of values from before the case: projects, the server's own address."""
         self._known = dict(known)
         self._given: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self.step = 0
 
     def plain(self, value: Any, key: str = "", *, top: bool = True) -> Any:
-        """Return a body with names in the places of ids and times; `key` is where it stands."""
+        """Return a body with names instead of ids and times; `key` is its key in the enclosing body."""
         if isinstance(value, dict):
-            # Lists of the answer itself (`{"listeners": […]}`) are in the order that was asked for.
+            # Top-level lists (`{"listeners": […]}`) are in the requested order.
             return {name: self.plain(value[name], name, top=top and len(value) <= 2) for name in sorted(value)}
         if isinstance(value, list):
             if key.endswith("_links"):
@@ -36,11 +36,11 @@ class Names:
         return self.text(value, key) if isinstance(value, str) else value
 
     def text(self, value: str, key: str = "id") -> str:
-        """Return a string with names in it; the arguments of an address are in the order of their names."""
+        """Return a string with names instead of ids; the query arguments of a URL are sorted."""
         if key == "href" and "?" in value:
             address, _, arguments = value.partition("?")
             value = f"{address}?{'&'.join(sorted(arguments.split('&')))}"
-        # Octavia names them in the order of a set.
+        # Octavia lists them in the order of a set.
         value = _CHOICES.sub(lambda match: match[1] + ", ".join(sorted(match[2].split(", "))), value)
         for found, name in self._known.items():
             value = value.replace(found, name)
@@ -63,7 +63,7 @@ class Names:
 
 
 def route_of(method: str, path: str) -> str:
-    """Return a request's route: its method and its path with names for ids."""
+    """Return a request's route: its method, and its path with placeholders for ids."""
     path = path.split("?", maxsplit=1)[0]
     parts = path.strip("/").split("/")
     kept = [_collection(parts, index) or part for index, part in enumerate(parts)]

@@ -1,4 +1,4 @@
-"""Octavia's answers kept as files, so that `./dev test` compares Hydria with them where there is no Octavia."""
+"""Octavia's recorded answers, so that `./dev test` compares Hydria with them without an Octavia."""
 
 import json
 
@@ -12,12 +12,12 @@ DIRECTORY = ROOT / "tests/compare/recorded"
 
 
 def wanted(name: str) -> bool:
-    """Say whether a case's answers are kept: all that do not depend on a seed."""
+    """Return True when a case's answers are recorded: all except those of random requests."""
     return not name.startswith("generated ")
 
 
 def write(talks: dict[str, list[Exchange]]) -> None:
-    """Keep the answers, one file for each area."""
+    """Write the answers, one file for each area."""
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     areas: dict[str, dict[str, list[Exchange]]] = {}
     for name, talk in talks.items():
@@ -31,7 +31,7 @@ def write(talks: dict[str, list[Exchange]]) -> None:
 
 
 def _short(exchange: Exchange) -> Exchange:
-    """Return what is kept of an exchange; of a success with one attribute in question that attribute's value."""
+    """Return the recorded part of an exchange: for a success about one attribute, that attribute's value."""
     body = exchange.body
     if exchange.about is None or exchange.status > 299 or not isinstance(body, dict) or len(body) != 1:
         return exchange
@@ -43,7 +43,7 @@ def _short(exchange: Exchange) -> Exchange:
 
 
 def read() -> dict[str, list[Exchange]]:
-    """Return the kept answers by case."""
+    """Return the recorded answers by case."""
     kept: dict[str, list[Exchange]] = {}
     for file in sorted(DIRECTORY.glob("*.json")):
         kept |= msgspec.json.decode(file.read_bytes(), type=dict[str, list[Exchange]])

@@ -1,4 +1,4 @@
-"""The two servers that are compared, each with the same users: how they are started, and how each lets them in."""
+"""The two compared servers with the same users: how they are started, and how users authenticate."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ _PATIENCE = 60.0
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What a server answered; `body` is what the JSON says, or the text when it is none."""
+    """A server's answer; `body` is the decoded JSON, or the text of another body."""
 
     status: int
     body: Any
@@ -39,23 +39,23 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 class Side:
-    """One server: `known` names what is in its answers and differs between runs."""
+    """One server. `known` has names for values in its answers that differ between runs."""
 
     def __init__(
         self, http: httpx.Client, base: str, headers: dict[str, dict[str, str]], known: dict[str, str]
     ) -> None:
-        """`base` is the path below which Octavia's API is; `headers` let each user in."""
+        """`base` is the path of Octavia's API; `headers` authenticate each user."""
         self._http = http
         self._base = base
         self._headers = headers
         self.known = known
 
     def headers(self, user: str) -> dict[str, str]:
-        """Return what lets a user in."""
+        """Return the headers that authenticate a user."""
         return self._headers[user]
 
     def send(self, method: str, path: str, *, user: str | None, content: bytes | None) -> Answer:
-        """Send a request as a user, or as nobody known."""
+        """Send a request as a user, or without authentication."""
         headers = dict(self._headers[user]) if user else {}
         if content is not None:
             headers["content-type"] = "application/json"
@@ -68,7 +68,7 @@ class Side:
 
 
 def hydria_side(http: httpx.Client, password: str) -> Side:
-    """Return Hydria behind a client; makes the users in its home cloud, for which the first admin's password is due."""
+    """Return Hydria as a side; make the users in its home cloud with the first admin's password."""
     admin = _login(http, "admin", "admin", password)
     get, post, put = (_json(http, verb, admin) for verb in ("GET", "POST", "PUT"))
     roles = {role["name"]: role["id"] for role in get("/roles")["roles"]}
@@ -89,7 +89,7 @@ def hydria_side(http: httpx.Client, password: str) -> Side:
 
 
 def octavia_side(http: httpx.Client, hydria: Side) -> Side:
-    """Return Octavia behind a client, with the projects of Hydria's side."""
+    """Return Octavia as a side, with the projects of Hydria's side."""
     projects = {name[9:-1]: key for key, name in hydria.known.items() if name.startswith("<project ")}
     headers = {
         user: {"X-Project-Id": projects[project], "X-User-Id": user, "X-Roles": ",".join(roles)}
@@ -118,7 +118,7 @@ def _json(http: httpx.Client, verb: str, token: str) -> Any:
 
 
 class Running(Struct, frozen=True, kw_only=True):
-    """A Hydria that runs: its port on loopback, and what its first admin logs in with."""
+    """A running Hydria: its port on loopback, and the first admin's credentials."""
 
     port: int
     credentials: Credentials
@@ -144,14 +144,14 @@ def running_noop(directory: Path) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def running_hydria(directory: Path) -> Iterator[Side]:
-    """Run Hydria in noop mode as a side."""
+    """Run Hydria in noop mode and yield it as a side."""
     with running_noop(directory) as hydria, _client(hydria.port) as http:
         yield hydria_side(http, hydria.credentials.password)
 
 
 @contextlib.contextmanager
 def running_octavia(directory: Path, environment: Path, hydria: Side) -> Iterator[Side]:
-    """Run the real Octavia, with a fresh database in a directory, from its environment."""
+    """Run the real Octavia from its environment, with a new database in a directory."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     port = _free_port()

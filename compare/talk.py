@@ -1,4 +1,4 @@
-"""A case's talk with one side: it sends what the case says and writes down every exchange, made comparable."""
+"""A case's conversation with one side: sends requests and records the exchanges in a comparable form."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from compare.sides import Answer, Side
 SUBNET = f"{CHOSEN}-0000-4000-8000-000000000001"
 NETWORK = f"{CHOSEN}-0000-4000-8000-000000000002"
 PORT = f"{CHOSEN}-0000-4000-8000-000000000003"
-# An id that nothing has.
+# An id that no resource has.
 NOTHING = f"{CHOSEN}-0000-4000-8000-0000000000ff"
 ADDRESS = "203.0.113.10"
 
@@ -20,9 +20,9 @@ _UNDER = "/v2/lbaas/"
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
-    """One request and what came back.
+    """One request and its answer.
 
-    `about` is the attribute that it is about, `needed` that all later needs it, `part` that only some of the body is
+    `about` is the tested attribute, `needed` means that later steps need this one, `part` that only some of the body is
     kept.
     """
 
@@ -63,11 +63,11 @@ class Talk:
         about: str | None = None,
         needed: bool = False,
     ) -> Answer:
-        """Send a request and write it down. A path without a slash before it is below `/v2/lbaas/`."""
+        """Send a request and record it. A path without a leading slash is below `/v2/lbaas/`."""
         path = path if path.startswith("/") else _UNDER + path
         content = raw if raw is not None else (None if body is None else json.dumps(body).encode())
         answer = self._side.send(method, path, user=user, content=content)
-        # So that what only one side made names nothing after it otherwise.
+        # Names must not shift when only one side created a resource.
         self._names.step = len(self.exchanges)
         exchange = Exchange(
             user=user,
@@ -92,7 +92,7 @@ class Talk:
         return self.send("GET", path, **how)
 
     def make(self, path: str, root: str, /, user: str = "alice", **attributes: Any) -> str:
-        """Create something that the rest of the case needs; returns its id."""
+        """Create a resource that the rest of the case needs; return its id."""
         answer = self.send("POST", path, {root: attributes}, user=user, needed=True)
         return _key(answer) or NOTHING
 
@@ -108,7 +108,7 @@ class Talk:
         return self.make("listeners", "listener", **values)
 
     def pool(self, **attributes: Any) -> str:
-        """Make a pool; say where by `loadbalancer_id` or `listener_id`."""
+        """Make a pool of a `loadbalancer_id` or `listener_id`."""
         return self.make("pools", "pool", **{"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", **attributes})
 
     def member(self, pool: str, **attributes: Any) -> str:
@@ -132,14 +132,14 @@ class Talk:
         return self.make(f"l7policies/{policy}/rules", "rule", **values)
 
     def forget(self, path: str) -> None:
-        """Remove something that the case made, unwritten."""
+        """Remove a resource of the case without recording it."""
         path = _UNDER + path
         if path in self._made:
             self._made.remove(path)
             self._remove(path)
 
     def tidy(self) -> None:
-        """Remove what the case made, unwritten."""
+        """Remove the resources of the case without recording it."""
         for path in reversed(self._made):
             self._remove(path)
         self._made.clear()
@@ -153,7 +153,7 @@ Case = Callable[[Talk], None]
 
 
 def transcript(side: Side, case: Case) -> list[Exchange]:
-    """Run a case against one side and return what was said."""
+    """Run a case against one side and return its exchanges."""
     talk = Talk(side)
     try:
         case(talk)

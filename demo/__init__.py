@@ -1,1 +1,1 @@
-"""The tutorial: what is typed, what must be seen, and `./dev demo`, which goes through it."""
+"""The tutorial: its commands with the expected answers, and `./dev demo`, which goes through it."""

@@ -1,4 +1,4 @@
-"""What an answer of a command must show. Pure: text in, complaint out."""
+"""Expected answers of commands. Pure: text in, complaint out."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-# In place of a value that differs from run to run. Clients print None where those of 2019 printed nothing.
+# A placeholder for a value that differs between runs. Clients print None where those of 2019 printed nothing.
 _PATTERNS = {
     "": r"(None)?",
     "None": r"(None)?",
@@ -20,14 +20,14 @@ _PATTERNS = {
 
 
 class Expected(Protocol):
-    """Says what is wrong with an answer; None when it shows what it must. `known` has the values of `$names`."""
+    """An expected answer. `complaint` returns None for a correct answer; `known` has the values of `$names`."""
 
     def complaint(self, answer: str, known: Mapping[str, str]) -> str | None:
-        """Return what was expected and what was seen, or None."""
+        """Return the expected and the actual text, or None."""
 
 
 class Record(Struct, frozen=True):
-    """A table of fields and values: at least these, one `field value` a line."""
+    """A table of fields and values, which has at least these; one `field value` a line."""
 
     text: str
 
@@ -43,9 +43,9 @@ class Record(Struct, frozen=True):
 
 
 class Rows(Struct, frozen=True):
-    """A table with columns: these rows and no other; a row is `column value` lines.
+    """A table with columns, which has exactly these rows; a row is `column value` lines.
 
-    In any order, because Octavia sorts what was made in the same second by id.
+    The order does not matter, because Octavia sorts resources of the same second by id.
     """
 
     texts: tuple[str, ...]
@@ -67,7 +67,7 @@ class Rows(Struct, frozen=True):
 
 
 class Names(Struct, frozen=True):
-    """A list of names, one a line: these and no other, in any order."""
+    """A list of exactly these names, one a line, in any order."""
 
     names: tuple[str, ...]
 
@@ -79,18 +79,18 @@ class Names(Struct, frozen=True):
 
 
 class Says(Struct, frozen=True):
-    """Text that contains this; `$names` stand for their values, line breaks and runs of spaces for one space."""
+    """Text that contains this. `$names` stand for their values; white space is compared as one space."""
 
     text: str
 
     def complaint(self, answer: str, known: Mapping[str, str]) -> str | None:
-        """Return text and answer when the one is not in the other."""
+        """Return text and answer when the answer does not contain the text."""
         wanted = Template(self.text).substitute(known)
         return None if wanted in " ".join(answer.split()) else f"expected {wanted!r}, seen: {answer.strip()!r}"
 
 
 class Lines(Struct, frozen=True):
-    """Lines of these patterns (regular expressions), as many, in this order; one may be repeated `times`."""
+    """Lines that match these regular expressions, in this order; a single one may be repeated `times`."""
 
     patterns: tuple[str, ...]
     times: int = 1
@@ -109,7 +109,7 @@ NOTHING = Lines(())
 
 
 def record(answer: str) -> dict[str, str]:
-    """Return the fields of a table `Field | Value`; a value of several lines keeps them."""
+    """Return the fields of a table `Field | Value`; values may have several lines."""
     found: dict[str, str] = {}
     field = ""
     for cells in _cells(answer)[1:]:

@@ -1,4 +1,4 @@
-"""`./dev demo`: the tutorial for a person to read along. Started by the script `dev`, which has set everything up."""
+"""`./dev demo`: the tutorial, printed for a reader. The script `dev` starts it after the set-up."""
 
 import argparse
 import os
@@ -26,57 +26,57 @@ _PROGRAMS = Path(sys.executable).parent
 
 
 class Paper:
-    """Writes the tutorial down: commands after `$`, their answers, and what the second terminal says."""
+    """Prints the tutorial: commands after `$`, their answers, and the output of the second terminal."""
 
     def __init__(self, chapters: int) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
         self._chapters = chapters
         self._number = 0
         self._begun = time.monotonic()
-        self._told = 0.0
+        self._reported = 0.0
 
     def chapter(self, chapter: Chapter) -> None:
-        """Write its title, how far we are, and what it is about."""
+        """Print the title, the progress, and the description of a chapter."""
         self._number += 1
         place = f"[{self._number}/{self._chapters}, {time.monotonic() - self._begun:.0f} s]"
         self._console.print(f"\n[bold]==> {escape(place)} {escape(chapter.title)}[/]\n{escape(chapter.text)}")
 
     def typed(self, command: str, before: str) -> None:
-        """Write a command as it is typed."""
-        self._told = 0.0
+        """Print a command."""
+        self._reported = 0.0
         self._console.print(f"\n{escape(before)}" if before else "")
         self._console.print(f"[bold green]$ {escape(command)}[/]")
 
     def answered(self, answer: str) -> None:
-        """Write an answer as it is."""
+        """Print an answer unchanged."""
         if answer:
             self._console.print(answer.rstrip("\n"), markup=False)
 
     def waiting(self, seconds: float) -> None:
-        """Say every few seconds that it is not stuck."""
-        if seconds - self._told >= 5:
-            self._told = seconds
+        """Print every few seconds that the step still waits."""
+        if seconds - self._reported >= 5:
+            self._reported = seconds
             self._console.print(f"[dim]    … not yet, after {seconds:.0f} s[/]")
 
     def overheard(self, line: str) -> None:
-        """Write a line of the second terminal, set off from the first one's."""
+        """Print a line of the second terminal, with a mark."""
         self._console.print(f"[cyan]    second terminal | {escape(line)}[/]")
 
     def say(self, text: str) -> None:
-        """Write a few words of our own."""
+        """Print a message."""
         self._console.print(f"\n{escape(text)}")
 
     def failed(self, failure: WrongAnswerError) -> None:
-        """Write which step failed, what was expected and what was seen."""
+        """Print the failed step with the expected and the actual answer."""
         self._console.print(f"\n[bold red]FAILED: {escape(failure.chapter)}[/]\n    step: $ {escape(failure.command)}")
         for line in failure.complaint.splitlines():
             self._console.print(f"    {line}", markup=False)
 
 
 def main() -> int:
-    """Run the demo; 0 only if every step showed what it must."""
+    """Run the demo; return 0 only when every step gave the expected answer."""
     parser = argparse.ArgumentParser(prog="./dev demo", description="Go through the tutorial with the stock client.")
-    parser.add_argument("--once", action="store_true", help="tear everything down again at the end")
+    parser.add_argument("--once", action="store_true", help="remove everything at the end")
     once = parser.parse_args().once
     try:
         settings = settings_package.load(None, os.environ)
@@ -97,26 +97,26 @@ def main() -> int:
         paper.say("Interrupted.")
         return _give_up(paper, settings, once=once)
     if once:
-        paper.say("Every step showed what it must. Nothing is left of it on this machine.")
+        paper.say("Every step gave the expected answer. Nothing is left on this machine.")
     else:
         paper.say(_farewell(settings, walk.known["fip"]))
     return 0
 
 
 def _refuse_to_disturb(settings: Settings) -> None:
-    """Stay away from a Hydria that somebody uses. Raises HydriaError."""
+    """Raise HydriaError when this machine has a Hydria in use."""
     pid = supervisor.running(settings)
     if pid is not None:
         raise HydriaError(
-            f"Hydria runs here already (process {pid}), perhaps from a demo; a demo begins with an empty one.\n"
-            f"       Go on with what is there: {_activate()}\n"
-            "       Or remove all of it, your load balancers too: ./dev stop"
+            f"Hydria runs already (process {pid}), perhaps from an earlier demo. A demo needs an empty one.\n"
+            f"       Use the running one: {_activate()}\n"
+            "       Or remove it with its load balancers: ./dev stop"
         )
     if settings.state_dir.exists() and any(settings.state_dir.iterdir()):
         raise HydriaError(
-            f"There is state of a Hydria in {settings.state_dir}. The demo begins with an empty one.\n"
-            "       Go on with it: ./dev run hydria up --detach\n"
-            "       Or remove all of it, its load balancers too: ./dev stop\n"
+            f"There is state of a Hydria in {settings.state_dir}. A demo needs an empty one.\n"
+            "       Start that one: ./dev run hydria up --detach\n"
+            "       Or remove it with its load balancers: ./dev stop\n"
             "       Or let the demo use other directories, another port and prefix: HYDRIA_SETTINGS=FILE ./dev demo"
         )
 
@@ -124,12 +124,12 @@ def _refuse_to_disturb(settings: Settings) -> None:
 def _give_up(paper: Paper, settings: Settings, *, once: bool) -> int:
     if not once:
         paper.say(
-            f"All is left as it is, to look at. The log: {settings.state_dir / 'hydria.log'}\nRemove it: ./dev stop"
+            f"Everything is left for inspection. The log: {settings.state_dir / 'hydria.log'}\nRemove it: ./dev stop"
         )
         return 1
-    # The log goes with the rest.
+    # Print the log, because it is removed too.
     paper.say(_end_of_log(settings))
-    paper.say("Now everything is torn down.")
+    paper.say("Removing everything.")
     try:
         Walk(Shell(_PROGRAMS, os.environ), paper).go((STOP,))
     except WrongAnswerError as failure:
@@ -156,13 +156,13 @@ def _activate() -> str:
 
 def _farewell(settings: Settings, address: str) -> str:
     return f"""\
-Every step showed what it must, and all of it goes on running.
+Every step gave the expected answer. Hydria goes on running.
 
   Use it in this shell        {_activate()}
   For other tools             export OS_CLIENT_CONFIG_FILE={settings.credentials_file} OS_CLOUD=hydria
-  Ask the load balancer       curl http://{address}
-  Be the client               hydria lab run client bash
-  Break a web server, mend it hydria lab stop webserver2; hydria lab start webserver2
+  Send a request              curl http://{address}
+  A shell on the client       hydria lab run client bash
+  Break, repair a web server  hydria lab stop webserver2; hydria lab start webserver2
   The API                     {settings.public_url}/load-balancer/v2.0
   The log                     {settings.state_dir / "hydria.log"}
   The tutorial, explained     {_ROOT / "docs/tutorial.md"}

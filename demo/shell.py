@@ -1,4 +1,4 @@
-"""The shell that the commands are typed in: real processes, with the environment's programs first on the path."""
+"""The shell for the commands: real processes, with the environment's programs first on the path."""
 
 import contextlib
 import os
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-# Longer than any single command takes; one that hangs must not hang the demo.
+# Longer than any single command takes, so that a command that hangs ends.
 _SECONDS = 120.0
 
 
 class Answer(Struct, frozen=True):
-    """What a command said: its exit status, standard output and standard error."""
+    """The result of a command: its exit status, standard output and standard error."""
 
     status: int
     out: str
@@ -24,12 +24,12 @@ class Answer(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """All of it, as a terminal shows it."""
+        """The output as a terminal shows it."""
         return self.out + self.err
 
 
 class Terminal:
-    """A command that goes on until `close`; its output can be read meanwhile."""
+    """A command that runs until `close`; its output can be read meanwhile."""
 
     def __init__(self, command: str, environment: Mapping[str, str]) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
@@ -44,14 +44,14 @@ class Terminal:
         )
 
     def lines(self) -> list[str]:
-        """Return the whole lines that were said since the last call."""
-        said = os.pread(self._file.fileno(), 1 << 20, self._read)
-        said = said[: said.rfind(b"\n") + 1]
-        self._read += len(said)
-        return said.decode(errors="replace").splitlines()
+        """Return the complete lines since the last call."""
+        output = os.pread(self._file.fileno(), 1 << 20, self._read)
+        output = output[: output.rfind(b"\n") + 1]
+        self._read += len(output)
+        return output.decode(errors="replace").splitlines()
 
     def close(self) -> None:
-        """End the command and everything that it started."""
+        """End the command and its child processes."""
         if self._file.closed:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -64,14 +64,14 @@ class Shell:
     """A shell whose environment stays from one command to the next."""
 
     def __init__(self, programs: Path, environment: Mapping[str, str]) -> None:
-        """Look for programs in this directory first. OpenStack's variables are not taken over: they name a cloud."""
+        """`programs` is first on the path. Variables of OpenStack are left out: they would name another cloud."""
         kept = {key: value for key, value in environment.items() if not key.startswith("OS_")}
-        # The clients write to a pipe, and so do not see how wide the terminal is.
+        # The clients write to a pipe, and so do not know the width of the terminal.
         kept |= {"COLUMNS": str(shutil.get_terminal_size((120, 24)).columns)}
         self.environment = {**kept, "PATH": f"{programs}:{environment.get('PATH', '/usr/bin:/bin')}"}
 
     def type(self, command: str) -> Answer:
-        """Run a command and return what it said."""
+        """Run a command and return its result."""
         done = subprocess.run(
             ["bash", "-c", command],
             stdin=subprocess.DEVNULL,
@@ -92,5 +92,5 @@ class Shell:
         return Answer(0, "", answer.err)
 
     def open(self, command: str) -> Terminal:
-        """Start a command that goes on."""
+        """Start a command that goes on running."""
         return Terminal(command, self.environment)

@@ -1,4 +1,4 @@
-"""What a tutorial consists of: chapters of steps. Data only."""
+"""The parts of a tutorial: chapters of steps. Data only."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,9 @@ from demo.answers import NOTHING, Expected
 
 
 class Type(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A command, what its answer must show, and what is kept of it.
+    """A command, its expected answer, and the values to keep.
 
-    `$names` stand for what was kept before. `within` repeats the command until it shows what it must, at most so many
+    `$names` stand for values kept before. `within` repeats the command until the answer is right, at most so many
     seconds. `keeps` maps names to fields of the answer, `answer` names the whole of it. `refused` expects that
     the command fails. A `sources` command changes the shell that the others are typed in.
     """
@@ -26,14 +26,14 @@ class Type(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Open(Struct, frozen=True, kw_only=True):
-    """A command in a second terminal that goes on while the next ones are typed."""
+    """A command in a second terminal that goes on during the following steps."""
 
     command: str
     before: str = ""
 
 
 class Hear(Struct, frozen=True, kw_only=True):
-    """What comes next in the second terminal: so many hits in turn by these hosts, in this order, all else fails."""
+    """The next lines of the second terminal: hits of these hosts in turn, in this order; all others are errors."""
 
     hosts: tuple[str, ...]
     hits: int
@@ -41,14 +41,14 @@ class Hear(Struct, frozen=True, kw_only=True):
 
 
 class Close(Struct, frozen=True, kw_only=True):
-    """End the second terminal: everything in it must have been a hit."""
+    """End the second terminal; every line of it must have been a hit."""
 
 
 Step = Type | Open | Hear | Close
 
 
 class Chapter(Struct, frozen=True, kw_only=True):
-    """Steps under a title, with a few words before them."""
+    """Steps with a title and a description."""
 
     title: str
     text: str
@@ -56,5 +56,5 @@ class Chapter(Struct, frozen=True, kw_only=True):
 
 
 def silent(command: str, *, before: str = "") -> Type:
-    """Return a command that answers nothing."""
+    """Return a command without output."""
     return Type(command=command, shows=NOTHING, before=before)

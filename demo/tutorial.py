@@ -1,10 +1,10 @@
-"""The tutorial: its commands in order, each with what its answer must show. `$names` come from earlier answers."""
+"""The tutorial: its commands in order, with their expected answers. `$names` come from earlier answers."""
 
 from demo.answers import Lines, Names, Record, Rows, Says
 from demo.steps import Chapter, Close, Hear, Open, Type, silent
 
 _BOTH = ("webserver1", "webserver2")
-# A check that fails takes up to 5 s, three must fail (max_retries_down) at intervals of 5 s; two bring a member back.
+# A failing check takes up to 5 s; three (max_retries_down) at intervals of 5 s take a member down, two bring it back.
 _NOTICED = 60.0
 _SETTLED = 20.0
 
@@ -264,7 +264,7 @@ FLOATING_IP = Chapter(
     steps=(
         Type(
             command="openstack floating ip create provider",
-            # What 2019's client showed as `location` too, today's hides.
+            # The client of 2019 showed `location` too; today's hides it.
             shows=Record("""
                 created_at <time>
                 description
@@ -373,7 +373,7 @@ OUTAGE = Chapter(
     ),
 )
 
-# A connection that says nothing for two seconds and only then asks.
+# A connection that sends nothing for two seconds, then a request.
 _IDLE = (
     "hydria lab run client bash -c 'exec 3<>/dev/tcp/$fip/80; sleep 2;"
     ' printf "GET / HTTP/1.0\\r\\n\\r\\n" >&3 2>/dev/null; cat <&3\''
@@ -544,7 +544,7 @@ STOP = Chapter(
     steps=(Type(command="hydria down --purge", shows=Says("is removed")),),
 )
 
-# What stays for the user to play with, and how it is taken away.
+# The chapters that remove what the walk leaves for the user.
 WALK = (
     START,
     SURROUNDINGS,

@@ -1,4 +1,4 @@
-"""Goes through chapters: types each command, looks at its answer, and tells a screen what a person should see."""
+"""Goes through chapters: runs each command, checks its answer, and shows both on a screen."""
 
 import re
 import time
@@ -13,12 +13,12 @@ from demo.steps import Chapter, Close, Hear, Open, Step, Type
 
 _PAUSE = 0.5
 _HIT = re.compile(r"\d\d:\d\d:\d\d you hit: (\w+)")
-# Longest silence of the second terminal (seconds): a member that went away costs 5 s for each attempt.
+# The longest silence of the second terminal (seconds): a lost member costs 5 s for each attempt.
 _SILENCE = 30.0
 
 
 class WrongAnswerError(Exception):
-    """A step did not show what it must."""
+    """A step did not give the expected answer."""
 
     def __init__(self, chapter: str, command: str, complaint: str) -> None:
         super().__init__(f"{chapter}: $ {command}\n{complaint}")
@@ -26,26 +26,26 @@ class WrongAnswerError(Exception):
 
 
 class Screen(Protocol):
-    """Where a person reads along."""
+    """Shows the tutorial to a reader."""
 
     def chapter(self, chapter: Chapter) -> None:
-        """A chapter begins."""
+        """Show the beginning of a chapter."""
 
     def typed(self, command: str, before: str) -> None:
-        """A command is being typed; `before` says why."""
+        """Show a command; `before` explains it."""
 
     def answered(self, answer: str) -> None:
-        """It answered this."""
+        """Show its answer."""
 
     def waiting(self, seconds: float) -> None:
-        """It does not show yet what it must, after so many seconds."""
+        """Show that the answer is not right yet after some seconds."""
 
     def overheard(self, line: str) -> None:
-        """The second terminal says this."""
+        """Show a line of the second terminal."""
 
 
 class Walk:
-    """One way through the tutorial. `known` has what was kept of the answers, perhaps by a walk before this one."""
+    """One run through the tutorial. `known` has the kept values, perhaps of an earlier run."""
 
     def __init__(self, shell: Shell, screen: Screen, known: Mapping[str, str] | None = None) -> None:
         self.known = dict(known or {})
@@ -57,7 +57,7 @@ class Walk:
         self._chapter = ""
 
     def go(self, chapters: Iterable[Chapter]) -> None:
-        """Go through these chapters. Raises WrongAnswerError at the first step that is not as it should be."""
+        """Go through chapters. Raises WrongAnswerError at the first wrong answer."""
         try:
             for chapter in chapters:
                 self._chapter = chapter.title
@@ -101,7 +101,7 @@ class Walk:
             if complaint is None or waited > step.within:
                 break
             self._screen.waiting(waited)
-            # The stock client is a second of work for a core; what takes long is asked for less often.
+            # The stock client takes a second of a core, so long waits repeat it less often.
             time.sleep(max(_PAUSE, step.within / 30))
         self._screen.answered(answer.text)
         if complaint is not None:
@@ -139,7 +139,7 @@ class Walk:
             raise self._wrong(self._watched, f"expected hits of {wanted}, seen: {seen}")
 
     def _listen(self) -> None:
-        """Take in what the second terminal said; anything but a hit is an error that the client saw."""
+        """Read the second terminal; a line that is no hit is an error that the client saw."""
         for line in self._terminal.lines() if self._terminal else ():
             self._screen.overheard(line)
             hit = _HIT.fullmatch(line)

@@ -1,4 +1,4 @@
-"""The cases written by hand, by area: each is a function of a `Talk`, its name says what it shows."""
+"""The hand-written cases by area: each is a function of a `Talk`, named after what it compares."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ _AREAS = (load_balancers, children, policies, lists, bodies, rights, quotas, adm
 
 
 def written() -> Iterator[tuple[str, Case]]:
-    """Return the cases with their names: `area what it shows`."""
+    """Return the cases with their names: the area and the function's name."""
     for area in _AREAS:
         for name, case in vars(area).items():
             if callable(case) and not name.startswith("_") and case.__module__ == area.__name__:

@@ -1,4 +1,4 @@
-"""What an admin offers: providers, flavors, availability zones, their profiles; and the amphorae."""
+"""Resources of an admin: providers, flavors, availability zones, their profiles; and the amphorae."""
 
 import json
 from typing import Any

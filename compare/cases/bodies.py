@@ -1,4 +1,4 @@
-"""Requests that are not well formed, and paths and methods that are not there."""
+"""Malformed requests, and unknown paths and methods."""
 
 from compare.talk import NOTHING, SUBNET, Talk
 

@@ -1,4 +1,4 @@
-"""Listeners, pools, members and health monitors: how they live, what they clash with, what protocols forbid."""
+"""Listeners, pools, members and health monitors: their life cycle, conflicts, and restrictions of protocols."""
 
 from compare.talk import NOTHING, SUBNET, Talk
 

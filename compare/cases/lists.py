@@ -1,4 +1,4 @@
-"""Lists: filters, tags, sort keys, pages, chosen fields, and who sees what."""
+"""Lists: filters, tags, sort keys, pages, chosen fields, and other projects."""
 
 from compare.talk import NOTHING, SUBNET, Talk
 

@@ -1,4 +1,4 @@
-"""Load balancers: where a VIP goes, whole trees in one call, what can be changed and removed when."""
+"""Load balancers: placement of VIPs, whole trees in one call, changes and deletions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""L7 policies and rules: positions, actions, types, and what uses a pool."""
+"""L7 policies and rules: positions, actions, types, and pools in use."""
 
 from compare.talk import NOTHING, Talk
 

@@ -1,4 +1,4 @@
-"""Quotas: read, set, reset, and what happens when one is met."""
+"""Quotas: read, set, reset, and exceeded."""
 
 from compare.talk import ADDRESS, SUBNET, Talk
 

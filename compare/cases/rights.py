@@ -1,4 +1,4 @@
-"""Policy: what a reader, another project's member, somebody without a role and an admin may do."""
+"""Authorization of a reader, a member of another project, a user without a role, and an admin."""
 
 from compare.talk import SUBNET, Talk
 

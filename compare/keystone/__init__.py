@@ -1,1 +1,1 @@
-"""A real Keystone to try Hydria with."""
+"""Tries Hydria with a real Keystone."""

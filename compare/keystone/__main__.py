@@ -1,7 +1,7 @@
-"""Hydria with a real Keystone, by hand: `python -m compare.keystone`; exits 1 when something is not as it must be.
+"""`python -m compare.keystone` tries Hydria with a real Keystone; exits 1 when an answer is wrong.
 
 Makes an environment with `keystone` from PyPI (or takes the one of --environment), serves it with SQLite on loopback,
-starts Hydria in noop mode with it in the settings, and looks at what people are answered. Nothing else runs it: in the
+starts Hydria in noop mode with it in the settings, and checks the answers to users. It is run by hand only: in the
 tests the home cloud's identity is in Keystone's place.
 """
 
@@ -30,7 +30,7 @@ _SUBNET = "11111111-0000-4000-8000-000000000001"
 
 
 class _Trial:
-    """A running Keystone and a running Hydria, and what went wrong so far."""
+    """A running Keystone and a running Hydria, and the failed checks so far."""
 
     def __init__(self, keystone: str, hydria: str) -> None:
         self.keystone = keystone
@@ -58,7 +58,7 @@ class _Trial:
 
 
 def main() -> int:
-    """Try everything; 1 when something is not as it must be."""
+    """Run all checks; return 1 when one failed."""
     parser = argparse.ArgumentParser(prog="python -m compare.keystone", description=__doc__)
     parser.add_argument("--environment", type=Path, help="an environment that has keystone; made when not given")
     given: Path | None = parser.parse_args().environment
@@ -138,7 +138,7 @@ def _away(trial: _Trial, keystone: "subprocess.Popen[bytes]") -> None:
 
 
 def _people(trial: _Trial) -> None:
-    """Make projects and users with one role each, or none that Octavia knows."""
+    """Make projects, and users with one role each, or with none that Octavia knows."""
     admin = trial.session("admin", "admin")
 
     def post(kind: str, **values: Any) -> str:
@@ -184,7 +184,7 @@ def _environment(directory: Path) -> Path:
 def _running(
     words: tuple[str, ...], url: str, log_file: Path, environ: dict[str, str] | None = None
 ) -> "Iterator[subprocess.Popen[bytes]]":
-    """Run a server until the end; go on once it answers."""
+    """Run a server for the block, which begins when it answers."""
     with log_file.open("wb") as log, subprocess.Popen(words, stdout=log, stderr=log, env=environ) as process:
         try:
             deadline = time.monotonic() + _PATIENCE

@@ -1,6 +1,6 @@
 """Serves a real Keystone with SQLite; run by the Python of an environment that has `keystone` from PyPI.
 
-`serve.py DIRECTORY PORT PASSWORD` makes everything anew in the directory: the user `admin` of the project `admin`, both
+`serve.py DIRECTORY PORT PASSWORD` makes everything in the directory: the user `admin` of the project `admin`, both
 with the password, the services and their endpoints, the user `hydria` with the role service in the project `service`.
 """
 
@@ -16,7 +16,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 def main() -> None:
-    """Make and serve it until it is killed."""
+    """Make the Keystone and serve it until it is killed."""
     directory, port, password = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "keystone.conf"
@@ -38,7 +38,7 @@ def main() -> None:
     ):
         subprocess.run((*manage, *words), check=True)
     sys.argv = ["keystone", "--config-file", str(file)]
-    # It reads its configuration when it is loaded.
+    # The module reads the configuration when it is imported.
     from keystone.server.wsgi import initialize_public_application  # noqa: PLC0415
 
     app = initialize_public_application()

@@ -1,7 +1,7 @@
-"""Prints which role may do what by Octavia's own policy, as JSON; run by the Python of Octavia's environment.
+"""Prints the rights of each role by Octavia's own policy, as JSON; run by the Python of Octavia's environment.
 
-`rights.py > tests/api/recorded_rights.json`. By set of defaults (`new`, and `legacy` with the deprecated too), rule
-and role: "all" for anybody's things, "own" for those of the role's project; a role that may not is left out.
+`rights.py > tests/api/recorded_rights.json`. By set of defaults (`new`, and `legacy` with deprecated rules), rule
+and role: "all" for resources of all projects, "own" for those of the role's project; roles without rights are left out.
 """
 
 import json
@@ -18,7 +18,7 @@ OWN, FOREIGN = "p-own", "p-foreign"
 
 
 def main() -> None:
-    """Ask Octavia's enforcer about every rule and role."""
+    """Evaluate every rule and role with Octavia's enforcer."""
     found = {}
     for name, new in (("new", True), ("legacy", False)):
         conf = cfg.ConfigOpts()

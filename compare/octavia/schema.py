@@ -7,7 +7,7 @@ from compare.octavia.serve import make_database, write_conf
 
 
 def main():
-    """Do it."""
+    """Write the configuration and make the tables."""
     directory, connection = Path(sys.argv[1]), sys.argv[2]
     from octavia.common import config
 

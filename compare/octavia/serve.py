@@ -71,7 +71,7 @@ class Settled:
         self._updater = DriverUpdater()
 
     def __call__(self, environ, start_response):
-        """Answer one call."""
+        """Answer one call, then settle."""
         with self._lock:
             answer = list(self._app(environ, start_response))
             if environ["REQUEST_METHOD"] != "GET":
@@ -118,7 +118,7 @@ class Settled:
 
 
 def _measured(row, settled, name):
-    """Return the operating status that a worker writes, which is only that of what cannot be measured."""
+    """Return the operating status that a worker writes, which exists only for resources without measurements."""
     if settled != "ACTIVE" or name not in ("healthmonitors", "l7policies", "l7rules"):
         return {}
     return {"operating_status": "ONLINE" if row.enabled else "OFFLINE"}
@@ -143,19 +143,19 @@ def main():
     conf = write_conf(directory, f"sqlite:///{directory}/octavia.db")
     from octavia.api import app
 
-    # Reads the configuration, which all else needs.
+    # Reads the configuration, which the other modules need.
     octavia = app.setup_app(argv=["octavia-api", "--config-file", str(conf)])
     make_database()
     served = Settled(octavia)
     server = make_server("127.0.0.1", port, served, server_class=_Server, handler_class=_Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print("ready", flush=True)  # noqa: T201 - whoever started it waits for this
+    print("ready", flush=True)  # noqa: T201 - the parent process waits for this
     while os.read(0, 4096):
         pass
 
 
 def make_database():
-    """Bring the empty database to Octavia's schema."""
+    """Make Octavia's schema in an empty database."""
     from octavia.db import (
         api,
         base_models,
@@ -163,7 +163,7 @@ def make_database():
     )
     from oslo_config import cfg
 
-    # SQLite's pool has none; the file cannot say "none".
+    # SQLite's pool has no such option, and the file cannot unset it.
     cfg.CONF.set_override("pool_timeout", None, group="database")
     engine = api.get_engine()
     base_models.BASE.metadata.create_all(engine)
@@ -171,7 +171,7 @@ def make_database():
 
 
 def _look_ups(engine):
-    """Fill the tables of names that the schema's foreign keys point to, as Octavia's migrations do."""
+    """Fill the lookup tables that foreign keys refer to, as Octavia's migrations do."""
     from octavia.common import constants as c
     from octavia.db import models
     from sqlalchemy.orm import Session

@@ -11,7 +11,7 @@ from compare.tempest.suite import Suite
 
 
 def main() -> int:
-    """Run octavia-tempest-plugin's API tests against a Hydria in noop mode; 1 when one fails."""
+    """Run octavia-tempest-plugin's API tests against a Hydria in noop mode; return 1 when one fails."""
     options = _options()
     suite = Suite(options.environment)
     with tempfile.TemporaryDirectory(prefix="hydria-tempest-") as temporary:

@@ -1,4 +1,4 @@
-"""octavia-tempest-plugin in an environment of its own: its configuration, and running it with stestr."""
+"""octavia-tempest-plugin in its own environment: its configuration, and a run with stestr."""
 
 import configparser
 import os
@@ -11,12 +11,12 @@ from msgspec import Struct
 
 from compare.sides import Running
 
-# The tests of the API; those called scenarios need a cloud that starts machines.
+# The API tests; the scenario tests need a cloud with virtual machines.
 _API = "octavia_tempest_plugin/tests/api"
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """How many tests passed, were skipped and failed, and what stestr wrote."""
+    """The numbers of passed, skipped and failed tests, and stestr's output."""
 
     passed: int
     skipped: int
@@ -25,7 +25,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class Suite:
-    """The plugin's API tests as they are installed in an environment."""
+    """The plugin's API tests in an environment."""
 
     def __init__(self, environment: Path) -> None:
         """`environment` is a virtual environment with tempest and the plugin."""
@@ -33,13 +33,13 @@ class Suite:
         self._packages = next(environment.glob("lib/python3*/site-packages"))
 
     def run(self, directory: Path, hydria: Running, patterns: Sequence[str] = (), *, concurrency: int = 2) -> Outcome:
-        """Run the tests that match one of the patterns, all without any; `directory` takes their files."""
+        """Run the tests that match one of the patterns, or all; `directory` is for their files."""
         directory.mkdir(parents=True, exist_ok=True)
         _write(directory / "tempest.conf", _configuration(directory, hydria))
         stestr = {
             "test_path": str(self._packages / _API),
             "top_dir": str(self._packages),
-            # Tests of one class share what they make, so they stay in one process.
+            # Tests of one class share resources, so they stay in one process.
             "group_regex": r"([^\.]*\.)*",
         }
         _write(directory / ".stestr.conf", {"DEFAULT": stestr})
@@ -60,13 +60,13 @@ class Suite:
             check=False,
         )
         counted = {name: _counted(name, done.stdout) for name in ("Passed", "Skipped", "Failed")}
-        # Where no test could be run at all, there are no totals.
+        # Without a single run test there are no totals.
         failed = max(counted["Failed"], 1 if done.returncode else 0)
         return Outcome(passed=counted["Passed"], skipped=counted["Skipped"], failed=failed, text=done.stdout)
 
 
 def _configuration(directory: Path, hydria: Running) -> dict[str, dict[str, str]]:
-    """Return the sections of tempest.conf for a Hydria in noop mode; what is not here is tempest's default."""
+    """Return the sections of tempest.conf for a Hydria in noop mode; all others are tempest's defaults."""
     return {
         "DEFAULT": {"log_dir": str(directory), "lock_path": str(directory)},
         "auth": {
@@ -77,16 +77,16 @@ def _configuration(directory: Path, hydria: Running) -> dict[str, dict[str, str]
         },
         "identity": {"uri_v3": hydria.credentials.auth_url, "region": hydria.credentials.region_name},
         "oslo_concurrency": {"lock_path": str(directory)},
-        # The only network is made up; machines, images and volumes there are none.
+        # The only network is made up; there are no virtual machines, images or volumes.
         "network": {"project_networks_reachable": "true"},
         "service_available": dict.fromkeys(("nova", "glance", "cinder", "swift"), "false") | {"load_balancer": "true"},
         "load_balancer": {
             "test_with_noop": "true",
-            # The zones that profiles in the tests name; without them they send null, which no provider takes.
+            # The zones for profiles in the tests; without them they send null, which no provider accepts.
             "availability_zone": "nova",
             "availability_zone2": "nova2",
             "availability_zone3": "nova3",
-            # Seconds between two looks at a status, which is settled at once.
+            # The polling interval for statuses (seconds), which are ACTIVE at once.
             "check_interval": "0.1",
             "build_interval": "0.1",
             "lb_build_interval": "0.1",

@@ -121,7 +121,7 @@ async def test_a_scrape_gets_only_the_amphoras_own_counters(two: Machine) -> Non
     code = """
 with socket.socket(socket.AF_UNIX) as client:
     client.connect("/metrics.sock")
-    client.sendall(f"GET /{given['other']} HTTP/1.1\\r\\n\\r\\n".encode())
+    client.sendall(f"GET /{given['other']} HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n".encode())
     result = b"".join(iter(lambda: client.recv(65536), b"")).decode()
 """
     result = await asyncio.to_thread(intrude, two, AMPHORA, code, other=OTHER)
