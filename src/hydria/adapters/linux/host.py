@@ -1,4 +1,4 @@
-"""This machine as a host of amphorae. What it does for one of them is in `amphora` and the parts listed there."""
+"""This machine as a host of amphorae. Its work for one of them is in `amphora` and the parts listed there."""
 
 import asyncio
 from collections.abc import Mapping
@@ -44,17 +44,17 @@ class LinuxHost:
         self._lookout = Lookout(self._names, self._amphorae, partial(self._events.add, WIRES))
 
     async def open(self) -> None:
-        """Begin to listen for what happens, and find what runs since before a restart."""
+        """Start watching for events and drift."""
         self._remembered.open()
         make_directory(self._run_dir)
         make_directory(self._run_dir / "amphorae")
-        # An earlier version had one of each for all amphorae.
+        # An earlier version had one socket of each for all amphorae.
         for name in ("events.sock", "metrics.sock"):
             (self._run_dir / name).unlink(missing_ok=True)
         self._lookout.open()
 
     async def close(self) -> None:
-        """Let go of everything; traffic flows on."""
+        """Stop all tasks; traffic goes on."""
         self._lookout.close()
         for amphora in self._amphorae.values():
             await amphora.close()
@@ -62,13 +62,13 @@ class LinuxHost:
         self._events.close()
 
     async def remembered(self) -> Mapping[str, Instance]:
-        """Return what was served here, as this host's disk has it."""
+        """Return the instances that were served last, from this host's disk."""
         return self._remembered.all(self._run_dir / "amphorae")
 
     async def wire(self, topology: Topology) -> None:
-        """Make networks and routers as told. Raises HostError, and leaves the reason for the doctor."""
+        """Make networks and routers. Raises HostError, and writes the reason to a file for the doctor."""
         try:
-            # First: what is made and forgotten would be nobody's.
+            # Written first, so that nothing is made that a restarted agent does not know.
             self._remembered.write_topology(topology)
             self._lookout.wires = links_of(topology)
             await asyncio.to_thread(self._wiring.wire, topology)
@@ -80,11 +80,11 @@ class LinuxHost:
         (self._run_dir / TROUBLE).unlink(missing_ok=True)
 
     async def inventory(self) -> Mapping[str, Instance | None]:
-        """Return everything that is here by amphora id: whole, without secrets; None for what is forgotten."""
+        """Return all amphorae here by id: the last instance without secrets, or None where it is not known."""
         return self._remembered.inventory(self._run_dir / "amphorae")
 
     async def wired(self) -> Topology | None:
-        """Return what `wire` was given last, as this host's disk has it."""
+        """Return the topology that `wire` was given last, from this host's disk."""
         return self._remembered.topology()
 
     async def serve(self, instance: Instance) -> None:
@@ -97,7 +97,7 @@ class LinuxHost:
         del self._amphorae[amphora_id]
 
     async def observe(self, amphora_id: str) -> Observation:
-        """Return states and counters; what has drifted is repaired first. Raises HostError without a HAProxy."""
+        """Return states and counters, after a repair of drift. Raises HostError if HAProxy does not run but should."""
         amphora = self._amphora(amphora_id)
         if amphora.suspicion.raised:
             await amphora.repair()
@@ -110,7 +110,7 @@ class LinuxHost:
         return await self._amphorae[amphora_id].metrics()
 
     async def changed(self) -> str:
-        """Wait until something happened to an amphora, or to networks and routers (`WIRES`); return its id."""
+        """Wait for an event of an amphora, or of networks and routers (`WIRES`); return its id."""
         return await self._events.next()
 
     def _amphora(self, key: str) -> Amphora:

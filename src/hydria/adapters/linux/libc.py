@@ -15,7 +15,7 @@ def call(function: "ctypes._NamedFuncPointer", *arguments: object) -> None:
 
 
 def give_back_memory() -> None:
-    """Give the system what is free between what is in use: by itself libc gives back only what is free at the end."""
-    # Only the GNU one has it.
+    """Return free memory to the system: by itself libc returns only the free memory at the end of its heap."""
+    # Only the GNU libc has this function.
     with contextlib.suppress(AttributeError):
         libc.malloc_trim(0)

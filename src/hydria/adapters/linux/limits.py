@@ -15,7 +15,7 @@ _TO_START = 32
 
 
 class AmphoraLimits(Struct, frozen=True, kw_only=True):
-    """`memory_mb` is of one HAProxy in MiB, None without a limit of its own; `flows` are what the kernel remembers."""
+    """`memory_mb` is the limit of one HAProxy in MiB or None, `flows` the most flows that the kernel remembers."""
 
     memory_mb: int | None
     cpu_weight: int

@@ -1,8 +1,8 @@
-"""Looks whether what was made for amphorae is still so, all the time and at little cost.
+"""Detects drift of amphorae, networks and routers continuously and at little cost (docs/architecture/drift.md).
 
-What the kernel tells is heard at once (`watch`). What it does not tell is looked at every `PERIOD` by a few system
-calls for each amphora, and every `WHOLE` all is gone through, networks and routers too. Here an amphora is only
-suspected: whoever serves it goes through all of it and mends what has drifted.
+Notifications of the kernel arrive at once (`watch`). Every `PERIOD` a few system calls for each amphora detect drift
+without a notification, and every `WHOLE` everything is checked completely. Here an amphora only becomes suspected: its
+worker then checks all of it and repairs what has drifted.
 """
 
 import asyncio
@@ -19,55 +19,55 @@ from hydria.tasks import endless
 log = structlog.get_logger(__name__)
 
 PERIOD = 2.0
-# When everything is gone through whole, whatever is known (seconds).
+# The interval of complete checks (seconds).
 WHOLE = 300.0
 
-# How long a suspicion waits for more of its kind (seconds): longer each time something was mended, up to the longest.
+# The pause before a suspected amphora is checked (seconds). Each repair doubles it, up to the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-# After so long without a repair the next one is done at once again (seconds).
+# After this time without a repair the pause is the first one again (seconds).
 _CALM = 30.0
 
 
 class Suspicion:
-    """Whether an amphora is to be gone through, and how long that waits."""
+    """Whether an amphora has to be checked, and the pause before that."""
 
-    def __init__(self, tell: Callable[[], None]) -> None:
-        """`tell` is called when it is time."""
+    def __init__(self, notify: Callable[[], None]) -> None:
+        """`notify` is called after the pause."""
         self.raised = False
-        self._tell = tell
-        # Whether something happened while the amphora was being changed: its own doing, or not.
-        self._heard = False
+        self._notify = notify
+        # Whether there was a notification during a change of the amphora: the agent's own changes cause some too.
+        self._notified = False
         self._pause = _FIRST_PAUSE
         self._mended_at = -_CALM
         self._seen_at = asyncio.get_running_loop().time()
 
     def raise_(self, *, busy: bool = False) -> None:
-        """Suspect: after a pause, or after what is being done to the amphora and a pause."""
+        """Suspect the amphora; `busy` says that it is being changed, then the pause begins after the change."""
         if busy:
-            self._heard = True
+            self._notified = True
         elif not self.raised:
             self.raised = True
-            asyncio.get_running_loop().call_later(self._pause, self._tell)
+            asyncio.get_running_loop().call_later(self._pause, self._notify)
 
     def settle(self, *, mended: bool) -> None:
-        """All was gone through; `mended` says that something was not as it was left."""
+        """Note that everything was checked; `mended` says that something had to be repaired."""
         now = asyncio.get_running_loop().time()
-        heard, self._heard = self._heard, False
+        notified, self._notified = self._notified, False
         self.raised, self._seen_at = False, now
         if mended:
             self._pause = _FIRST_PAUSE if now - self._mended_at > _CALM else min(2 * self._pause, _LONGEST_PAUSE)
             self._mended_at = now
-        if heard:
+        if notified:
             self.raise_()
 
     @property
     def old(self) -> bool:
-        """Whether it was not gone through for long."""
+        """Whether the last complete check was too long ago."""
         return asyncio.get_running_loop().time() - self._seen_at > WHOLE
 
 
 class Watched(Protocol):
-    """An amphora as it is looked at."""
+    """The properties of an amphora that drift detection needs."""
 
     suspicion: Suspicion
 
@@ -78,7 +78,7 @@ class Watched(Protocol):
 
     @property
     def switch_ends(self) -> frozenset[str]:
-        """The links in the switch that are its."""
+        """The names of its links in the switch."""
         ...
 
     @property
@@ -92,10 +92,10 @@ class Watched(Protocol):
 
 
 class Lookout:
-    """Suspects amphorae. `rewire` is called when networks and routers are to be gone through."""
+    """Marks amphorae as suspected. `rewire` is called when networks and routers have to be checked."""
 
     def __init__(self, names: Names, amphorae: Mapping[str, Watched], rewire: Callable[[], None]) -> None:
-        # The links in the switch that networks and routers have.
+        # The names of the links in the switch of networks and routers.
         self.wires: frozenset[str] = frozenset()
         self._amphorae = amphorae
         self._rewire = rewire
@@ -104,18 +104,18 @@ class Lookout:
         self._rewired_at = 0.0
 
     def open(self) -> None:
-        """Begin to look."""
+        """Start."""
         self._rewired_at = asyncio.get_running_loop().time()
         self._task = endless(self._look_on(), "lookout")
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop."""
         if self._task is not None:
             self._task.cancel()
         self._switch.close()
 
     def suspect(self, key: str) -> None:
-        """Have an amphora gone through soon."""
+        """Have an amphora checked soon."""
         amphora = self._amphorae.get(key)
         if amphora is not None:
             amphora.suspicion.raise_(busy=amphora.busy)
@@ -146,5 +146,5 @@ class Lookout:
         for key, amphora in list(self._amphorae.items()):
             if not amphora.busy and (amphora.suspicion.old or amphora.due or amphora.drifted()):
                 self.suspect(key)
-            # A thousand of them must not keep others waiting.
+            # A thousand amphorae must not block the event loop.
             await asyncio.sleep(0)

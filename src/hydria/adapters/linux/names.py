@@ -1,6 +1,6 @@
-"""What things are called on the host: everything in the machine's view begins with the prefix of the settings.
+"""Names on the host. Every name that is visible in the machine begins with the prefix of the settings.
 
-Inside an amphora the links are eth0 (the VIP's), eth1 and so on; a router's gateway link is `GATEWAY`.
+The interfaces of an amphora are eth0 (the VIP's), eth1 and so on; a router's gateway interface is `GATEWAY`.
 """
 
 from msgspec import Struct
@@ -9,22 +9,22 @@ GATEWAY = "g0"
 
 
 class Names(Struct, frozen=True):
-    """The names of one Hydria on one machine; several with different prefixes do not meet."""
+    """The names of one Hydria on one machine; several with different prefixes do not conflict."""
 
     prefix: str
 
     @property
     def switch(self) -> str:
-        """The namespace with every bridge."""
+        """The namespace of all bridges."""
         return f"{self.prefix}-switch"
 
     @property
     def uplink(self) -> str:
-        """The link in the machine's own namespace, on the external network."""
+        """The interface in the machine's own namespace, on the external network."""
         return f"{self.prefix}0"
 
     def trunk(self, network_id: str) -> str:
-        """Return the link in the machine's own namespace that leads from a bridge of its own to a network's."""
+        """Return the end in the machine's own namespace of the veth pair between its bridge and a network's."""
         return f"{self.prefix}{network_id.replace('-', '')}"[:15]
 
     def amphora(self, amphora_id: str) -> str:
@@ -41,22 +41,22 @@ class Names(Struct, frozen=True):
 
 
 def bridge(network_id: str) -> str:
-    """Return the bridge of a network, in the switch."""
+    """Return the bridge of a network in the switch."""
     return "b" + _short(network_id)
 
 
 def trunk_end(network_id: str) -> str:
-    """Return the other end of a network's way to a bridge of the machine's, in the switch."""
+    """Return the end in the switch of the veth pair between a network's bridge and the machine's."""
     return "t" + _short(network_id)
 
 
 def switch_end(port_id: str) -> str:
-    """Return the end of a port's veth pair that is in the switch."""
+    """Return the end of a port's veth pair in the switch."""
     return "p" + _short(port_id)
 
 
 def router_interface(port_id: str) -> str:
-    """Return the other end of a router interface's veth pair, in the router."""
+    """Return the end of a router interface's veth pair in the router."""
     return "q" + _short(port_id)
 
 

@@ -1,4 +1,4 @@
-"""Network namespaces by name, kept under /run/netns as `ip netns` keeps them, made without starting a process."""
+"""Network namespaces by name under /run/netns, as with `ip netns`, made without starting a process."""
 
 import errno
 import fcntl
@@ -14,7 +14,7 @@ from hydria.adapters.linux.libc import call, libc
 from hydria.errors import HostError
 
 _DIRECTORY = Path("/run/netns")
-# The namespace of the calling thread: /proc/self would be the main thread's.
+# The namespace of the calling thread; /proc/self would be that of the main thread.
 OWN = "/proc/thread-self/ns/net"
 
 _CLONE_NEWNET = 0x40000000
@@ -22,22 +22,22 @@ _MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 0x100000
 _MNT_DETACH = 2
 
 _SYSCTLS = {
-    # A listener may be there before its address is.
+    # HAProxy may bind an address before the interface has it.
     "net.ipv4.ip_nonlocal_bind": "1",
     "net.ipv6.ip_nonlocal_bind": "1",
-    # A proxy makes many short connections to few members.
+    # HAProxy opens many short connections to few members.
     "net.ipv4.ip_local_port_range": "1024 65535",
     "net.ipv4.tcp_tw_reuse": "1",
     "net.core.somaxconn": "65535",
-    # With a leg in two networks an answer may leave by the other one, but ARP must not.
+    # An answer may leave by another interface than the request came by, but ARP must not.
     "net.ipv4.conf.all.rp_filter": "0",
     "net.ipv4.conf.default.rp_filter": "0",
     "net.ipv4.conf.all.arp_ignore": "1",
     "net.ipv4.conf.all.arp_announce": "2",
-    # A client beside a member must not be told to go to it directly, nor each of its datagrams cost the thought.
+    # A client in a member's subnet must not be redirected to the member; considering it costs time for each packet.
     "net.ipv4.conf.all.send_redirects": "0",
     "net.ipv4.conf.default.send_redirects": "0",
-    # Removing the first address of a subnet must not take the others along.
+    # Removing the first address of a subnet must not remove the others.
     "net.ipv4.conf.all.promote_secondaries": "1",
     "net.ipv6.conf.all.ndisc_notify": "1",
     "net.ipv6.conf.default.accept_ra": "0",
@@ -46,7 +46,7 @@ _SYSCTLS = {
 
 @contextmanager
 def reporting(failure: str) -> Iterator[None]:
-    """Turn what the kernel says into a HostError: `failure`, a colon, the kernel's words."""
+    """Turn the kernel's errors into HostError: `failure`, a colon, the kernel's message."""
     try:
         yield
     except NetlinkError as error:
@@ -56,7 +56,7 @@ def reporting(failure: str) -> Iterator[None]:
 
 
 def namespace_path(name: str) -> str:
-    """Return the file that stands for a namespace; an absolute path, such as a container's, stands for itself."""
+    """Return the file of a namespace; an absolute path, such as a container's, is returned as it is."""
     if name.startswith("/"):
         return name
     if "/" in name or name in ("", ".", ".."):
@@ -66,7 +66,7 @@ def namespace_path(name: str) -> str:
 
 @contextmanager
 def inside(name: str) -> Iterator[None]:
-    """Put the calling thread, and what it starts, into a namespace. Raises HostError when there is none."""
+    """Move the calling thread, and processes that it starts, into a namespace. Raises HostError if there is none."""
     with reporting(f"The network namespace {name} cannot be entered"):
         target = os.open(namespace_path(name), os.O_RDONLY)
         try:
@@ -89,9 +89,9 @@ def inside(name: str) -> Iterator[None]:
 
 @contextmanager
 def netlink(name: str) -> Iterator[IPRoute]:
-    """Open a netlink socket in a namespace; the thread itself is back outside when this yields."""
+    """Open a netlink socket in a namespace; the thread itself has left it again when this yields."""
     with inside(name):
-        # A socket stays in the namespace that it was made in.
+        # A socket stays in the namespace where it was opened.
         socket = IPRoute()
     try:
         yield socket
@@ -100,30 +100,30 @@ def netlink(name: str) -> Iterator[IPRoute]:
 
 
 def held(name: str, *, alone: bool = False) -> AbstractContextManager[None]:
-    """Hold a namespace's lock on this machine, together with others or alone, until the context ends."""
+    """Hold a namespace's lock on this machine, shared or exclusively (`alone`), until the context ends."""
     return _locked(namespace_path(name), fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
 
 
 def exists(name: str) -> bool:
-    """Say whether a namespace is there, and whole."""
+    """Say whether a namespace exists and is complete."""
     try:
-        # A bare file is what a crash leaves between making the file and mounting onto it.
+        # A crash between making the file and mounting the namespace leaves a plain file.
         return os.stat(namespace_path(name)).st_dev != _DIRECTORY.stat().st_dev
     except FileNotFoundError:
         return False
 
 
 def identity(name: str) -> tuple[int, int]:
-    """Return what tells a namespace from any other that has, or had, its name. Raises FileNotFoundError.
+    """Return an identifier that distinguishes a namespace from later ones of its name. Raises FileNotFoundError.
 
-    The kernel gives the number of a namespace that is gone to the next one, so the time of its making is needed too.
+    The kernel reuses the inode of a removed namespace, so the time when the file was made is needed too.
     """
     found = os.stat(namespace_path(name))
     return found.st_ino, found.st_ctime_ns
 
 
 def namespaces(prefix: str) -> list[str]:
-    """Return the names that begin with the prefix and a dash, sorted."""
+    """Return the names of namespaces that begin with the prefix and a dash, sorted."""
     try:
         return sorted(entry for entry in os.listdir(_DIRECTORY) if entry.startswith(f"{prefix}-"))
     except FileNotFoundError:
@@ -131,7 +131,7 @@ def namespaces(prefix: str) -> list[str]:
 
 
 def ensure_namespace(name: str, sysctls: Mapping[str, str] | None = None) -> bool:
-    """Make a namespace with `lo` up and sysctls fit for a proxy; True when it was not there. Raises HostError."""
+    """Make a namespace with `lo` up and sysctls for HAProxy; return True when there was none. Raises HostError."""
     if exists(name):
         return False
     with reporting(f"The network namespace {name} cannot be made"), _making():
@@ -151,13 +151,13 @@ def ensure_namespace(name: str, sysctls: Mapping[str, str] | None = None) -> boo
 
 
 def furnish_namespace(name: str) -> None:
-    """Bring `lo` up and set the sysctls of a namespace that somebody else may have made. Raises HostError."""
+    """Bring `lo` up and set the sysctls of a namespace that another program may have made. Raises HostError."""
     with reporting(f"The network namespace {name} cannot be furnished"), inside(name):
         _furnish(_SYSCTLS)
 
 
 def remove_namespace(name: str) -> bool:
-    """Remove a namespace and its links; False when there was none. Processes in it are the caller's to end first."""
+    """Remove a namespace and its links; return False when there was none. The caller ends its processes before."""
     path = namespace_path(name)
     if not os.path.exists(path):
         return False
@@ -180,7 +180,7 @@ def _furnish(sysctls: Mapping[str, str]) -> None:
     with IPRoute() as socket:
         socket.link("set", index=1, state="up")
     for key, value in sysctls.items():
-        # A kernel without IPv6 has none of its keys.
+        # A kernel without IPv6 lacks these sysctls.
         with suppress(FileNotFoundError):
             _write(key, value)
 
@@ -191,7 +191,7 @@ def _write(key: str, value: str) -> None:
 
 
 def _keep(path: str) -> None:
-    """Mount the calling thread's namespace onto a file, which keeps it: the last step, so that half of one is none."""
+    """Mount the calling thread's namespace onto a file, as the last step: until then the namespace does not exist."""
     Path(path).touch(mode=0o444)
     try:
         call(libc.mount, OWN.encode(), path.encode(), None, _MS_BIND, None)
@@ -201,7 +201,7 @@ def _keep(path: str) -> None:
 
 
 def _empty(name: str) -> None:
-    """Delete the links: the kernel would do it later, and until then their other ends would be in the way."""
+    """Delete the links: the kernel would do it later, and until then their other ends would still exist."""
     with netlink(name) as socket:
         for link in socket.get_links():
             if link["index"] == 1:
@@ -209,17 +209,17 @@ def _empty(name: str) -> None:
             try:
                 socket.link("del", index=link["index"])
             except NetlinkError as error:
-                # The link went with its other end, or is of a kind that lives as long as its namespace.
+                # The link was deleted with its other end, or is of a kind that exists as long as its namespace.
                 if error.code not in (errno.ENODEV, errno.EOPNOTSUPP):
                     raise
 
 
 @contextmanager
 def _making() -> Iterator[None]:
-    """Let one thread of one process at a time make namespaces on this machine."""
+    """Let only one thread of one process make namespaces on this machine."""
     if not _DIRECTORY.exists():
         _DIRECTORY.mkdir(parents=True, exist_ok=True)
-        # As `ip netns` makes it, whatever the umask: others may list the names.
+        # The mode that `ip netns` gives it, whatever the umask, so that others can list the names.
         _DIRECTORY.chmod(0o755)
     with _locked(str(_DIRECTORY), fcntl.LOCK_EX):
         _share()
@@ -237,7 +237,7 @@ def _locked(path: str, operation: int) -> Iterator[None]:
 
 
 def _share() -> None:
-    """Let processes with mounts of their own (systemd's services) see the namespaces, as `ip netns` does."""
+    """Make the namespaces visible to processes with mount namespaces (systemd's services), as `ip netns` does."""
     path = str(_DIRECTORY).encode()
     try:
         call(libc.mount, b"", path, b"none", _MS_SHARED | _MS_REC, None)

@@ -1,4 +1,4 @@
-"""nftables in a network namespace, by the program: text in, and what has a name in a table out."""
+"""nftables in a network namespace, by the program `nft`: load text, list named objects and counters."""
 
 import socket
 import struct
@@ -15,7 +15,7 @@ from hydria.errors import HostError
 _NFT_SECONDS = 20
 
 
-# <linux/netfilter/nf_tables.h>: the number of the ruleset, which each transaction counts up by one.
+# <linux/netfilter/nf_tables.h>: the generation of the ruleset, which each transaction increments.
 _HEADER = struct.Struct("=IHHII")
 _GET_GENERATION, _REQUEST = 10 << 8 | 16, 1
 _GENERATION = struct.Struct(">I")
@@ -23,27 +23,27 @@ _GENERATION_AT = _HEADER.size + 8
 
 
 class Tables:
-    """What one amphora has of nftables, whoever loads a part of it: knows whether somebody else changed any.
+    """The nftables rules of one namespace, which several parts load. It detects changes by others.
 
-    `place` stands for a state of the namespace's rules in which only our own transactions count: what was loaded in
-    another one is to be loaded again.
+    `place` stays the same while only this object's transactions change the rules. Rules that were loaded at another
+    place have to be loaded again.
     """
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
         self._identity: tuple[int, int] | None = None
-        # The ruleset's number as we left it; None while nothing is loaded.
+        # The generation of the ruleset after our last transaction; None before the first.
         self._left: int | None = None
         self._others = 0
         self._lock = threading.Lock()
 
     @property
     def place(self) -> tuple[object, int]:
-        """The namespace, and how often others changed its rules."""
+        """The identity of the namespace, and the number of changes of its rules by others."""
         return self._identity, self._others
 
     def look(self) -> None:
-        """Bring `place` up to date, unless another thread loads something and does so itself. Raises HostError."""
+        """Update `place`, unless another thread is loading rules and does it itself. Raises HostError."""
         if self._lock.acquire(blocking=False):
             try:
                 self._look()
@@ -51,7 +51,7 @@ class Tables:
                 self._lock.release()
 
     def load(self, text: str) -> None:
-        """Load rules as one transaction: all of it or nothing. Raises HostError with nft's words."""
+        """Load rules in one transaction, completely or not at all. Raises HostError with nft's message."""
         with self._lock:
             self._look()
             before = _generation(self.namespace)
@@ -71,7 +71,7 @@ class Tables:
 
 
 def _generation(namespace: str) -> int:
-    """Return the number of the ruleset of a namespace. Raises HostError."""
+    """Return the generation of the ruleset of a namespace. Raises HostError."""
     with reporting(f"The rules of {namespace} cannot be looked at"):
         with inside(namespace):
             netfilter = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
@@ -83,12 +83,12 @@ def _generation(namespace: str) -> int:
 
 
 def load(namespace: str, text: str) -> None:
-    """Load rules as one transaction: all of it or nothing. Raises HostError with nft's words."""
+    """Load rules in one transaction, completely or not at all. Raises HostError with nft's message."""
     _nft(f"nft cannot load the rules of {namespace}", namespace, "-f", "-", text=text)
 
 
 def named(namespace: str, table: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return what has a name in an inet table, by kind and name; nothing when there is no such table."""
+    """Return the named objects of an inet table, by kind and name; nothing when there is no such table."""
     failure = f"nft cannot list the table {table} of {namespace}"
     if not _has(namespace, table, failure):
         return {}
@@ -97,10 +97,10 @@ def named(namespace: str, table: str) -> dict[tuple[str, str], dict[str, Any]]:
     except HostError:
         if _has(namespace, table, failure):
             raise
-        # It was deleted in between.
+        # The table was deleted meanwhile.
         return {}
     found = {}
-    # Elements of sets are left out: there may be many.
+    # The option -t leaves out elements of sets, of which there may be many.
     for item in _items(listed):
         for kind, value in item.items():
             if kind in ("chain", "counter", "ct timeout", "map", "set"):
@@ -114,7 +114,7 @@ def _has(namespace: str, table: str, failure: str) -> bool:
 
 
 def rules_by_chain(namespace: str, family: str, table: str) -> dict[str, int]:
-    """Return how many rules each chain of a table has; nothing when there is no such table."""
+    """Return the number of rules in each chain of a table; nothing when there is no such table."""
     found: dict[str, int] = {}
     listed = _nft(f"nft cannot list the rules of {namespace}", namespace, "-j", "-t", "list", "ruleset", family)
     for item in _items(listed):
@@ -127,7 +127,7 @@ def rules_by_chain(namespace: str, family: str, table: str) -> dict[str, int]:
 
 
 def counters(namespace: str, table: str) -> dict[str, tuple[int, int]]:
-    """Return (packets, bytes) of an inet table's counters by name. Raises HostError where there is no such table."""
+    """Return (packets, bytes) of an inet table's counters by name. Raises HostError when there is no such table."""
     failure = f"nft cannot read the counters of {namespace}"
     listed = _nft(failure, namespace, "-j", "list", "counters", "table", "inet", table)
     values = [each["counter"] for each in _items(listed) if "counter" in each]

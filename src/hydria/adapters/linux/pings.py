@@ -34,13 +34,13 @@ class Pings(Part):
         tree = self._haproxy.served or instance.tree
         ended = self._checks.ended
         self._checks.watch(targets(self._namespace, tree, pinged(tree)))
-        # The process may be a new one. Where no member was ever pinged HAProxy has no such state to take back.
+        # HAProxy may be a new process. Where no member was ever pinged it has no state of ours.
         if self._checks.states or self._file.exists():
             await self._mark()
         return ended
 
     def states(self) -> Mapping[str, ServerState]:
-        """Return what is known of the members that are pinged, by id."""
+        """Return the states of the members that are pinged, by id."""
         return {key: self._marked.get(key, "unknown") for key in self._checks.states}
 
     @property
@@ -69,6 +69,6 @@ class Pings(Part):
 
 
 def pinged(tree: Tree) -> list[Pool]:
-    """Return the pools of HAProxy's that have a PING monitor."""
+    """Return HAProxy's pools that have a PING monitor."""
     monitors = {monitor.pool_id: monitor.type for monitor in tree.health_monitors}
     return [pool for pool in tree.live().haproxy_pools if monitors.get(pool.id) == "PING"]

@@ -1,4 +1,4 @@
-"""Attach what somebody else made (a container's namespace, a virtual machine's tap) to a port: `hydria plug`."""
+"""Attach a container's namespace or a virtual machine's tap device to a port: `hydria plug`."""
 
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def interface_of(connection: "Connection", port: Any) -> Interface:
-    """Return what a host needs to attach an openstacksdk port: its subnets' prefixes, gateways and routes."""
+    """Return the interface of an openstacksdk port, with its subnets' prefixes, gateways and routes."""
     network = connection.network.get_network(port.network_id)
     addresses: list[Address] = []
     routes: dict[str, Route] = {}
@@ -27,7 +27,7 @@ def interface_of(connection: "Connection", port: Any) -> Interface:
         if subnet.gateway_ip:
             ways.append(("0.0.0.0/0" if subnet.ip_version == 4 else "::/0", subnet.gateway_ip))
         for destination, via in ways:
-            # One default route: the first subnet's.
+            # The default route is that of the first subnet.
             routes.setdefault(destination, Route(destination=destination, via=via))
     limits = _limits(connection, port)
     return Interface(
@@ -39,7 +39,7 @@ def interface_of(connection: "Connection", port: Any) -> Interface:
         routes=tuple(routes.values()),
         egress=limits.get("egress"),
         ingress=limits.get("ingress"),
-        # As in Neutron, what belongs to the network service itself is trusted.
+        # As in Neutron, ports of the network service itself have no port security.
         port_security=port.is_port_security_enabled and not (port.device_owner or "").startswith("network:"),
         address_pairs=tuple(
             AddressPair(mac=pair["mac_address"], cidr=pair["ip_address"]) for pair in port.allowed_address_pairs or ()
@@ -56,10 +56,10 @@ def _limits(connection: "Connection", port: Any) -> dict[str, Limit]:
 
 
 def plug(names: Names, namespace: str, link: str, interface: Interface) -> bool:
-    """Make `link` in a namespace the end of a port; True when anything changed. Raises HostError.
+    """Make `link` in a namespace the end of a port; return True when anything changed. Raises HostError.
 
-    `namespace` is a name under /run/netns or a path such as `/proc/PID/ns/net`. A link that is there already and not
-    this port's is left alone and refused.
+    `namespace` is a name under /run/netns or a path such as `/proc/PID/ns/net`. An existing link that does not belong
+    to this port is refused.
     """
     with reporting(f"The network namespace {namespace} cannot be read"), netlink(namespace) as here:
         there = find(here, link)
@@ -69,9 +69,9 @@ def plug(names: Names, namespace: str, link: str, interface: Interface) -> bool:
 
 
 def plug_tap(names: Names, tap: str, interface: Interface) -> bool:
-    """Put a tap device of the machine's, and so the virtual machine behind it, on a port; True when that changed it.
+    """Attach a tap device of the machine, and so its virtual machine, to a port; return True when anything changed.
 
-    The device moves into the switch, where it ends with its virtual machine. Raises HostError.
+    The device moves into the switch, and disappears when its virtual machine ends. Raises HostError.
     """
     if interface.egress is not None:
         raise HostError(
@@ -91,13 +91,13 @@ def plug_tap(names: Names, tap: str, interface: Interface) -> bool:
         if device is not None:
             if (device.get("linkinfo") or {}).get("kind") != "tun":
                 raise HostError(f"{tap} is no tap device.")
-            # A link that is up keeps its name.
+            # A link can be renamed only while it is down.
             here.link("set", index=device["index"], state="down")
             here.link("set", index=device["index"], net_ns_fd=names.switch, ifname=end)
             there = find(switch, end)
-        assert there is not None  # noqa: S101 - it is there, or just came
+        assert there is not None  # noqa: S101 - it was found, or has just been moved
         switch.link("set", index=there["index"], master=master, mtu=interface.mtu)
-        # Before the machine can send anything.
+        # Before the virtual machine can send anything.
         ensure_filter(names.switch, switch, there, interface)
         switch.link("set", index=there["index"], state="up" if interface.admin_state_up else "down")
         ensure_limit(switch, there, interface.ingress, interface.mtu)
@@ -105,7 +105,7 @@ def plug_tap(names: Names, tap: str, interface: Interface) -> bool:
 
 
 def unplug(names: Names, port_id: str) -> bool:
-    """Take what is plugged off a port: the link goes, of a tap device the device itself. False when there was none.
+    """Detach a port: delete the link, or the tap device itself. Return False when there was none.
 
     Raises HostError.
     """
@@ -122,9 +122,9 @@ def unplug(names: Names, port_id: str) -> bool:
 
 
 def claim(connection: "Connection", port: Any, host: str) -> Any:
-    """Say in the network service that a port is plugged on a host, before it is, and return the port as it is then.
+    """Mark a port in the network service as plugged on a host, before it is plugged; return the port after that.
 
-    Its addresses are not given to anybody else until `disclaim`. Raises HostError for a port that has a user.
+    Its addresses are not allocated again until `disclaim`. Raises HostError for a port that is used otherwise.
     """
     check_plain(port)
     if port.binding_host_id not in (None, "", host):
@@ -135,19 +135,19 @@ def claim(connection: "Connection", port: Any, host: str) -> Any:
 
 
 def check_plain(port: Any) -> None:
-    """Refuse a port that a load balancer, a router or a floating IP has. Raises HostError."""
+    """Refuse a port of a load balancer, a router or a floating IP. Raises HostError."""
     if port.device_owner == "Octavia" or (port.device_owner or "").startswith("network:"):
         raise HostError(f"The port {port.id} belongs to {port.device_owner}. Use a port of your own.")
 
 
 def disclaim(connection: "Connection", port: Any) -> None:
-    """Say in the network service that nothing is plugged into a port any more. Raises HostError."""
+    """Mark a port in the network service as not plugged any more. Raises HostError."""
     if port.binding_host_id:
         _bound(connection, port, "")
 
 
 def _bound(connection: "Connection", port: Any, host: str) -> Any:
-    # Loading the SDK takes a while.
+    # Imported here, because loading the SDK takes a while.
     from openstack.exceptions import SDKException  # noqa: PLC0415
 
     try:

@@ -1,8 +1,8 @@
-"""The way back of an amphora with several legs: what is sent from a VIP leaves by the VIP's leg, wherever it goes.
+"""Policy routing of an amphora with several interfaces: packets from a VIP leave by the VIP's interface.
 
-A routing table of its own has the leg's subnets and routes. Rules lead there: one for each address of the leg, and one
-for packets that carry the mark `BACK`, which nftables passes on to clients and which have their VIP for a source only
-after they were routed.
+A routing table has that interface's subnets and routes. Rules select it: one for each address of the interface, and
+one for packets with the mark `BACK`, which nftables forwards to clients and which get the VIP as their source only
+after routing.
 """
 
 import socket
@@ -16,18 +16,18 @@ from hydria.adapters.linux.netns import netlink, reporting
 from hydria.contract import Interface, Route
 from hydria.render.datagram import BACK
 
-# The number that Octavia's amphorae use.
+# The number of the table in Octavia's amphorae.
 _TABLE = 1
-# After the table `local` (0), before `main`.
+# Between the rules of the tables `local` (0) and `main`.
 _PRIORITY = 100
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
-# IP version, source, mark: what of a packet leads to the table.
+# IP version, source and mark of packets that use the table.
 _Rule = tuple[int, str | None, int | None]
 
 
 def ensure_policy_routing(namespace: str, link: str, interface: Interface) -> bool:
-    """Have answers from the addresses of a leg leave by it; True when anything was changed. Raises HostError."""
+    """Have packets from an interface's addresses leave by it; return True when anything changed. Raises HostError."""
     subnets = [ip_interface(f"{address.ip}/{address.prefix}").network for address in interface.addresses]
     routes = [*(Route(destination=str(each), via=None) for each in subnets), *interface.routes]
     failure = f"The routes of {link} in the network namespace {namespace} cannot be made"
@@ -38,7 +38,7 @@ def ensure_policy_routing(namespace: str, link: str, interface: Interface) -> bo
 
 
 def remove_policy_routing(namespace: str) -> None:
-    """Have everything leave as the main table says; nothing there is fine. Raises HostError."""
+    """Remove the rules and routes, if there are any. Raises HostError."""
     failure = f"The routing rules of the network namespace {namespace} cannot be removed"
     with reporting(failure), netlink(namespace) as here:
         _ensure_rules(here, set())

@@ -1,7 +1,7 @@
-"""Port security in the switch: one chain of nftables for each port that has it, on the port's end there.
+"""Port security in the switch: an nftables chain for each port that has it, on the port's end there.
 
-What was loaded is noted on the link itself (its alias), so that an unchanged port costs no process, whoever asks. A
-link that is removed takes the note along; newer kernels keep the chain until it is removed by name.
+The link's alias has a hash of the loaded rules, so that an unchanged port costs no process. A removed link loses its
+alias; newer kernels keep its chain until it is removed by name.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from hydria.render.port_filter import TABLE, render_no_filter, render_port_filte
 
 _NOTE = "port security "
 
-# By switch and link, what this process wants to be loaded: it can be loaded again when somebody removed it.
+# The rules that this process has loaded, by switch and link, to load them again when somebody else removed them.
 _wanted: dict[tuple[str, str], str] = {}
 
 
 def ensure_filter(switch_name: str, switch: IPRoute, end: dict[str, Any], interface: Interface) -> bool:
-    """Let a port's end in the switch take in what the port may send; True when anything was changed.
+    """Load the filter of a port's end in the switch; return True when anything was changed.
 
-    The link should not be up before. Raises HostError.
+    The link should be down until then. Raises HostError.
     """
     link = switch_end(interface.port_id)
     try:
@@ -50,7 +50,7 @@ def ensure_filter(switch_name: str, switch: IPRoute, end: dict[str, Any], interf
 
 
 def drop_filter(switch_name: str, link: str) -> None:
-    """Remove the filter of a link that is gone, whoever loaded it; none there is fine. Raises HostError."""
+    """Remove the filter of a link that is gone, if there is one. Raises HostError."""
     _wanted.pop((switch_name, link), None)
     nft.load(switch_name, render_no_filter(link))
 
@@ -58,11 +58,11 @@ def drop_filter(switch_name: str, link: str) -> None:
 def drop_filters(switch_name: str) -> None:
     """Remove the filters that this process loaded for links that are gone. Raises HostError.
 
-    Newer kernels keep them, for a link that has the name again.
+    Newer kernels keep them for a later link of the same name.
     """
     if not exists(switch_name) or not _wanted:
         return
-    # Alone: a port that is attached again meanwhile would lose what it just got.
+    # Exclusively, because a port that is attached again meanwhile would lose its new filter.
     with held(switch_name, alone=True):
         there = _links(switch_name)
         gone = [link for switch, link in list(_wanted) if switch == switch_name and link not in there]
@@ -73,10 +73,10 @@ def drop_filters(switch_name: str) -> None:
 
 
 def mend_filters(switch_name: str, plugged: Sequence[Interface]) -> None:
-    """Load again what somebody removed or emptied, and remove what is left of links that are gone. Raises HostError.
+    """Load filters again that others removed or emptied, and remove those of links that are gone. Raises HostError.
 
-    `plugged` are ports that others attached: their filters follow what the ports are now. Where nobody here knows what
-    a link should have, its note goes: whoever makes the port sure loads it again.
+    `plugged` are ports that `hydria plug` attached: their filters follow the ports. Where this process does not know a
+    link's filter, it removes the alias, so that the next `ensure_filter` loads the filter again.
     """
     with held(switch_name, alone=True), reporting("The ports cannot be secured"), netlink(switch_name) as switch:
         there = _links(switch_name)
@@ -116,5 +116,5 @@ def _note(text: str) -> str:
 
 
 def _rules(text: str) -> int:
-    """Return how many rules a filter has: all lines of its chain but the hook's."""
+    """Return the number of rules in a filter: all lines of its chain but the hook's."""
     return sum(line.startswith("        ") for line in text.splitlines()) - 1

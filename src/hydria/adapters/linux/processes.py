@@ -1,4 +1,4 @@
-"""Processes that outlive the agent: started in a namespace, found again by their files, ended through pidfds."""
+"""Processes that outlive the agent: found by their command lines, and ended through pidfds."""
 
 import asyncio
 import contextlib
@@ -10,19 +10,19 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# The places of `state` and `starttime` in /proc/PID/stat behind the name, and the unit of time.
+# The fields `state` and `starttime` of /proc/PID/stat, counted behind the name, and the unit of time.
 _STATE, _BEGUN, _TICKS = 0, 19, os.sysconf("SC_CLK_TCK")
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def now() -> float:
-    """Return the seconds since the machine started, in the kernel's steps for processes."""
+    """Return the seconds since the machine started, in the resolution of processes' start times."""
     return math.floor(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS) / _TICKS
 
 
 class Process:
-    """A running process, held by a pidfd so that its number cannot come to mean another."""
+    """A process, held by a pidfd, so that its number cannot stand for another one."""
 
     def __init__(self, pid: int, pidfd: int) -> None:
         self.pid = pid
@@ -34,27 +34,27 @@ class Process:
         return not self.ended(0)
 
     def ended(self, seconds: float) -> bool:
-        """Wait at most so long for its end; says whether it came."""
-        # Not select: it takes no descriptor above 1023, and a host has thousands.
+        """Wait at most so many seconds for its end; return whether it has ended."""
+        # select does not accept descriptors above 1023, and a host has thousands.
         end = select.poll()
         end.register(self.pidfd, select.POLLIN)
         return bool(end.poll(seconds * 1000))
 
     @property
     def begun(self) -> float:
-        """When it began, as `now` counts; infinity when it is gone."""
+        """When it started, in the unit of `now`; infinity when it has ended."""
         fields = self._stat()
         return int(fields[_BEGUN]) / _TICKS if fields else math.inf
 
     @property
     def stopped(self) -> bool:
-        """Whether a signal or a debugger has stopped it."""
+        """Whether it was stopped by a signal or a debugger."""
         fields = self._stat()
         return bool(fields) and fields[_STATE] in ("T", "t")
 
     @property
     def network(self) -> int | None:
-        """The inode of its network namespace; None when it is gone."""
+        """The inode of its network namespace; None when it has ended."""
         try:
             return os.stat(f"/proc/{self.pid}/ns/net").st_ino
         except OSError:
@@ -62,7 +62,7 @@ class Process:
 
     @property
     def root(self) -> int | None:
-        """The inode of the directory that is its root; None when it is gone."""
+        """The inode of its root directory; None when it has ended."""
         try:
             return os.stat(f"/proc/{self.pid}/root").st_ino
         except OSError:
@@ -76,19 +76,19 @@ class Process:
 
     @property
     def resident_bytes(self) -> int:
-        """The memory that it has; 0 when it is gone."""
+        """Its resident memory; 0 when it has ended."""
         try:
             return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE
         except OSError:
             return 0
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal; one that is gone already is fine."""
+        """Send a signal, unless it has ended."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, number)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the pidfd."""
         os.close(self.pidfd)
 
 
@@ -111,7 +111,7 @@ def hold(pid: int, ours: Callable[[int], bool]) -> Process | None:
     except (ProcessLookupError, ValueError):
         return None
     process = Process(pid, pidfd)
-    # Once more: until the pidfd held it, the number could have come to mean another.
+    # Checked again: before the pidfd was open, the number could have been reused.
     if process.alive and ours(pid):
         return process
     process.close()
@@ -128,7 +128,7 @@ def hold_all(ours: Callable[[int], bool]) -> Iterator[Process]:
 
 
 async def gone(processes: list[Process], seconds: float) -> bool:
-    """Wait until all of them are gone; False when the time ran out first."""
+    """Wait at most so many seconds until all of them have ended; return whether they have."""
     try:
         async with asyncio.timeout(seconds):
             for process in processes:
@@ -140,7 +140,7 @@ async def gone(processes: list[Process], seconds: float) -> bool:
 
 async def _end_of(process: Process) -> None:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    # A copy: the process's own may be watched elsewhere.
+    # A duplicate, because the process's own descriptor may be watched elsewhere.
     pidfd = os.dup(process.pidfd)
     loop.add_reader(pidfd, ended.set)
     try:

@@ -1,7 +1,7 @@
-"""Octavia's metrics of one amphora in Prometheus' text, made of what HAProxy counts.
+"""Octavia's metrics of one amphora in Prometheus' text format, from HAProxy's counters.
 
-The names are those of Octavia's own PROMETHEUS listeners (its user guide, "Monitoring Load Balancers"), so that
-dashboards made for them work. Listeners of datagrams, which Octavia leaves out, are under the same names.
+The names are those of Octavia's PROMETHEUS listeners (its user guide, "Monitoring Load Balancers"), so that existing
+dashboards work. Datagram listeners, which Octavia leaves out, have the same names.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from hydria.render.haproxy.prometheus import INTERNAL
 
 Row = Mapping[str, str]
 
-# Where a metric is there: a listener, a pool behind a listener, a member of that.
+# The proxies that have a metric: listeners, pools behind a listener, members of these.
 _KINDS = {"L": ("listener", "FRONTEND"), "P": ("pool", "BACKEND"), "M": ("member", None)}
 
 # Kinds, name, column of `show stat`, meaning. A name that ends in _total is a counter.
@@ -80,7 +80,7 @@ _TABLE = (
 _MILLISECONDS = frozenset(f"{name}time{most}" for name in "qcrt" for most in ("", "_max"))
 _RESPONSES = ("1xx", "2xx", "3xx", "4xx", "5xx", "other")
 
-# Columns that only grow, and so go on where a new process begins.
+# Columns that only grow, so that their values are added over processes.
 GROWING = tuple(dict.fromkeys(column for _, name, column, _ in _TABLE if name.endswith("_total"))) + tuple(
     f"hrsp_{code}" for code in _RESPONSES
 )
@@ -122,9 +122,9 @@ _PROCESS = (
 
 
 def prometheus_text(rows: Iterable[Row], info: Mapping[str, str], memory_percent: float) -> bytes:
-    """Return the text (version 0.0.4) of the rows of `show stat`, already added up, and of `show info`.
+    """Return the text (version 0.0.4) for rows of `show stat`, already added over processes, and for `show info`.
 
-    A column that a row does not have has no sample.
+    A column that a row lacks has no sample.
     """
     seen = [row for row in rows if not row["pxname"].startswith(INTERNAL)]
     registry = CollectorRegistry(auto_describe=False)
@@ -137,7 +137,7 @@ class _Families(Collector):
         self._families = families
 
     def collect(self) -> Iterable[Metric]:
-        """Return what was given."""
+        """Return the given metrics."""
         return self._families
 
 
@@ -147,7 +147,7 @@ def _family(name: str, meaning: str, labels: tuple[str, ...] = ()) -> CounterMet
 
 
 def _process(rows: list[Row], info: Mapping[str, str], memory_percent: float) -> Iterator[Metric]:
-    # HAProxy's own sums would count our questions, and begin anew with each process.
+    # HAProxy's own sums would include our requests, and begin at zero with each process.
     listeners = [row for row in rows if row["svname"] == "FRONTEND"]
     sums = (
         ("listeners", len(listeners), "Listeners that are switched on"),
@@ -197,6 +197,6 @@ def _of_rows(rows: list[Row]) -> Iterator[Metric]:
 
 
 def _state(status: str) -> str:
-    """Return Octavia's word for a status of HAProxy's, such as `UP 1/2` or `no check`."""
+    """Return Octavia's word for a status of HAProxy, such as `UP 1/2` or `no check`."""
     word = status.split(" ", maxsplit=1)[0]
     return {"OPEN": "UP", "STOP": "DOWN", "no": "UP"}.get(word, word)

@@ -1,4 +1,4 @@
-"""What HAProxy says when it does not take a configuration."""
+"""HAProxy's refusal of a configuration."""
 
 import re
 
@@ -8,7 +8,7 @@ _ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\)\s*:\s*(.*)$")
 
 
 class Refused(HostError):
-    """HAProxy does not take a configuration: `text` is the configuration, `alerts` what it says of it."""
+    """HAProxy refuses a configuration: `text` is the configuration, `alerts` are HAProxy's messages."""
 
     def __init__(self, text: str, alerts: list[str]) -> None:
         super().__init__(f"HAProxy cannot serve this: {'; '.join(alerts)[:500]}")
@@ -17,8 +17,8 @@ class Refused(HostError):
 
 
 def alerts_in(said: str) -> list[str]:
-    """Return the alerts of HAProxy's start without their decoration, or all it said."""
+    """Return the alerts in HAProxy's output without their decoration, or the whole output."""
     alerts = [match[1].strip() for line in said.splitlines() if (match := _ALERT.match(line))]
-    # The last one only says that there were others.
+    # The last alert only says that there were others.
     useful = [alert for alert in alerts if "Exiting" not in alert and "Fatal errors" not in alert] or alerts
     return useful or [said.strip() or "it said nothing"]

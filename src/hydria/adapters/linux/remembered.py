@@ -1,4 +1,4 @@
-"""What this host was told to serve, on its disk: so that it serves after a restart before the server answers."""
+"""The instances and the topology of this host on its disk, so that it serves after a restart without the server."""
 
 import contextlib
 from collections.abc import Collection, Mapping
@@ -17,56 +17,56 @@ log = structlog.get_logger(__name__)
 
 
 class Remembered:
-    """One file for each amphora, without its secrets: they stand in its own directory, which a reboot empties."""
+    """A file for each amphora, without its secrets: those are in the amphora's directory, which a reboot empties."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def open(self) -> None:
-        """Make the place."""
+        """Make the directory."""
         make_directory(self._directory)
         narrow(*self._directory.glob("*.json"))
 
     @property
     def _topology(self) -> Path:
-        # Beside the amphorae's, which are all that their directory has.
+        # Not in the directory, which has only files of amphorae.
         return self._directory.with_name(f"{self._directory.name}-topology.json")
 
     def write_topology(self, topology: Topology) -> None:
-        """Write networks and routers down, whole or not at all."""
+        """Write networks and routers, completely or not at all."""
         write_private(self._topology, msgspec.json.encode(topology))
 
     def topology(self) -> Topology | None:
-        """Return the networks and routers that were written down last, or None."""
+        """Return the networks and routers that were written last, or None."""
         try:
             return msgspec.json.decode(self._topology.read_bytes(), type=Topology)
         except (OSError, msgspec.DecodeError):
             return None
 
     def write(self, instance: Instance) -> None:
-        """Write an instance down so that a cut-off write leaves the last one; a part of one does not replace it."""
+        """Write an instance, completely or not at all. A partial one (generation 0) does not replace the last one."""
         if instance.generation == 0:
             return
-        # Secrets are for memory and tmpfs only.
+        # Secrets are only in memory and on tmpfs.
         content = msgspec.json.encode(structs.replace(instance, secrets={}))
         write_private(self._path(instance.amphora_id), content)
 
     def forget(self, amphora_id: str) -> None:
-        """Remove what is written of an amphora; nothing there is fine."""
+        """Remove the file of an amphora, if there is one."""
         self._path(amphora_id).unlink(missing_ok=True)
 
     def read(self, amphora_id: str) -> Instance | None:
-        """Return what is written, without secrets, or None."""
+        """Return the instance of an amphora without its secrets, or None."""
         try:
             text = self._path(amphora_id).read_bytes()
             instance = msgspec.json.decode(text, type=Instance)
         except (OSError, msgspec.DecodeError):
             return None
-        # What an earlier version did not know has to come from the server: port security, for one.
+        # Fields that an earlier version did not know, port security for example, have to come from the server.
         return instance if _whole(msgspec.json.decode(text)) else structs.replace(instance, generation=0)
 
     def secrets(self, amphora_id: str, directory: Path, wanted: Collection[str]) -> dict[str, str]:
-        """Return the secrets by reference that stand in an amphora's directory since they were served."""
+        """Return the wanted secrets by reference that are in an amphora's directory."""
         instance = self.read(amphora_id) if wanted else None
         if instance is None:
             return {}
@@ -78,7 +78,7 @@ class Remembered:
         return found
 
     def all(self, amphorae: Path) -> Mapping[str, Instance]:
-        """Return what can be served of everything that is written, with the secrets that are below `amphorae`."""
+        """Return the instances that can be served, with the secrets in the directories below `amphorae`."""
         found = {}
         for path in sorted(self._directory.glob("*.json")):
             instance = self.read(path.stem)
@@ -91,7 +91,7 @@ class Remembered:
         return found
 
     def inventory(self, amphorae: Path) -> Mapping[str, Instance | None]:
-        """Return everything that is written, and None for what only has a directory below `amphorae`."""
+        """Return all instances by amphora id, and None for an amphora that has only a directory below `amphorae`."""
         keys = {path.stem for path in self._directory.glob("*.json")}
         keys |= {path.name for path in amphorae.glob("*") if path.is_dir()}
         return {key: self.read(key) for key in sorted(keys)}
@@ -101,7 +101,7 @@ class Remembered:
 
 
 def _whole(written: dict[str, Any]) -> bool:
-    """Say whether an instance was written with all that this version knows of one and its interfaces."""
+    """Say whether a written instance and its interfaces have all fields of this version."""
     known = set(Instance.__struct_fields__) <= written.keys()
     return known and all(set(Interface.__struct_fields__) <= each.keys() for each in written["interfaces"])
 
@@ -109,7 +109,7 @@ def _whole(written: dict[str, Any]) -> bool:
 def _ready(instance: Instance, directory: Path) -> Instance | None:
     """Return an instance with its secrets, or without the listeners whose secrets are gone; None when none is left.
 
-    The part is of no generation: the server has to send the whole.
+    A part of an instance has generation 0, so that the server sends the whole one.
     """
     tree, kept = instance.tree, []
     secrets: dict[str, str] = {}

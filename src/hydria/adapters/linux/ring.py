@@ -9,9 +9,9 @@ from pathlib import Path
 from hydria.adapters.linux.haproxy_socket import ask, listen, session
 from hydria.errors import HostError
 
-# How often a process is asked whether another one has taken over, and whether it has finished (seconds).
+# The interval of asking a process whether another one has taken over, and whether it has finished (seconds).
 _PERIOD = 0.2
-# How long it writes all without being asked again (seconds).
+# How long a process logs every request after it was asked to (seconds).
 _WATCH = 3
 
 
@@ -21,11 +21,10 @@ async def read(path: Path, ring: str) -> list[str]:
 
 
 async def follow(path: Path, ring: str, watch: Callable[[int], Iterable[str]]) -> AsyncIterator[str]:
-    """Yield what is in the ring and what comes, of the process that listens there and of those after it.
+    """Yield the lines in the ring, and new ones, of the process that has the path and of those after it.
 
-    `watch` returns what to say to a process so that it writes all until then (seconds since the epoch).
-    A process that was replaced is listened to until its last connection has ended. Ends when the path's directory
-    is gone.
+    `watch` returns the commands that have a process log every request until a time (seconds since the epoch).
+    A replaced process is followed until its last connection has ended. Ends when the path's directory is gone.
     """
     lines: asyncio.Queue[str | None] = asyncio.Queue()
     processes = asyncio.create_task(_Follower(path, ring, watch, lines).processes())
@@ -47,7 +46,7 @@ class _Follower:
         self._lines = lines
 
     async def processes(self) -> None:
-        """Listen to one process after the other."""
+        """Follow one process after the other."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 while self._path.parent.exists():
@@ -59,9 +58,9 @@ class _Follower:
             self._lines.put_nowait(None)
 
     async def _process(self, replaced: asyncio.Event) -> None:
-        """Listen to one process until it ends, or has only us left: an open connection would keep it for ever."""
+        """Follow one process until it ends, or has no other connection: ours would keep it running forever."""
         with contextlib.suppress(OSError, HostError):
-            # Both now: one that was replaced is reached no more.
+            # Both connections are opened now, because a replaced process cannot be reached any more.
             reader, writer = await listen(str(self._path), f"show events {self._ring} -w")
             listening = asyncio.create_task(self._listen(reader))
             try:
@@ -75,7 +74,7 @@ class _Follower:
                         if state == "finished":
                             break
                         await asyncio.wait((listening,), timeout=_PERIOD)
-                    # What the last connection wrote at its end is on its way.
+                    # The last connection's line may still be on its way.
                     await asyncio.wait((listening,), timeout=_PERIOD)
             finally:
                 listening.cancel()

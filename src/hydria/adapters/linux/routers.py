@@ -1,4 +1,4 @@
-"""A home-cloud router on the host: a namespace that forwards between its legs and translates addresses."""
+"""A home-cloud router on the host: a namespace that forwards between its interfaces and translates addresses."""
 
 import os
 from collections.abc import Collection
@@ -15,24 +15,24 @@ from hydria.render.nftables import render_router
 
 
 class Routers:
-    """The routers of one machine. Remembers what it loaded, so that an unchanged one costs no process."""
+    """The routers of one machine. It remembers loaded rules, so that an unchanged router costs no process."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        # By router id: the rules of its namespace, what was loaded and where.
+        # By router id: the tables of its namespace, and `Tables.place` with the text that was loaded last.
         self._tables: dict[str, Tables] = {}
         self._loaded: dict[str, tuple[object, str]] = {}
 
     def ensure(self, router: Router, removed: Collection[str] = ()) -> None:
-        """Make or mend a router; of its interfaces only those of removed ports go. Raises HostError."""
+        """Make or repair a router; remove only the interfaces of removed ports. Raises HostError."""
         namespace = self._names.router(router.id)
         ensure_namespace(namespace)
         sysctl(namespace, "net.ipv4.ip_forward", "1")
         if os.path.exists("/proc/sys/net/ipv6"):
             sysctl(namespace, "net.ipv6.conf.all.forwarding", "1")
-        # The rules come before the addresses: nothing may pass untranslated.
+        # Rules are loaded before there are addresses, so that no packet passes untranslated.
         self._load(router, namespace)
-        wanted = {router_interface(leg.port_id): _inner(leg) for leg in router.interfaces}
+        wanted = {router_interface(each.port_id): _inner(each) for each in router.interfaces}
         if router.gateway is not None:
             wanted[GATEWAY] = _outer(router, router.gateway)
         gone = {GATEWAY, *map(router_interface, removed)}
@@ -43,7 +43,7 @@ class Routers:
             ensure_interface(self._names, namespace, link, interface)
 
     def forget(self, router_id: str) -> None:
-        """Drop what is remembered of a router that is gone."""
+        """Forget a router that is gone."""
         self._loaded.pop(router_id, None)
         self._tables.pop(router_id, None)
 
@@ -59,9 +59,9 @@ class Routers:
             self._loaded[router.id] = tables.place, text
 
 
-def _inner(leg: Interface) -> Interface:
-    # The subnet's routes are for its hosts and lead to this router.
-    return structs.replace(leg, routes=())
+def _inner(interface: Interface) -> Interface:
+    # The subnet's routes are for its hosts, and lead to this router.
+    return structs.replace(interface, routes=())
 
 
 def _outer(router: Router, gateway: Interface) -> Interface:

@@ -1,6 +1,6 @@
-"""What one HAProxy process remembers of clients, said to the next one: persistence survives a reload.
+"""The entries of stick tables, copied from one HAProxy process to the next, so that persistence survives a reload.
 
-HAProxy's own way, a peers section, forgets everything when a process is replaced in the first ten seconds of its life.
+HAProxy's own mechanism, a peers section, loses everything when a process is replaced in its first ten seconds.
 """
 
 import re
@@ -16,12 +16,12 @@ _UNSPEAKABLE = re.compile(r"(?<!\\)(?:\\\\)*\\[a-z]")
 # The columns of `show servers state`.
 _BACKEND, _NUMBER, _NAME = 1, 2, 3
 
-# The runtime socket takes 16 KiB a line (tune.bufsize).
+# The runtime socket accepts 16 KiB a line (tune.bufsize).
 _LINE = 12_000
 
 
 async def recall(process: Session, states: str, tables: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return what a process remembers: members by client, for each table. Raises HostError.
+    """Return the entries of a process: members by client, for each table. Raises HostError.
 
     `states` is its `show servers state`.
     """
@@ -34,7 +34,7 @@ async def recall(process: Session, states: str, tables: Sequence[str]) -> dict[s
 
 
 async def teach(path: str, memories: Mapping[str, Mapping[str, str]]) -> None:
-    """Say to the process what the one before it remembered; of members that it has not, nothing. Raises HostError."""
+    """Add the entries of the process before; those of members that this one lacks are skipped. Raises HostError."""
     if not any(memories.values()):
         return
     numbers = _numbers(await haproxy_socket.ask(path, SHOW_STATES))
@@ -44,12 +44,12 @@ async def teach(path: str, memories: Mapping[str, Mapping[str, str]]) -> None:
 
 def _entries(shown: str) -> dict[str, str]:
     found = (_ENTRY.match(line) for line in shown.splitlines())
-    # HAProxy shows a key as it wants to be told it, but for what it cannot be told: control characters.
+    # HAProxy shows a key in the notation that it accepts, except for control characters, which it does not accept.
     return {match[1]: match[2] for match in found if match and not _UNSPEAKABLE.search(match[1])}
 
 
 def _numbers(states: str) -> dict[tuple[str, str], str]:
-    """Return what stands in tables for a backend's server: each process counts anew."""
+    """Return the numbers that stand for servers in tables, which each process assigns itself."""
     rows = (line.split(" ") for line in states.splitlines())
     return {(row[_BACKEND], row[_NAME]): row[_NUMBER] for row in rows if len(row) > _NAME}
 

@@ -1,4 +1,4 @@
-"""The whole topology on one machine: bridges in one namespace, routers in theirs, one link in the machine's own."""
+"""The topology on one machine: bridges in one namespace, routers in theirs, one link in the machine's own."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ from hydria.adapters.linux.uplink import ensure_uplink, remove_uplink
 from hydria.contract import Interface, Topology
 from hydria.errors import HostError, WiringError
 
-# The file below run_dir that says why networks or routers could not be made.
+# The file below run_dir with the reason why networks or routers could not be made.
 TROUBLE = "wiring-trouble"
 
 
 @contextmanager
 def _noting(reasons: dict[str, str], key: str) -> Iterator[None]:
-    """Go on past what fails, and write down why."""
+    """Suppress a HostError and add its message to a list."""
     try:
         yield
     except HostError as error:
@@ -27,11 +27,11 @@ def _noting(reasons: dict[str, str], key: str) -> Iterator[None]:
 
 
 def links_of(topology: Topology) -> frozenset[str]:
-    """Return the names of the links in the switch by which networks and routers are connected."""
+    """Return the names of the links in the switch of networks and routers."""
     bridges = {bridge(network.id) for network in topology.networks}
     trunks = {trunk_end(network.id) for network in topology.networks}
-    legs = [leg for router in topology.routers for leg in (*router.interfaces, router.gateway) if leg is not None]
-    return frozenset(bridges | trunks | {switch_end(leg.port_id) for leg in legs})
+    ports = [each for router in topology.routers for each in (*router.interfaces, router.gateway) if each is not None]
+    return frozenset(bridges | trunks | {switch_end(port.port_id) for port in ports})
 
 
 class TopologyWiring:
@@ -40,13 +40,13 @@ class TopologyWiring:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._routers = Routers(names)
-        # Bridges of removed networks, until nobody is attached to them any more.
+        # Bridges of removed networks that still have ports.
         self._doomed: set[str] = set()
 
     def wire(self, topology: Topology) -> None:
-        """Make networks and routers as told and remove those that are named as removed; all else stays.
+        """Make networks and routers, and remove those that are named as removed; everything else stays.
 
-        Goes on past what fails, then raises WiringError with every reason.
+        A failure does not stop the rest. Raises WiringError with all reasons at the end.
         """
         ensure_switch(self._names)
         reasons: dict[str, str] = {}
@@ -80,7 +80,7 @@ class TopologyWiring:
             raise WiringError(" ".join(reasons.values()), {key: reasons[key] for key in reasons if key in ids})
 
     def remove_all(self) -> None:
-        """Remove every link and namespace of this prefix. Processes in them are the caller's to end first."""
+        """Remove every link and namespace of this prefix. The caller ends the processes in them before."""
         remove_uplink(self._names)
         remove_all_interfaces(self._names)
         for namespace in namespaces(self._names.prefix):
@@ -96,7 +96,7 @@ class TopologyWiring:
                 self._routers.forget(router_id)
 
     def _attach(self, plugged: Collection[Interface]) -> None:
-        """Put ports that others attached back on the bridges of their networks."""
+        """Put ports of `hydria plug` back on the bridges of their networks."""
         if not plugged:
             return
         switch_name = self._names.switch

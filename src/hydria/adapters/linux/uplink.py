@@ -1,6 +1,6 @@
-"""The machine's own link to the external network: the one thing in the machine's namespace.
+"""The machine's own interface on the external network, the only link in the machine's namespace.
 
-It is closed to transit, and lets nothing in but answers.
+It forwards nothing, and accepts only answers.
 """
 
 import errno
@@ -17,7 +17,7 @@ from hydria.adapters.linux.netns import OWN, netlink, reporting
 from hydria.contract import Interface, Network
 from hydria.render.uplink_filter import render_no_uplink_filter, render_uplink_filter
 
-# After the table `local` (0) and before all that a machine's own rules are likely to be.
+# After the rule of the table `local` (0), and before the machine's own rules, if there are any.
 _PRIORITY = 100
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
@@ -31,36 +31,36 @@ def ensure_uplink(names: Names, network: Network) -> None:
         mtu=network.mtu,
         addresses=network.host_addresses,
     )
-    # The rules come first: there is no moment in which the machine would forward.
+    # The rules come first, so that the machine forwards at no moment.
     with reporting(f"The routing rule for {names.uplink} cannot be made"), netlink(OWN) as here:
         for family in _FAMILIES:
             _close(here, names.uplink, family)
-        # Tenants, for whom this is the gateway, reach nothing that listens here.
+        # Tenants, whose gateway this is, reach no program that listens here.
         nft.load(OWN, render_uplink_filter(names.uplink))
     ensure_interface(names, OWN, names.uplink, link)
 
 
 def remove_uplink(names: Names) -> None:
-    """Remove the link, its routing rules and its filter; nothing there is fine. Raises HostError."""
+    """Remove the link, its routing rules and its filter, if there are any. Raises HostError."""
     with reporting(f"The link {names.uplink} cannot be removed"), netlink(OWN) as here:
         if find(here, names.uplink) is not None:
             remove_interface(names, OWN, names.uplink)
         closed = [family for family in _FAMILIES if _closed(here, names.uplink, family)]
         if closed:
             nft.load(OWN, render_no_uplink_filter(names.uplink))
-        # Last: they are what remembers that there is work.
+        # Last, so that an interrupted removal is found again.
         for family in closed:
             here.rule("del", family=family, **_rule(names.uplink))
 
 
 def _close(here: IPRoute, link: str, family: int) -> None:
-    """Let nothing that comes in by the link go on, whether or not the machine forwards (Docker makes it)."""
+    """Forward no packet from the link, whether or not the machine forwards (with Docker it does)."""
     if _closed(here, link, family):
         return
     try:
         here.rule("add", family=family, **_rule(link))
     except NetlinkError as error:
-        # A machine without IPv6 forwards none.
+        # A machine without IPv6 forwards no IPv6.
         if error.code != errno.EAFNOSUPPORT:
             raise
 
@@ -74,5 +74,5 @@ def _rule(link: str) -> dict[str, object]:
 
 
 def _mac(network_id: str) -> str:
-    """Return a locally administered MAC that stays the same."""
+    """Return a locally administered MAC that is always the same for a network."""
     return ":".join(f"{byte:02x}" for byte in (0x02, *UUID(network_id).bytes[:5]))

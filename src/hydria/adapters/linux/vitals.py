@@ -1,4 +1,4 @@
-"""Whether a HAProxy that runs can still serve: looked at from outside, so that a look costs a few system calls."""
+"""Whether a running HAProxy can still serve, as far as a few system calls show."""
 
 import os
 from pathlib import Path
@@ -8,12 +8,12 @@ from msgspec import Struct
 from hydria.adapters.linux.processes import Process
 from hydria.render.haproxy.parts import ROOT
 
-# A process that left so many questions in a row without an answer is replaced.
+# A process is replaced after so many unanswered requests in a row.
 _UNANSWERED = 2
 
 
 class Vitals:
-    """What is known of the process that serves one amphora."""
+    """The last known state of the process that serves one amphora, and of its files."""
 
     def __init__(self, directory: Path, namespace_path: str) -> None:
         self._namespace_path = namespace_path
@@ -25,21 +25,21 @@ class Vitals:
         self._unanswered = 0
 
     def begin(self) -> None:
-        """Take what is there now for what must stay: a process was started or found."""
+        """Remember the state after a process was started or adopted."""
         self._socket_was = _inode(self._socket)
         self._unanswered = 0
         self.written()
 
     def written(self) -> None:
-        """Take the files as they are now for right."""
+        """Remember the state of the files after they were written."""
         self._files_were = tuple(map(_signature, self._files))
 
     def answered(self, well: bool) -> None:
-        """Count questions on the runtime socket."""
+        """Note whether a request on the runtime socket was answered."""
         self._unanswered = 0 if well else self._unanswered + 1
 
     def hopeless(self, process: Process) -> "Hopeless | None":
-        """Say why a process can neither be asked nor hand its sockets over, or return None."""
+        """Return why a process can neither be asked nor hand its sockets over, or None."""
         if process.stopped:
             return Hopeless(reason="HAProxy is stopped.", serves=False)
         if process.network != _inode(Path(self._namespace_path)):
@@ -48,18 +48,18 @@ class Vitals:
             return Hopeless(reason="HAProxy does not answer on its runtime socket.", serves=False)
         if self._socket_was != _inode(self._socket):
             return Hopeless(reason="HAProxy's runtime socket is gone.", serves=True)
-        # One that was only just started has the machine's root for a moment.
+        # A process has the machine's root for a moment after its start.
         if process.root not in (_inode(self._root), _inode(Path("/"))):
             return Hopeless(reason="HAProxy's root directory is gone.", serves=True)
         return None
 
     def altered(self) -> bool:
-        """Say whether somebody changed the files beside the process since they were written."""
+        """Say whether somebody else changed the files since they were written."""
         return self._files_were != tuple(map(_signature, self._files))
 
 
 class Hopeless(Struct, frozen=True, kw_only=True):
-    """Why a process must be replaced by one that is started anew. One that still `serves` may finish connections."""
+    """Why a process must be replaced without handing its sockets over. If it `serves`, it may finish connections."""
 
     reason: str
     serves: bool

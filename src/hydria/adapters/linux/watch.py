@@ -1,6 +1,6 @@
-"""Tells when links, addresses, routes, rules or queues of a network namespace change, by the kernel's notifications.
+"""Notifications of the kernel about links, addresses, routes, rules and queues of a network namespace.
 
-A socket that waits costs nothing, so that an idle amphora needs no regular look at all of this.
+A waiting socket costs nothing, so that an idle amphora needs no polling for these.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _ATTRIBUTE = struct.Struct("=HH")
 _NEW_LINK, _DELETED_LINK, _DUMP_LINKS = 16, 17, 18
 _NEW_QUEUE, _DELETED_QUEUE = 36, 37
 _REQUEST_DUMP = 0x301
-# Both kinds of message have the link's index there, and attributes of a link follow its header.
+# The position of the link's index in both kinds of message; a link's attributes follow its header.
 _INDEX = struct.Struct("=4xi")
 _LINK_SIZE, _NAME = 16, 3
 
@@ -30,18 +30,18 @@ _RECEIVE = 1 << 18
 
 
 class NamespaceWatch:
-    """One namespace. `on_change` is called for each batch of changes."""
+    """The notifications of one namespace. `on_change` is called for each batch of changes."""
 
     def __init__(self, namespace: str, on_change: Callable[[], None]) -> None:
         self._namespace = namespace
         self._on_change = on_change
         self._socket: socket.socket | None = None
-        # The namespace that is watched (its inode), which may have lost its name since.
+        # The inode of the watched namespace, which may have lost its name since.
         self.place: int | None = None
 
     @property
     def moved(self) -> bool:
-        """Whether another namespace has the name now, or none."""
+        """Whether another namespace, or none, has the name now."""
         return self.place != place_of(self._namespace)
 
     def watch(self) -> None:
@@ -55,7 +55,7 @@ class NamespaceWatch:
             asyncio.get_running_loop().add_reader(self._socket, self._receive, self._socket)
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
@@ -69,7 +69,7 @@ class NamespaceWatch:
 
 
 class SwitchWatch:
-    """The namespace of all bridges. `on_change` is told each link that changes, by name, and whether it is gone."""
+    """The notifications of the switch. `on_change` gets the name of each changed link, and whether it is gone."""
 
     def __init__(self, namespace: str, on_change: Callable[[str, bool], None]) -> None:
         self._namespace = namespace
@@ -79,7 +79,7 @@ class SwitchWatch:
         self._names: dict[int, str] = {}
 
     def watch(self) -> bool:
-        """Watch the switch that is there now. Says whether it is another than before. Raises HostError."""
+        """Watch the present switch; return whether it is another one than before. Raises HostError."""
         place = place_of(self._namespace)
         if place == self._place:
             return False
@@ -93,7 +93,7 @@ class SwitchWatch:
         return before is not None
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
@@ -135,14 +135,14 @@ def _subscribed(namespace: str, groups: tuple[int, ...]) -> socket.socket:
 
 
 def _messages(source: socket.socket) -> Iterator[tuple[int, bytes]]:
-    """Yield kind and body of all that has arrived. What was lost has left others, which mean the same."""
+    """Yield kind and body of all messages that have arrived. The receiver is told when some were lost."""
     while True:
         try:
             data = source.recv(_RECEIVE)
         except BlockingIOError:
             return
         except OSError:
-            # More came than there was room for.
+            # Messages were lost for want of room; an empty one stands for them.
             yield 0, b""
             continue
         while len(data) >= _HEADER.size:
@@ -154,7 +154,7 @@ def _messages(source: socket.socket) -> Iterator[tuple[int, bytes]]:
 
 
 def _name(body: bytes) -> str | None:
-    """Return the name of the link of which a message is, if it says."""
+    """Return the name of a message's link, if the message has it."""
     rest = body[_LINK_SIZE:]
     with contextlib.suppress(struct.error):
         while len(rest) >= _ATTRIBUTE.size:

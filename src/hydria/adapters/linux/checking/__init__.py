@@ -1,4 +1,4 @@
-"""Health checks by the agent, where HAProxy has none: of members of datagram pools, and pings."""
+"""Health checks by the agent, where HAProxy has none: of datagram pools' members, and pings."""
 
 from hydria.adapters.linux.checking.checks import Checks
 from hydria.adapters.linux.checking.probes import Target, targets

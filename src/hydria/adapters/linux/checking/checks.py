@@ -1,4 +1,4 @@
-"""The checks of one amphora: a task that sleeps most of the time for each member, and what they found."""
+"""The health checks of one amphora: a task for each member, and the results."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ _PROBES: dict[str, Callable[[Target], Probe]] = {
 
 
 class Checks:
-    """States by member id. `on_change` is run when one is another; a file keeps them over an agent's restart."""
+    """States by member id. `on_change` runs when one has changed; a file keeps them over a restart of the agent."""
 
     def __init__(self, path: Path, on_change: Callable[[], Coroutine[None, None, None]]) -> None:
         self._path = path
@@ -41,22 +41,22 @@ class Checks:
 
     @property
     def states(self) -> dict[str, ServerState]:
-        """What is known of the members that are checked."""
+        """The states of the members that are checked."""
         return {key: self._states.get(key, "unknown") for key in self._running}
 
     @property
     def ended(self) -> bool:
-        """Whether a check has ended, which none does by itself."""
+        """Whether a task has ended, which none does by itself."""
         return any(task.done() for _, task in self._running.values())
 
     def watch(self, targets: Iterable[Target]) -> None:
-        """Check these and no others; what goes on unchanged is not disturbed. Raises HostError."""
+        """Check these targets and no others; unchanged ones go on undisturbed. Raises HostError."""
         wanted = {target.member_id: target for target in targets}
         for key in [key for key, (target, task) in self._running.items() if wanted.get(key) != target or task.done()]:
             before, task = self._running.pop(key)
             task.cancel()
             if key in wanted and wanted[key].question != before.question and self._states.get(key) == "up":
-                # Another question was answered: the first answer to this one counts.
+                # The old state is the result of another check: the first result of the new one counts.
                 del self._states[key]
         for key, target in wanted.items():
             if key not in self._running:
@@ -69,7 +69,7 @@ class Checks:
             self._write()
 
     async def close(self) -> None:
-        """Stop asking, and telling."""
+        """Stop checking and notifying."""
         for task in self._telling:
             task.cancel()
         tasks = [task for _, task in self._running.values()]
@@ -87,10 +87,10 @@ class Checks:
                 try:
                     reason = await _ask(target, probe)
                 except HostError as error:
-                    # Nothing was asked: nothing is known that was not known before.
+                    # Nothing was checked, so the state stays.
                     log.warning("check_failed", member=target.member_id, reason=str(error))
                 except Exception:
-                    # A defect of ours is no member's fault, and no reason to ask no more.
+                    # A defect of ours must not change the state, or end the checks.
                     log.exception("check_broken", member=target.member_id)
                 else:
                     streak = self._judge(target, reason, streak)
@@ -99,13 +99,13 @@ class Checks:
             probe.close()
 
     def _judge(self, target: Target, reason: str | None, streak: int) -> int:
-        """Take one answer in (None: it is well); returns how many in a row contradict the state."""
+        """Take in one result (None for a healthy member); return how many in a row contradict the state."""
         found: ServerState = "up" if reason is None else "down"
         known = self._states.get(target.member_id)
         if known == found:
             return 0
         needed = target.rise if found == "up" else target.fall
-        # The first answer counts at once: nobody knew anything before.
+        # The first result counts at once.
         if known is not None and streak + 1 < needed:
             return streak + 1
         log.info("member_checked", member=target.member_id, state=found, reason=reason)
@@ -117,13 +117,13 @@ class Checks:
         return 0
 
     def _write(self) -> None:
-        # Without the file only a restarted agent knows less.
+        # Without the file, only a restarted agent is affected.
         with contextlib.suppress(OSError):
             write_private(self._path, msgspec.json.encode(self._states))
 
 
 async def _ask(target: Target, probe: Probe) -> str | None:
-    """Return why the member is not well, or None. Raises HostError when it cannot be asked."""
+    """Return why the member is unhealthy, or None. Raises HostError when it cannot be checked."""
     try:
         async with asyncio.timeout(target.timeout):
             await probe.ask()

@@ -1,4 +1,4 @@
-"""One question to one member, through a socket made in the amphora's namespace. Waiting is the caller's to limit."""
+"""One check of one member, over a socket in the amphora's namespace. The caller applies the timeout."""
 
 import asyncio
 import re
@@ -12,18 +12,18 @@ from hydria.adapters.linux.netns import inside, reporting
 from hydria.errors import HostError
 from hydria.model import HealthMonitor, Member, Pool, Tree
 
-# Linux's numbers.
+# Linux's numbers of socket options.
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
 
 _STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d{3})")
 
 
 class Unwell(Exception):
-    """The member answered, and not as it should: why."""
+    """The member has answered wrongly; the message says how."""
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """What is asked of whom and how often; seconds, and how many answers in a row it takes. Only what checks use."""
+    """One member's check: times in seconds, `rise` and `fall` in results. It has only attributes that checks use."""
 
     namespace: str
     member_id: str
@@ -42,12 +42,12 @@ class Target(Struct, frozen=True, kw_only=True):
 
     @property
     def question(self) -> Self:
-        """Return the question of the check, without its interval and its counts."""
+        """Return the check without its interval and its counts."""
         return structs.replace(self, delay=0, rise=0, fall=0)
 
     @classmethod
     def of(cls, namespace: str, member: Member, monitor: HealthMonitor) -> Self:
-        """Return what a monitor asks of a member."""
+        """Return the check of a member by a monitor."""
         return cls(
             namespace=namespace,
             member_id=member.id,
@@ -67,12 +67,12 @@ class Target(Struct, frozen=True, kw_only=True):
 
     @property
     def end(self) -> tuple[str, int]:
-        """Where the question goes."""
+        """The address and port that are checked."""
         return self.address, self.port
 
     @property
     def family(self) -> socket.AddressFamily:
-        """The family of a socket for it."""
+        """The socket family of the address."""
         return socket.AF_INET6 if ":" in self.address else socket.AF_INET
 
     def open(self, kind: socket.SocketKind, protocol: int = 0) -> socket.socket:
@@ -83,7 +83,7 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 def targets(namespace: str, tree: Tree, pools: Iterable[Pool]) -> Iterator[Target]:
-    """Return what the monitors of these pools ask of their members; what is switched off is asked nothing."""
+    """Yield the checks of members of these pools by monitors; members and monitors that are switched off have none."""
     for pool in pools:
         monitor = tree.monitor_of(pool.id)
         if monitor is None or not monitor.admin_state_up:
@@ -94,16 +94,16 @@ def targets(namespace: str, tree: Tree, pools: Iterable[Pool]) -> Iterator[Targe
 
 
 class Probe(Protocol):
-    """A way to ask. `silence` is what no answer in time means: True for well."""
+    """A kind of check. `silence` says whether a member that does not answer in time is healthy."""
 
     silence: bool
 
     async def ask(self) -> None:
-        """Return when the member is well. Raises OSError or Unwell."""
+        """Check the member; return when it is healthy. Raises OSError or Unwell."""
         ...
 
     def close(self) -> None:
-        """Let go of what is kept between questions."""
+        """Close what is kept between checks."""
         ...
 
 
@@ -170,7 +170,7 @@ def _codes(text: str) -> set[int]:
 
 
 class UdpProbe:
-    """UDP-CONNECT: a datagram is not refused. One socket for all questions, so that a late refusal counts too."""
+    """UDP-CONNECT: a datagram is not refused. All checks use one socket, so that a late refusal counts too."""
 
     silence = True
 
@@ -181,11 +181,11 @@ class UdpProbe:
         self._connected = False
 
     async def ask(self) -> None:
-        """Send a datagram as Octavia's check does; an answer, whatever it is, ends the waiting."""
+        """Send a datagram as Octavia's check does; any answer is a success."""
         if not self._connected:
             self._socket.connect(self._target.end)
             self._connected = True
-        # What was refused since the last question is an error of this one.
+        # A refusal since the last check is an error of this one.
         self._socket.send(b"X")
         await asyncio.get_running_loop().sock_recv(self._socket, 64)
 
@@ -195,7 +195,7 @@ class UdpProbe:
 
 
 def hear_errors(own: socket.socket) -> None:
-    """Have a socket told of hosts that cannot be found, and of all that is refused."""
+    """Have a socket report unreachable hosts and refusals."""
     if own.family == socket.AF_INET:
         own.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
     else:

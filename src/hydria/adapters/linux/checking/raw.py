@@ -1,4 +1,4 @@
-"""Questions without a TCP or UDP socket: ICMP echo, and SCTP where the kernel has no sockets for it."""
+"""Checks by ICMP echo, and by SCTP, for which the kernel may have no sockets."""
 
 import asyncio
 import os
@@ -20,14 +20,14 @@ _INIT, _INIT_ACK, _ABORT = 1, 2, 6
 
 
 class PingProbe:
-    """PING: an echo comes back."""
+    """PING: an echo request is answered."""
 
     silence = False
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._number = 0
-        # Whom the kernel lets ask so in this namespace: us.
+        # The kernel allows such sockets only to the groups of this sysctl.
         group = os.getegid()
         sysctl(target.namespace, "net.ipv4.ping_group_range", f"{group} {group}")
 
@@ -40,7 +40,7 @@ class PingProbe:
         with self._target.open(socket.SOCK_DGRAM, protocol) as echo:
             hear_errors(echo)
             echo.connect((self._target.address, 0))
-            # The kernel fills in the checksum and who asks.
+            # The kernel fills in checksum and identifier.
             echo.send(_ECHO_HEAD.pack(request, 0, 0, 0, self._number) + b"hydria")
             while True:
                 answer = await asyncio.get_running_loop().sock_recv(echo, 256)
@@ -54,17 +54,17 @@ class PingProbe:
 
 
 class SctpProbe:
-    """SCTP: an INIT is answered with INIT ACK, and the association given up again. An ABORT is a no."""
+    """SCTP: an INIT is answered by INIT ACK, then the association is aborted. An ABORT is a failure."""
 
     silence = False
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        # Said at once when the kernel does not let us.
+        # Opened here, so that a refusal of the kernel is raised at once.
         target.open(socket.SOCK_RAW, socket.IPPROTO_SCTP).close()
 
     async def ask(self) -> None:
-        """Send an INIT, wait for what it is answered with."""
+        """Send an INIT, wait for its answer."""
         port = random.randint(32768, 60999)  # noqa: S311 - to tell answers apart, not a secret
         tag, first = random.getrandbits(32) | 1, random.getrandbits(32)
         with self._target.open(socket.SOCK_RAW, socket.IPPROTO_SCTP) as raw:
@@ -97,12 +97,12 @@ def _chunk(kind: int, body: bytes = b"") -> bytes:
 
 
 def _ip_header(data: bytes, family: socket.AddressFamily) -> int:
-    # Of IPv4 a raw socket shows all of the packet.
+    # A raw socket of IPv4 returns the IP header too.
     return (data[0] & 15) * 4 if family == socket.AF_INET and data else 0
 
 
 def _answer(data: bytes, source: int, target: int, tag: int) -> tuple[int, int]:
-    """Return the kind of the first chunk of an answer to us, and the tag that the peer wants to hear; or zeros."""
+    """Return the type of the first chunk of an answer to us, and the peer's verification tag; otherwise zeros."""
     if len(data) < _COMMON.size + _CHUNK.size or _COMMON.unpack_from(data) != (source, target, tag):
         return 0, 0
     kind = data[_COMMON.size]
