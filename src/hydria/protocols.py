@@ -136,6 +136,10 @@ class Device(Struct, frozen=True, kw_only=True):
     owner: str
 
 
+# The `device_owner` of the ports that are made through `Networking`. Neutron's users know Octavia's ports by it.
+PORT_OWNER = "Octavia"
+
+
 class Networking(Protocol):
     """The network service (Neutron's part), bound to one transaction.
 
@@ -195,11 +199,11 @@ class Networking(Protocol):
         ...
 
     def altered_ports(self) -> tuple[Port, ...]:
-        """Return the load balancers' ports whose legs are not any more as `interface` gave them before."""
+        """Return the ports of PORT_OWNER for which `interface` would now return something else than before."""
         ...
 
     def forget_altered_ports(self) -> None:
-        """Have it that everybody was told of these ports."""
+        """Clear the list of altered ports."""
         ...
 
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
@@ -255,8 +259,8 @@ class Topologies(Protocol):
         """Return all of it."""
         ...
 
-    def tell(self, down: Mapping[str, str]) -> None:
-        """Write down why the host could not make these networks, by id; all others are well."""
+    def tell(self, host: str, down: Mapping[str, str]) -> None:
+        """Record why a host could not make these networks, by network id; its others are well."""
         ...
 
     def adopt(self, wire: Network | Router) -> list[str]:

@@ -183,6 +183,17 @@ def test_amphorae_of_older_versions_know_their_ports(database_url: str) -> None:
         assert list(map(tuple, found)) == [("a", "s", "member-port")]
 
 
+def test_trouble_of_a_network_waits_for_the_report_of_its_host(database_url: str) -> None:
+    settings, database = configuration(), Database(database_url)
+    with database.engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0013")
+        insert(connection, "network_networks", id="n", trouble="No bridge.")
+    upgrade(database.engine)
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT trouble FROM network_networks")).scalar_one() is None
+
+
 def test_a_failure_leaves_nothing_behind(database_url: str) -> None:
     database = Database(database_url)
     with database.engine.begin() as connection:

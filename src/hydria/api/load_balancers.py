@@ -27,7 +27,7 @@ from hydria.model.create import LoadBalancerCreate
 from hydria.model.faults import invalid_combination
 from hydria.model.load_balancer import AdditionalVip, LoadBalancerUpdate
 from hydria.model.status import UNREPORTED, Progress
-from hydria.protocols import Device, Networking, Port
+from hydria.protocols import PORT_OWNER, Device, Networking, Port
 from hydria.store import Transaction, columns, generations
 from hydria.store.resources import Amphora
 
@@ -98,7 +98,7 @@ class LoadBalancers(ResourceApi):
 
     def _placed(self, call: Call, networking: Networking, key: str, project: str, place: Place) -> LoadBalancer:
         """Take the VIP's port and return the load balancer on it."""
-        device = Device(id=f"lb-{key}", owner="Octavia")
+        device = Device(id=f"lb-{key}", owner=PORT_OWNER)
         port = place.port
         if port is None:
             port = _new_port(networking, f"octavia-lb-{key}", project, place, device)

@@ -42,6 +42,7 @@ from hydria.model.base import stamp
 from hydria.protocols import CertificateAuthority, Clock, Networking, Secrets
 from hydria.settings import ServerSettings, Settings
 from hydria.store import Database, Transaction
+from hydria.store.certificates import AcmeOrder
 from hydria.tasks import endless
 
 # How long a stopping server lets requests finish (seconds); polls are cut off then.
@@ -82,7 +83,7 @@ def _cloud(settings: Settings, database: Database, clock: Clock, *, noop: bool) 
         vault=vault,
         authority=authority,
         authenticator=authenticator,
-        mounts=(*users, *network.mounts(), *secrets.KeyManager(vault).mounts()),
+        mounts=(*users, *network.mounts(), *secrets.KeyManager(vault, orders=AcmeOrder).mounts()),
     )
 
 

@@ -62,7 +62,7 @@ class DesiredState:
         topologies = self._topologies_of(transaction)
         made_topology(transaction, topologies, reports, now)
         if reports.networks_down is not None:
-            topologies.tell(reports.networks_down)
+            topologies.tell(reports.host, reports.networks_down)
 
     def _differences(self, transaction: Transaction, holding: Holding) -> tuple[list[str], list[str], list[str]]:
         """Return the amphorae of a host to serve anew, those to remove and those to ask for.

@@ -20,7 +20,7 @@ from hydria.model import LoadBalancer
 from hydria.model.base import stamp
 from hydria.model.flavor import Flavor
 from hydria.model.status import AmphoraHealth
-from hydria.protocols import Device, Networking, Topologies
+from hydria.protocols import PORT_OWNER, Device, Networking, Topologies
 from hydria.store import Transaction, columns
 from hydria.store.generations import bump, new_change_id
 from hydria.store.resources import Amphora, AmphoraPort, KnownHost, Orphan, Traffic
@@ -137,7 +137,7 @@ class Orphans:
         networking = self._outside.networking_of(transaction)
         for other in others:
             for port in networking.ports_of(other):
-                networking.bind_port(port.id, Device(id=instance.amphora_id, owner="Octavia"))
+                networking.bind_port(port.id, Device(id=instance.amphora_id, owner=PORT_OWNER))
             for kind in (AmphoraPort, AmphoraHealth, Traffic):
                 table = rows_of(kind).table
                 moved = update(table).where(table.c.amphora_id == other).values(amphora_id=instance.amphora_id)
@@ -195,12 +195,12 @@ class Orphans:
             root = structs.replace(root, vip_qos_policy_id=None)
         vip, *others = instance.interfaces
         subnets = [root.vip_subnet_id, *(each.subnet_id for each in root.additional_vips)]
-        device = Device(id=f"lb-{root.id}", owner="Octavia")
+        device = Device(id=f"lb-{root.id}", owner=PORT_OWNER)
         name = f"octavia-lb-{root.id}"
         networking.restore_port(vip, subnets, (root.project_id, name), device, root.vip_sg_ids)
         member_subnets = extra_subnets(root, (each.subnet_id for each in tree.members))
         if len(member_subnets) == len(others):
-            own = Device(id=instance.amphora_id, owner="Octavia")
+            own = Device(id=instance.amphora_id, owner=PORT_OWNER)
             for leg, subnet_id in zip(others, member_subnets, strict=True):
                 networking.restore_port(leg, [subnet_id], (root.project_id, f"{name}-members"), own, ())
                 transaction.ensure(AmphoraPort(amphora_id=own.id, subnet_id=subnet_id, port_id=leg.port_id))

@@ -10,7 +10,7 @@ from sqlalchemy import Select, bindparam, select
 from hydria.controller.interfaces import extra_subnets
 from hydria.errors import Refusal
 from hydria.model import LoadBalancer, Member
-from hydria.protocols import Device, Networking
+from hydria.protocols import PORT_OWNER, Device, Networking
 from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, AmphoraPort
 from hydria.store.tables import rows_of
@@ -85,7 +85,7 @@ class AmphoraPorts:
         subnet = self._networking.subnet(subnet_id, None)
         if subnet is None:
             raise PortError(f"The members' subnet {subnet_id} does not exist any more. Remove its members.")
-        device = Device(id=amphora.id, owner="Octavia")
+        device = Device(id=amphora.id, owner=PORT_OWNER)
         name = f"octavia-lb-{load_balancer.id}-members"
         try:
             return self._networking.create_port(name, load_balancer.project_id, subnet, None, device).id

@@ -63,15 +63,21 @@ async def test_a_network_that_the_host_could_not_make_is_down(cloud: Cloud) -> N
     made = [await cloud.make("/networks", name=name) for name in ("lan", "other")]
     lan = made[0]["id"]
 
-    def tell(down: dict[str, str]) -> None:
-        cloud.work(lambda transaction: HomeTopologies(transaction).tell(down))
+    def tell(down: dict[str, str], host: str = "one") -> None:
+        cloud.work(lambda transaction: HomeTopologies(transaction).tell(host, down))
 
     tell({lan: "No bridge.", "unknown": "No bridge either."})
     assert await cloud.names("/networks?status=DOWN") == ["lan"]
     network = (await cloud.get(f"/networks/{lan}"))["network"]
     assert (network["status"], network["revision_number"], "hydria:trouble" in network) == ("DOWN", 1, False)
     assert (await cloud.get(f"/networks/{lan}", "admin"))["network"]["hydria:trouble"] == "No bridge."
+    # A host speaks for itself only.
+    tell({}, host="two")
+    assert await cloud.names("/networks?status=DOWN") == ["lan"]
+    tell({lan: "No memory."}, host="two")
     tell({})
+    assert (await cloud.get(f"/networks/{lan}", "admin"))["network"]["hydria:trouble"] == "No memory."
+    tell({}, host="two")
     assert await cloud.names("/networks?status=DOWN") == []
     assert (await cloud.get(f"/networks/{lan}"))["network"]["status"] == "ACTIVE"
 

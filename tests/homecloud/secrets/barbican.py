@@ -14,6 +14,7 @@ from hydria.model.base import stamp
 from hydria.model.references import Purpose
 from hydria.protocols import Caller
 from hydria.store import Database, metadata
+from hydria.store.certificates import AcmeOrder
 
 DEMO, OTHER = "d" * 32, "e" * 32
 ROOT = "/key-manager/v1"
@@ -51,7 +52,7 @@ class Barbican:
             clock=self.clock,
             max_body=65536,
         )
-        mounts = KeyManager(self.vault).mounts()
+        mounts = KeyManager(self.vault, orders=AcmeOrder).mounts()
         app = Starlette(routes=[route for mount in mounts for route in dispatcher.routes(mount)])
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://barbican")
 

@@ -23,8 +23,8 @@ class MemoryTopologies:
         """Return the topology."""
         return self._topology
 
-    def tell(self, down: Mapping[str, str]) -> None:
-        """Keep why the host could not make these networks."""
+    def tell(self, host: str, down: Mapping[str, str]) -> None:
+        """Keep why a host could not make these networks."""
         self.down = down
 
     def adopt(self, wire: Network | Router) -> list[str]:

@@ -1,4 +1,4 @@
-"""Every write of the network service goes through here, so that what a host must wire is counted in one place."""
+"""All writes of the network service: here it is decided, once, which of them change something on a host."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,7 +8,6 @@ from msgspec import structs
 from sqlalchemy import select, update
 
 from hydria.homecloud.network.rows import (
-    OCTAVIA,
     ROUTER_GATEWAY,
     ROUTER_INTERFACE,
     Address,
@@ -24,6 +23,7 @@ from hydria.homecloud.network.rows import (
     Subnet,
     TopologyCounter,
 )
+from hydria.protocols import PORT_OWNER
 from hydria.store import Transaction, columns
 from hydria.store.functions import contains_any, quoted
 from hydria.store.generations import new_change_id
@@ -31,7 +31,7 @@ from hydria.store.tables import rows_of
 
 R = TypeVar("R", bound=Row)
 
-# What a host makes something of; a change of anything else wires nothing.
+# The attributes by which networks and routers on a host change.
 _WIRED: dict[type[Row], frozenset[str]] = {
     Network: frozenset({"mtu", "external"}),
     Subnet: frozenset({"gateway_ip"}),
@@ -43,8 +43,8 @@ _WIRED: dict[type[Row], frozenset[str]] = {
 }
 
 
-# What a leg of a load balancer is made of.
-_LEGS: dict[type[Row], frozenset[str]] = {
+# What an interface on a host is made of.
+_INTERFACE: dict[type[Row], frozenset[str]] = {
     Network: frozenset({"mtu"}),
     Subnet: frozenset({"gateway_ip", "host_routes"}),
     Port: frozenset(
@@ -81,7 +81,7 @@ def change(transaction: Transaction, row: R, now: datetime, **values: object) ->
         rewire(transaction)
     if "security_groups" in differing:
         _alter_guards(transaction, row, changed)
-    if not differing.isdisjoint(_LEGS.get(type(row), ())):
+    if not differing.isdisjoint(_INTERFACE.get(type(row), ())):
         alter(transaction, _ports_of(transaction, row))
     return changed
 
@@ -98,7 +98,7 @@ def remove(transaction: Transaction, row: Row) -> None:
 
 
 def rewire(transaction: Transaction) -> int:
-    """Count a change of networks or routers, and wake those who tell the hosts; returns the generation."""
+    """Count a change of networks or routers, and wake what tells the hosts; returns the generation."""
     table, change_id = rows_of(TopologyCounter).table, new_change_id()
     changed = update(table).values(generation=table.c.generation + 1, change_id=change_id)
     generation = transaction.execute(changed.returning(table.c.generation)).scalar_one_or_none()
@@ -111,9 +111,9 @@ def rewire(transaction: Transaction) -> int:
 
 
 def alter(transaction: Transaction, port_ids: Iterable[str]) -> None:
-    """Write down which ports' legs changed, as far as load balancers have them, and wake those who tell the hosts."""
+    """Record which ports of PORT_OWNER have another interface now, and wake what tells their hosts."""
     c = columns(Port)
-    found = transaction.find(Port, c.id.in_(set(port_ids)), c.device_owner == OCTAVIA)
+    found = transaction.find(Port, c.id.in_(set(port_ids)), c.device_owner == PORT_OWNER)
     known = {each.port_id for each in transaction.find(AlteredPort)} if found else set()
     fresh = [AlteredPort(port_id=port.id) for port in found if port.id not in known]
     if fresh:
@@ -122,17 +122,17 @@ def alter(transaction: Transaction, port_ids: Iterable[str]) -> None:
 
 
 def forget(transaction: Transaction, port_id: str) -> None:
-    """Have it that everybody was told of a port's leg."""
+    """Clear a port from the list of altered ones."""
     transaction.delete(AlteredPort, columns(AlteredPort).port_id == port_id)
 
 
 def alter_guards(transaction: Transaction, port: Port) -> None:
-    """Have it that a port's addresses changed: rules may let in those who are in its groups."""
+    """Record that a port's addresses changed, because security-group rules may refer to its groups."""
     _alter_guards(transaction, port)
 
 
 def _alter_guards(transaction: Transaction, *rows: Row) -> None:
-    """Write down the ports whose security groups let in others than before, now that these rows came, changed or go."""
+    """Record the ports whose security groups let in other addresses after a change of these rows."""
     groups = {row.security_group_id for row in rows if isinstance(row, SecurityGroupRule)}
     members = {group for row in rows if isinstance(row, Port) for group in row.security_groups}
     if members:
@@ -142,12 +142,12 @@ def _alter_guards(transaction: Transaction, *rows: Row) -> None:
     if groups:
         port = columns(Port)
         held = contains_any(port.security_groups, quoted(sorted(groups)))
-        users = select(port.id).where(port.device_owner == OCTAVIA, held)
+        users = select(port.id).where(port.device_owner == PORT_OWNER, held)
         alter(transaction, transaction.execute(users).scalars())
 
 
 def _ports_of(transaction: Transaction, row: Row) -> list[str]:
-    """Return the ids of the ports that a row makes something of."""
+    """Return the ids of the ports whose interfaces depend on a row."""
     port, address = columns(Port), columns(Address)
     match row:
         case Network():
@@ -162,7 +162,7 @@ def _ports_of(transaction: Transaction, row: Row) -> list[str]:
 
 
 def _wired(transaction: Transaction, row: Row) -> bool:
-    """Say whether a host makes something of this row. Other ports are wired by who uses them."""
+    """Say whether networks and routers on a host depend on this row. Other ports are attached by whoever uses them."""
     match row:
         case Network() | Router():
             return True

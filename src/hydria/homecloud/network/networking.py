@@ -1,4 +1,4 @@
-"""The network service for load balancers: `hydria.protocols.Networking` over the same rows as the API."""
+"""`hydria.protocols.Networking` over the same rows as the API."""
 
 import uuid
 from collections.abc import Iterable, Sequence
@@ -125,7 +125,7 @@ class HomeNetworking:
         port = self._transaction.get(Port, port_id)
         if port is not None:
             changes.change(self._transaction, port, self._now, qos_policy_id=qos_policy_id)
-            # Whoever asks for it tells the hosts.
+            # The caller tells the hosts.
             changes.forget(self._transaction, port_id)
 
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
@@ -134,12 +134,12 @@ class HomeNetworking:
         return bool(self._transaction.find(SecurityGroup, key, _seen(SECURITY_GROUP, project_id)))
 
     def altered_ports(self) -> tuple[protocols.Port, ...]:
-        """Return the load balancers' ports whose legs are not any more as `interface` gave them before."""
+        """Return the ports of PORT_OWNER for which `interface` would now return something else than before."""
         ids = [each.port_id for each in self._transaction.find(AlteredPort)]
         return self._ports(self._transaction.find(Port, columns(Port).id.in_(ids))) if ids else ()
 
     def forget_altered_ports(self) -> None:
-        """Have it that everybody was told of these ports."""
+        """Clear the list of altered ports."""
         self._transaction.delete(AlteredPort, true())
 
     def swap_security_groups(self, port_id: str, before: Sequence[str], after: Sequence[str]) -> None:
@@ -148,7 +148,7 @@ class HomeNetworking:
         if port is not None:
             groups = dict.fromkeys([*(each for each in port.security_groups if each not in before), *after])
             changes.change(self._transaction, port, self._now, security_groups=tuple(groups))
-            # Whoever asks for it tells the hosts.
+            # The caller tells the hosts.
             changes.forget(self._transaction, port_id)
 
     def restore_port(

@@ -14,7 +14,7 @@ from hydria.homecloud.network.forms import NetworkCreate, NetworkUpdate
 from hydria.homecloud.network.kinds import NETWORK
 from hydria.homecloud.network.plugging import subnets_of
 from hydria.homecloud.network.resource import given, operations, owned
-from hydria.homecloud.network.rows import FLOATING_IP, ROUTER_GATEWAY, Network, Port, Subnet
+from hydria.homecloud.network.rows import FLOATING_IP, ROUTER_GATEWAY, Network, NetworkTrouble, Port, Subnet
 from hydria.http.operation import Call
 from hydria.store import Transaction, columns
 
@@ -69,7 +69,8 @@ def _delete(call: Call) -> None:
     ports = call.transaction.find(Port, columns(Port).network_id == network.id)
     if ports:
         raise fault("NetworkInUse", id=network.id, ports=", ".join(sorted(port.id for port in ports)))
-    call.transaction.delete(Subnet, columns(Subnet).network_id == network.id)
+    for kind in (Subnet, NetworkTrouble):
+        call.transaction.delete(kind, columns(kind).network_id == network.id)
     changes.remove(call.transaction, network)
 
 

@@ -17,7 +17,6 @@ from hydria.homecloud.network.plugging import Wish
 from hydria.homecloud.network.resource import given, operations, seen
 from hydria.homecloud.network.rows import (
     HELD,
-    OCTAVIA,
     Address,
     AddressPair,
     FloatingIp,
@@ -29,6 +28,7 @@ from hydria.homecloud.network.rows import (
 )
 from hydria.homecloud.network.security_groups import default_group
 from hydria.http.operation import Call
+from hydria.protocols import PORT_OWNER
 from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of
 
@@ -141,9 +141,9 @@ def _check_rights(call: Call, form: PortUpdate, network: Network, action: str) -
 
 
 def _check_held(transaction: Transaction, port: Port, form: PortUpdate) -> None:
-    """Refuse to change by hand what a router, floating IP or load balancer relies on, or to pose as one."""
+    """Refuse to change by hand what a router, floating IP or another service relies on, or to pose as one."""
     changed = [name for name in _FIXED if getattr(form, name) not in (UNSET, None, getattr(port, name))]
-    if port.device_owner != OCTAVIA and form.qos_policy_id not in (UNSET, port.qos_policy_id):
+    if port.device_owner != PORT_OWNER and form.qos_policy_id not in (UNSET, port.qos_policy_id):
         changed.append("qos_policy_id")
     if changed or _moves(transaction, port, form):
         owner = port.device_owner if port.device_owner in HELD else form.device_owner

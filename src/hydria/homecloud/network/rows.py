@@ -5,15 +5,15 @@ from typing import Any
 from msgspec import Struct
 
 from hydria.model.fields import Cidr, IpAddress, MacAddress
+from hydria.protocols import PORT_OWNER
 from hydria.store import register
 
 ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_IP = "network:floatingip"
-OCTAVIA = "Octavia"
 
 # Owners whose ports only the service that made them may release: a host has their addresses until then.
-HELD = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP, OCTAVIA})
+HELD = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP, PORT_OWNER})
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Network(Row, frozen=True, kw_only=True):
     port_security_enabled: bool = True
     # A bridge of the machine's that the network is one with: then it is of type `flat`, else `local`.
     physical_network: str | None = None
-    # Why the host could not make it.
+    # Why a host could not make it: one of its `NetworkTrouble` rows, None where there is none.
     trouble: str | None = None
 
 
@@ -176,8 +176,16 @@ class SecurityGroupRule(Row, frozen=True, kw_only=True):
     revision_number: int = 0
 
 
+class NetworkTrouble(Struct, frozen=True, kw_only=True):
+    """A network that a host could not make, and why."""
+
+    network_id: str
+    host: str
+    reason: str
+
+
 class AlteredPort(Struct, frozen=True, kw_only=True):
-    """A port of a load balancer whose leg is not any more as its host was told; gone as soon as somebody saw to it."""
+    """A port of PORT_OWNER whose interface differs from what its host has; deleted when its owner has seen it."""
 
     port_id: str
 
@@ -219,6 +227,7 @@ register(
 register(SecurityGroup, "network_security_groups", index=(("project_id", "is_default"),))
 register(SecurityGroupRule, "network_security_group_rules", index=(("security_group_id",), ("project_id",)))
 register(QosPolicy, "network_qos_policies", index=(("project_id",), ("name",)))
+register(NetworkTrouble, "network_troubles", key=("network_id", "host"), index=(("host",),))
 register(AlteredPort, "network_altered_ports", key=("port_id",))
 register(TopologyCounter, "network_topology")
 register(RemovedWire, "network_removed_wires")

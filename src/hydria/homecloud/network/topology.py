@@ -16,6 +16,7 @@ from hydria.homecloud.network.rows import (
     Address,
     FloatingIp,
     Network,
+    NetworkTrouble,
     Port,
     RemovedWire,
     Router,
@@ -87,13 +88,23 @@ class HomeTopologies:
         )
         return tuple(sorted(key for (key,) in self._transaction.execute(union(*statements))))
 
-    def tell(self, down: Mapping[str, str]) -> None:
-        """Write down why the host could not make these networks, by id; all others are well."""
-        c = columns(Network)
-        for network in self._transaction.find(Network, c.trouble.is_not(None) | c.id.in_(down)):
-            trouble = down.get(network.id)
-            if network.trouble != trouble:
-                self._transaction.update(structs.replace(network, trouble=trouble))
+    def tell(self, host: str, down: Mapping[str, str]) -> None:
+        """Record why a host could not make these networks, by network id; its others are well."""
+        c = columns(NetworkTrouble)
+        before = {each.network_id: each.reason for each in self._transaction.find(NetworkTrouble, c.host == host)}
+        changed = [key for key in {**before, **down} if before.get(key) != down.get(key)]
+        if not changed:
+            return
+        self._transaction.delete(NetworkTrouble, c.host == host, c.network_id.in_(changed))
+        networks = self._transaction.among(Network, changed)
+        fresh = [(network.id, down[network.id]) for network in networks if network.id in down]
+        self._transaction.insert(*(NetworkTrouble(network_id=key, host=host, reason=reason) for key, reason in fresh))
+        left: dict[str, str] = {}
+        for each in self._transaction.find(NetworkTrouble, c.network_id.in_(changed), order_by=(c.host,)):
+            left.setdefault(each.network_id, each.reason)
+        for network in networks:
+            if network.trouble != left.get(network.id):
+                self._transaction.update(structs.replace(network, trouble=left.get(network.id)))
 
 
 class _Read(Struct, frozen=True, kw_only=True):

@@ -1,43 +1,57 @@
-"""/orders: what became of references `acme:…`, so that stock clients show it. They come and go with their listeners."""
+"""/orders: certificates that another service orders, for stock clients to read. That service makes the rows."""
 
-from typing import Any
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 from hydria.homecloud.secrets.access import VERSION, missing
 from hydria.homecloud.secrets.listing import listing
 from hydria.http.operation import Call, Operation
-from hydria.store.certificates import AcmeOrder
 
 
-def operations() -> tuple[Operation, ...]:
-    """Return the operations."""
+class Order(Protocol):
+    """What the row of an order has. Times are as Barbican prints them; `sealed` is the certificate once it is there."""
+
+    id: str
+    project_id: str
+    reference: str
+    sealed: str | None
+    not_after: str | None
+    reason: str | None
+    created_at: str
+    updated_at: str
+
+
+def operations(row: type[Struct]) -> tuple[Operation, ...]:
+    """Return the operations on the rows of a registered struct that has what `Order` has."""
+
+    def find_all(call: Call) -> Any:
+        return listing(call, row, "orders", _shown, {})
+
+    def show(call: Call) -> Any:
+        order: Any = call.transaction.get(row, call.path["id"])
+        if order is None or order.project_id != call.caller.project_id:
+            raise missing("Order")
+        return _shown(call, order)
+
     return (
-        Operation(method="GET", path="/orders", work=_list),
-        Operation(method="GET", path="/orders/{id}", work=_show),
+        Operation(method="GET", path="/orders", work=find_all),
+        Operation(method="GET", path="/orders/{id}", work=show),
     )
 
 
-def _list(call: Call) -> Any:
-    return listing(call, AcmeOrder, "orders", _shown, {})
-
-
-def _show(call: Call) -> Any:
-    order = call.transaction.get(AcmeOrder, call.path["id"])
-    if order is None or order.project_id != call.caller.project_id:
-        raise missing("Order")
-    return _shown(call, order)
-
-
-def _shown(call: Call, order: AcmeOrder) -> dict[str, Any]:
+def _shown(call: Call, order: Any) -> dict[str, Any]:
+    found: Order = order
     body: dict[str, Any] = {
-        "order_ref": f"{call.base_url}{VERSION}/orders/{order.id}",
-        # A pair of keys that the server makes; clients know no nearer type any more.
+        "order_ref": f"{call.base_url}{VERSION}/orders/{found.id}",
+        # A pair of keys that the server makes: the nearest type that clients still know.
         "type": "asymmetric",
-        "meta": {"name": order.reference, "algorithm": "ec", "bit_length": 256, "expiration": order.not_after},
-        "container_ref": order.reference,
-        "created": order.created_at,
-        "updated": order.updated_at,
-        "status": "PENDING" if order.sealed is None else "ACTIVE",
+        "meta": {"name": found.reference, "algorithm": "ec", "bit_length": 256, "expiration": found.not_after},
+        "container_ref": found.reference,
+        "created": found.created_at,
+        "updated": found.updated_at,
+        "status": "PENDING" if found.sealed is None else "ACTIVE",
     }
-    if order.reason is not None:
-        body |= {"status": "ERROR", "error_status_code": "400", "error_reason": order.reason}
+    if found.reason is not None:
+        body |= {"status": "ERROR", "error_status_code": "400", "error_reason": found.reason}
     return body

@@ -1,4 +1,4 @@
-"""What load balancers refer to: a reference's secret or container as PEM text, bound to one transaction."""
+"""`hydria.protocols.Secrets` over the same rows as the API: what a reference leads to, as PEM text."""
 
 from hydria import certificates
 from hydria.errors import NotFound
@@ -6,7 +6,6 @@ from hydria.homecloud.secrets.access import id_in
 from hydria.homecloud.secrets.rows import Container, Secret
 from hydria.homecloud.secrets.secrets import expired
 from hydria.homecloud.secrets.vault import Vault
-from hydria.model.references import Purpose
 from hydria.store import Transaction
 
 _PEM = b"-----BEGIN"
@@ -21,8 +20,11 @@ class HomeSecrets:
         self._vault = vault
         self._now = now
 
-    def pem(self, reference: str, purpose: Purpose, project_id: str) -> str:
-        """Return what a reference leads to as PEM text. Raises NotFound, Invalid."""
+    def pem(self, reference: str, purpose: str, project_id: str) -> str:
+        """Return what a reference leads to as PEM text. Raises NotFound, Invalid.
+
+        `purpose` is certificate, ca or crl.
+        """
         key = id_in(reference)
         if key is None:
             raise NotFound(f"{reference} is no reference of a secret.")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec import Struct
+
 from hydria.homecloud.secrets import acls, consumers, containers, orders
 from hydria.homecloud.secrets.access import VERSION
 from hydria.homecloud.secrets.dialect import BarbicanDialect
@@ -15,8 +17,10 @@ _ROOT = "/key-manager"
 class KeyManager:
     """Barbican's part of the home cloud."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, orders: type[Struct]) -> None:
+        """`orders` are rows with what `hydria.homecloud.secrets.orders.Order` has."""
         self._secrets = Secrets(vault)
+        self._orders = orders
 
     def mounts(self) -> tuple[Mount, ...]:
         """Return the versions, and the API below the current one."""
@@ -25,7 +29,7 @@ class KeyManager:
             *containers.operations(),
             *consumers.operations(),
             *acls.operations(),
-            *orders.operations(),
+            *orders.operations(self._orders),
         )
         versions = (
             *(Operation(method="GET", path=path, work=_versions, status=300, open=True) for path in ("", "/")),
