@@ -132,7 +132,7 @@ LOAD_BALANCER = Chapter(
                 )
             ),
             within=_SETTLED,
-            before="With ACTIVE it is there. It takes about 0.1 s; the client itself needs longer than that.",
+            before="ACTIVE means that it serves. That takes about 0.1 s; the client itself needs longer.",
         ),
     ),
 )
@@ -194,7 +194,7 @@ LISTENER = Chapter(
 
 POOL = Chapter(
     title="A pool",
-    text="Where the listener sends its requests, and by which rule: in turn.",
+    text="The pool is where the listener sends its requests: to its members in turn.",
     steps=(
         Type(
             command="openstack loadbalancer pool create --name Beispiel-pool --lb-algorithm ROUND_ROBIN"
@@ -253,14 +253,14 @@ MEMBERS = Chapter(
             command="openstack loadbalancer member list Beispiel-pool",
             shows=_members("NO_MONITOR", "NO_MONITOR"),
             within=_SETTLED,
-            before="NO_MONITOR: nobody looks yet whether they work.",
+            before="NO_MONITOR: the members are not checked yet.",
         ),
     ),
 )
 
 FLOATING_IP = Chapter(
     title="A floating IP",
-    text="An address of the external network for the VIP, so that clients outside reach the load balancer.",
+    text="An address on the external network for the VIP, so that clients outside reach the load balancer.",
     steps=(
         Type(
             command="openstack floating ip create provider",
@@ -309,7 +309,7 @@ FLOATING_IP = Chapter(
 
 HEALTH_MONITOR = Chapter(
     title="A health monitor",
-    text="It takes a member that fails out of the pool, and back in when it has recovered.",
+    text="It takes a failing member out of the pool, and back in when it has recovered.",
     steps=(
         Type(
             command="openstack loadbalancer healthmonitor create --delay 5 --max-retries 2 --timeout 10 --type HTTP"
@@ -326,7 +326,7 @@ HEALTH_MONITOR = Chapter(
 
 OUTAGE = Chapter(
     title="A web server fails",
-    text="First webserver2 loses its network, then it answers 500. The client, asking once a second, sees no error.",
+    text="webserver2 loses its network, then it answers 500. The client sends a request each second and sees no error.",
     steps=(
         Open(
             command="hydria lab run client bash -c 'while sleep 1; do echo $(date +%T) $(curl -sS http://$fip); done'",
@@ -338,7 +338,7 @@ OUTAGE = Chapter(
             command="openstack loadbalancer member list Beispiel-pool",
             shows=_members("ONLINE", "ERROR"),
             within=_NOTICED,
-            before="Requests meant for webserver2 try it for 5 s, then webserver1 answers them; after three failed"
+            before="Requests for webserver2 try it for 5 s, then webserver1 answers them; after three failed"
             " checks it is out:",
         ),
         Type(
@@ -352,10 +352,10 @@ OUTAGE = Chapter(
             command="openstack loadbalancer member list Beispiel-pool",
             shows=_members("ONLINE", "ONLINE"),
             within=_NOTICED,
-            before="After two good checks it is back:",
+            before="After two successful checks it is back:",
         ),
         Hear(hosts=_BOTH, hits=2),
-        silent("hydria lab stop webserver2 --how error", before="Now it answers everything with 500:"),
+        silent("hydria lab stop webserver2 --how error", before="Now it answers each request with 500:"),
         Type(
             command="openstack loadbalancer member list Beispiel-pool",
             shows=_members("ONLINE", "ERROR"),
@@ -380,15 +380,15 @@ _IDLE = (
 )
 
 TIMEOUTS = Chapter(
-    title="Known problem: connections that idle",
-    text="A listener ends connections that say nothing for 50 s. Here for 1 s, to see it; then for four hours.",
+    title="Known problem: idle connections",
+    text="A listener closes connections that are idle for 50 s: here for 1 s, to see it; then for four hours.",
     steps=(
         silent("openstack loadbalancer listener set --timeout-client-data 1000 Beispiel-listener"),
         Type(
             command=_IDLE,
             shows=Says("408 Request Time-out"),
             within=_SETTLED,
-            before="This connection idles for two seconds before it asks:",
+            before="This connection is idle for two seconds before its request:",
         ),
         silent("openstack loadbalancer listener set --timeout-client-data 14400000 Beispiel-listener"),
         silent("openstack loadbalancer listener set --timeout-member-data 14400000 Beispiel-listener"),
@@ -403,8 +403,8 @@ TIMEOUTS = Chapter(
 )
 
 NO_ROUTER = Chapter(
-    title="Known problem: no way to the external network",
-    text="The subnet of this load balancer has no router, so a floating IP cannot lead there.",
+    title="Known problem: no route to the external network",
+    text="The subnet of this load balancer has no router, so its VIP cannot have a floating IP.",
     steps=(
         Type(
             command="openstack network create InselNetzwerk -f value -c name",
@@ -437,7 +437,7 @@ NO_ROUTER = Chapter(
             command="openstack loadbalancer listener create --name Insel-listener --protocol TCP --protocol-port 5432"
             " Insel-LB -f value -c protocol",
             shows=Lines(("TCP",)),
-            before="Something below it, and all of it deleted at once:",
+            before="Create children, and delete everything at once:",
         ),
         Type(
             command="openstack loadbalancer pool create --name Insel-pool --lb-algorithm SOURCE_IP"
@@ -453,7 +453,7 @@ NO_ROUTER = Chapter(
 
 NO_PORT_SECURITY = Chapter(
     title="Known problem: a network without port security",
-    text="A VIP there puts the load balancer into ERROR. Hydria says why, as `provisioning_status_reason`.",
+    text="A VIP on it puts the load balancer into ERROR, with the reason in `provisioning_status_reason`.",
     steps=(
         Type(
             command="openstack network create --disable-port-security OffenNetzwerk -f value -c port_security_enabled",
@@ -479,7 +479,7 @@ NO_PORT_SECURITY = Chapter(
         ),
         silent(
             "openstack network set --enable-port-security OffenNetzwerk",
-            before="It is tried again by itself, so mending the cause is enough:",
+            before="Hydria tries again by itself, so fixing the cause is enough:",
         ),
         Type(
             command="openstack loadbalancer show Offen-LB -f value -c provisioning_status",
@@ -493,13 +493,13 @@ NO_PORT_SECURITY = Chapter(
 
 DELETION = Chapter(
     title="All of it removed",
-    text="Piece by piece; the listener before its pool, which the API allows as well as the other way round.",
+    text="One by one; the listener before its pool (the API also allows the other order).",
     steps=(
         Type(
             command="openstack loadbalancer delete Beispiel-LB",
             refused=True,
             shows=Says("children"),
-            before="With something below it a load balancer is only deleted when asked for by --cascade:",
+            before="A load balancer with children is deleted only with --cascade:",
         ),
         silent("openstack loadbalancer healthmonitor delete Beispielmonitor"),
         silent("openstack loadbalancer member delete Beispiel-pool $member1"),
@@ -540,7 +540,7 @@ SURROUNDINGS_REMOVED = Chapter(
 
 STOP = Chapter(
     title="Hydria stops",
-    text="Processes, namespaces, links, database and credentials go.",
+    text="Remove processes, namespaces, links, database and credentials.",
     steps=(Type(command="hydria down --purge", shows=Says("is removed")),),
 )
 
