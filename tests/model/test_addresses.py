@@ -1,4 +1,4 @@
-"""Addresses have one canonical form, and every attribute that holds one has a type that says so."""
+"""Addresses have one canonical form, and every attribute that holds an address has such a type."""
 
 import importlib
 import pkgutil
@@ -16,7 +16,7 @@ from hydria.http.decode import decode
 from hydria.http.defect import Defect
 from hydria.model.addresses import CANONICAL, canonical_cidr, canonical_ip, canonical_mac
 
-# Of each format: spellings of one value, its canonical form first.
+# Spellings of one value by format, the canonical one first.
 SPELLINGS = {
     "ipaddress": [
         (
@@ -54,7 +54,7 @@ def structs() -> list[type[Struct]]:
 
 
 def formats(kind: inspect.Type) -> Iterator[str]:
-    """Yield the formats of the texts that a type has in it, outside of structs: "" for a plain text."""
+    """Yield the formats of the texts in a type, without those in structs: "" for a plain text."""
     if isinstance(kind, inspect.Metadata) and "format" in (kind.extra or {}):
         yield str((kind.extra or {})["format"])
     elif isinstance(kind, inspect.Metadata):
@@ -138,11 +138,11 @@ def test_no_attribute_with_the_name_of_an_address_is_a_plain_text() -> None:
         (canonical_mac, {"fa163e-000a0b": "fa:16:3e:00:0a:0b"}),
     ],
 )
-def test_other_spellings(canonical: Any, values: dict[str, str]) -> None:
+def test_other_spellings_become_the_canonical_one(canonical: Any, values: dict[str, str]) -> None:
     assert {text: canonical(text) for text in values} == values
 
 
 @pytest.mark.parametrize("text", ["fa:16:3e:00:0a", "fa:16-3e:00:0a:0b", "fa:16:3e:00:0a:0g", "fa:16:3e:00:0a:0b:0c"])
-def test_what_is_no_mac_address(text: str) -> None:
+def test_a_wrong_mac_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="MAC"):
         canonical_mac(text)

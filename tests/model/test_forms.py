@@ -1,4 +1,4 @@
-"""How a form becomes a resource and changes one."""
+"""How a body becomes a resource and changes one."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ REST: dict[str, Any] = {
 }
 
 
-def test_only_what_was_given() -> None:
+def test_only_given_attributes_are_returned() -> None:
     assert given(MemberUpdate()) == {}
     assert given(MemberUpdate(weight=3, monitor_port=None)) == {"weight": 3, "monitor_port": None}
 
@@ -29,7 +29,7 @@ def test_build_fills_in_the_defaults() -> None:
     assert (member.created_in, member.changed_in, member.deleted_in) == (1, 1, None)
 
 
-def test_what_the_server_says_wins() -> None:
+def test_attributes_of_the_server_win() -> None:
     form = LoadBalancerBody(vip_address="10.0.0.9", project_id="theirs", name="lb")
     made = build(
         LoadBalancer,
@@ -45,7 +45,7 @@ def test_what_the_server_says_wins() -> None:
     assert (made.project_id, made.vip_address, made.name) == ("ours", "10.0.0.2", "lb")
 
 
-def test_change_touches_what_was_given() -> None:
+def test_change_sets_only_given_attributes() -> None:
     before = build(Member, MemberCreate(address="10.0.0.1", protocol_port=80, weight=5, tags=["a"]), **REST)
     after = change(
         before, MemberUpdate(name="x", weight=None, tags=["b", "c"]), now="2026-01-02T00:00:00", generation=4
@@ -65,11 +65,11 @@ def test_a_null_switch_is_off() -> None:
     assert change(on, LoadBalancerUpdate(admin_state_up=None), now="", generation=3).admin_state_up is False
 
 
-def test_stamps_are_octavias() -> None:
+def test_times_are_written_as_octavia_does() -> None:
     assert stamp(datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)) == "2026-01-02T03:04:05"
 
 
-def test_look_ups_in_a_tree() -> None:
+def test_a_tree_finds_related_resources() -> None:
     root = LoadBalancer(
         id="lb",
         project_id="p",

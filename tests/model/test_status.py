@@ -1,4 +1,4 @@
-"""Statuses: the function and its SQL say the same, and operating statuses roll up as Octavia's do."""
+"""Statuses: the function and its SQL agree, and operating statuses roll up as in Octavia."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -93,7 +93,7 @@ RULE = L7Rule(id="rule", l7policy_id="policy", type="PATH", compare_type="EQUAL_
 
 
 def below(of: dict[str, Any], key: str) -> list[Any]:
-    """Return what a resource has or uses, as Octavia marks the parents of what changes."""
+    """Return the resources that a resource has or uses, whose changes Octavia also shows at it."""
     if key in ("pool", "second"):
         return [each for each in of.values() if getattr(each, "pool_id", None) == key]
     if key == "policy":
@@ -107,7 +107,7 @@ def below(of: dict[str, Any], key: str) -> list[Any]:
 
 
 @given(data=st.data())
-def test_a_parent_is_pending_as_long_as_what_it_has_or_uses(connection: Connection, data: st.DataObject) -> None:
+def test_a_parent_is_pending_while_its_children_are(connection: Connection, data: st.DataObject) -> None:
     root = structs.replace(ROOT, generation=5, observed=data.draw(numbers), failed=data.draw(numbers))
     root = structs.replace(root, reason=data.draw(st.none() | st.just("why")))
     kids = (LISTENER, POOL, SECOND, member(1), member(2, pool_id="second"), MONITOR, POLICY, RULE)
@@ -131,20 +131,20 @@ def test_a_parent_is_pending_as_long_as_what_it_has_or_uses(connection: Connecti
 @pytest.mark.parametrize(
     ("progress", "child", "of_root", "of_child"),
     [
-        # Nothing served yet, all served, a change on its way.
+        # Nothing is served yet, everything is served, a change is pending.
         ({"generation": 1, "observed": 0}, {}, "PENDING_CREATE", "PENDING_CREATE"),
         ({"generation": 3, "observed": 0}, {}, "PENDING_CREATE", "PENDING_CREATE"),
         ({"generation": 3, "observed": 3}, {"changed_in": 3}, "ACTIVE", "ACTIVE"),
         ({"generation": 3, "observed": 2}, {"changed_in": 3}, "PENDING_UPDATE", "PENDING_UPDATE"),
         ({"generation": 3, "observed": 2}, {"changed_in": 2}, "PENDING_UPDATE", "ACTIVE"),
         ({"generation": 3, "observed": 2}, {"created_in": 3, "changed_in": 3}, "PENDING_UPDATE", "PENDING_CREATE"),
-        # Changed before it was ever served, it is still being created.
+        # A change before the first generation is served: it is still being created.
         ({"generation": 4, "observed": 2}, {"created_in": 3, "changed_in": 4}, "PENDING_UPDATE", "PENDING_CREATE"),
-        # Going.
+        # It is being deleted.
         ({"generation": 3, "observed": 2}, {"deleted_in": 3}, "PENDING_UPDATE", "PENDING_DELETE"),
         ({"generation": 3, "observed": 2, "deleted_in": 3}, {}, "PENDING_DELETE", "PENDING_DELETE"),
         ({"generation": 3, "observed": 0, "deleted_in": 3}, {}, "PENDING_DELETE", "PENDING_DELETE"),
-        # Failing, until a newer change is asked for; what is served stays.
+        # It fails until there is a newer change; served resources stay ACTIVE.
         ({"generation": 3, "observed": 2, "failed": 3, "reason": "r"}, {"changed_in": 3}, "ERROR", "ERROR"),
         ({"generation": 3, "observed": 2, "failed": 3, "reason": "r"}, {"changed_in": 2}, "ERROR", "ACTIVE"),
         ({"generation": 4, "observed": 2, "failed": 3, "reason": "r"}, {"changed_in": 3}, *["PENDING_UPDATE"] * 2),
@@ -185,7 +185,7 @@ SILENT = seen({}, reachable=False)
         (TWO, {"m1": "unchecked", "m2": "unchecked"}, ["NO_MONITOR", "NO_MONITOR"], "ONLINE"),
         (TWO, {}, ["OFFLINE", "OFFLINE"], "ONLINE"),
         ((member(1, weight=0), member(2)), {"m1": "up", "m2": "up"}, ["DRAINING", "ONLINE"], "ONLINE"),
-        # HAProxy's backend is down when nobody in it takes new work.
+        # HAProxy's backend is down when no server accepts new work.
         ((member(1, weight=0), member(2)), {"m1": "up", "m2": "down"}, ["DRAINING", "ERROR"], "ERROR"),
         ((member(1, weight=0), member(2)), {"m1": "down", "m2": "up"}, ["ERROR", "ONLINE"], "DEGRADED"),
         ((member(1, admin_state_up=False), member(2)), {"m1": "up", "m2": "up"}, ["OFFLINE", "ONLINE"], "ONLINE"),
@@ -203,7 +203,7 @@ def test_operating_statuses(
     assert [found[key] for key in ("listener", "monitor")] == ["ONLINE"] * 2
 
 
-def test_what_is_switched_off_is_offline() -> None:
+def test_resources_that_are_switched_off_are_offline() -> None:
     def found(**off: Any) -> dict[str, OperatingStatus]:
         parts = {name: structs.replace(part, admin_state_up=name not in off) for name, part in everything.items()}
         tree = Tree(
@@ -224,16 +224,16 @@ def test_what_is_switched_off_is_offline() -> None:
     assert (off["lb"], off["listener"], off["pool"]) == ("ONLINE", "OFFLINE", "OFFLINE")
 
 
-def test_a_pool_that_no_listener_uses() -> None:
+def test_a_pool_that_no_listener_uses_is_offline() -> None:
     tree = Tree(load_balancer=ROOT, pools=(POOL,), members=TWO)
     found = operating_statuses(tree, [seen({"m1": "down"})])
-    # Nothing checks them: what was never known is not made up.
+    # Nothing checks its members, so their states are unknown.
     assert (found["m2"], found["pool"], found["lb"]) == ("NO_MONITOR", "OFFLINE", "ONLINE")
     checked = structs.replace(tree, health_monitors=(MONITOR,))
     assert operating_statuses(checked, [seen({})])["m2"] == "OFFLINE"
 
 
-def test_the_load_balancer_takes_over_the_worst_pool() -> None:
+def test_the_load_balancer_has_the_status_of_its_worst_pool() -> None:
     other = structs.replace(POOL, id="other")
     second = structs.replace(LISTENER, id="second", protocol_port=81, default_pool_id="other")
     tree = Tree(load_balancer=ROOT, listeners=(LISTENER, second), pools=(POOL, other), members=(member(1),))

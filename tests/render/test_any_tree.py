@@ -1,4 +1,4 @@
-"""Whatever the API takes renders to a text that HAProxy accepts, and no user's text becomes a directive of its own."""
+"""Any tree that the API accepts renders to a text that HAProxy accepts, and no user's text becomes a directive."""
 
 import shlex
 import subprocess
@@ -30,7 +30,7 @@ from tests.support.trees import (
     rule,
 )
 
-# What a word of HAProxy's language could end by, begin with or be evaluated for.
+# Texts that could end a word of HAProxy's language, or be evaluated in it.
 _HOSTILE = st.sampled_from(
     ["'", '"', "\\", " ", "#", "%[src]", "%{+Q}o", "%", "{", "}", "$HOME", "${HOME}", "}; nbproc 2", "-f", "--",
      "'\\''", "\\'", "global", " if TRUE", ",", "(", ")", "%%", "é", "\U0001f512", "a", "/", ".", ":", "=", "&", "!",
@@ -38,7 +38,7 @@ _HOSTILE = st.sampled_from(
 )  # fmt: skip
 _TEXT = st.lists(_HOSTILE, min_size=1, max_size=6).map("".join)
 _HARMLESS = "zz"
-# What Python's expressions have and PCRE2's have not, the other way round, and what both have.
+# Elements of regular expressions that only Python has, that only PCRE2 has, and that both have.
 _EXPRESSIONS = st.lists(
     st.sampled_from(
         ["(?a:x)", "(?u:a)", r"\u00e4", r"\N{BULLET}", "a{1,70000}", "a{65535}", "(a)", r"\1", "[", "]", "(?<=a+)", "|",
@@ -77,12 +77,12 @@ _ALPN = st.sampled_from([None, ("h2", "http/1.1"), ("http/1.0",)])
 
 _SECONDS = st.sampled_from([0, 1, LONGEST_CHECK])
 
-# A value with a port is compared with the whole Host header, another one with the host in it: both words are ours.
+# A value with a port is compared with the whole Host header, another one with its host: both words are our own.
 _HOSTS = {"req.fhdr(host)", "req.fhdr(host),host_only,rtrim(.)"}
 
 
 class Trees:
-    """Trees with a user's texts in all their places; of the twin all texts are harmless."""
+    """A tree with hostile texts in all places for users' texts, and its twin with harmless ones."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw
@@ -90,7 +90,7 @@ class Trees:
         self.twins: list[Any] = []
 
     def make(self, check: Any, kind: Any, *place: Any, texts: dict[str, str] | None = None, **values: Any) -> Any:
-        """Add a resource that the API's checks take, and its twin."""
+        """Add a resource that the API's checks accept, and its twin."""
         made = kind(*place, **values, **(texts or {}))
         try:
             check(made)

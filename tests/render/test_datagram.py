@@ -1,4 +1,4 @@
-"""Rules for datagrams: golden, read by the real nft, and who gets which share."""
+"""Datagram rules: golden files that the real nft parses, and the shares of members."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ CASES: dict[str, Callable[[], Instance]] = {
         member(6, pool_id=key("2", 2)),
         root=DUAL,
     ),
-    "udp_two_legs": lambda: instance(*UDP, *MEMBERS, interfaces=instance().interfaces * 2),
+    "udp_two_interfaces": lambda: instance(*UDP, *MEMBERS, interfaces=instance().interfaces * 2),
     "udp_source_ip": lambda: instance(UDP[0], pool(protocol="UDP", lb_algorithm="SOURCE_IP"), member(1)),
 }
 
@@ -67,20 +67,20 @@ def test_renders_as_the_golden_file_which_nft_accepts(name: str) -> None:
     assert check(text) == ""
 
 
-def test_without_datagrams_the_table_goes() -> None:
+def test_without_datagram_listeners_the_table_is_deleted() -> None:
     assert rules(instance(listener(), pool(), member(1))) == Ruleset()
     assert transaction(Ruleset(), ()) == "table inet hydria_flows\ndelete table inet hydria_flows\n"
 
 
 @pytest.mark.parametrize("off", [{"root": load_balancer(admin_state_up=False)}, {}])
-def test_what_is_switched_off_keeps_its_counters_only(off: dict[str, Any]) -> None:
+def test_a_listener_that_is_switched_off_keeps_only_its_counters(off: dict[str, Any]) -> None:
     tree = (listener(protocol="UDP", protocol_port=53, admin_state_up=bool(off)), *UDP[1:], *MEMBERS)
     left = rules(instance(*tree, **off))
     assert left.marks == {}
     assert {kind for kind, name in left.named if key("1", 1) in name} == {"counter"}
 
 
-def test_what_is_not_wanted_any_more_is_deleted_by_its_name() -> None:
+def test_unwanted_objects_are_deleted_by_their_names() -> None:
     before, after = rules(instance(*UDP, *MEMBERS)), rules(instance(*UDP, MEMBERS[0]))
     gone = before.named - after.named
     assert len(gone) == 1
@@ -88,7 +88,7 @@ def test_what_is_not_wanted_any_more_is_deleted_by_its_name() -> None:
     assert f"\ndelete {kind} inet hydria_flows {name}\n" in transaction(after, before.named)
 
 
-def test_a_members_mark_is_its_own_for_good() -> None:
+def test_a_members_mark_never_changes() -> None:
     one, both = rules(instance(*UDP, MEMBERS[0])), rules(instance(*UDP, *reversed(MEMBERS)))
     assert set(one.marks) < set(both.marks)
     assert set(rules(instance(*UDP, *MEMBERS), 2).marks) == set(one.marks)
@@ -103,7 +103,7 @@ def test_a_members_mark_is_its_own_for_good() -> None:
         ({"a": 1}, "a"),
     ],
 )
-def test_turns_are_spread_evenly(weights: dict[str, int], expected: str) -> None:
+def test_turns_are_interleaved_evenly(weights: dict[str, int], expected: str) -> None:
     assert "".join(turn(weights)) == expected
 
 
@@ -123,7 +123,9 @@ def test_long_turns_are_exact_too() -> None:
         ({"a": 1, "b": 3}, {"a": 16}, "b" * 16),
     ],
 )
-def test_who_has_the_fewest_comes_first(weights: dict[str, int], flows: dict[str, int], expected: str) -> None:
+def test_the_member_with_the_fewest_flows_is_first(
+    weights: dict[str, int], flows: dict[str, int], expected: str
+) -> None:
     assert Counter(fewest(weights, flows)) == Counter(expected)
     assert fewest(weights, flows)[0] == expected[0]
 
@@ -133,7 +135,7 @@ def test_a_correction_is_as_long_as_there_are_flows() -> None:
     assert len(fewest({"a": 1, "b": 1}, {"a": 3_000_000})) == 512
 
 
-def test_when_one_leaves_only_its_places_change_hands() -> None:
+def test_only_the_places_of_a_leaver_change() -> None:
     three = places({"a": 1, "b": 1, "c": 2})
     two = places({"a": 1, "b": 1})
     assert all(now == before for before, now in zip(three, two, strict=True) if before != "c")
@@ -143,7 +145,7 @@ def test_when_one_leaves_only_its_places_change_hands() -> None:
     assert abs(shares["a"] - PLACES / 4) < PLACES / 10
 
 
-def test_runs() -> None:
+def test_equal_neighbours_become_ranges() -> None:
     assert runs(["a", "a", "b", "a"]) == [("0-1", "a"), ("2", "b"), ("3", "a")]
 
 
@@ -161,7 +163,7 @@ _KEEPING = st.builds(
 @pytest.mark.skipif(os.environ.get("HYDRIA_FENCED") != "1", reason="nft asks the kernel: run by ./dev test")
 @settings(max_examples=20)
 @given(st.data())
-def test_nft_takes_whatever_the_api_takes(data: st.DataObject) -> None:
+def test_nft_accepts_whatever_the_api_accepts(data: st.DataObject) -> None:
     protocol = data.draw(st.sampled_from(["UDP", "SCTP"]))
     front = listener(
         protocol=protocol,
@@ -193,6 +195,6 @@ def test_nft_takes_whatever_the_api_takes(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("bad", ["10.0.0.1 }; flush ruleset", "", "10.0.0.0/24"])
-def test_what_is_no_address_never_becomes_text(bad: str) -> None:
+def test_a_wrong_address_is_never_rendered(bad: str) -> None:
     with pytest.raises(ValueError, match="address"):
         rules(instance(*UDP, member(1, address=bad)))

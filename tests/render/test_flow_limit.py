@@ -1,4 +1,4 @@
-"""The bound on a namespace's flows: what is admitted, and rules that the real nft takes."""
+"""The limit of a namespace's flows: the admitted rate, and rules that the real nft parses."""
 
 import subprocess
 
@@ -22,7 +22,7 @@ def test_what_is_admitted_between_two_looks_fits_in_what_is_left(count: int, mos
         assert rate == 1
 
 
-def test_it_is_lifted_later_than_it_is_set() -> None:
+def test_the_limit_is_lifted_at_fewer_flows_than_it_is_set() -> None:
     assert admitted(7500, 10_000, None) is None
     assert admitted(8000, 10_000, None) is not None
     assert admitted(7500, 10_000, 2048) is not None
@@ -30,7 +30,7 @@ def test_it_is_lifted_later_than_it_is_set() -> None:
 
 
 @pytest.mark.parametrize("rate", [None, 1, 65536])
-def test_nft_takes_the_rules(rate: int | None) -> None:
+def test_nft_accepts_the_rules(rate: int | None) -> None:
     text = render_flow_limit(rate)
     done = subprocess.run(["nft", "-c", "-f", "-"], input=text, capture_output=True, text=True, check=False)
     assert done.stderr == ""

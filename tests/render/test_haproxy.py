@@ -1,4 +1,4 @@
-"""Golden configurations, each parsed by the real HAProxy, and what must not change or break out of them."""
+"""Golden configurations, each parsed by the real HAProxy; quoting, and changes that must not change the text."""
 
 import os
 import subprocess
@@ -162,7 +162,7 @@ CASES: dict[str, Callable[[], Instance]] = {
 
 
 def parse(rendering: Rendering, directory: Path) -> str:
-    """Have the real HAProxy parse a configuration, its files beside it; returns what it complains of."""
+    """Have the real HAProxy parse a configuration with its files; return its complaints."""
     text = rendering.text.replace(SURROUNDINGS.directory, str(directory))
     for path in rendering.files:
         file = Path(path.replace(SURROUNDINGS.directory, str(directory)))
@@ -197,7 +197,7 @@ def test_the_frame_is_the_text_without_its_servers() -> None:
     assert [server.name for server in rendering.servers] == [key("3", 1), key("3", 2)]
 
 
-def test_a_vip_that_is_not_on_the_leg_is_refused() -> None:
+def test_a_vip_that_the_first_interface_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match=r"10\.9\.9\.9"):
         render(
             structs.replace(instance(), tree=instance(root=load_balancer(vip_address="10.9.9.9")).tree), SURROUNDINGS
@@ -213,7 +213,7 @@ def test_a_vip_that_is_not_on_the_leg_is_refused() -> None:
         {"protocol": "PROMETHEUS", "client_authentication": "MANDATORY", "client_ca_tls_container_ref": "ca"},
     ],
 )
-def test_a_listener_without_what_protects_it_is_never_rendered(values: dict[str, Any]) -> None:
+def test_a_listener_without_its_protection_is_never_rendered(values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="has no"):
         render(instance(listener(default_pool_id=None, **values)), SURROUNDINGS)
 
@@ -223,8 +223,8 @@ PATHS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), m
 
 @settings(max_examples=25)
 @given(PATHS)
-def test_no_path_breaks_out_of_its_word(path: str) -> None:
-    """Whatever the path is, HAProxy sees one argument: its complaint, if any, is never of a second one."""
+def test_a_path_stays_one_word(path: str) -> None:
+    """HAProxy sees one argument for any path: it never complains about a second one."""
     rendering = render(instance(*TUTORIAL, monitor(url_path=f"/{path}")), SURROUNDINGS)
     assert parse(rendering, Path(SURROUNDINGS.directory)) == ""
     assert len(rendering.text.splitlines()) == len(_tutorial().text.splitlines())
@@ -235,6 +235,6 @@ def _tutorial() -> Rendering:
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\0b", "a\rb"])
-def test_what_ends_a_line_is_never_quoted(text: str) -> None:
+def test_a_text_with_a_line_break_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no line"):
         quote(text)

@@ -1,4 +1,4 @@
-"""Which way each change takes."""
+"""Which changes need nothing, the runtime socket, or a reload."""
 
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,12 @@ def test_equal_configurations_need_nothing() -> None:
     assert ways(rendered(*BASE), rendered(*BASE)) == []
 
 
-def test_members_come_before_others_go() -> None:
+def test_members_are_added_before_others_are_removed() -> None:
     after = rendered(listener(), pool(), member(2), member(3))
     assert ways(rendered(*BASE), after) == [("add", key("3", 3)), ("remove", key("3", 1))]
 
 
-def test_members_that_are_enabled_come_before_members_that_are_disabled() -> None:
+def test_members_are_enabled_before_others_are_disabled() -> None:
     before = rendered(listener(), pool(), member(1), member(2, admin_state_up=False))
     after = rendered(listener(), pool(), member(1, admin_state_up=False), member(2))
     assert ways(before, after) == [("adjust", key("3", 2)), ("adjust", key("3", 1))]
@@ -74,7 +74,7 @@ def terminating(*others: str, default: str | None = "a", **secrets: str) -> Rend
     )
 
 
-def test_certificates_are_renewed_come_and_go_without_a_reload() -> None:
+def test_certificates_are_renewed_added_and_removed_without_a_reload() -> None:
     default = f"{key('1', 1)}.default.pem"
     assert ways(terminating(), terminating(a="A2")) == [("renew", default)]
     assert ways(terminating(), terminating(default="b")) == [("renew", default)]
@@ -85,6 +85,6 @@ def test_certificates_are_renewed_come_and_go_without_a_reload() -> None:
     assert [way for way, _ in ways(terminating("b"), terminating("c", a="A2")) or []] == ["include", "renew", "exclude"]
 
 
-def test_a_first_certificate_and_what_is_too_long_for_the_socket_need_a_reload() -> None:
+def test_a_new_default_certificate_and_a_content_too_long_for_the_socket_need_a_reload() -> None:
     assert ways(terminating("b"), terminating("b", default=None)) is None
     assert ways(terminating(), terminating(a="A" * 16000)) is None

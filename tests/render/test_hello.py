@@ -1,4 +1,4 @@
-"""Servers of every version of TLS answer the hello of a check by one of their own."""
+"""Servers of every TLS version answer the hello of a check with their own."""
 
 import ssl
 from pathlib import Path
@@ -12,7 +12,7 @@ HANDSHAKE = 0x16
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_servers_answer(version: ssl.TLSVersion, tmp_path: Path) -> None:
+def test_servers_of_each_version_answer(version: ssl.TLSVersion, tmp_path: Path) -> None:
     (tmp_path / "leaf.pem").write_text(leaf("www.example.org").bundle)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "leaf.pem")

@@ -65,20 +65,20 @@ def test_all_consumers_agree_on_what_is_served(protocol: str, off: str | None) -
     pool_ids = [key("2", 1)] * balancing
     assert [each.id for each in live.datagram_listeners] == listener_ids * datagrams
     assert [each.id for each in live.haproxy_listeners] == listener_ids * (not datagrams)
-    # HAProxy's configuration, and who may be spoken to.
+    # HAProxy's configuration, and the ports that the firewall knows.
     rendering = render(given, SURROUNDINGS)
     assert frontends(given) == listener_ids * (not datagrams)
     assert [each.name for each in rendering.servers] == [key("3", 1)] * (balancing and not datagrams)
     assert ports(given) == ({PORT} if not datagrams else set())
     assert needs_no_haproxy(given) == datagrams
-    # Secrets: what the server sends, what is written, and what is missed where it is lost.
+    # Secrets: those that the server sends, those that the host writes, and the trouble when one is lost.
     wanted = {"leaf"} if listening and protocol == "TERMINATED_HTTPS" else set()
     wanted |= {"ca"} if balancing and not datagrams else set()
     assert {reference for reference, _ in live.references()} == wanted
     assert {each.reference for each in secret_files(live)} == wanted
     lost = structs.replace(given, secrets={}, lost={"leaf": "lost", "ca": "lost"})
     assert bool(serving(lost, {}, {}).unserved) == bool(wanted)
-    # Datagram rules, and what is counted of them.
+    # Datagram rules and their counters.
     rules = ruleset(given.tree, {})
     assert bool(rules.ends) == (listening and datagrams)
     assert [member_id for _, member_id in rules.marks.values()] == [key("3", 1)] * (balancing and datagrams)

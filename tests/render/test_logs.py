@@ -1,4 +1,4 @@
-"""Reading the access log again, and why a connection ended in words that its owner can act on."""
+"""The parser of the access log, and explanations of the ends of connections."""
 
 import pytest
 
@@ -16,12 +16,12 @@ def test_a_line_is_read_with_its_time_and_fields() -> None:
     assert entry is not None
     assert entry.at.isoformat() == "2026-11-26T23:13:04.123456+00:00"
     assert entry.fields["client"] == "2001:db8::7"
-    # A client's own `status=` is no field: only the first counts, and it stands in quotes.
+    # A client's own `status=` is not a field: it is in quotes, and only the first one counts.
     assert entry.fields["request"] == "GET /a#22b?x=1 HTTP/1.1"
     assert entry.fields["status"] == "200"
 
 
-def test_what_a_client_writes_is_no_field() -> None:
+def test_text_of_a_client_is_not_a_field() -> None:
     entry = parse(LINE.replace("/a#22b?x=1", "/?status=500"))
     assert entry is not None
     assert entry.fields["status"] == "200"
@@ -33,7 +33,7 @@ def test_a_change_of_health_is_text() -> None:
     assert (entry.text, entry.fields) == ("Server p:l/m is DOWN. reason=x", {})
 
 
-def test_half_a_line_is_passed_over() -> None:
+def test_half_a_line_is_skipped() -> None:
     assert parse('HTTP/1.1"') is None
 
 
@@ -57,5 +57,5 @@ def test_an_end_is_explained(end: str, said: str) -> None:
         assert f"openstack loadbalancer listener set --{option} MILLISECONDS {key('1', 1)}" in why
 
 
-def test_an_ordinary_end_needs_no_words() -> None:
+def test_a_normal_end_has_no_explanation() -> None:
     assert ending({"end": "----"}, listener()) is None

@@ -1,4 +1,4 @@
-"""A router's rules as text: golden, and read by the real nft."""
+"""A router's rules: a golden text, which the real nft parses."""
 
 import os
 import subprocess
@@ -60,7 +60,7 @@ def test_a_full_router_is_the_golden_text() -> None:
     ],
 )
 @pytest.mark.skipif(os.environ.get("HYDRIA_FENCED") != "1", reason="nft asks the kernel: run by ./dev test")
-def test_nft_takes_every_text(router: Router) -> None:
+def test_nft_accepts_every_text(router: Router) -> None:
     text = render_router(router, "g0")
     done = subprocess.run(["nft", "-c", "-f", "-"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -73,7 +73,7 @@ def test_without_a_gateway_nothing_is_translated() -> None:
 
 
 @pytest.mark.parametrize("bad", ["10.0.0.1 }; flush ruleset", "", "2001:db8::1", "10.0.0.0/24"])
-def test_what_is_no_address_never_becomes_text(bad: str) -> None:
+def test_a_wrong_address_is_never_rendered(bad: str) -> None:
     pair = FloatingIp(floating_ip="203.0.113.50", fixed_ip=bad)
     with pytest.raises(ValueError, match="address"):
         render_router(Router(id="r", gateway=_GATEWAY, floating_ips=(pair,)), "g0")

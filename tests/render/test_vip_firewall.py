@@ -1,4 +1,4 @@
-"""What security groups let in, as text: golden, and read by the real nft."""
+"""The rules of security groups: golden files that the real nft parses."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ CASES = {
         FirewallRule(ethertype="IPv6", protocol="icmp", port_min=128),
         FirewallRule(ethertype="IPv6", protocol="icmp"),
         FirewallRule(ethertype="IPv4", protocol="112", sources=("0.0.0.0/0",)),
-        # Of a group that is named: its ports of both versions, and nobody.
+        # A rule with a remote group: one with addresses of both IP versions, and one without any.
         FirewallRule(ethertype="IPv4", sources=("10.0.0.5", "10.0.0.4", "2001:db8::5")),
         FirewallRule(ethertype="IPv6", sources=("10.0.0.5",)),
         FirewallRule(ethertype="IPv4", sources=()),
@@ -35,7 +35,7 @@ CASES = {
 
 
 def complaint(text: str) -> str:
-    """Have the real nft read rules; returns what it complains of."""
+    """Have the real nft parse rules; return its complaints."""
     command = ("unshare", "--net", "nft", "--check", "--file", "-")
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=30, check=False)
     return done.stderr if done.returncode else ""
@@ -51,12 +51,12 @@ def test_renders_as_the_golden_file_which_nft_accepts(name: str) -> None:
     assert complaint(text) == ""
 
 
-def test_without_groups_nothing_is_left() -> None:
+def test_without_groups_the_table_is_deleted() -> None:
     assert complaint(render_vip_firewall(None, "eth0", ())) == ""
     assert "{" not in render_vip_firewall(None, "eth0", ())
 
 
-def test_what_is_no_address_is_refused() -> None:
+def test_a_wrong_address_is_refused() -> None:
     with pytest.raises(ValueError, match="does not appear"):
         render_vip_firewall((FirewallRule(ethertype="IPv4", sources=("1.2.3.4 } accept; drop",)),), "eth0", ())
     with pytest.raises(ValueError, match="invalid literal"):
@@ -82,5 +82,5 @@ RULES = st.builds(
 
 @settings(max_examples=40)
 @given(st.lists(RULES, max_size=12).map(tuple))
-def test_every_rule_that_the_api_takes_is_read_by_nft(rules: tuple[FirewallRule, ...]) -> None:
+def test_nft_accepts_every_rule_that_the_api_accepts(rules: tuple[FirewallRule, ...]) -> None:
     assert complaint(render_vip_firewall(rules, "eth0", ())) == ""

@@ -76,7 +76,7 @@ def rule(number: int = 1, **values: Any) -> L7Rule:
 
 
 def instance(*children: Any, root: LoadBalancer | None = None, generation: int = 1, **values: Any) -> Instance:
-    """Return an instance of these children on one leg with the VIP."""
+    """Return an instance of these children on one interface with the VIP."""
     tree = Tree(
         load_balancer=root or load_balancer(),
         listeners=tuple(each for each in children if isinstance(each, Listener)),
@@ -86,12 +86,12 @@ def instance(*children: Any, root: LoadBalancer | None = None, generation: int =
         l7_policies=tuple(each for each in children if isinstance(each, L7Policy)),
         l7_rules=tuple(each for each in children if isinstance(each, L7Rule)),
     )
-    leg = Interface(
+    interface = Interface(
         port_id=key("d", 1),
         network_id=NETWORK,
         mac="fa:16:3e:00:00:01",
         addresses=tuple(Address(ip=vip, prefix=64 if ":" in vip else 24) for vip in tree.load_balancer.vip_addresses),
         routes=(Route(destination="0.0.0.0/0", via="10.0.0.1"),),
     )
-    values = {"amphora_id": AMPHORA, "interfaces": (leg,)} | values
+    values = {"amphora_id": AMPHORA, "interfaces": (interface,)} | values
     return Instance(generation=generation, tree=tree, **values)
