@@ -25,7 +25,7 @@ class Refusal(Struct, frozen=True):
     """Why HAProxy refused a resource, and the resource's state then; a `passing` reason may go away by itself."""
 
     reason: str
-    likeness: tuple[Any, ...]
+    fingerprint: tuple[Any, ...]
     passing: bool = False
 
 
@@ -58,7 +58,7 @@ def serving(instance: Instance, kept: Mapping[str, str], refused: Mapping[str, R
     for resource in instance.tree.live().haproxy_resources:
         why = _unprotected(resource) or _missing(resource, instance, secrets)
         known = refused.get(resource.id)
-        if why is None and known is not None and known.likeness == likeness(filled, resource):
+        if why is None and known is not None and known.fingerprint == fingerprint(filled, resource):
             why = known.reason
         if why is not None:
             unserved.add(resource.id)
@@ -87,7 +87,7 @@ def blame(instance: Instance, text: str, alerts: Iterable[str], refused: Mapping
         for number in map(int, _PLACE.findall(alert)):
             for resource in _owners(instance.tree, lines, number, refused):
                 reason = f"HAProxy cannot serve this: {alert[:400]}"
-                found[resource.id] = Refusal(reason, likeness(instance, resource), _PASSING in alert)
+                found[resource.id] = Refusal(reason, fingerprint(instance, resource), _PASSING in alert)
     return found
 
 
@@ -112,7 +112,7 @@ def replaceable(instance: Instance, found: Mapping[str, Refusal], kept: Mapping[
     }
 
 
-def likeness(instance: Instance, resource: Any) -> tuple[Any, ...]:
+def fingerprint(instance: Instance, resource: Any) -> tuple[Any, ...]:
     """Return everything that decides whether HAProxy accepts a resource."""
     tree = instance.tree
     if isinstance(resource, Listener):

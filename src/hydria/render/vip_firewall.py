@@ -32,7 +32,7 @@ def render_vip_firewall(rules: tuple[FirewallRule, ...] | None, link: str, ports
         f'iifname != "{link}" accept',
         # The amphora's own connections, which use other ports. Connection tracking would not do: it does not know
         # connections from before the rules.
-        f"{_elsewhere(ports)}tcp flags & (syn | ack) != syn accept",
+        f"{_other_ports(ports)}tcp flags & (syn | ack) != syn accept",
         # Packets of clients are judged one by one, so that a connection ends as soon as no rule allows it any more.
         "meta l4proto != tcp ct direction reply accept",
         "ct state related accept",
@@ -44,7 +44,7 @@ def render_vip_firewall(rules: tuple[FirewallRule, ...] | None, link: str, ports
     return f"{begin}table inet {TABLE} {{\n    chain guard {{\n{body}    }}\n}}\n"
 
 
-def _elsewhere(ports: Collection[int]) -> str:
+def _other_ports(ports: Collection[int]) -> str:
     return f"tcp dport != {{ {', '.join(map(str, sorted(ports)))} }} " if ports else ""
 
 

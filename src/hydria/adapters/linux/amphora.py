@@ -96,9 +96,9 @@ class Amphora:
                 return
             with _host_errors():
                 changed = await self._ensure(instance)
-            self._settle(instance, mended=changed)
+            self._settle(instance, repaired=changed)
         if changed:
-            log.warning("amphora_mended", amphora=instance.amphora_id)
+            log.warning("amphora_repaired", amphora=instance.amphora_id)
 
     async def observe(self) -> Observation:
         """Return states and counters. Raises HostError when HAProxy does not run but should."""
@@ -147,10 +147,10 @@ class Amphora:
             changed |= await part.ensure(instance)
         return changed
 
-    def _settle(self, instance: Instance, *, mended: bool = False) -> None:
+    def _settle(self, instance: Instance, *, repaired: bool = False) -> None:
         self.instance = instance
         self.switch_ends = frozenset(switch_end(each.port_id) for each in instance.interfaces)
-        self.suspicion.settle(mended=mended)
+        self.suspicion.settle(repaired=repaired)
 
 
 def _haproxy(place: Place) -> Haproxy:

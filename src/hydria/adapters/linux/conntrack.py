@@ -39,7 +39,7 @@ def end_flows(namespace: str, marks: Iterable[int]) -> None:
             conntrack.flush(mark=mark, mark_mask=0xFFFFFFFF)
 
 
-def end_strangers(namespace: str, ends: Iterable[tuple[str, str, int]]) -> None:
+def end_unmarked_flows(namespace: str, ends: Iterable[tuple[str, str, int]]) -> None:
     """End the flows without a mark to these (address, protocol, port): they began before there were rules for them.
 
     Raises HostError.

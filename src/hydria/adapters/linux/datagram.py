@@ -9,7 +9,7 @@ import structlog
 
 from hydria.adapters.linux import nft
 from hydria.adapters.linux.checking import Checks, targets
-from hydria.adapters.linux.conntrack import count_flows, dropped_flows, end_flows, end_strangers
+from hydria.adapters.linux.conntrack import count_flows, dropped_flows, end_flows, end_unmarked_flows
 from hydria.adapters.linux.datagram_rows import datagram_rows
 from hydria.adapters.linux.netns import sysctl
 from hydria.adapters.linux.parts import Part, Place
@@ -190,7 +190,7 @@ class DatagramRules(Part):
         self._forward(bool(wanted.text))
         known = before.marks.keys() if before is not None else count_flows(self._namespace).keys()
         end_flows(self._namespace, known - wanted.marks.keys())
-        end_strangers(self._namespace, wanted.ends - (before.ends if before is not None else frozenset()))
+        end_unmarked_flows(self._namespace, wanted.ends - (before.ends if before is not None else frozenset()))
         if wanted.text:
             write_private(self.file, wanted.text.encode())
         else:

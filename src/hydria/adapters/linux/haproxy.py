@@ -17,7 +17,7 @@ from hydria.adapters.linux import haproxy_socket, stick_tables
 from hydria.adapters.linux.haproxy_files import HaproxyFiles
 from hydria.adapters.linux.processes import Process, find, find_all, gone, now
 from hydria.adapters.linux.refused import Refused, alerts_in
-from hydria.adapters.linux.vitals import Hopeless, Vitals
+from hydria.adapters.linux.vitals import Unusable, Vitals
 from hydria.errors import HostError
 from hydria.files import write_private
 from hydria.model.status import ServerState
@@ -64,7 +64,7 @@ class Haproxy:
         self._kept: Mapping[str, str] = {}
         self._leaving: list[Server] = []
         # Whether it has nothing to serve.
-        self._resting = False
+        self._idle = False
         self._vitals = Vitals(directory, namespace_path)
         self._unrecorded = False  # whether a process may run that no file names
         # The names of servers whose health the agent checks instead of HAProxy.
@@ -80,7 +80,7 @@ class Haproxy:
 
     def adopt(self, rendering: Rendering | None) -> None:
         """Find the process that an earlier agent started; `rendering` is the configuration that it should run."""
-        self._process = self._recorded()
+        self._process = self._running()
         self._unrecorded = self._process is None and self._files.configuration.exists()
         self._vitals.begin()
         if rendering is None or self._files.changing.exists():
@@ -97,9 +97,9 @@ class Haproxy:
 
         Returns a session with the process that was replaced and drains, if there is one, for the caller to close.
         """
-        self._resting = False
+        self._idle = False
         process = self.process
-        usable = process is not None and self.hopeless is None
+        usable = process is not None and self.unusable is None
         planned = plan(self._rendering, rendering, self._leaving) if usable else None
         last = None
         try:
@@ -116,9 +116,9 @@ class Haproxy:
         self._kept = rendering.files
         return last
 
-    async def rest(self) -> haproxy_socket.Session | None:
+    async def drain(self) -> haproxy_socket.Session | None:
         """Run nothing: the process finishes its connections and ends. Returns a session as `converge` does."""
-        self._resting = True
+        self._idle = True
         interrupted = self._files.changing.exists()
         if self.process is None and not interrupted:
             return None
@@ -141,7 +141,7 @@ class Haproxy:
 
     async def statistics(self) -> haproxy_socket.Statistics:
         """Read states and counters of this process. Raises HostError when it does not run but should."""
-        if self._resting:
+        if self._idle:
             return haproxy_socket.Statistics("")
         if self.process is None:
             raise HostError("HAProxy does not run.")
@@ -154,15 +154,15 @@ class Haproxy:
         return statistics
 
     @property
-    def hopeless(self) -> Hopeless | None:
+    def unusable(self) -> Unusable | None:
         """Why the process must be replaced by one that takes nothing over from it; None while it is usable."""
         process = self.process
-        return None if process is None else self._vitals.hopeless(process)
+        return None if process is None else self._vitals.unusable(process)
 
     @property
     def drifted(self) -> bool:
         """Whether the process or its files are not as they were left. Costs a few system calls."""
-        return self.process is not None and (self.hopeless is not None or self._vitals.altered())
+        return self.process is not None and (self.unusable is not None or self._vitals.altered())
 
     async def information(self) -> dict[str, str]:
         """Read `show info` of this process. Raises HostError when it does not run."""
@@ -191,7 +191,7 @@ class Haproxy:
         """Delete the leaving servers whose last connection has ended; return whether some are left."""
         if self.process is None:
             self._leaving.clear()
-        self._leaving = await haproxy_socket.forget(self._socket, self._leaving)
+        self._leaving = await haproxy_socket.delete_servers(self._socket, self._leaving)
         return bool(self._leaving)
 
     async def end(self) -> None:
@@ -202,13 +202,13 @@ class Haproxy:
         ended = await gone(processes, _END_PATIENCE)
         for process in processes:
             process.close()
-        self._let_go()
+        self._release()
         if not ended:
             raise HostError(f"HAProxy does not end ({', '.join(str(each.pid) for each in processes)}).")
 
     def close(self) -> None:
         """Let go of the process; it runs on."""
-        self._let_go()
+        self._release()
 
     # --- changes ---
 
@@ -236,36 +236,36 @@ class Haproxy:
     async def _start(self, rendering: Rendering) -> haproxy_socket.Session | None:
         """Start a process for the configuration; a running one hands its sockets over and drains."""
         states, last = "1\n", None
-        memories: dict[str, dict[str, str]] = {}
-        if self.process is not None and self.hopeless is None:
+        tables: dict[str, dict[str, str]] = {}
+        if self.process is not None and self.unusable is None:
             with contextlib.suppress(HostError):
                 last = await haproxy_socket.session(self._socket)
                 shown = await last.ask(haproxy_socket.SHOW_STATES)
                 running = self._rendering
                 before = None if running is None else running.servers
-                states = haproxy_socket.carry_over(shown, rendering.servers, before, self._marked)
-                memories = await stick_tables.recall(last, shown, _same_tables(running, rendering))
+                states = haproxy_socket.state_file(shown, rendering.servers, before, self._marked)
+                tables = await stick_tables.read_tables(last, shown, _same_tables(running, rendering))
         try:
-            await self._replace(rendering, states, deaf=last is None)
+            await self._replace(rendering, states, unresponsive=last is None)
             if last is not None:
                 with contextlib.suppress(HostError, TimeoutError):
                     async with asyncio.timeout(_START_PATIENCE):
                         await last.handed_over()
             with contextlib.suppress(HostError):
-                await stick_tables.teach(self._socket, memories)
+                await stick_tables.write_tables(self._socket, tables)
         except BaseException:
             if last is not None:
                 last.close()
             raise
         return last
 
-    async def _replace(self, rendering: Rendering, states: str, *, deaf: bool) -> None:
+    async def _replace(self, rendering: Rendering, states: str, *, unresponsive: bool) -> None:
         interrupted = self._files.changing.exists()
         self._files.propose(rendering, states)
         number, begun = self._files.candidate_number, now()
-        ending = await self._launch(number, deaf=deaf)
-        written = self._numbered(number)
-        process = written or self._begun_since(begun)
+        ending = await self._launch(number, unresponsive=unresponsive)
+        written = self._from_pid_file(number)
+        process = written or self._started_since(begun)
         if process is None:
             raise HostError("HAProxy ended right after its start.")
         before, self._process, self._rendering = self._process, process, None
@@ -284,26 +284,26 @@ class Haproxy:
         self._vitals.written()
         self._rendering = rendering
 
-    async def _launch(self, number: Path, *, deaf: bool) -> signal.Signals:
+    async def _launch(self, number: Path, *, unresponsive: bool) -> signal.Signals:
         """Start a process for the candidate. A running one hands its sockets over, unless it is unusable.
 
         Returns the signal that ends the running one.
         """
         arguments = ("-D", "-p", str(number), *self._limits())
         before, ending = self.process, self._ending()
-        if before is not None and self.hopeless is None:
+        if before is not None and self.unusable is None:
             try:
                 await self._run(*arguments, "-x", self._socket)
             except HostError as error:
                 if _NO_SOCKETS not in str(error):
                     raise
                 # A process that does not respond would keep getting a part of new connections.
-                ending = signal.SIGKILL if deaf else signal.SIGUSR1
+                ending = signal.SIGKILL if unresponsive else signal.SIGUSR1
                 log.warning("haproxy_replaced", directory=str(self._directory), reason=str(error))
             else:
                 return ending
-        elif (lost := self.hopeless) is not None:
-            log.warning("haproxy_replaced", directory=str(self._directory), reason=lost.reason)
+        elif (unusable := self.unusable) is not None:
+            log.warning("haproxy_replaced", directory=str(self._directory), reason=unusable.reason)
         if before is not None and ending == signal.SIGKILL:
             before.signal(ending)
             await gone([before], _END_PATIENCE)
@@ -312,8 +312,8 @@ class Haproxy:
 
     def _ending(self) -> signal.Signals:
         """Return the signal that ends the process: a serving one may finish its connections."""
-        lost = self.hopeless
-        return signal.SIGUSR1 if lost is None or lost.serves else signal.SIGKILL
+        unusable = self.unusable
+        return signal.SIGUSR1 if unusable is None or unusable.serves else signal.SIGKILL
 
     def _retire(self, before: Process | None, ending: signal.Signals = signal.SIGUSR1) -> None:
         """End the process before this one, by default after its connections."""
@@ -366,17 +366,17 @@ class Haproxy:
 
     # --- finding processes ---
 
-    def _recorded(self) -> Process | None:
-        return self._numbered(self._files.number)
+    def _running(self) -> Process | None:
+        return self._from_pid_file(self._files.number)
 
-    def _numbered(self, number: Path) -> Process | None:
+    def _from_pid_file(self, number: Path) -> Process | None:
         try:
             pid = int(number.read_text())
         except (OSError, ValueError):
             return None
         return find(pid, str(self._files.candidate))
 
-    def _begun_since(self, moment: float) -> Process | None:
+    def _started_since(self, moment: float) -> Process | None:
         """Return the process that began since then: on a full disk HAProxy cannot write its number to a file."""
         found = None
         for process in self._all():
@@ -389,7 +389,7 @@ class Haproxy:
     def _all(self) -> Iterable[Process]:
         return find_all(str(self._files.candidate))
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._process is not None:
             self._process.close()
             self._process = None

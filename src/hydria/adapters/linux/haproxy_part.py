@@ -80,11 +80,11 @@ class HaproxyPart(Part):
     async def ensure(self, instance: Instance) -> bool:
         """Have HAProxy serve what of the instance it takes, or end where it has nothing to serve."""
         drifted, before_pid = self._haproxy.drifted, _pid(self.process)
-        resting = needs_no_haproxy(instance)
-        if resting:
+        idle = needs_no_haproxy(instance)
+        if idle:
             self._place.host.events.unwatch(self._place.amphora_id)
             self.served, self.troubles, self.unserved = instance.tree, {}, frozenset()
-            replaced = await self._haproxy.rest()
+            replaced = await self._haproxy.drain()
         else:
             replaced = await self._converge(instance)
         after = self.process
@@ -94,7 +94,7 @@ class HaproxyPart(Part):
             retired = self.totals.begin(_counted(instance.tree))
             if replaced is not None:
                 await self._draining.start(replaced, retired)
-        if after is None and not resting:
+        if after is None and not idle:
             raise HostError("HAProxy ended right after its start.")
         if self._sweeper is None or self._sweeper.done():
             self._sweeper = asyncio.create_task(self._sweep())

@@ -217,7 +217,7 @@ async def _expect(path: str, command: str, expected: str, content: str = "") -> 
         raise HostError(f"HAProxy refuses '{command}': {answer[:300] or 'no answer'}")
 
 
-async def forget(path: str, servers: Sequence[Server]) -> list[Server]:
+async def delete_servers(path: str, servers: Sequence[Server]) -> list[Server]:
     """Delete disabled servers; return those that still have connections. Raises HostError."""
     if not servers:
         return []
@@ -230,7 +230,7 @@ async def forget(path: str, servers: Sequence[Server]) -> list[Server]:
     return [each for each, said in zip(servers, answers, strict=True) if not any(word in said for word in gone)]
 
 
-def carry_over(states: str, servers: Iterable[Server], before: Iterable[Server] | None, marked: Collection[str]) -> str:
+def state_file(states: str, servers: Iterable[Server], before: Iterable[Server] | None, marked: Collection[str]) -> str:
     """Return the server-state file for the next process, from `show servers state` of this one.
 
     `servers` are those of the new configuration, `before` those of this process (None: unknown), `marked` the names of

@@ -3,7 +3,7 @@
 import asyncio
 
 from hydria.adapters.linux import kernel
-from hydria.adapters.linux.netns import ensure_namespace, furnish_namespace, remove_namespace
+from hydria.adapters.linux.netns import configure_namespace, ensure_namespace, remove_namespace
 from hydria.adapters.linux.parts import Part, Place
 from hydria.adapters.linux.policy_routing import ensure_policy_routing, remove_policy_routing
 from hydria.adapters.linux.port_filters import drop_filters
@@ -36,7 +36,7 @@ class Namespace(Part):
         drifted = self.drifted
         changed = ensure_namespace(self._place.namespace)
         if self._watch.moved and not changed:
-            furnish_namespace(self._place.namespace)
+            configure_namespace(self._place.namespace)
         self._place.tables.look()
         self._rules = self._place.tables.place
         return changed or drifted

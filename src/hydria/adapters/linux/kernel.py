@@ -85,22 +85,22 @@ def ensure_interface(names: Names, namespace: str, link: str, interface: Interfa
         changed = ensure_switch(names)
         with netlink(namespace) as here, netlink(names.switch) as switch:
             with held(names.switch):
-                near, end, mended = _ensure_pair(here, switch, namespace, link, interface)
+                near, end, repaired = _ensure_pair(here, switch, namespace, link, interface)
                 # Before the link is up.
                 secured = ensure_filter(names.switch, switch, end, interface)
-                mended |= _ensure_state(switch, end, "up" if interface.admin_state_up else "down")
+                repaired |= _ensure_state(switch, end, "up" if interface.admin_state_up else "down")
             fresh, readdressed = _ensure_addresses(here, near["index"], interface)
             raised = _ensure_state(here, near, "up")
             fresh |= _ensure_connected(here, near["index"], interface)
             # A link that has just come up may still get it from the kernel.
-            fresh |= not (mended or raised or fresh) and _ensure_link_local(here, near["index"], interface)
-            if (mended or raised) and interface.admin_state_up:
+            fresh |= not (repaired or raised or fresh) and _ensure_link_local(here, near["index"], interface)
+            if (repaired or raised) and interface.admin_state_up:
                 _await_forwarding(switch, switch_end(interface.port_id))
-            if mended or raised or fresh:
+            if repaired or raised or fresh:
                 _announce(here, namespace, link, near["index"], interface.mac)
             rerouted = ensure_routes(here, near["index"], interface.routes)
             shaped = ensure_limits(here, near, switch, end, interface)
-        return changed or mended or secured or fresh or readdressed or raised or rerouted or shaped
+        return changed or repaired or secured or fresh or readdressed or raised or rerouted or shaped
 
 
 def remove_interface(names: Names, namespace: str, link: str) -> bool:
@@ -160,8 +160,8 @@ def _ensure_pair(
         _delete(switch, end)
         _make_pair(switch, namespace, link, interface, master)
         return _found(here, link), _found(switch, switch_end(interface.port_id)), True
-    changed |= _mend(here, near, {"address": interface.mac.lower(), "mtu": interface.mtu})
-    changed |= _mend(switch, end, {"mtu": interface.mtu, "master": master})
+    changed |= _repair(here, near, {"address": interface.mac.lower(), "mtu": interface.mtu})
+    changed |= _repair(switch, end, {"mtu": interface.mtu, "master": master})
     return near, end, changed
 
 
@@ -191,7 +191,7 @@ def _delete(socket: IPRoute, link: _Link | None) -> bool:
     return False
 
 
-def _mend(socket: IPRoute, link: _Link, wanted: dict[str, Any]) -> bool:
+def _repair(socket: IPRoute, link: _Link, wanted: dict[str, Any]) -> bool:
     wrong = {key: value for key, value in wanted.items() if link.get(key) != value}
     if wrong:
         socket.link("set", index=link["index"], **wrong)
@@ -237,16 +237,16 @@ def _ensure_addresses(here: IPRoute, index: int, interface: Interface) -> tuple[
         for address in here.get_addr(index=index)
         if address["scope"] != _SCOPE_LINK
     }
-    behind = _behind(wanted, there)
-    _remove_addresses(here, index, behind)
-    new = [each for each in wanted if each not in there or each in behind]
+    misordered = _misordered(wanted, there)
+    _remove_addresses(here, index, misordered)
+    new = [each for each in wanted if each not in there or each in misordered]
     _add_addresses(here, index, new)
     stale = there.keys() - set(wanted)
     _remove_addresses(here, index, stale)
     return bool(new), bool(new or stale)
 
 
-def _behind(wanted: list[_Address], there: Mapping[_Address, int]) -> list[_Address]:
+def _misordered(wanted: list[_Address], there: Mapping[_Address, int]) -> list[_Address]:
     """Return the addresses of IPv4 subnets where the kernel does not send from the first wanted address.
 
     The kernel sends from the address that was added first, so all of them have to be removed and added again.

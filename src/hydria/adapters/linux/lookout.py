@@ -49,12 +49,12 @@ class Suspicion:
             self.raised = True
             asyncio.get_running_loop().call_later(self._pause, self._notify)
 
-    def settle(self, *, mended: bool) -> None:
-        """Note that everything was checked; `mended` says that something had to be repaired."""
+    def settle(self, *, repaired: bool) -> None:
+        """Note that everything was checked; `repaired` says that something had to be repaired."""
         now = asyncio.get_running_loop().time()
         notified, self._notified = self._notified, False
         self.raised, self._seen_at = False, now
-        if mended:
+        if repaired:
             self._pause = _FIRST_PAUSE if now - self._mended_at > _CALM else min(2 * self._pause, _LONGEST_PAUSE)
             self._mended_at = now
         if notified:

@@ -141,7 +141,7 @@ def ensure_namespace(name: str, sysctls: Mapping[str, str] | None = None) -> boo
         try:
             call(libc.unshare, _CLONE_NEWNET)
             try:
-                _furnish({**_SYSCTLS, **(sysctls or {})})
+                _configure({**_SYSCTLS, **(sysctls or {})})
                 _keep(namespace_path(name))
             finally:
                 _setns(own)
@@ -150,10 +150,10 @@ def ensure_namespace(name: str, sysctls: Mapping[str, str] | None = None) -> boo
     return True
 
 
-def furnish_namespace(name: str) -> None:
+def configure_namespace(name: str) -> None:
     """Bring `lo` up and set the sysctls of a namespace that another program may have made. Raises HostError."""
     with reporting(f"The network namespace {name} cannot be furnished"), inside(name):
-        _furnish(_SYSCTLS)
+        _configure(_SYSCTLS)
 
 
 def remove_namespace(name: str) -> bool:
@@ -176,7 +176,7 @@ def sysctl(namespace: str, key: str, value: str) -> None:
         _write(key, value)
 
 
-def _furnish(sysctls: Mapping[str, str]) -> None:
+def _configure(sysctls: Mapping[str, str]) -> None:
     with IPRoute() as socket:
         socket.link("set", index=1, state="up")
     for key, value in sysctls.items():

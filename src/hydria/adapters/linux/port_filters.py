@@ -72,7 +72,7 @@ def drop_filters(switch_name: str) -> None:
             nft.load(switch_name, render_no_filter(*gone))
 
 
-def mend_filters(switch_name: str, plugged: Sequence[Interface]) -> None:
+def repair_filters(switch_name: str, plugged: Sequence[Interface]) -> None:
     """Load filters again that others removed or emptied, and remove those of links that are gone. Raises HostError.
 
     `plugged` are ports that `hydria plug` attached: their filters follow the ports. Where this process does not know a

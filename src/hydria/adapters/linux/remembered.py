@@ -63,7 +63,7 @@ class Remembered:
         except (OSError, msgspec.DecodeError):
             return None
         # Fields that an earlier version did not know, port security for example, have to come from the server.
-        return instance if _whole(msgspec.json.decode(text)) else structs.replace(instance, generation=0)
+        return instance if _is_complete(msgspec.json.decode(text)) else structs.replace(instance, generation=0)
 
     def secrets(self, amphora_id: str, directory: Path, wanted: Collection[str]) -> dict[str, str]:
         """Return the wanted secrets by reference that are in an amphora's directory."""
@@ -85,7 +85,7 @@ class Remembered:
             if instance is None:
                 log.warning("remembered_instance_unreadable", path=str(path))
                 continue
-            ready = _ready(instance, amphorae / instance.amphora_id)
+            ready = _servable(instance, amphorae / instance.amphora_id)
             if ready is not None:
                 found[ready.amphora_id] = ready
         return found
@@ -100,13 +100,13 @@ class Remembered:
         return self._directory / f"{amphora_id}.json"
 
 
-def _whole(written: dict[str, Any]) -> bool:
+def _is_complete(written: dict[str, Any]) -> bool:
     """Say whether a written instance and its interfaces have all fields of this version."""
     known = set(Instance.__struct_fields__) <= written.keys()
     return known and all(set(Interface.__struct_fields__) <= each.keys() for each in written["interfaces"])
 
 
-def _ready(instance: Instance, directory: Path) -> Instance | None:
+def _servable(instance: Instance, directory: Path) -> Instance | None:
     """Return an instance with its secrets, or without the listeners whose secrets are gone; None when none is left.
 
     A part of an instance has generation 0, so that the server sends the whole one.

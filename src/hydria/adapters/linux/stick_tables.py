@@ -11,7 +11,7 @@ from hydria.adapters.linux.haproxy_socket import SHOW_STATES, Session
 
 _ENTRY = re.compile(r"^0x[0-9a-f]+: key=(.*) use=\d+ exp=\d+ (?:.* )?server_id=(\d+)\b")
 
-_UNSPEAKABLE = re.compile(r"(?<!\\)(?:\\\\)*\\[a-z]")
+_UNACCEPTED = re.compile(r"(?<!\\)(?:\\\\)*\\[a-z]")
 
 # The columns of `show servers state`.
 _BACKEND, _NUMBER, _NAME = 1, 2, 3
@@ -20,32 +20,32 @@ _BACKEND, _NUMBER, _NAME = 1, 2, 3
 _LINE = 12_000
 
 
-async def recall(process: Session, states: str, tables: Sequence[str]) -> dict[str, dict[str, str]]:
+async def read_tables(process: Session, states: str, tables: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return the entries of a process: members by client, for each table. Raises HostError.
 
     `states` is its `show servers state`.
     """
     names = {(table, number): name for (table, name), number in _numbers(states).items()}
-    memories = {}
+    found = {}
     for table in tables:
         entries = _entries(await process.ask(f"show table {table}"))
-        memories[table] = {key: names[table, number] for key, number in entries.items() if (table, number) in names}
-    return memories
+        found[table] = {key: names[table, number] for key, number in entries.items() if (table, number) in names}
+    return found
 
 
-async def teach(path: str, memories: Mapping[str, Mapping[str, str]]) -> None:
+async def write_tables(path: str, tables: Mapping[str, Mapping[str, str]]) -> None:
     """Add the entries of the process before; those of members that this one lacks are skipped. Raises HostError."""
-    if not any(memories.values()):
+    if not any(tables.values()):
         return
     numbers = _numbers(await haproxy_socket.ask(path, SHOW_STATES))
-    for line in _lines(_lessons(memories, numbers)):
+    for line in _lines(_set_commands(tables, numbers)):
         await haproxy_socket.ask(path, line)
 
 
 def _entries(shown: str) -> dict[str, str]:
     found = (_ENTRY.match(line) for line in shown.splitlines())
     # HAProxy shows a key in the notation that it accepts, except for control characters, which it does not accept.
-    return {match[1]: match[2] for match in found if match and not _UNSPEAKABLE.search(match[1])}
+    return {match[1]: match[2] for match in found if match and not _UNACCEPTED.search(match[1])}
 
 
 def _numbers(states: str) -> dict[tuple[str, str], str]:
@@ -54,9 +54,9 @@ def _numbers(states: str) -> dict[tuple[str, str], str]:
     return {(row[_BACKEND], row[_NAME]): row[_NUMBER] for row in rows if len(row) > _NAME}
 
 
-def _lessons(memories: Mapping[str, Mapping[str, str]], numbers: Mapping[tuple[str, str], str]) -> Iterator[str]:
-    for table, memory in memories.items():
-        for client, member in memory.items():
+def _set_commands(tables: Mapping[str, Mapping[str, str]], numbers: Mapping[tuple[str, str], str]) -> Iterator[str]:
+    for table, entries in tables.items():
+        for client, member in entries.items():
             number = numbers.get((table, member))
             if number is not None:
                 key = client.replace(";", "\\;")

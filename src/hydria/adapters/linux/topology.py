@@ -7,7 +7,7 @@ from hydria.adapters.linux.flat_networks import ensure_flat_network, remove_flat
 from hydria.adapters.linux.kernel import ensure_bridge, ensure_switch, find, remove_all_interfaces
 from hydria.adapters.linux.names import Names, bridge, switch_end, trunk_end
 from hydria.adapters.linux.netns import held, namespaces, netlink, remove_namespace, reporting
-from hydria.adapters.linux.port_filters import mend_filters
+from hydria.adapters.linux.port_filters import repair_filters
 from hydria.adapters.linux.routers import Routers
 from hydria.adapters.linux.uplink import ensure_uplink, remove_uplink
 from hydria.contract import Interface, Topology
@@ -71,7 +71,7 @@ class TopologyWiring:
                 self._routers.ensure(router, topology.removed)
         with _noting(reasons, "ports"):
             self._attach(topology.plugged)
-            mend_filters(self._names.switch, topology.plugged)
+            repair_filters(self._names.switch, topology.plugged)
         self._doomed |= {bridge(key) for key in topology.removed}
         self._doomed -= {bridge(network.id) for network in topology.networks}
         self._remove_bridges()

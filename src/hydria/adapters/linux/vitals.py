@@ -38,19 +38,19 @@ class Vitals:
         """Note whether a request on the runtime socket was answered."""
         self._unanswered = 0 if well else self._unanswered + 1
 
-    def hopeless(self, process: Process) -> "Hopeless | None":
+    def unusable(self, process: Process) -> "Unusable | None":
         """Return why a process can neither be asked nor hand its sockets over, or None."""
         if process.stopped:
-            return Hopeless(reason="HAProxy is stopped.", serves=False)
+            return Unusable(reason="HAProxy is stopped.", serves=False)
         if process.network != _inode(Path(self._namespace_path)):
-            return Hopeless(reason="HAProxy is not in the network namespace of the amphora.", serves=False)
+            return Unusable(reason="HAProxy is not in the network namespace of the amphora.", serves=False)
         if self._unanswered >= _UNANSWERED:
-            return Hopeless(reason="HAProxy does not answer on its runtime socket.", serves=False)
+            return Unusable(reason="HAProxy does not answer on its runtime socket.", serves=False)
         if self._socket_was != _inode(self._socket):
-            return Hopeless(reason="HAProxy's runtime socket is gone.", serves=True)
+            return Unusable(reason="HAProxy's runtime socket is gone.", serves=True)
         # A process has the machine's root for a moment after its start.
         if process.root not in (_inode(self._root), _inode(Path("/"))):
-            return Hopeless(reason="HAProxy's root directory is gone.", serves=True)
+            return Unusable(reason="HAProxy's root directory is gone.", serves=True)
         return None
 
     def altered(self) -> bool:
@@ -58,7 +58,7 @@ class Vitals:
         return self._files_were != tuple(map(_signature, self._files))
 
 
-class Hopeless(Struct, frozen=True, kw_only=True):
+class Unusable(Struct, frozen=True, kw_only=True):
     """Why a process must be replaced without handing its sockets over. If it `serves`, it may finish connections."""
 
     reason: str

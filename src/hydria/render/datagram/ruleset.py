@@ -205,7 +205,7 @@ def _services(live: Live, states: Mapping[str, ServerState], brief: int) -> list
     services = []
     for listener in live.datagram_listeners:
         pool = tree.active_pool(listener.default_pool_id)
-        members = [] if pool is None else [each for each in tree.members_of(pool.id) if _lives(each, states)]
+        members = [] if pool is None else [each for each in tree.members_of(pool.id) if _is_healthy(each, states)]
         for family in dict.fromkeys(_family(vip) for vip in vips):
             mine = [each for each in members if _family(each.address) == family]
             targets = _targets(listener, mine, used)
@@ -214,7 +214,7 @@ def _services(live: Live, states: Mapping[str, ServerState], brief: int) -> list
     return services
 
 
-def _lives(member: Member, states: Mapping[str, ServerState]) -> bool:
+def _is_healthy(member: Member, states: Mapping[str, ServerState]) -> bool:
     return member.admin_state_up and states.get(member.id) != "down"
 
 

@@ -23,7 +23,7 @@ _ENDS: dict[Purpose, str] = {"certificate": CERTIFICATE, "ca": AUTHORITY, "crl":
 
 _VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 # HAProxy's names of versions, where they differ.
-_HAPROXYS = {"TLSv1": "TLSv1.0"}
+_HAPROXY_VERSIONS = {"TLSv1": "TLSv1.0"}
 # OpenSSL uses these versions only at a lower security level, and Octavia's default ciphers have none for them.
 _OLD = ("TLSv1", "TLSv1.1")
 _FOR_OLD = ("ECDHE-ECDSA-AES128-SHA", "ECDHE-RSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA", "ECDHE-RSA-AES256-SHA")
@@ -163,13 +163,13 @@ def _ciphers(resource: Listener | Pool) -> list[str]:
 def _versions(versions: Sequence[str] | None) -> list[str]:
     wanted = [index for index, version in enumerate(_VERSIONS) if version in (versions or VERSIONS)]
     least, most = wanted[0], wanted[-1]
-    words = ["ssl-min-ver", _haproxys(least), "ssl-max-ver", _haproxys(most)]
+    words = ["ssl-min-ver", _haproxy_version(least), "ssl-max-ver", _haproxy_version(most)]
     gaps = (index for index in range(least, most) if index not in wanted)
-    return words + [f"no-{_haproxys(index).lower().replace('.', '')}" for index in gaps]
+    return words + [f"no-{_haproxy_version(index).lower().replace('.', '')}" for index in gaps]
 
 
-def _haproxys(index: int) -> str:
-    return _HAPROXYS.get(_VERSIONS[index], _VERSIONS[index])
+def _haproxy_version(index: int) -> str:
+    return _HAPROXY_VERSIONS.get(_VERSIONS[index], _VERSIONS[index])
 
 
 def _protocols(word: str, protocols: Iterable[str] | None) -> list[str]:
