@@ -100,7 +100,7 @@ async def http(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
     database = Database(f"sqlite:///{tmp_path / 'hydria.db'}", synchronous="off")
     # Both ways to run a handler: on the loop, and in a thread as for a database that is elsewhere.
     database.embedded = getattr(request, "param", True)
-    metadata.create_all(database.engine)
+    database.with_connection(metadata.create_all)
     dispatcher = Dispatcher(
         database, authenticator=MemoryIdentity(CALLERS), authorisation=Everybody(), clock=ManualClock(), max_body=100
     )
@@ -194,7 +194,7 @@ async def test_addresses(http: httpx.AsyncClient) -> None:
 
 async def test_an_operation_is_prepared_before_its_transaction(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'hydria.db'}", synchronous="off")
-    metadata.create_all(database.engine)
+    database.with_connection(metadata.create_all)
     seen: list[Preparation] = []
 
     async def prepare(preparation: Preparation) -> str:

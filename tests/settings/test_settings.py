@@ -42,7 +42,7 @@ def test_a_variable_names_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", list(every_key()), ids=lambda key: str(key.dotted))
 def test_every_key_can_be_set_by_its_variable(key: Key, tmp_path: Path) -> None:
     good = {
-        "url": "postgresql+psycopg://u@h/n",
+        "url": "postgresql://u@h/n",
         "public_url": "http://x:1",
         "server_url": "http://x:1",
         "policy_file": "/p",

@@ -17,6 +17,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def database(database_url: str) -> Iterator[Database]:
     """An empty database with all tables."""
     made = Database(database_url, synchronous="off")
-    metadata.create_all(made.engine)
+    made.with_connection(metadata.create_all)
     yield made
     made.close()

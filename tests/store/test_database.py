@@ -82,9 +82,9 @@ def test_hints_come_after_the_commit(database: Database) -> None:
 
 def test_a_database_that_stays_busy(url: str) -> None:
     database = Database(url, synchronous="off")
-    metadata.create_all(database.engine)
+    database.with_connection(metadata.create_all)
     impatient = Database(url, synchronous="off")
-    with impatient.engine.connect() as connection:
+    with impatient.engines[0].connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 1")
     other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -178,7 +178,7 @@ def test_settings_of_sqlite(url: str) -> None:
 def test_hints_reach_other_servers(postgres: Postgres) -> None:
     url = postgres.empty()
     one, two = Database(url), Database(url)
-    metadata.create_all(one.engine)
+    one.with_connection(metadata.create_all)
     heard: list[frozenset[str]] = []
     one.subscribe(lambda _: None)
     two.subscribe(heard.append)
@@ -211,7 +211,7 @@ def test_a_database_that_is_not_there(postgres: Postgres) -> None:
 
 def test_a_full_disk_is_said_and_loses_nothing(url: str) -> None:
     database = Database(url, synchronous="off")
-    metadata.create_all(database.engine)
+    database.with_connection(metadata.create_all)
     database.transact(lambda tx: tx.insert(ONE))
 
     def grow(transaction: Transaction) -> None:

@@ -3,13 +3,14 @@
 import importlib
 import pkgutil
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, inspect, text
 
 import hydria.homecloud
 import hydria.store.resources
@@ -26,14 +27,21 @@ def everything() -> None:
         importlib.import_module(module.name)
 
 
-def differences(engine: Engine) -> Any:
-    with engine.connect() as connection:
-        return compare_metadata(MigrationContext.configure(connection), metadata)
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database without tables."""
+    made = Database(database_url)
+    yield made
+    made.close()
 
 
-def shape(engine: Engine) -> dict[str, Any]:
-    """Say all that a database knows of its tables."""
-    found = inspect(engine)
+def differences(connection: Connection) -> Any:
+    return compare_metadata(MigrationContext.configure(connection), metadata)
+
+
+def shape(connection: Connection) -> dict[str, Any]:
+    """Return everything that a database knows about its tables."""
+    found = inspect(connection)
     return {
         name: {
             "columns": {each["name"]: (str(each["type"]), each["nullable"]) for each in found.get_columns(name)},
@@ -46,19 +54,18 @@ def shape(engine: Engine) -> dict[str, Any]:
     }
 
 
-def test_the_scripts_make_the_schema_of_the_code(database_url: str) -> None:
+def test_the_scripts_make_the_schema_of_the_code(database: Database) -> None:
     everything()
-    upgrade(database_url)
-    engine = Database(database_url).engine
-    # If this fails: python -m hydria.store.migrations.new "what changed"
-    assert differences(engine) == []
-    migrated = shape(engine)
-    metadata.drop_all(engine)
-    metadata.create_all(engine)
-    assert migrated == shape(engine)
+    upgrade(database)
+    # If this fails: ./dev migration "what changed"
+    assert database.with_connection(differences) == []
+    migrated = database.with_connection(shape)
+    database.with_connection(metadata.drop_all)
+    database.with_connection(metadata.create_all)
+    assert migrated == database.with_connection(shape)
 
 
-def test_servers_that_upgrade_at_once(database_url: str) -> None:
+def test_servers_that_upgrade_at_once(database_url: str, database: Database) -> None:
     failures: list[Exception] = []
 
     def start() -> None:
@@ -74,7 +81,7 @@ def test_servers_that_upgrade_at_once(database_url: str) -> None:
         thread.join()
     assert failures == []
     everything()
-    assert differences(Database(database_url).engine) == []
+    assert database.with_connection(differences) == []
 
 
 def test_the_generator_knows_every_module_with_tables() -> None:
@@ -85,34 +92,41 @@ def test_the_generator_knows_every_module_with_tables() -> None:
     assert set(metadata.tables) == known
 
 
-def test_again_changes_nothing(database_url: str) -> None:
-    database = Database(database_url)
-    upgrade(database.engine)
-    before = shape(database.engine)
-    with database.engine.begin() as connection:
-        connection.execute(text("INSERT INTO hosts (id, name, seen_at, wired) VALUES ('1', 'a', 1, 0)"))
-    upgrade(database.engine)
+def test_a_second_upgrade_changes_nothing(database_url: str, database: Database) -> None:
+    upgrade(database)
+    before = database.with_connection(shape)
+    row = text("INSERT INTO hosts (id, name, seen_at, wired) VALUES ('1', 'a', 1, 0)")
+    database.transact(lambda transaction: transaction.execute(row))
+    upgrade(database)
     upgrade(database_url)
-    assert shape(database.engine) == before
-    with database.engine.connect() as connection:
-        assert connection.execute(text("SELECT name FROM hosts")).scalars().all() == ["a"]
+    assert database.with_connection(shape) == before
+    assert rows(database, "SELECT name FROM hosts") == [("a",)]
 
 
-def test_addresses_learn_whether_the_one_after_them_is_free(database_url: str) -> None:
-    settings, database = configuration(), Database(database_url)
-    with database.engine.begin() as connection:
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, "0004")
+def upgrade_to(connection: Connection, revision: str) -> None:
+    settings = configuration()
+    settings.attributes["connection"] = connection
+    command.upgrade(settings, revision)
+
+
+def rows(database: Database, statement: str) -> list[tuple[Any, ...]]:
+    return database.read(lambda transaction: [tuple(row) for row in transaction.execute(text(statement))])
+
+
+def test_addresses_learn_whether_the_one_after_them_is_free(database_url: str, database: Database) -> None:
+    def fill(connection: Connection) -> None:
+        upgrade_to(connection, "0004")
         for subnet, key in (("a", "01"), ("a", "02"), ("a", "04"), ("b", "03")):
             row = {"subnet": subnet, "key": key, "next": f"{int(key) + 1:02}"}
             statement = "INSERT INTO network_addresses VALUES (:subnet, :key, :next, '', '', 0)"
             connection.execute(text(statement), row)
+
+    database.with_connection(fill)
     assert not is_current(database_url)
-    upgrade(database.engine)
+    upgrade(database)
     assert is_current(database_url)
-    with database.engine.connect() as connection:
-        found = connection.execute(text("SELECT subnet_id, next FROM network_addresses ORDER BY subnet_id, key"))
-        assert list(map(tuple, found)) == [("a", None), ("a", "03"), ("a", "05"), ("b", "04")]
+    found = rows(database, "SELECT subnet_id, next FROM network_addresses ORDER BY subnet_id, key")
+    assert found == [("a", None), ("a", "03"), ("a", "05"), ("b", "04")]
 
 
 def insert(connection: Connection, table: str, **values: Any) -> None:
@@ -126,88 +140,82 @@ def insert(connection: Connection, table: str, **values: Any) -> None:
     connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), values)  # noqa: S608 - our own names
 
 
-def test_addresses_of_older_versions_become_canonical(database_url: str) -> None:
-    settings, database = configuration(), Database(database_url)
-    with database.engine.begin() as connection:
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, "0009")
-        vips = '[{"subnet_id":"s","ip_address":"2001:DB8::9","port_id":"p"}]'
-        insert(connection, "load_balancers", id="lb", vip_address="2001:DB8:0::1", additional_vips=vips, generation=4)
-        insert(connection, "load_balancers", id="other", vip_address="10.0.0.1", additional_vips="[]", generation=4)
-        rest = {"load_balancer_id": "lb", "pool_id": "pool", "protocol_port": 80}
-        insert(connection, "members", id="a", address="2001:db8::a", created_at="1", monitor_address="::0:1", **rest)
-        insert(connection, "members", id="b", address="2001:DB8::000A", created_at="2", **rest)
-        insert(connection, "members", id="c", address="::ffff:10.0.0.9", created_at="3", **rest)
-        cidrs = '["2001:DB8::/32","10.0.0.0/8"]'
-        insert(connection, "listeners", id="l", load_balancer_id="lb", allowed_cidrs=cidrs)
-        insert(connection, "listeners", id="m", load_balancer_id="other", allowed_cidrs="null")
-        insert(connection, "pools", id="pool", load_balancer_id="lb", session_persistence="null")
-        pair = '[{"ip_address":"2001:DB8::5","mac_address":"FA:16:3E:00:00:01"}]'
-        insert(connection, "network_ports", id="p", mac_address="fa:16:3e:00:00:02", allowed_address_pairs=pair)
-    upgrade(database.engine)
-    with database.engine.connect() as connection:
-
-        def rows(statement: str) -> list[tuple[Any, ...]]:
-            return [tuple(row) for row in connection.execute(text(statement))]
-
-        found = rows("SELECT id, vip_address, additional_vips, generation FROM load_balancers ORDER BY id")
-        assert found == [
-            ("lb", "2001:db8::1", vips.replace("DB8", "db8"), 5),
-            ("other", "10.0.0.1", "[]", 4),
-        ]
-        # The younger of two members that are one goes as if somebody had deleted it.
-        assert rows("SELECT id, address, monitor_address, deleted_in FROM members ORDER BY id") == [
-            ("a", "2001:db8::a", "::1", None),
-            ("b", "2001:db8::a", None, 5),
-            ("c", "10.0.0.9", None, None),
-        ]
-        assert rows("SELECT allowed_cidrs FROM listeners ORDER BY id") == [(cidrs.replace("DB8", "db8"),), ("null",)]
-        assert rows("SELECT allowed_address_pairs FROM network_ports") == [
-            (pair.replace("DB8", "db8").replace("FA:16:3E", "fa:16:3e"),)
-        ]
+def addresses_of_an_older_version(connection: Connection) -> None:
+    """Write addresses as clients spelled them before the tenth script."""
+    upgrade_to(connection, "0009")
+    vips = '[{"subnet_id":"s","ip_address":"2001:DB8::9","port_id":"p"}]'
+    insert(connection, "load_balancers", id="lb", vip_address="2001:DB8:0::1", additional_vips=vips, generation=4)
+    insert(connection, "load_balancers", id="other", vip_address="10.0.0.1", additional_vips="[]", generation=4)
+    rest = {"load_balancer_id": "lb", "pool_id": "pool", "protocol_port": 80}
+    insert(connection, "members", id="a", address="2001:db8::a", created_at="1", monitor_address="::0:1", **rest)
+    insert(connection, "members", id="b", address="2001:DB8::000A", created_at="2", **rest)
+    insert(connection, "members", id="c", address="::ffff:10.0.0.9", created_at="3", **rest)
+    cidrs = '["2001:DB8::/32","10.0.0.0/8"]'
+    insert(connection, "listeners", id="l", load_balancer_id="lb", allowed_cidrs=cidrs)
+    insert(connection, "listeners", id="m", load_balancer_id="other", allowed_cidrs="null")
+    insert(connection, "pools", id="pool", load_balancer_id="lb", session_persistence="null")
+    pair = '[{"ip_address":"2001:DB8::5","mac_address":"FA:16:3E:00:00:01"}]'
+    insert(connection, "network_ports", id="p", mac_address="fa:16:3e:00:00:02", allowed_address_pairs=pair)
 
 
-def test_amphorae_of_older_versions_know_their_ports(database_url: str) -> None:
-    settings, database = configuration(), Database(database_url)
-    with database.engine.begin() as connection:
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, "0011")
-        insert(connection, "amphorae", id="a", load_balancer_id="lb")
-        insert(connection, "network_ports", id="member-port", device_id="a", mac_address="1")
-        insert(connection, "network_ports", id="vip-port", device_id="lb-lb", mac_address="2")
-        insert(connection, "network_addresses", subnet_id="s", key="1", port_id="member-port")
-        insert(connection, "network_addresses", subnet_id="v", key="2", port_id="vip-port")
-    upgrade(database.engine)
-    with database.engine.connect() as connection:
-        found = connection.execute(text("SELECT amphora_id, subnet_id, port_id FROM amphora_ports"))
-        assert list(map(tuple, found)) == [("a", "s", "member-port")]
+def amphorae_of_an_older_version(connection: Connection) -> None:
+    upgrade_to(connection, "0011")
+    insert(connection, "amphorae", id="a", load_balancer_id="lb")
+    insert(connection, "network_ports", id="member-port", device_id="a", mac_address="1")
+    insert(connection, "network_ports", id="vip-port", device_id="lb-lb", mac_address="2")
+    insert(connection, "network_addresses", subnet_id="s", key="1", port_id="member-port")
+    insert(connection, "network_addresses", subnet_id="v", key="2", port_id="vip-port")
 
 
-def test_trouble_of_a_network_waits_for_the_report_of_its_host(database_url: str) -> None:
-    settings, database = configuration(), Database(database_url)
-    with database.engine.begin() as connection:
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, "0013")
-        insert(connection, "network_networks", id="n", trouble="No bridge.")
-    upgrade(database.engine)
-    with database.engine.connect() as connection:
-        assert connection.execute(text("SELECT trouble FROM network_networks")).scalar_one() is None
+def test_amphorae_of_older_versions_know_their_ports(database: Database) -> None:
+    database.with_connection(amphorae_of_an_older_version)
+    upgrade(database)
+    assert rows(database, "SELECT amphora_id, subnet_id, port_id FROM amphora_ports") == [("a", "s", "member-port")]
 
 
-def test_a_failure_leaves_nothing_behind(database_url: str) -> None:
-    database = Database(database_url)
-    with database.engine.begin() as connection:
-        # The last table in the order of names stands in the way.
-        connection.execute(text("CREATE TABLE traffic (weight INTEGER)"))
+def network_in_trouble(connection: Connection) -> None:
+    upgrade_to(connection, "0013")
+    insert(connection, "network_networks", id="n", trouble="No bridge.")
+
+
+def test_trouble_of_a_network_waits_for_the_report_of_its_host(database: Database) -> None:
+    database.with_connection(network_in_trouble)
+    upgrade(database)
+    assert rows(database, "SELECT trouble FROM network_networks") == [(None,)]
+
+
+def test_addresses_of_older_versions_become_canonical(database: Database) -> None:
+    database.with_connection(addresses_of_an_older_version)
+    upgrade(database)
+    assert rows(database, "SELECT id, vip_address, additional_vips, generation FROM load_balancers ORDER BY id") == [
+        ("lb", "2001:db8::1", '[{"subnet_id":"s","ip_address":"2001:db8::9","port_id":"p"}]', 5),
+        ("other", "10.0.0.1", "[]", 4),
+    ]
+    # When two members have become one, the younger one is deleted as by a user.
+    assert rows(database, "SELECT id, address, monitor_address, deleted_in FROM members ORDER BY id") == [
+        ("a", "2001:db8::a", "::1", None),
+        ("b", "2001:db8::a", None, 5),
+        ("c", "10.0.0.9", None, None),
+    ]
+    assert rows(database, "SELECT allowed_cidrs FROM listeners ORDER BY id") == [
+        ('["2001:db8::/32","10.0.0.0/8"]',),
+        ("null",),
+    ]
+    assert rows(database, "SELECT allowed_address_pairs FROM network_ports") == [
+        ('[{"ip_address":"2001:db8::5","mac_address":"fa:16:3e:00:00:01"}]',)
+    ]
+
+
+def test_a_failed_upgrade_leaves_nothing_behind(database: Database) -> None:
+    # The last table in the order of names is in the way.
+    database.with_connection(lambda connection: connection.execute(text("CREATE TABLE traffic (weight INTEGER)")))
     with pytest.raises(Exception, match="traffic"):
-        upgrade(database.engine)
-    assert inspect(database.engine).get_table_names() == ["traffic"]
+        upgrade(database)
+    assert database.with_connection(lambda connection: inspect(connection).get_table_names()) == ["traffic"]
 
 
-def test_a_schema_from_the_future(database_url: str) -> None:
-    upgrade(database_url)
-    database = Database(database_url)
-    with database.engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+def test_a_schema_of_a_newer_version_is_refused(database: Database) -> None:
+    upgrade(database)
+    database.transact(lambda tx: tx.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     with pytest.raises(SettingsError, match=r"9999.*newer"):
-        upgrade(database.engine)
+        upgrade(database)

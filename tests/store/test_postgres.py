@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from hydria.errors import NotFound, Unavailable
 from hydria.store import Database, Milestone, Transaction, columns, metadata
+from hydria.store.migrate import upgrade
 from hydria.store.resources import KnownHost
 from tests.support.postgres import Postgres
 
@@ -19,7 +20,7 @@ ONE = KnownHost(id="one", seen_at=1)
 async def database(postgres: Postgres) -> AsyncIterator[Database]:
     url = postgres.empty()
     made = Database(url)
-    metadata.create_all(made.engine)
+    made.with_connection(metadata.create_all)
     yield made
     made.close()
     postgres.drop(url)
@@ -124,10 +125,14 @@ async def test_a_database_that_is_not_there(postgres: Postgres) -> None:
     lost.close()
 
 
-async def test_what_only_libpq_knows_is_kept_from_the_server(postgres: Postgres) -> None:
+async def test_a_url_for_psycopg_works_and_options_of_libpq_stay_away_from_the_server(postgres: Postgres) -> None:
     url = postgres.empty()
-    database = Database(f"{url}&connect_timeout=3&application_name=balancer")
-    said = await database.run(lambda tx: tx.execute(text("SHOW application_name")).scalar_one(), writing=False)
-    assert said == "balancer"
+    older = url.replace("postgresql:", "postgresql+psycopg:")
+    upgrade(f"{older}&connect_timeout=3")
+    database = Database(f"{older}&connect_timeout=3&application_name=balancer")
+    name = text("SHOW application_name")
+    found = await database.run(lambda transaction: transaction.execute(name).scalar_one(), writing=False)
+    assert found == "balancer"
+    assert await database.run(hosts, writing=False) == []
     database.close()
     postgres.drop(url)

@@ -55,7 +55,7 @@ def _empty() -> bytes:
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "hydria.db"
         database = Database(f"sqlite:///{file}", synchronous="off")
-        metadata.create_all(database.engine)
+        database.with_connection(metadata.create_all)
         # The last connection that is closed moves everything into the one file.
         database.close()
         return file.read_bytes()

@@ -1,19 +1,21 @@
 """A private PostgreSQL of one test run: Debian's programs, a temporary directory, a Unix socket and no network."""
 
+import asyncio
 import os
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-import psycopg
-from sqlalchemy import create_engine, make_url
+import asyncpg
+from sqlalchemy import Connection, make_url
 
-from hydria.store import metadata
+from hydria.store import Database, metadata
 
 # The account that Debian's package makes: PostgreSQL refuses to run as root.
 _ACCOUNT = "postgres"
@@ -37,18 +39,15 @@ class Postgres:
         name = f"hydria_{next(self._numbers)}"
         self.say(f'CREATE DATABASE "{name}" TEMPLATE template0')
         # The socket's directory stands in the query: it has slashes.
-        return f"postgresql+psycopg://hydria@/{name}?host={self._directory}"
+        return f"postgresql://hydria@/{name}?host={self._directory}"
 
     def ready(self) -> str:
         """Return the SQLAlchemy URL of a database with all tables and no rows; there is one, for one at a time."""
         if self._ready is None:
             self._ready = self.empty()
-        engine = create_engine(self._ready)
-        metadata.create_all(engine)
-        with engine.begin() as connection:
-            for table in metadata.sorted_tables:
-                connection.execute(table.delete())
-        engine.dispose()
+        database = Database(self._ready)
+        database.with_connection(_clear)
+        database.close()
         return self._ready
 
     def drop(self, url: str) -> None:
@@ -64,11 +63,16 @@ class Postgres:
 
     def say(self, statement: str) -> None:
         """Run a statement outside of any database of a test."""
-        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(statement.encode())
+        # The caller's thread may have an event loop, which cannot wait for another one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, self._say(statement)).result()
 
-    def _conninfo(self, name: str) -> str:
-        return f"host={self._directory} user=hydria dbname={name}"
+    async def _say(self, statement: str) -> None:
+        connection = await asyncpg.connect(host=str(self._directory), user="hydria", database="postgres")
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
 
     def wait(self, process: subprocess.Popen[bytes], log: Path) -> None:
         """Wait until it answers."""
@@ -76,12 +80,18 @@ class Postgres:
         while True:
             try:
                 self.say("SELECT 1")
-            except psycopg.OperationalError:
+            except (OSError, asyncpg.PostgresError):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"PostgreSQL does not start: {log.read_text()}") from None
                 time.sleep(0.05)
             else:
                 return
+
+
+def _clear(connection: Connection) -> None:
+    metadata.create_all(connection)
+    for table in metadata.sorted_tables:
+        connection.execute(table.delete())
 
 
 def programs() -> Path:

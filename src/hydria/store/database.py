@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import URL, Engine, make_url
+from sqlalchemy import URL, Connection, Engine, make_url
 
-from hydria.store.engines import EMBEDDED, module_missing, open_engine
+from hydria.store.engines import EMBEDDED, module_missing, open_sqlite
 from hydria.store.runner import Counts, Runner, Work
 from hydria.store.transaction import Milestone, Transaction
 from hydria.store.write_queue import WriteQueue
@@ -39,27 +38,21 @@ class Database:
 
         `compiled` keeps compiled statements where several SQLite databases of one process share them.
         """
-        self._url = make_url(url)
-        self._synchronous = synchronous
-        self._compiled = compiled
-        self.embedded = self._url.get_backend_name() == "sqlite"
+        address = make_url(url)
+        self.embedded = address.get_backend_name() == "sqlite"
         self.counts = Counts()
         self._listeners: list[Listener] = []
         self._watchers: list[Callable[[list[Milestone]], None]] = []
         self._channel: HintChannel | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hydria-waiting")
         if self.embedded:
+            engine = open_sqlite(address, synchronous, compiled)
             self._runner: Runner | ThreadRunner = Runner(
-                self.engine, EMBEDDED, attempts=_ATTEMPTS, counts=self.counts, take=_no_queue, sleep=_no_sleep
+                engine, EMBEDDED, attempts=_ATTEMPTS, counts=self.counts, take=_no_queue, sleep=_no_sleep
             )
             self._shared: LoopRunner | None = None
         else:
-            self._shared, self._runner = _open_shared(self._url, self.counts)
-
-    @cached_property
-    def engine(self) -> Engine:
-        """A blocking engine, for migrations and for tools that read tables."""
-        return open_engine(self._url, self._synchronous, self._compiled)
+            self._shared, self._runner = _open_shared(address, self.counts)
 
     @property
     def engines(self) -> tuple[Engine, ...]:
@@ -94,6 +87,10 @@ class Database:
         Raises Unavailable when the database cannot be reached.
         """
         return self._runner.read(work, single=single)
+
+    def with_connection(self, work: Callable[[Connection], R]) -> R:
+        """Run `work` once in a transaction on a plain connection: for migrations, and whatever looks at tables."""
+        return self._runner.with_connection(work)
 
     async def run(self, work: Work[R], *, writing: bool, single: bool = False) -> R:
         """Run `work` as `transact` or `read` do, without blocking the event loop when the database is a server."""
@@ -133,9 +130,6 @@ class Database:
         if self._shared is not None:
             self._shared.close()
         self._runner.close()
-        # A cached property: reading it here would open an engine that was never used.
-        if "engine" in vars(self):
-            self.engine.dispose()
 
 
 def _open_shared(url: URL, counts: Counts) -> "tuple[LoopRunner, ThreadRunner]":

@@ -33,23 +33,13 @@ SHARED: dict[Mode, dict[str, Any]] = {
 _CONFLICTS = ("40001", "40P01")
 
 
-def open_engine(address: URL, synchronous: str, compiled: MutableMapping[Any, Any] | None = None) -> Engine:
-    """Open a database; `synchronous` is SQLite's pragma, `compiled` where it keeps compiled statements.
-
-    Raises SettingsError.
-    """
-    if address.get_backend_name() == "sqlite":
-        options = {} if compiled is None else {"compiled_cache": compiled}
-        engine = create_engine(address, execution_options=options)
-        _keep_private(engine, address)
-        _prepare_sqlite(engine, synchronous)
-        return engine
-    if address.drivername == "postgresql":
-        address = address.set(drivername="postgresql+psycopg")
-    try:
-        return create_engine(address)
-    except ModuleNotFoundError as error:
-        raise module_missing(error) from None
+def open_sqlite(address: URL, synchronous: str, compiled: MutableMapping[Any, Any] | None = None) -> Engine:
+    """Open an embedded database; `synchronous` is the pragma, `compiled` is where it keeps compiled statements."""
+    options = {} if compiled is None else {"compiled_cache": compiled}
+    engine = create_engine(address, execution_options=options)
+    _keep_private(engine, address)
+    _prepare_sqlite(engine, synchronous)
+    return engine
 
 
 def database_unreachable() -> Unavailable:

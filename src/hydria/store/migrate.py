@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, func, select
 
 from hydria.errors import SettingsError
 from hydria.store.database import Database
@@ -16,31 +16,34 @@ _LOCK = 0x6879647269610001
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
-def upgrade(target: str | Engine) -> None:
-    """Upgrade a database, given as an SQLAlchemy URL or an engine, in one transaction. An empty one gets all tables.
+def upgrade(target: str | Database) -> None:
+    """Upgrade a database, or the one at an SQLAlchemy URL, in one transaction. An empty one gets all tables.
 
     Raises SettingsError when a newer version of Hydria has used the database.
     """
-    if isinstance(target, str):
-        database = Database(target)
-        try:
-            upgrade(database.engine)
-        finally:
-            database.close()
+    if isinstance(target, Database):
+        target.with_connection(_upgrade)
         return
+    database = Database(target)
+    try:
+        upgrade(database)
+    finally:
+        database.close()
+
+
+def _upgrade(connection: Connection) -> None:
     settings = configuration()
-    with target.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            # When several servers start at once, one upgrades and the others wait and find it done.
-            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-        settings.attributes["connection"] = connection
-        try:
-            command.upgrade(settings, "head")
-        except CommandError as error:
-            raise SettingsError(
-                f"This version of Hydria does not know the database's schema ({error}). A newer version has used it: "
-                "install that version again, or restore a backup."
-            ) from None
+    if connection.dialect.name == "postgresql":
+        # When several servers start at once, one upgrades and the others wait and find it done.
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    settings.attributes["connection"] = connection
+    try:
+        command.upgrade(settings, "head")
+    except CommandError as error:
+        raise SettingsError(
+            f"This version of Hydria does not know the database's schema ({error}). A newer version has used it: "
+            "install that version again, or restore a backup."
+        ) from None
 
 
 def configuration() -> Config:

@@ -7,11 +7,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakSet
 
 import asyncpg
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from hydria.store.engines import SHARED, database_unreachable
@@ -71,10 +72,10 @@ class LoopRunner:
         self._opened.add(connection)
         return connection
 
-    def _create(self) -> Any:
+    def _create(self, prepared: int = _PREPARED) -> Any:
         assert self.engine.dialect.dbapi is not None  # noqa: S101 - SQLAlchemy's adapter of asyncpg
         return self.engine.dialect.dbapi.connect(
-            async_creator_fn=lambda **_: self.connect(), prepared_statement_cache_size=_PREPARED
+            async_creator_fn=lambda **_: self.connect(), prepared_statement_cache_size=prepared
         )
 
     async def write(self, work: Work[R]) -> tuple[R, Transaction]:
@@ -86,6 +87,17 @@ class LoopRunner:
         """Call `Runner.read` in a greenlet."""
         async with self._readers:
             return await greenlet_spawn(self._runner.read, work, single=single)
+
+    async def with_connection(self, work: Callable[[Connection], R]) -> R:
+        """Run `work` once in a transaction on a plain connection."""
+        # A migration changes tables under prepared statements, so none is kept and the connection is not used again.
+        engine = create_engine("postgresql+asyncpg://", creator=partial(self._create, prepared=0), poolclass=NullPool)
+
+        def alone() -> R:
+            with engine.begin() as connection:
+                return work(connection)
+
+        return await greenlet_spawn(alone)
 
     @contextmanager
     def _take(self, after: ExitStack, *, retrying: bool) -> Iterator[None]:
@@ -126,6 +138,10 @@ class ThreadRunner:
     def read(self, work: Work[R], *, single: bool) -> R:
         """Call `Runner.read` and wait for it."""
         return self._wait(self._runner.read(work, single=single))
+
+    def with_connection(self, work: Callable[[Connection], R]) -> R:
+        """Call `LoopRunner.with_connection` and wait for it."""
+        return self._wait(self._runner.with_connection(work))
 
     def open_channel(self, deliver: Callable[[frozenset[str]], object]) -> HintChannel:
         """Exchange hints with the database's other servers; `deliver` is called with received topics, in a thread."""

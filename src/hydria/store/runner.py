@@ -92,6 +92,11 @@ class Runner:
                 self._raise_unless_retryable(error, None, attempt)
         raise _busy()
 
+    def with_connection(self, work: Callable[[Connection], R]) -> R:
+        """Run `work` once in a transaction on a plain connection."""
+        with self.engine.begin() as connection:
+            return work(connection)
+
     @contextmanager
     def _begin(self, mode: Mode) -> Iterator[Transaction]:
         with self._engines[mode].connect() as connection, connection.begin():

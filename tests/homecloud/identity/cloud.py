@@ -35,7 +35,7 @@ class Keystone:
         self.clock = ManualClock(START)
         clock = clock or self.clock
         self.database = Database(f"sqlite:///{path / 'test.db'}", synchronous="off")
-        metadata.create_all(self.database.engine)
+        self.database.with_connection(metadata.create_all)
         self.identity = Identity(
             region="RegionOne",
             key=new_key(),

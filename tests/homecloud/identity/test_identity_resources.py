@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from hydria.homecloud.identity import member_password
 from tests.homecloud.identity.cloud import PASSWORD, Keystone, Session, by_password
@@ -186,8 +187,8 @@ async def test_password_change(keystone: Keystone, admin: Session) -> None:
     assert (await keystone.login(by_password("alice", "new"))).status_code == 201
     await admin.call("PATCH", f"users/{alice.user_id}", {"user": {"options": {"lock_password": True}}})
     assert await change("new", "newer") == 403
-    with keystone.database.engine.connect() as connection:
-        kept = connection.exec_driver_sql("SELECT password_hash FROM identity_users WHERE name = 'alice'").scalar()
+    statement = text("SELECT password_hash FROM identity_users WHERE name = 'alice'")
+    kept = keystone.database.read(lambda transaction: transaction.execute(statement).scalar())
     assert str(kept).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 

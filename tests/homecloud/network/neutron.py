@@ -44,7 +44,7 @@ class Cloud:
         """`url` is a database that has the tables; None makes a new one in the folder."""
         self.database = Database(url or f"sqlite:///{folder / 'network.db'}", synchronous="off")
         if url is None:
-            metadata.create_all(self.database.engine)
+            self.database.with_connection(metadata.create_all)
         self.clock = ManualClock(START)
         self.work(lambda transaction: bootstrap(transaction, START, ADMIN, external_cidr))
         dispatcher = Dispatcher(

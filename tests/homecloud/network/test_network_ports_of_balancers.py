@@ -50,7 +50,7 @@ async def test_a_port_costs_few_statements(cloud: Cloud) -> None:
     _, subnet = await cloud.inside()
     await _vip(cloud, subnet["id"])
     statements: list[str] = []
-    event.listen(cloud.database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    event.listen(cloud.database.engines[0], "before_cursor_execute", lambda *args: statements.append(args[2]))
     await _vip(cloud, subnet["id"])
     assert len([each for each in statements if not each.startswith("BEGIN")]) <= 4
 
@@ -89,7 +89,7 @@ async def test_a_free_address_is_found_at_once_however_many_are_taken(cloud: Clo
             rows = connection.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
             plans.extend(row[3] for row in rows)
 
-    event.listen(cloud.database.engine, "before_cursor_execute", explain)
+    event.listen(cloud.database.engines[0], "before_cursor_execute", explain)
     await _vip(cloud, subnet["id"])
     assert any("ix_network_addresses_subnet_id_next" in each for each in plans)
     assert not any("SCAN network_addresses" in each or "B-TREE" in each for each in plans)

@@ -42,7 +42,7 @@ class Barbican:
     def __init__(self, folder: Path) -> None:
         self.file = folder / "secrets.db"
         self.database = Database(f"sqlite:///{self.file}", synchronous="off")
-        metadata.create_all(self.database.engine)
+        self.database.with_connection(metadata.create_all)
         self.clock = ManualClock()
         self.vault = Vault(new_key())
         dispatcher = Dispatcher(

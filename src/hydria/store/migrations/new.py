@@ -11,9 +11,11 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from alembic import command
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 
 from hydria.store.database import Database
 from hydria.store.migrate import SCRIPTS, configuration, upgrade
@@ -35,11 +37,14 @@ def write(message: str) -> Path:
     settings = configuration()
     with TemporaryDirectory() as directory:
         database = Database(f"sqlite:///{directory}/new.db")
-        upgrade(database.engine)
+        upgrade(database)
         number = len(list(ScriptDirectory.from_config(settings).walk_revisions())) + 1
-        with database.engine.begin() as connection:
+
+        def compare(connection: Connection) -> Any:
             settings.attributes["connection"] = connection
-            made = command.revision(settings, message, autogenerate=True, rev_id=f"{number:04}")
+            return command.revision(settings, message, autogenerate=True, rev_id=f"{number:04}")
+
+        made = database.with_connection(compare)
         database.close()
     if made is None or isinstance(made, list):
         raise RuntimeError("Alembic wrote no script, or several")
