@@ -27,7 +27,7 @@ KEPT = SessionPersistence(type="SOURCE_IP", persistence_timeout=60, persistence_
 
 CASES: dict[str, Callable[[], Instance]] = {
     "udp": lambda: instance(*UDP, *MEMBERS),
-    "udp_nobody": lambda: instance(*UDP, member(1, admin_state_up=False)),
+    "udp_no_member": lambda: instance(*UDP, member(1, admin_state_up=False)),
     "udp_everything": lambda: instance(
         listener(protocol="UDP", protocol_port=53, allowed_cidrs=("10.0.0.5/8", "2001:db8::/32"), connection_limit=7),
         listener(2, protocol="SCTP", protocol_port=53, default_pool_id=key("2", 2)),

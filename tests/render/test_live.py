@@ -1,4 +1,4 @@
-"""What is served is decided once: whatever is switched off, rendering, checks, secrets and limits agree on it."""
+"""Rendering, checks, secrets and limits agree on the live listeners and pools, whatever is switched off."""
 
 from typing import Any
 

@@ -15,8 +15,8 @@ from hydria.render.vip_firewall import render_vip_firewall
 GOLDEN = Path(__file__).parent / "golden"
 
 CASES = {
-    "guard_nobody": (),
-    "guard_several": (
+    "firewall_no_rule": (),
+    "firewall_several": (
         FirewallRule(
             ethertype="IPv4", protocol="tcp", port_min=80, port_max=81, sources=("192.0.2.0/25", "192.0.2.0/24")
         ),

@@ -40,17 +40,17 @@ class Child(Resource, frozen=True, kw_only=True):
     load_balancer_id: str
 
 
-# What is the database's own business and not a client's.
+# Attributes that clients do not see.
 INTERNAL = frozenset({"created_in", "changed_in", "deleted_in", "load_balancer_id"})
 
 
 def given(form: Struct) -> dict[str, Any]:
-    """Return the attributes that the client gave, null ones included, as they stand in the form."""
+    """Return the attributes that the client gave, null ones included, with the values of the form."""
     return {name: value for name in form.__struct_fields__ if (value := getattr(form, name)) is not UNSET}
 
 
 def _switched(form: Struct) -> dict[str, Any]:
-    """Return `given`, with the one attribute that null does not put back: to Octavia, a null switch is off."""
+    """Return `given`, with Octavia's meaning of a null `admin_state_up`: off, not the default."""
     values = given(form)
     if values.get("admin_state_up", True) is None:
         values["admin_state_up"] = False
@@ -61,14 +61,14 @@ def _switched(form: Struct) -> dict[str, Any]:
 
 
 def build(kind: type[R], form: Struct, **rest: Any) -> R:
-    """Make a `kind` of a create form and what the server adds; null and absent attributes take the default."""
+    """Return a resource with a create's attributes and those of the server; null and absent ones have the default."""
     known = set(kind.__struct_fields__)
     values = {name: value for name, value in _switched(form).items() if value is not None and name in known}
     return msgspec.convert({**values, **rest}, kind, from_attributes=True)
 
 
 def change(resource: R, form: Struct, *, now: str, generation: int) -> R:
-    """Return `resource` with an update form's attributes; null puts the default back."""
+    """Return `resource` with an update's attributes; null stands for the default."""
     defaults = {field.name: field for field in structs.fields(type(resource))}
     values: dict[str, Any] = {}
     for name, value in _switched(form).items():

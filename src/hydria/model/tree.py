@@ -83,7 +83,7 @@ class Tree(Struct, frozen=True, kw_only=True):
 
 
 class Live(Struct, frozen=True, kw_only=True):
-    """What is served of a tree: the listeners that count, and the pools that each of them sends to.
+    """The served part of a tree: the live listeners, and the live pools that each of them sends to.
 
     This is the only place that decides it. Renderings, checks, secrets and limits take listeners and pools from here,
     so that they agree. HAProxy serves some listeners, nftables rules the others, which are those of datagrams.

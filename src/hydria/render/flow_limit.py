@@ -1,11 +1,11 @@
-"""Rules that let only so many new flows a second into a namespace, as it nears the bound of its flows. Pure."""
+"""Rules that limit the rate of new flows in a namespace when it comes near the limit of its flows. Pure."""
 
 TABLE = "hydria_flow_limit"
 
-# From this part of the bound on new flows are limited, until there are fewer than the second part.
+# New flows are limited from the first part of the limit on, until there are fewer than the second.
 _CLOSE, _OPEN = 0.8, 0.7
 
-# The pauses between two looks: from an eighth of the bound on, and below it (seconds).
+# The intervals of counting flows: from an eighth of the limit on, and below it (seconds).
 _SHORT, _LONG = 0.25, 1.0
 
 
@@ -15,10 +15,10 @@ def pause(count: int, most: int) -> float:
 
 
 def admitted(count: int, most: int, before: int | None) -> int | None:
-    """Return how many new flows a second may begin while there are `count` of `most`; None is without limit.
+    """Return the rate of new flows (per second) at `count` of `most`; None is no limit.
 
-    `before` is what was admitted until now. A rate is a power of two, so that rules change seldom. It is at most what
-    is left, and its burst a quarter of that: the bound holds, however many come, while three looks are missed.
+    `before` is the rate until now. A rate is a power of two, so that rules change seldom. It is at most the number of
+    flows that are left, and its burst a quarter of it, so that the limit holds even when three counts are missed.
     """
     if count < most * (_CLOSE if before is None else _OPEN):
         return None
@@ -26,16 +26,16 @@ def admitted(count: int, most: int, before: int | None) -> int | None:
 
 
 def burst(rate: int) -> int:
-    """Return how many flows may begin at once at a rate."""
+    """Return the number of flows that may begin at once at a rate."""
     return max(1, rate // 4)
 
 
 def render_flow_limit(rate: int | None) -> str:
-    """Return the transaction that limits new flows to a rate, or lifts the limit."""
+    """Return the transaction that limits new flows to a rate, or removes the limit."""
     begin = f"add table inet {TABLE}\ndelete table inet {TABLE}\n"
     if rate is None:
         return begin
-    # After conntrack has looked for the flow (-200), and before a new one is written down.
+    # After conntrack has searched for the flow (-200), and before it stores a new one.
     hooks = "".join(
         f"    chain {hook} {{\n        type filter hook {hook} priority -160; policy accept;\n"
         "        ct state new jump new\n    }\n"

@@ -57,7 +57,7 @@ class Amphora:
             # Before HAProxy, which joins them at its start.
             ControlGroups(place, haproxy),
             self._haproxy,
-            # After HAProxy, which is told the results, and only of members that it has.
+            # After HAProxy, which gets the results of pings for its members.
             self._pings,
             self._datagrams,
             # After the parts whose rules have the kernel remember flows.
@@ -73,7 +73,7 @@ class Amphora:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to try again what was refused."""
+        """Whether it is time to try a refused resource again."""
         return self._haproxy.due
 
     def drifted(self) -> bool:
@@ -131,7 +131,7 @@ class Amphora:
             await part.close()
 
     async def remove(self) -> None:
-        """Remove everything; nothing there is fine. Raises HostError."""
+        """Remove everything, if there is anything. Raises HostError."""
         async with self._place.lock:
             try:
                 for part in reversed(self._parts):

@@ -1,4 +1,4 @@
-"""The directory of one amphora, the account that owns its processes, and the sockets that HAProxy reaches us by."""
+"""The directory of one amphora, the account of its processes, and the sockets between HAProxy and the agent."""
 
 import shutil
 

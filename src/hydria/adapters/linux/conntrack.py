@@ -94,7 +94,7 @@ def count_flows(namespace: str) -> Counter[int]:
 
 def dropped_flows(namespace: str) -> int:
     """Return the number of packets so far that began no flow for want of a source port or memory. Raises HostError."""
-    with reporting(f"The kernel's memory of flows in {namespace} cannot be looked at"), inside(namespace):
+    with reporting(f"The kernel's memory of flows in {namespace} cannot be read"), inside(namespace):
         text = Path("/proc/thread-self/net/stat/nf_conntrack").read_text("ascii")
     names, *processors = (line.split() for line in text.splitlines())
     column = names.index("drop")

@@ -1,8 +1,8 @@
-"""A bound on the flows that the kernel remembers in a namespace.
+"""A limit of the flows that the kernel remembers in a namespace.
 
-The kernel's own bound is one number for all namespaces, which only the machine's own may set, and nft's `ct count`
-looks at all flows for each new one. So the agent reads every now and then how many there are, and lets fewer in near
-the bound.
+The kernel's own limit is one number for all namespaces, which only the machine's namespace can set, and nft's
+`ct count` searches all flows for each new one. So the agent reads the number of flows regularly, and limits the rate of
+new ones when it comes near the limit.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 
 
 class FlowLimit(Part):
-    """The bound of one namespace. It costs nothing while no rules there have the kernel remember flows."""
+    """The limit of one namespace. It costs nothing while no rules there have the kernel remember flows."""
 
     def __init__(self, tables: Tables, settings: AgentSettings, rules: Collection[Path] = ()) -> None:
         """`rules` are the files of which one exists while there are such rules."""
@@ -38,12 +38,12 @@ class FlowLimit(Part):
         self._most = settings.flows
         self._rules = rules
         self._task: asyncio.Task[None] | None = None
-        # The rate that the kernel has; 0 when it is not known.
+        # The rate of the loaded rules; 0 when it is not known.
         self._rate: int | None = 0
         self._place: object = None
 
     async def ensure(self, instance: Instance) -> bool:
-        """Look at the number of flows from now on, where there are rules that make any."""
+        """Watch the number of flows from now on, where there are rules that track any."""
         self._most = AmphoraLimits.of(self._settings, instance.flavor).flows
         running = self._task is not None and not self._task.done()
         if not running and any(file.exists() for file in self._rules):
@@ -51,7 +51,7 @@ class FlowLimit(Part):
         return False
 
     async def close(self) -> None:
-        """Stop looking; a limit that is there stays."""
+        """Stop watching; a loaded limit stays."""
         if self._task is not None:
             self._task.cancel()
 
@@ -67,7 +67,7 @@ class FlowLimit(Part):
                 await asyncio.sleep(pause(count, self._most))
 
     def _look(self) -> int:
-        """Bring the limit to the number of flows; returns the number."""
+        """Adapt the rate to the number of flows; return the number."""
         count = flows_of(self._namespace)
         rate = admitted(count, self._most, self._rate)
         self._tables.look()
@@ -82,10 +82,10 @@ class FlowLimit(Part):
 
 
 def flows_of(namespace: str) -> int:
-    """Return how many flows the kernel remembers in a namespace. Raises HostError."""
+    """Return the number of flows that the kernel remembers in a namespace. Raises HostError."""
     with inside(namespace):
         try:
             return int(_COUNT.read_text())
         except FileNotFoundError:
-            # The kernel remembers none at all.
+            # Connection tracking is not loaded, so there are no flows.
             return 0

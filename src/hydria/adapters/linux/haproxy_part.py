@@ -1,6 +1,6 @@
-"""HAProxy as a part of an amphora: what of an instance it takes, what it counts, and servers that leave it.
+"""HAProxy as a part of an amphora: its configuration, counters, and leaving servers.
 
-What HAProxy refuses is left out, so that one bad object is the trouble of that object alone (`render.serving`).
+Resources that HAProxy refuses are left out, so that a bad one affects no other (`render.serving`).
 """
 
 import asyncio
@@ -28,10 +28,10 @@ from hydria.render.serving import Refusal, RefusedSecret, blame, replaceable, se
 
 log = structlog.get_logger(__name__)
 
-# How often servers that are to go are looked at until their last connection has ended (seconds).
+# The interval of attempts to delete leaving servers (seconds).
 _SWEEP = 1.0
 
-# The pauses until what HAProxy refused for now is tried again, from the first to the longest (seconds).
+# The pauses until a refusal that may pass is tried again, from the first to the longest (seconds).
 _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0
 
 # The file descriptors that HAProxy needs besides two for each connection. Checks and listeners may take a part of
@@ -41,7 +41,7 @@ _SPARE_DESCRIPTORS, _OF_CHECKS, _STEP = 500, 400, 500
 
 
 class HaproxyPart(Part):
-    """The HAProxy of one amphora, or none where there is nothing for it to do."""
+    """The HAProxy of one amphora, or none where it has nothing to serve."""
 
     def __init__(self, place: Place, haproxy: Haproxy) -> None:
         self._place = place
@@ -54,11 +54,11 @@ class HaproxyPart(Part):
         self.unserved: frozenset[str] = frozenset()
         self._draining = Draining(self.totals)
         self._sweeper: asyncio.Task[None] | None = None
-        # States that were known last, by member id.
+        # The last known states, by member id.
         self._known: dict[str, ServerState] = {}
         self._refused: dict[str, Refusal] = {}
         self._refused_secrets: dict[str, RefusedSecret] = {}
-        # When what HAProxy refused for now is tried again (the event loop's time), and how long after that.
+        # When a refusal that may pass is tried again (the event loop's time), and the pause after that.
         self._retry_at, self._retry_pause = math.inf, _FIRST_RETRY
         self._adopt()
 
@@ -69,7 +69,7 @@ class HaproxyPart(Part):
 
     @property
     def due(self) -> bool:
-        """Whether it is time to try again what was refused."""
+        """Whether it is time to try a refused resource again."""
         return asyncio.get_running_loop().time() >= self._retry_at
 
     @property
@@ -78,7 +78,7 @@ class HaproxyPart(Part):
         return self._haproxy.drifted
 
     async def ensure(self, instance: Instance) -> bool:
-        """Have HAProxy serve what of the instance it takes, or end where it has nothing to serve."""
+        """Have HAProxy serve the instance, as far as it accepts it, or end where it has nothing to serve."""
         drifted, before_pid = self._haproxy.drifted, _pid(self.process)
         idle = needs_no_haproxy(instance)
         if idle:
@@ -101,21 +101,21 @@ class HaproxyPart(Part):
         return drifted
 
     async def states(self) -> dict[str, ServerState]:
-        """Return what HAProxy knows of members, by id, and take in what it has counted. Raises HostError."""
+        """Return the states of members, by id, and note the counters. Raises HostError."""
         read = await self._haproxy.statistics()
         servers = read.servers()
-        # A new process has checked nothing yet: what the last one knew still holds.
+        # A new process has checked nothing yet, so the states of the last one hold.
         servers |= {name: self._known[name] for name in servers if servers[name] == "unknown" and name in self._known}
         self._known = {name: state for name, state in servers.items() if state in ("up", "down")}
         self.totals.note(read.rows)
         return servers
 
     async def information(self) -> dict[str, str]:
-        """Return what the process says of itself. Raises HostError when it does not run."""
+        """Return `show info` of the process. Raises HostError when it does not run."""
         return await self._haproxy.information()
 
     async def mark(self, states: Mapping[str, ServerState]) -> None:
-        """Tell HAProxy the health of members that it does not check itself. Raises HostError."""
+        """Set the health of members that HAProxy does not check itself. Raises HostError."""
         await self._haproxy.mark(states)
 
     async def close(self) -> None:
@@ -134,12 +134,12 @@ class HaproxyPart(Part):
             self._sweeper.cancel()
         self._draining.close()
 
-    # --- what is served ---
+    # --- configuration ---
 
     async def _converge(self, instance: Instance) -> Session | None:
         """Have HAProxy serve what can be served. Raises HostError.
 
-        What HAProxy refuses is left out until it is another; a secret that it refuses gives way to the one before.
+        A resource that HAProxy refuses is left out until it changes; a refused secret is replaced by the one before.
         Returns a session with the process that was replaced, if one was.
         """
         while True:
@@ -149,7 +149,7 @@ class HaproxyPart(Part):
                 replaced = await self._haproxy.converge(self._render(part.instance))
             except Refused as error:
                 found = blame(part.instance, error.text, error.alerts, self._refused)
-                # Each turn leaves something more out, so that there is an end.
+                # Each iteration leaves out more, so the loop ends.
                 if not found.keys() - part.unserved:
                     raise
                 kept = self._kept_secrets(instance, part.instance.secrets)
@@ -165,7 +165,7 @@ class HaproxyPart(Part):
             return replaced
 
     def _settle_refusals(self, instance: Instance) -> None:
-        """Forget refusals of what is no more, and try again later what may be taken then."""
+        """Forget refusals of resources that are gone, and schedule another try of those that may pass."""
         passing = any(each.passing for key, each in self._refused.items() if key in self.unserved)
         self._refused = {key: each for key, each in self._refused.items() if key in self.unserved and not each.passing}
         secrets = instance.secrets

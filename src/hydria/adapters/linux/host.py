@@ -92,7 +92,7 @@ class LinuxHost:
         await self._amphora(instance.amphora_id).serve(instance)
 
     async def withdraw(self, amphora_id: str) -> None:
-        """Remove everything of an amphora; nothing there is fine. Raises HostError."""
+        """Remove everything of an amphora, if there is anything. Raises HostError."""
         await self._amphora(amphora_id).remove()
         del self._amphorae[amphora_id]
 

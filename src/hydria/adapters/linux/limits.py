@@ -29,7 +29,7 @@ class AmphoraLimits(Struct, frozen=True, kw_only=True):
 
     @property
     def memory_bytes(self) -> int:
-        """What one HAProxy may use of the machine's memory."""
+        """The memory that one HAProxy may use."""
         return self.memory_mb * _MEBIBYTE if self.memory_mb else _machine_bytes()
 
     @property

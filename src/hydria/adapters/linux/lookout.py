@@ -83,11 +83,11 @@ class Watched(Protocol):
 
     @property
     def due(self) -> bool:
-        """Whether it is time to try again what was refused."""
+        """Whether it is time to try a refused resource again."""
         ...
 
     def drifted(self) -> bool:
-        """Say, by a few system calls, whether anything is not as it was left."""
+        """Say, by a few system calls, whether any part is not as it was left."""
         ...
 
 

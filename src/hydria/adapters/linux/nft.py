@@ -72,7 +72,7 @@ class Tables:
 
 def _generation(namespace: str) -> int:
     """Return the generation of the ruleset of a namespace. Raises HostError."""
-    with reporting(f"The rules of {namespace} cannot be looked at"):
+    with reporting(f"The rules of {namespace} cannot be read"):
         with inside(namespace):
             netfilter = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
         with netfilter:

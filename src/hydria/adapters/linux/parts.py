@@ -17,7 +17,7 @@ from hydria.settings import AgentSettings
 
 
 class HostServices(Struct, frozen=True, kw_only=True):
-    """What all amphorae of a host share; `amphorae` is the directory that has one directory for each."""
+    """The objects that all amphorae of a host share; `amphorae` is the directory with a directory for each."""
 
     settings: AgentSettings
     names: Names
@@ -71,5 +71,5 @@ class Part(ABC):
         """Stop the tasks that look after the part; what it made stays, and traffic goes on."""
 
     async def remove(self) -> None:
-        """Remove what `ensure` made; nothing there is fine. Raises HostError or OSError."""
+        """Undo `ensure`, as far as it was done. Raises HostError or OSError."""
         await self.close()

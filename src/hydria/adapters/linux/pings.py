@@ -1,4 +1,4 @@
-"""PING monitors of HAProxy's pools: the agent pings, as HAProxy cannot, and tells it on the runtime socket."""
+"""PING monitors of HAProxy's pools: the agent pings, as HAProxy cannot, and sets the health on the runtime socket."""
 
 import asyncio
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ class Pings(Part):
         self._file = place.directory / "pings.json"
         self._checks = Checks(self._file, self._mark_and_notify)
         self._lock = asyncio.Lock()
-        # The states that HAProxy was told last.
+        # The states that were set in HAProxy last.
         self._marked: Mapping[str, ServerState] = {}
 
     async def ensure(self, instance: Instance) -> bool:
-        """Ping the members of pools that have a PING monitor, and tell HAProxy what is known of them."""
+        """Ping the members of pools that have a PING monitor, and set their health in HAProxy."""
         tree = self._haproxy.served or instance.tree
         ended = self._checks.ended
         self._checks.watch(targets(self._namespace, tree, pinged(tree)))
@@ -53,7 +53,7 @@ class Pings(Part):
         await self._checks.close()
 
     async def _mark(self) -> None:
-        # One call after the other, so that HAProxy is told the newest states last.
+        # One call after the other, so that the newest states are set last.
         async with self._lock:
             states = self._checks.states
             await self._haproxy.mark(states)
@@ -63,8 +63,8 @@ class Pings(Part):
         try:
             await self._mark()
         except HostError as error:
-            # HAProxy is told at the `ensure` that brings it back.
-            log.warning("health_not_told", namespace=self._namespace, reason=str(error))
+            # The `ensure` that starts HAProxy again sets them.
+            log.warning("health_not_set", namespace=self._namespace, reason=str(error))
         self._notify()
 
 

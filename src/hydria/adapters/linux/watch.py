@@ -135,14 +135,14 @@ def _subscribed(namespace: str, groups: tuple[int, ...]) -> socket.socket:
 
 
 def _messages(source: socket.socket) -> Iterator[tuple[int, bytes]]:
-    """Yield kind and body of all messages that have arrived. The receiver is told when some were lost."""
+    """Yield kind and body of all messages that have arrived; an empty message stands for lost ones."""
     while True:
         try:
             data = source.recv(_RECEIVE)
         except BlockingIOError:
             return
         except OSError:
-            # Messages were lost for want of room; an empty one stands for them.
+            # Messages were lost for want of room.
             yield 0, b""
             continue
         while len(data) >= _HEADER.size:
