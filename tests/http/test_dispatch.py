@@ -73,6 +73,16 @@ def _write_while_reading(call: Call) -> Any:
     return {}
 
 
+def _tag(call: Call) -> str:
+    call.authorise(call.path["project"])
+    return f"v{len(call.transaction.find(KnownHost))}"
+
+
+def _rename(call: Call) -> Any:
+    call.transaction.insert(KnownHost(id=call.form.name, seen_at=1))
+    return Reply(body={"name": call.form.name}, tag=_tag(call))
+
+
 OPERATIONS = (
     Operation(method="GET", path="/things/{id}", work=lambda call: {"id": call.path["id"]}),
     Operation(method="GET", path="/things/search", work=lambda call: {"found": call.query.pairs}),
@@ -91,6 +101,8 @@ OPERATIONS = (
     Operation(method="GET", path="/never", work=_authorised, rule="never"),
     Operation(method="GET", path="/writes", work=_write_while_reading, writes=True),
     Operation(method="GET", path="/own", work=lambda _: Reply(body={"a": 1}, status=300, headers={"X-Own": "yes"})),
+    Operation(method="GET", path="/tagged/{project}", on="item", work=lambda call: Reply(body={}, tag=_tag(call))),
+    Operation(method="PUT", path="/tagged/{project}", on="item", work=_rename, tag=_tag, form=Form, root="thing"),
     Operation(method="GET", path="/where", work=lambda call: {"url": call.url, "base": call.base_url, "now": call.now}),
 )
 
@@ -185,6 +197,26 @@ async def test_a_get_may_write_when_it_says_so(http: httpx.AsyncClient) -> None:
 async def test_a_reply_of_its_own(http: httpx.AsyncClient) -> None:
     answer = await http.get("/a/own")
     assert (answer.status_code, answer.json(), answer.headers["x-own"]) == (300, {"a": 1}, "yes")
+
+
+async def test_a_change_of_another_state_than_the_one_that_was_seen_is_refused(http: httpx.AsyncClient) -> None:
+    seen = (await http.get("/a/tagged/p")).headers["etag"]
+    assert seen == '"v0"'
+
+    async def put(name: str, if_match: str, project: str = "p") -> httpx.Response:
+        return await http.put(f"/a/tagged/{project}", json={"thing": {"name": name}}, headers={"If-Match": if_match})
+
+    changed = await put("one", f'"other", W/{seen}')
+    assert (changed.status_code, changed.headers["etag"]) == (200, '"v1"')
+    stale = await put("two", seen)
+    assert (stale.status_code, stale.json()["no"]) == (
+        412,
+        'The resource has changed: its ETag is "v1", If-Match names "v0".',
+    )
+    # Without the right to change it, nobody learns the tag.
+    assert (await put("two", seen, project="q")).status_code == 403
+    assert (await http.get("/a/things")).json() == ["one"]
+    assert (await put("three", "*")).headers["etag"] == '"v2"'
 
 
 async def test_addresses(http: httpx.AsyncClient) -> None:

@@ -5,12 +5,9 @@ from collections.abc import Callable, Mapping
 from hydria.api import healthcheck, openapi, providers, versions
 from hydria.api.access import Changes
 from hydria.api.amphorae import Amphorae
-from hydria.api.availability_zone_profiles import AvailabilityZoneProfiles
-from hydria.api.availability_zones import AvailabilityZones
+from hydria.api.availability_zones import AvailabilityZoneProfiles, AvailabilityZones
 from hydria.api.dialect import OctaviaDialect
-from hydria.api.etags import guarded
-from hydria.api.flavor_profiles import FlavorProfiles
-from hydria.api.flavors import Flavors
+from hydria.api.flavors import FlavorProfiles, Flavors
 from hydria.api.health_monitors import HealthMonitors
 from hydria.api.l7_policies import L7Policies
 from hydria.api.l7_rules import L7Rules
@@ -34,11 +31,11 @@ def mounts(
     default_quotas: Mapping[str, int] | None = None,
     keep_spelling: bool = False,
 ) -> tuple[Mount, ...]:
-    """Return Octavia's mounts; `networking_of` and `secrets_of` bind the network service and the key manager
-    to a transaction.
+    """Return the mounts of Octavia's API.
 
-    `default_quotas` are the limits of projects without their own, by `Quota`'s names; absent ones do not limit.
-    `keep_spelling` shows IP addresses as clients typed them.
+    `networking_of` and `secrets_of` bind the network service and the key manager to a transaction. `default_quotas`
+    are the limits of projects without their own, by `Quota`'s names; absent ones do not limit. `keep_spelling` shows
+    IP addresses as clients typed them.
     """
     quotas = Quotas(default_quotas)
     changes = Changes(strict_immutable=strict_immutable, quotas=quotas)
@@ -51,20 +48,25 @@ def mounts(
         L7Policies(changes, networking_of, secrets_of),
         L7Rules(changes, networking_of, secrets_of),
     )
-    plain = (Flavors(), FlavorProfiles(), AvailabilityZones(), AvailabilityZoneProfiles())
-    operations = tuple(operation for resource in (*resources, *plain, quotas) for operation in resource.operations())
-    prefixes = (f"{ROOT}/v2.0/lbaas", f"{ROOT}/v2/lbaas", f"{ROOT}/v2.0", f"{ROOT}/v2")
-    operations = guarded((*operations, *providers.operations()))
-    amphorae = guarded(Amphorae(changes).operations())
+    admin = (Flavors(), FlavorProfiles(), AvailabilityZones(), AvailabilityZoneProfiles())
+    collections = (*resources, *admin, quotas)
+    operations = (*(one for collection in collections for one in collection.operations()), *providers.operations())
+    amphorae = Amphorae(changes).operations()
     described = {"/v2.0/lbaas": operations, "/v2.0/octavia": amphorae}
     dialect = OctaviaDialect(keep_spelling=keep_spelling)
+    prefixes = (f"{ROOT}/v2.0/lbaas", f"{ROOT}/v2/lbaas", f"{ROOT}/v2.0", f"{ROOT}/v2")
     return (
         Mount(prefixes=("", ROOT), operations=healthcheck.operations(), dialect=dialect),
         Mount(
             prefixes=(ROOT,),
-            operations=(*versions.operations(), *openapi.operations(described, (*resources, *plain))),
+            operations=(*versions.operations(), *openapi.operations(described)),
             dialect=dialect,
         ),
-        Mount(prefixes=(f"{ROOT}/v2.0/octavia", f"{ROOT}/v2/octavia"), operations=amphorae, dialect=dialect),
-        Mount(prefixes=prefixes, operations=operations, dialect=dialect),
+        Mount(
+            prefixes=(f"{ROOT}/v2.0/octavia", f"{ROOT}/v2/octavia"),
+            operations=amphorae,
+            dialect=dialect,
+            slashes=True,
+        ),
+        Mount(prefixes=prefixes, operations=operations, dialect=dialect, slashes=True),
     )

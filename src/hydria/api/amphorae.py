@@ -1,6 +1,6 @@
-"""/octavia/amphorae: what serves load balancers, for admins: read, have replaced.
+"""/octavia/amphorae: what serves load balancers, for admins: read, replace.
 
-An amphora here is a namespace of a host: its compute instance is itself, and its zone is the host that it is on.
+An amphora is a network namespace: its compute instance is itself, and its zone is its host.
 """
 
 from typing import Any
@@ -9,9 +9,9 @@ from sqlalchemy import Boolean, ColumnElement, Integer, Label, Select, Text, cas
 from sqlalchemy import case as sql_case
 
 from hydria.api.access import Changes
-from hydria.api.etags import digested
+from hydria.api.etags import digest, digested
 from hydria.api.listing import each_chosen, page
-from hydria.api.resource_types import LOAD_BALANCER
+from hydria.api.resource_types import LOAD_BALANCER, ApiNames
 from hydria.api.views import read
 from hydria.contract import Counters
 from hydria.errors import Conflict, NotFound
@@ -21,6 +21,8 @@ from hydria.model import LoadBalancer
 from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, Traffic, host_name_sql
 from hydria.store.tables import rows_of
+
+AMPHORA = ApiNames(root="amphora", plural="amphorae", policy="amphora", title="Amphora")
 
 _PATH = "/amphorae"
 _ONE = _PATH + "/{id}"
@@ -34,19 +36,36 @@ class Amphorae:
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations."""
+        rule = AMPHORA.rule
         return (
-            Operation(method="GET", path=_PATH, work=_list, rule=_rule("get_all")),
-            Operation(method="GET", path=_ONE, work=_show, rule=_rule("get_one")),
-            Operation(method="DELETE", path=_ONE, work=self._delete, status=204, rule=_rule("delete")),
-            Operation(method="GET", path=_ONE + "/stats", work=_stats, rule=_rule("get_stats")),
-            Operation(method="PUT", path=_ONE + "/config", work=_configure, status=202, rule=_rule("put_config")),
+            Operation(method="GET", path=_PATH, on="collection", shows=AMPHORA, work=_list, rule=rule("get_all")),
+            Operation(method="GET", path=_ONE, on="item", shows=AMPHORA, work=_show, rule=rule("get_one")),
             Operation(
-                method="PUT", path=_ONE + "/failover", work=self._fail_over, status=202, rule=_rule("put_failover")
+                method="DELETE",
+                path=_ONE,
+                on="item",
+                shows=AMPHORA,
+                work=self._delete,
+                tag=_tag,
+                status=204,
+                rule=rule("delete"),
+            ),
+            Operation(method="GET", path=_ONE + "/stats", work=_stats, rule=rule("get_stats")),
+            Operation(
+                method="PUT", path=_ONE + "/config", work=_configure, tag=_tag, status=202, rule=rule("put_config")
+            ),
+            Operation(
+                method="PUT",
+                path=_ONE + "/failover",
+                work=self._fail_over,
+                tag=_tag,
+                status=202,
+                rule=rule("put_failover"),
             ),
         )
 
     def _delete(self, call: Call) -> None:
-        """Have one that is broken removed; its load balancer gets another."""
+        """Remove a broken amphora; its load balancer gets another one."""
         call.authorise(call.caller.project_id)
         amphora = _existing(call)
         if amphora.leaving or amphora.reason is None:
@@ -64,18 +83,14 @@ class Amphorae:
         if loaded is None:
             raise RuntimeError(f"amphora {amphora.id} has no load balancer")
         self._changes.bump_generation(call.transaction, loaded, below=True)
-        send_away(call.transaction, columns(Amphora).id == amphora.id)
+        remove_amphorae(call.transaction, columns(Amphora).id == amphora.id)
 
 
-def send_away(transaction: Transaction, which: ColumnElement[bool]) -> None:
-    """Have amphorae removed from their hosts; the controller replaces those of load balancers that stay."""
-    # A failure to serve is none to leave.
+def remove_amphorae(transaction: Transaction, which: ColumnElement[bool]) -> None:
+    """Mark amphorae for removal from their hosts; the controller replaces those of load balancers that stay."""
+    # Clear the old failure: it was about serving, not about removal.
     transaction.execute(update(rows_of(Amphora).table).where(which).values(leaving=True, reason=None))
     transaction.hint("instances")
-
-
-def _rule(action: str) -> str:
-    return f"os_load-balancer_api:amphora:{action}"
 
 
 def _existing(call: Call) -> Amphora:
@@ -90,7 +105,7 @@ def _missing(call: Call) -> NotFound:
 
 
 def attributes() -> dict[str, ColumnElement[Any]]:
-    """Say each attribute in SQL, in Octavia's order."""
+    """Return each attribute as a column of the selection, in Octavia's order."""
     c, lb = columns(Amphora), columns(LoadBalancer)
     nothing = cast(null(), Text)
     status = sql_case(
@@ -104,7 +119,7 @@ def attributes() -> dict[str, ColumnElement[Any]]:
         "loadbalancer_id": c.load_balancer_id,
         "compute_id": c.id,
         "lb_network_ip": nothing,
-        # There is one address, and one port for it, where Octavia has one of the amphora and one of the pair.
+        # Octavia has one address and port of the amphora and one of the pair; here they are the same.
         "vrrp_ip": lb.vip_address,
         "ha_ip": lb.vip_address,
         "vrrp_port_id": lb.vip_port_id,
@@ -127,7 +142,7 @@ def attributes() -> dict[str, ColumnElement[Any]]:
 def _selection() -> Select[Any]:
     amphorae, load_balancers = rows_of(Amphora).table, rows_of(LoadBalancer).table
     joined = amphorae.join(load_balancers, columns(LoadBalancer).id == columns(Amphora).load_balancer_id)
-    return select(*(Label(name, said) for name, said in attributes().items())).select_from(joined)
+    return select(*(Label(name, column) for name, column in attributes().items())).select_from(joined)
 
 
 def _body(row: Any) -> dict[str, Any]:
@@ -144,12 +159,21 @@ def _list(call: Call) -> Any:
     return {"amphorae": each_chosen([_body(row) for row in rows], call), "amphorae_links": links}
 
 
-def _show(call: Call) -> Any:
+def _shown(call: Call) -> dict[str, Any]:
+    """Return the body of the path's amphora, for the callers that may do the operation. Raises NotFound, Forbidden."""
     row = call.transaction.execute(_selection().where(columns(Amphora).id == call.path["id"])).first()
     if row is None:
         raise _missing(call)
     call.authorise(call.caller.project_id)
-    return digested(call, "amphora", _body(row))
+    return _body(row)
+
+
+def _show(call: Call) -> Any:
+    return digested("amphora", _shown(call), call)
+
+
+def _tag(call: Call) -> str:
+    return digest(_shown(call))
 
 
 def _stats(call: Call) -> Any:
@@ -160,18 +184,18 @@ def _stats(call: Call) -> Any:
     return {
         "amphora_stats": [
             {
-                "id": each.amphora_id,
-                "listener_id": each.listener_id,
-                "loadbalancer_id": each.load_balancer_id,
-                **{name: getattr(each.counters, name) for name in Counters.__struct_fields__},
+                "id": traffic.amphora_id,
+                "listener_id": traffic.listener_id,
+                "loadbalancer_id": traffic.load_balancer_id,
+                **{name: getattr(traffic.counters, name) for name in Counters.__struct_fields__},
             }
-            for each in found
+            for traffic in found
         ]
     }
 
 
 def _configure(call: Call) -> None:
-    """Answer as Octavia does: a light amphora has no agent of its own whose configuration could be renewed."""
+    """Accept the call as Octavia does. An amphora has no agent of its own, so there is nothing to configure."""
     amphora = _existing(call)
     load_balancer = call.transaction.get(LoadBalancer, amphora.load_balancer_id)
     call.authorise(None if load_balancer is None else load_balancer.project_id)

@@ -1,20 +1,19 @@
-"""/availabilityzones: where load balancers can be. Zones go by their names."""
+"""/availabilityzones and /availabilityzoneprofiles: where load balancers can be. The name of a zone is its key."""
 
 from typing import Any
 
-from msgspec import Struct
-from sqlalchemy import select
-
-from hydria.api.admin_resource import AdminResourceApi, AdminResourceType, in_use, refuse_null, values_of
-from hydria.errors import Conflict, Invalid
-from hydria.http.operation import Call
-from hydria.model import LoadBalancer
+from hydria.api import provider_checks
+from hydria.api.admin_resource import AdminResourceType
+from hydria.api.profiles import Offers, Profiles
 from hydria.model.availability_zone import AvailabilityZone, AvailabilityZoneCreate, AvailabilityZoneUpdate
-from hydria.model.availability_zone_profile import AvailabilityZoneProfile
-from hydria.store import columns
+from hydria.model.availability_zone_profile import (
+    AvailabilityZoneProfile,
+    AvailabilityZoneProfileCreate,
+    AvailabilityZoneProfileUpdate,
+)
 
 
-class AvailabilityZones(AdminResourceApi):
+class AvailabilityZones(Offers[AvailabilityZone]):
     """The operations on availability zones."""
 
     kind = AdminResourceType(
@@ -29,27 +28,30 @@ class AvailabilityZones(AdminResourceApi):
     path = "/availabilityzones"
     create_form = AvailabilityZoneCreate
     update_form = AvailabilityZoneUpdate
+    profile = AvailabilityZoneProfile
+    reference = "availability_zone_profile_id"
+    used_as = "availability_zone"
 
-    def create(self, call: Call) -> AvailabilityZone:
-        """Return a zone of a profile that there is. Raises Invalid."""
-        form: AvailabilityZoneCreate = call.form
-        refuse_null(form, "enabled")
-        # Held, so that the profile does not change or go while it comes into use.
-        if call.transaction.hold(AvailabilityZoneProfile, form.availability_zone_profile_id, shared=True) is None:
-            raise Invalid("Validation failure: Invalid availability_zone_profile_id.")
-        return AvailabilityZone(**values_of(form))
 
-    def taken(self, made: Struct) -> Conflict:
-        """Return the refusal of a name that is taken."""
-        assert isinstance(made, AvailabilityZone)  # noqa: S101 - by the kind
-        return Conflict(f"A availability zone of {made.name} already exists.")
+class AvailabilityZoneProfiles(Profiles[AvailabilityZoneProfile]):
+    """The operations on availability zone profiles."""
 
-    def check_update(self, call: Call, key: str, form: Any) -> None:
-        """Refuse null for a switch. Raises Invalid."""
-        refuse_null(form, "enabled")
+    kind = AdminResourceType(
+        struct=AvailabilityZoneProfile,
+        root="availability_zone_profile",
+        plural="availability_zone_profiles",
+        links="availability_zone_profile_links",
+        policy="availability-zone-profile",
+        title="Availability Zone Profile",
+    )
+    path = "/availabilityzoneprofiles"
+    create_form = AvailabilityZoneProfileCreate
+    update_form = AvailabilityZoneProfileUpdate
+    data = "availability_zone_data"
+    user = AvailabilityZone
+    reference = "availability_zone_profile_id"
+    object_name = "Availability Zone Profile"
 
-    def check_delete(self, call: Call, key: str) -> None:
-        """Refuse to delete a zone that load balancers are in. Raises Conflict."""
-        c = columns(LoadBalancer)
-        if call.transaction.execute(select(c.id).where(c.availability_zone == key).limit(1)).first():
-            raise in_use("Availability Zone", key)
+    def check_data(self, provider: str, data: Any) -> None:
+        """Refuse data that a provider does not understand. Raises Unsupported."""
+        provider_checks.check_zone_data(provider, data)

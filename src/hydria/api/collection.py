@@ -1,6 +1,6 @@
-"""The five operations that every kind of resource has on its collection and on one of it."""
+"""The five operations that every kind of resource has: on its collection and on one item."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from msgspec import Struct
 
@@ -9,39 +9,71 @@ from hydria.http.operation import Call, Operation
 
 
 class Collection:
-    """List, create, show, change, delete; how each is done is the subclasses' own.
+    """List, create, show, change and delete; subclasses implement each.
 
-    `path` is the collection's, below `/lbaas`.
+    `path` is the collection's, below `/lbaas`. `single_list` says that the list is one statement.
     """
 
-    kind: ClassVar[ApiNames]
-    path: ClassVar[str]
-    create_form: ClassVar[type[Struct]]
-    update_form: ClassVar[type[Struct]]
-    # Whether a list looks at nothing but what it lists.
-    listed_alone: ClassVar[bool] = True
+    kind: ApiNames
+    path: str
+    create_form: type[Struct]
+    update_form: type[Struct]
+    single_list: bool = True
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations."""
-        kind, one = self.kind, f"{self.path}/{{{self.kind.key}}}"
+        kind, item = self.kind, f"{self.path}/{{{self.kind.key}}}"
         return (
             Operation(
-                method="GET", path=self.path, work=self._list, rule=kind.rule("get_all"), single=self.listed_alone
+                method="GET",
+                path=self.path,
+                on="collection",
+                shows=kind,
+                work=self._list,
+                rule=kind.rule("get_all"),
+                single=self.single_list,
             ),
             Operation(
                 method="POST",
                 path=self.path,
+                on="collection",
+                shows=kind,
                 work=self._post,
                 form=self.create_form,
                 root=kind.root,
                 status=201,
                 rule=kind.rule("post"),
             ),
-            Operation(method="GET", path=one, work=self._show, rule=kind.rule("get_one"), single=True),
             Operation(
-                method="PUT", path=one, work=self._put, form=self.update_form, root=kind.root, rule=kind.rule("put")
+                method="GET",
+                path=item,
+                on="item",
+                shows=kind,
+                work=self._show,
+                rule=kind.rule("get_one"),
+                single=True,
             ),
-            Operation(method="DELETE", path=one, work=self._delete, status=204, rule=kind.rule("delete")),
+            Operation(
+                method="PUT",
+                path=item,
+                on="item",
+                shows=kind,
+                work=self._put,
+                tag=self._tag,
+                form=self.update_form,
+                root=kind.root,
+                rule=kind.rule("put"),
+            ),
+            Operation(
+                method="DELETE",
+                path=item,
+                on="item",
+                shows=kind,
+                work=self._delete,
+                tag=self._tag,
+                status=204,
+                rule=kind.rule("delete"),
+            ),
         )
 
     def _list(self, call: Call) -> Any:
@@ -57,4 +89,8 @@ class Collection:
         raise NotImplementedError
 
     def _delete(self, call: Call) -> None:
+        raise NotImplementedError
+
+    def _tag(self, call: Call) -> str:
+        """Return the entity tag of the item. Raises a Refusal."""
         raise NotImplementedError

@@ -3,18 +3,19 @@
 from typing import Any
 
 from hydria.api.access import permitted
-from hydria.api.resource import ResourceApi
+from hydria.api.resource import ChildApi
 from hydria.api.resource_types import HEALTH_MONITOR as KIND
 from hydria.api.resource_types import POOL
+from hydria.api.tree_builder import TreeBuilder
 from hydria.api.views import LoadedResource
 from hydria.errors import Conflict
 from hydria.http.operation import Call
-from hydria.model import HealthMonitor, Pool, Resource, monitor_checks
+from hydria.model import HealthMonitor, Pool, monitor_checks
 from hydria.model.health_monitor import HealthMonitorCreate, HealthMonitorUpdate
 from hydria.store import columns
 
 
-class HealthMonitors(ResourceApi):
+class HealthMonitors(ChildApi[HealthMonitor, Pool]):
     """The operations on health monitors."""
 
     kind = KIND
@@ -22,34 +23,26 @@ class HealthMonitors(ResourceApi):
     create_form = HealthMonitorCreate
     update_form = HealthMonitorUpdate
 
-    def create(self, call: Call) -> LoadedResource:
-        """Make a pool's monitor."""
-        form: HealthMonitorCreate = call.form
-        pool = permitted(call, POOL, form.pool_id)
-        load_balancer = self._changes.count(call.transaction, pool)
+    def parent(self, call: Call) -> LoadedResource[Pool]:
+        """Return the pool of the form. Raises NotFound, Forbidden."""
+        return permitted(call, POOL, call.form.pool_id)
+
+    def build(self, call: Call, builder: TreeBuilder, parent: LoadedResource[Pool]) -> HealthMonitor:
+        """Add the monitor of a pool that has none. Raises a Refusal."""
         c = columns(HealthMonitor)
-        if call.transaction.find(HealthMonitor, c.pool_id == form.pool_id, c.deleted_in.is_(None)):
+        if call.transaction.find(HealthMonitor, c.pool_id == parent.resource.id, c.deleted_in.is_(None)):
             raise Conflict("This pool already has a health monitor")
-        assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
-        builder = self.builder(call, load_balancer)
-        monitor = builder.health_monitor(form, pool.resource)
-        builder.save()
-        self._changes.check(pool)
-        return builder.load(KIND, monitor.id)
+        return builder.health_monitor(call.form, parent.resource)
 
-    def check_update(self, call: Call, resource: Resource, form: Any) -> None:
-        """Refuse attributes that the monitor's type does not have, and to leave out what has no default."""
-        assert isinstance(resource, HealthMonitor)  # noqa: S101 - by the kind
-        monitor_checks.check_form(resource, form)
+    def check_form(self, call: Call, before: HealthMonitor, form: Any) -> None:
+        """Refuse attributes that the monitor's type does not have, and null for those without a default."""
+        monitor_checks.check_form(before, form)
 
-    def check_result(self, call: Call, before: Resource, after: Resource) -> None:
-        """Refuse what the type of the monitor or the protocol of its pool cannot have."""
-        assert isinstance(after, HealthMonitor)  # noqa: S101 - by the kind
+    def settle(self, call: Call, before: HealthMonitor, after: HealthMonitor) -> HealthMonitor:
+        """Put in HTTP's defaults, and refuse what the monitor's type or the pool's protocol does not allow."""
+        after = monitor_checks.with_http_defaults(after)
         pool = call.transaction.get(Pool, after.pool_id)
-        assert pool is not None  # noqa: S101 - a monitor has one
+        if pool is None:
+            raise RuntimeError(f"health monitor {after.id} has no pool")
         monitor_checks.check(after, pool.protocol)
-
-    def changed(self, resource: Resource) -> Resource:
-        """Put HTTP's defaults where an attribute was reset."""
-        assert isinstance(resource, HealthMonitor)  # noqa: S101 - by the kind
-        return monitor_checks.with_http_defaults(resource)
+        return after

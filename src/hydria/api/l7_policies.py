@@ -7,15 +7,14 @@ from msgspec import UNSET
 from sqlalchemy import bindparam
 
 from hydria.api.access import permitted
-from hydria.api.etags import tagged
 from hydria.api.listeners import own_pool, pool_of
-from hydria.api.resource import ResourceApi
+from hydria.api.resource import ChildApi
 from hydria.api.resource_types import L7_POLICY as KIND
 from hydria.api.resource_types import LISTENER
-from hydria.api.tree_builder import drop_rules, policies_of, renumber
-from hydria.api.views import LoadedResource, dressed
+from hydria.api.tree_builder import TreeBuilder, delete_rules, policies_of, renumber
+from hydria.api.views import LoadedResource, Related
 from hydria.http.operation import Call
-from hydria.model import L7Policy, Listener, Pool, Resource, l7_checks, listener_checks
+from hydria.model import L7Policy, Listener, Pool, l7_checks, listener_checks
 from hydria.model.base import given
 from hydria.model.create import L7PolicyCreate
 from hydria.model.l7_policy import L7PolicyUpdate
@@ -24,7 +23,7 @@ from hydria.store import columns
 from hydria.store.union_select import UnionSelect
 
 
-class L7Policies(ResourceApi):
+class L7Policies(ChildApi[L7Policy, Listener]):
     """The operations on L7 policies."""
 
     kind = KIND
@@ -32,69 +31,61 @@ class L7Policies(ResourceApi):
     create_form = L7PolicyCreate
     update_form = L7PolicyUpdate
 
-    def create(self, call: Call) -> LoadedResource:
-        """Make a policy of a listener, at its position or last."""
+    def parent(self, call: Call) -> LoadedResource[Listener]:
+        """Return the listener of the form. Raises NotFound, Forbidden."""
+        return permitted(call, LISTENER, call.form.listener_id)
+
+    def build(self, call: Call, builder: TreeBuilder, parent: LoadedResource[Listener]) -> L7Policy:
+        """Add a policy of a listener, at its position or last. Raises a Refusal."""
         form: L7PolicyCreate = call.form
-        listener = permitted(call, LISTENER, form.listener_id)
-        load_balancer = self._changes.count(call.transaction, listener)
-        assert isinstance(listener.resource, Listener)  # noqa: S101 - by the kind
-        pool, beside = _around(call, load_balancer.id, form)
-        builder = self.builder(call, load_balancer)
-        policy = builder.l7_policy(form, listener.resource, pool, beside)
-        builder.save()
-        self._changes.check(listener)
-        return builder.load(KIND, policy.id)
+        pool, existing = _pool_and_policies(call, parent.load_balancer_id, form)
+        return builder.l7_policy(form, parent.resource, pool, existing)
 
-    def made(self, call: Call, loaded: LoadedResource) -> Any:
-        """Return the answer; one that is made without rules has none to look for."""
-        if call.form.rules:
-            return super().made(call, loaded)
-        return tagged(loaded, {KIND.root: dressed(KIND, loaded, {})})
+    def related_in(self, form: L7PolicyCreate) -> Related | None:
+        """Return no ids of related resources, unless the form has rules."""
+        return None if form.rules else {}
 
-    def check_update(self, call: Call, resource: Resource, form: Any) -> None:
-        """Refuse what does not fit its action; an action clears what it does not need."""
-        assert isinstance(resource, L7Policy)  # noqa: S101 - by the kind
-        for name, value in l7_checks.settle_change(resource, given(form)).items():
+    def check_form(self, call: Call, before: L7Policy, form: Any) -> None:
+        """Refuse what does not fit the action; an action clears the attributes that it does not need."""
+        for name, value in l7_checks.settle_change(before, given(form)).items():
             setattr(form, name, value)
         if form.redirect_pool_id:
-            listener = call.transaction.get(Listener, resource.listener_id)
-            assert listener is not None  # noqa: S101 - a policy has one
-            pool = pool_of(call, resource.load_balancer_id, form.redirect_pool_id)
+            listener = call.transaction.get(Listener, before.listener_id)
+            if listener is None:
+                raise RuntimeError(f"L7 policy {before.id} has no listener")
+            pool = pool_of(call, before.load_balancer_id, form.redirect_pool_id)
             listener_checks.check_pool(listener.protocol, pool)
         if form.position is None:
             form.position = UNSET
 
-    def apply_side_effects(self, call: Call, before: Resource, after: Resource) -> Resource:
-        """Give the others their new positions when this one has moved."""
-        assert isinstance(before, L7Policy)  # noqa: S101 - by the kind
-        assert isinstance(after, L7Policy)  # noqa: S101 - by the kind
+    def apply_side_effects(self, call: Call, before: L7Policy, after: L7Policy) -> L7Policy:
+        """Give the listener's other policies new positions when this one has moved."""
         l7_checks.check_target(after)
         if after.position == before.position:
             return after
-        others = [each for each in policies_of(call, after.listener_id) if each.id != after.id]
+        others = [policy for policy in policies_of(call, after.listener_id) if policy.id != after.id]
         ordered = inserted(others, after)
         renumber(call, others, ordered, after.changed_in)
-        return next(each for each in ordered if each.id == after.id)
+        return next(policy for policy in ordered if policy.id == after.id)
 
-    def cascade_delete(self, call: Call, resource: Resource, generation: int) -> None:
-        """Let the rules go too; the policies behind it move up."""
-        assert isinstance(resource, L7Policy)  # noqa: S101 - by the kind
-        drop_rules(call, resource.id, generation)
+    def cascade_delete(self, call: Call, resource: L7Policy, generation: int) -> None:
+        """Delete the rules too; the policies behind this one move up."""
+        delete_rules(call, resource.id, generation)
         rest = policies_of(call, resource.listener_id)
         renumber(call, rest, numbered(rest), generation)
 
 
-def _around(call: Call, load_balancer_id: str, form: L7PolicyCreate) -> tuple[Pool | None, list[L7Policy]]:
-    """Return the pool that a new policy sends to, and the policies that its listener has. Raises NotFound."""
+def _pool_and_policies(call: Call, load_balancer_id: str, form: L7PolicyCreate) -> tuple[Pool | None, list[L7Policy]]:
+    """Return the pool that a new policy sends to, and the policies of its listener. Raises NotFound."""
     keys = {"pool_id": form.redirect_pool_id or None, "listener_id": form.listener_id}
-    found = _beside().load(call.transaction.execute(_beside().statement, keys))
+    found = _pool_and_policies_query().load(call.transaction.execute(_pool_and_policies_query().statement, keys))
     if not form.redirect_pool_id:
         return None, found[L7Policy]
     return own_pool(next(iter(found[Pool]), None), load_balancer_id, form.redirect_pool_id), found[L7Policy]
 
 
 @cache
-def _beside() -> UnionSelect:
+def _pool_and_policies_query() -> UnionSelect:
     pool, policy = columns(Pool), columns(L7Policy)
-    mine = (policy.listener_id == bindparam("listener_id"), policy.deleted_in.is_(None))
-    return UnionSelect({Pool: (pool.id == bindparam("pool_id"),), L7Policy: mine})
+    existing = (policy.listener_id == bindparam("listener_id"), policy.deleted_in.is_(None))
+    return UnionSelect({Pool: (pool.id == bindparam("pool_id"),), L7Policy: existing})

@@ -22,7 +22,7 @@ from hydria.store.tables import rows_of
 _INTERNAL = HIDDEN - {"load_balancer_id", "pool_id", "l7policy_id"}
 
 
-def listing(call: Call, kind: ResourceType, *where: ColumnElement[bool]) -> dict[str, Any]:
+def listing(call: Call, kind: ResourceType[Any], *where: ColumnElement[bool]) -> dict[str, Any]:
     """Answer a list request: the page of resources that the caller may see, and links to the pages beside it."""
     c = columns(kind.struct)
     catalogue = Catalogue(selection(kind, with_related=True), _known(kind), c.id, c.tags)
@@ -47,7 +47,7 @@ def each_chosen(bodies: Sequence[Mapping[str, Any]], call: Call) -> Sequence[Map
 
 
 @cache
-def _known(kind: ResourceType) -> Mapping[str, Column]:
+def _known(kind: ResourceType[Any]) -> Mapping[str, Column]:
     """Return the columns by the names that clients know them by."""
     scalars = rows_of(kind.struct).scalars - _INTERNAL
     known: dict[str, Column] = {name: column for name, column in columns(kind.struct).items() if name in scalars}
@@ -67,7 +67,7 @@ def _known(kind: ResourceType) -> Mapping[str, Column]:
     return known
 
 
-def _scope(call: Call, kind: ResourceType) -> list[ColumnElement[bool]]:
+def _scope(call: Call, kind: ResourceType[Any]) -> list[ColumnElement[bool]]:
     """Show callers their own project, and those who may see all what they ask for."""
     wanted = call.query.last("project_id") or call.query.last("tenant_id")
     c = columns(kind.struct)

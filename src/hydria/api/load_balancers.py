@@ -1,14 +1,14 @@
-"""/loadbalancers: create (alone or with its whole tree), read, change, delete, status tree, statistics."""
+"""/loadbalancers: create (alone or with a tree), read, change, delete, fail over, status tree, statistics."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import UNSET, structs
 from sqlalchemy import or_, select
 
 from hydria.api.access import owned_by, permitted
-from hydria.api.amphorae import send_away
-from hydria.api.etags import tagged
+from hydria.api.amphorae import remove_amphorae
 from hydria.api.flavor_selection import select_provider
 from hydria.api.resource import ResourceApi
 from hydria.api.resource_types import LOAD_BALANCER as KIND
@@ -16,12 +16,12 @@ from hydria.api.statistics import stats
 from hydria.api.status_tree import status_tree
 from hydria.api.tree_builder import ParentContext
 from hydria.api.tree_create import build_tree
-from hydria.api.tree_response import whole_tree
-from hydria.api.views import LoadedResource, dressed
+from hydria.api.tree_response import tree_body
+from hydria.api.views import LoadedResource, body_with
 from hydria.api.vip import Place, find_place
 from hydria.errors import Invalid, Refusal
 from hydria.http.operation import Call, Operation, denied
-from hydria.model import Listener, LoadBalancer, Pool, Resource
+from hydria.model import Listener, LoadBalancer, Pool
 from hydria.model.base import build
 from hydria.model.create import LoadBalancerCreate
 from hydria.model.faults import invalid_combination
@@ -32,7 +32,7 @@ from hydria.store import Transaction, columns, generations
 from hydria.store.resources import Amphora
 
 
-class LoadBalancers(ResourceApi):
+class LoadBalancers(ResourceApi[LoadBalancer]):
     """The operations on load balancers."""
 
     kind = KIND
@@ -49,25 +49,30 @@ class LoadBalancers(ResourceApi):
             Operation(method="GET", path=one + "/statuses", work=_status, rule=KIND.rule("get_status")),
             Operation(method="GET", path=one + "/stats", work=_stats, rule=KIND.rule("get_stats")),
             Operation(
-                method="PUT", path=one + "/failover", work=self._fail_over, status=202, rule=KIND.rule("put_failover")
+                method="PUT",
+                path=one + "/failover",
+                work=self._fail_over,
+                tag=self._tag,
+                status=202,
+                rule=KIND.rule("put_failover"),
             ),
         )
 
-    def create(self, call: Call) -> LoadedResource:
-        """Make a load balancer with all that its form has below it."""
+    def create(self, call: Call) -> LoadedResource[LoadBalancer]:
+        """Create a load balancer with the tree of its form. Raises a Refusal."""
         form: LoadBalancerCreate = call.form
         project = owned_by(call, form.project_id or None)
         if form.vip_sg_ids is not UNSET:
             _authorise(call, "post:vip_sg_ids", project)
         networking = self._networking_of(call.transaction)
-        # An admin may place a load balancer wherever it likes, as with Neutron.
+        # An admin may use every network, as in Neutron.
         scope = None if call.caller.is_admin else project
         place = find_place(networking, form, scope)
         _check_attachments(networking, form, scope)
-        offer = select_provider(call, form)
-        offer.check_network(place.subnet.network_id)
+        selected = select_provider(call, form)
+        selected.check_network(place.subnet.network_id)
         key = str(uuid.uuid4())
-        # All refusals come before the port: a network service elsewhere would keep it.
+        # All refusals come before the port, which a remote network service would keep.
         self._changes.quotas.take(call.transaction, project, {LoadBalancer: 1})
         parent_context = ParentContext(
             load_balancer_id=key,
@@ -76,11 +81,11 @@ class LoadBalancers(ResourceApi):
             vips=place.known,
             vip_sg_ids=tuple(form.vip_sg_ids or ()),
         )
-        builder = self._builder(call, parent_context, networking)
+        builder = self.builder(call, parent_context, networking)
         build_tree(builder, list(form.listeners or ()), list(form.pools or ()))
         builder.save()
         placed = self._placed(call, networking, key, project, place)
-        load_balancer = structs.replace(placed, provider=offer.provider)
+        load_balancer = structs.replace(placed, provider=selected.provider)
         generations.begin(call.transaction, load_balancer)
         return LoadedResource(
             kind=KIND,
@@ -90,14 +95,14 @@ class LoadBalancers(ResourceApi):
             load_balancer_id=key,
         )
 
-    def made(self, call: Call, loaded: LoadedResource) -> Any:
-        """Return the answer, which has the whole tree."""
+    def created_body(self, call: Call, loaded: LoadedResource[LoadBalancer]) -> Mapping[str, Any]:
+        """Return the body of a new load balancer, with the tree of its form."""
         if call.form.listeners or call.form.pools:
-            return tagged(loaded, {KIND.root: whole_tree(call.transaction, loaded)})
-        return tagged(loaded, {KIND.root: dressed(KIND, loaded, {})})
+            return tree_body(call.transaction, loaded)
+        return body_with(loaded, {})
 
     def _placed(self, call: Call, networking: Networking, key: str, project: str, place: Place) -> LoadBalancer:
-        """Take the VIP's port and return the load balancer on it."""
+        """Create or bind the VIP's port, and return the load balancer with its addresses."""
         device = Device(id=f"lb-{key}", owner=PORT_OWNER)
         port = place.port
         if port is None:
@@ -130,27 +135,24 @@ class LoadBalancers(ResourceApi):
         )
 
     def _fail_over(self, call: Call) -> None:
-        """Have fresh amphorae instead of the ones there are."""
+        """Replace all amphorae of a load balancer."""
         loaded = permitted(call, KIND, call.path["id"])
         load_balancer = self._changes.bump_generation(call.transaction, loaded)
-        send_away(call.transaction, columns(Amphora).load_balancer_id == load_balancer.id)
+        remove_amphorae(call.transaction, columns(Amphora).load_balancer_id == load_balancer.id)
 
-    def check_update(self, call: Call, resource: Resource, form: Any) -> None:
-        """Refuse QoS policies and security groups that are not there."""
-        assert isinstance(resource, LoadBalancer)  # noqa: S101 - by the kind
+    def check_form(self, call: Call, before: LoadBalancer, form: Any) -> None:
+        """Refuse QoS policies and security groups that do not exist."""
         if form.vip_sg_ids is not UNSET:
-            _authorise(call, "put:vip_sg_ids", resource.project_id)
+            _authorise(call, "put:vip_sg_ids", before.project_id)
         networking = self._networking_of(call.transaction)
         if form.vip_qos_policy_id is None and not networking.offers_qos():
             raise _no_qos()
-        known = form.vip_qos_policy_id == resource.vip_qos_policy_id
-        wanted = structs.replace(form, vip_qos_policy_id=UNSET) if known else form
+        unchanged = form.vip_qos_policy_id == before.vip_qos_policy_id
+        wanted = structs.replace(form, vip_qos_policy_id=UNSET) if unchanged else form
         _check_attachments(networking, wanted, None if call.caller.is_admin else call.caller.project_id)
 
-    def apply_side_effects(self, call: Call, before: Resource, after: Resource) -> Resource:
-        """Have the VIP's port keep to what the load balancer asks for."""
-        assert isinstance(before, LoadBalancer)  # noqa: S101 - by the kind
-        assert isinstance(after, LoadBalancer)  # noqa: S101 - by the kind
+    def apply_side_effects(self, call: Call, before: LoadBalancer, after: LoadBalancer) -> LoadBalancer:
+        """Give the VIP's port the QoS policy and the security groups."""
         if after.vip_qos_policy_id != before.vip_qos_policy_id:
             self._networking_of(call.transaction).set_qos_policy(after.vip_port_id, after.vip_qos_policy_id)
         if after.vip_sg_ids != before.vip_sg_ids:
@@ -158,15 +160,15 @@ class LoadBalancers(ResourceApi):
             networking.swap_security_groups(after.vip_port_id, before.vip_sg_ids, after.vip_sg_ids)
         return after
 
-    def check_delete(self, call: Call, resource: Resource) -> None:
-        """Refuse to leave children behind, unless they may go too."""
+    def check_delete(self, call: Call, resource: LoadBalancer) -> None:
+        """Refuse the deletion of a load balancer with children, unless it cascades."""
         if not call.query.flag("cascade") and _has_children(call.transaction, resource.id):
             raise Invalid(f"Validation failure: Cannot delete Load Balancer {resource.id} - it has children")
 
-    def cascade_delete(self, call: Call, resource: Resource, generation: int) -> None:
-        """Have its amphorae removed from their hosts."""
+    def cascade_delete(self, call: Call, resource: LoadBalancer, generation: int) -> None:
+        """Remove the amphorae from their hosts."""
         c = columns(Amphora)
-        send_away(call.transaction, (c.load_balancer_id == resource.id) & c.leaving.is_(False))
+        remove_amphorae(call.transaction, (c.load_balancer_id == resource.id) & c.leaving.is_(False))
 
 
 def _authorise(call: Call, action: str, project_id: str) -> None:
@@ -191,7 +193,7 @@ def _no_qos() -> Invalid:
 
 
 def _new_port(networking: Networking, name: str, project_id: str, place: Place, device: Device) -> Port:
-    """Allocate a port with all addresses, or nothing. Raises a Refusal."""
+    """Create a port with all addresses of the VIPs, or none. Raises a Refusal."""
     port = networking.create_port(name, project_id, place.subnet, place.address, device)
     try:
         for vip in place.additional:
@@ -213,5 +215,5 @@ def _stats(call: Call) -> Any:
 
 def _has_children(transaction: Transaction, key: str) -> bool:
     listener, pool = columns(Listener), columns(Pool)
-    there = [select(c.id).where(c.load_balancer_id == key, c.deleted_in.is_(None)).exists() for c in (listener, pool)]
-    return bool(transaction.execute(select(or_(*there))).scalar_one())
+    exists = [select(c.id).where(c.load_balancer_id == key, c.deleted_in.is_(None)).exists() for c in (listener, pool)]
+    return bool(transaction.execute(select(or_(*exists))).scalar_one())

@@ -1,4 +1,4 @@
-"""All members of a pool in one call: what is new, what changes and what goes, told by address and port."""
+"""All members of a pool in one call. Address and port identify a member that stays."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from hydria.model.faults import invalid_combination
 from hydria.model.member import MemberInBatch
 from hydria.store import columns
 
-# What a batch puts back where it does not say otherwise; names, tags and subnets stay.
+# What a batch resets where its form has no value; names, tags and subnets stay.
 _DEFAULTS: dict[str, Any] = {
     "admin_state_up": True,
     "weight": 1,
@@ -26,11 +26,14 @@ class Batch:
     """The differences between a pool's members and the wanted ones."""
 
     def __init__(self, call: Call, pool_id: str, forms: list[MemberInBatch], *, additive: bool) -> None:
-        """Compare. `additive` keeps members that nobody mentions. Raises Invalid for one that is to change twice."""
+        """Compare the forms with the stored members. Raises Invalid for a member that has two forms.
+
+        With `additive`, members without a form stay.
+        """
         self._call = call
         c = columns(Member)
-        there = call.transaction.find(Member, c.pool_id == pool_id, c.deleted_in.is_(None))
-        known = {(each.address, each.protocol_port): each for each in there}
+        stored = call.transaction.find(Member, c.pool_id == pool_id, c.deleted_in.is_(None))
+        known = {(member.address, member.protocol_port): member for member in stored}
         self._new: list[MemberInBatch] = []
         self._changed: dict[str, tuple[Member, MemberInBatch]] = {}
         wanted = set()
@@ -48,25 +51,26 @@ class Batch:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to look at: no member before and none asked for."""
+        """Whether the pool has no member and gets none."""
         return not (self._new or self._changed or self._others)
 
-    def apply(self, builder: TreeBuilder, pool: Pool, generation: int) -> None:
-        """Write the differences. Raises Forbidden over the quota, Conflict, Invalid."""
-        leaving = [] if self._additive else self._others
+    def apply(self, builder: TreeBuilder, pool: Pool) -> None:
+        """Save the differences. Raises Forbidden over the quota, Conflict, Invalid."""
+        removed = [] if self._additive else self._others
         builder.members(self._new, pool)
-        builder.save(removed_members=len(leaving))
-        call, written = self._call, []
+        builder.save(removed_members=len(removed))
+        call, generation = self._call, builder.parent.generation
+        written = []
         for member, form in self._changed.values():
             if form.subnet_id not in (UNSET, None, member.subnet_id):
                 builder.check_subnet(form.subnet_id or None)
             for name, default in _DEFAULTS.items():
                 if getattr(form, name) is UNSET:
                     setattr(form, name, default)
-            # What tells members apart and whose they are is settled.
+            # The project of a member cannot be changed.
             form.project_id = UNSET
             if not form.subnet_id:
                 form.subnet_id = UNSET
             written.append(change(member, form, now=call.now, generation=generation))
-        written += [structs.replace(member, deleted_in=generation, updated_at=call.now) for member in leaving]
+        written += [structs.replace(member, deleted_in=generation, updated_at=call.now) for member in removed]
         call.transaction.update(*written)

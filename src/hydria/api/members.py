@@ -1,81 +1,72 @@
-"""/pools/{pool_id}/members: create, read, change, delete; all at once by a batch."""
+"""/pools/{pool_id}/members: create, read, change, delete; replace all in one call."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from msgspec import structs
-
-from hydria.api.access import missing, permitted, refused
-from hydria.api.etags import heed, members_tag
-from hydria.api.listing import listing
+from hydria.api.access import permitted, refused
+from hydria.api.etags import members_tag
 from hydria.api.member_batch import Batch
-from hydria.api.resource import ResourceApi
+from hydria.api.resource import ChildApi
 from hydria.api.resource_types import MEMBER as KIND
 from hydria.api.resource_types import POOL
+from hydria.api.tree_builder import ParentContext, TreeBuilder
 from hydria.api.views import LoadedResource
 from hydria.http.operation import Call, Operation, Reply
 from hydria.model import Member, Pool
 from hydria.model.member import MemberBatch, MemberCreate, MemberInBatch, MemberUpdate
-from hydria.store import Transaction, columns
 
 
-class Members(ResourceApi):
+class Members(ChildApi[Member, Pool]):
     """The operations on members."""
 
     kind = KIND
     path = "/pools/{pool_id}/members"
     create_form = MemberCreate
     update_form = MemberUpdate
-    listed_alone = False
+    within = POOL
+    single_list = False
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations, the batch among them."""
         batch = Operation(
-            method="PUT", path=self.path, work=self._batch, form=MemberBatch, status=202, rule=KIND.rule("put")
+            method="PUT",
+            path=self.path,
+            on="collection",
+            shows=KIND,
+            work=self._batch,
+            tag=_batch_tag,
+            form=MemberBatch,
+            status=202,
+            rule=KIND.rule("put"),
+            check_path=self._check_path,
         )
-        return tuple(structs.replace(each, check_path=_check_pool) for each in (*super().operations(), batch))
+        return (*super().operations(), batch)
 
-    def create(self, call: Call) -> LoadedResource:
-        """Make a member of the path's pool."""
-        form: MemberCreate = call.form
-        pool = permitted(call, POOL, call.path["pool_id"])
-        load_balancer = self._changes.count(call.transaction, pool)
-        assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
-        builder = self.builder(call, load_balancer)
-        member = builder.new_member(form, pool.resource)
-        builder.save()
-        self._changes.check(pool)
-        return builder.load(KIND, member.id)
-
-    def check_path(self, call: Call, loaded: LoadedResource) -> LoadedResource:
-        """Return the member if it is the pool's that the path names. Raises NotFound."""
-        assert isinstance(loaded.resource, Member)  # noqa: S101 - by the kind
-        if loaded.resource.pool_id != call.path["pool_id"]:
-            raise missing(KIND, loaded.resource.id)
-        return loaded
+    def build(self, call: Call, builder: TreeBuilder, parent: LoadedResource[Pool]) -> Member:
+        """Add a member of the path's pool. Raises a Refusal."""
+        return builder.new_member(call.form, parent.resource)
 
     def _batch(self, call: Call) -> None:
-        """Make the pool's members the given ones; with `additive_only`, the others stay."""
+        """Replace the pool's members by the given ones; with `additive_only`, the other members stay."""
         forms: list[MemberInBatch] = call.form.members
-        additive = call.query.flag("additive_only")
-        pool = permitted(call, POOL, call.path["pool_id"])
-        for action in ("post",) if additive else ("post", "delete"):
-            if not call.may(KIND.rule(action), pool.resource.project_id):
-                raise refused(call, pool)
-        heed(call, members_tag(call.transaction, pool.resource.id))
-        batch = Batch(call, pool.resource.id, forms, additive=additive)
+        loaded = _replaceable(call)
+        batch = Batch(call, loaded.resource.id, forms, additive=call.query.flag("additive_only"))
         if not batch.empty:
-            load_balancer = self._changes.bump_generation(call.transaction, pool)
-            assert isinstance(pool.resource, Pool)  # noqa: S101 - by the kind
-            batch.apply(self.builder(call, load_balancer), pool.resource, load_balancer.generation)
+            load_balancer = self._changes.bump_generation(call.transaction, loaded)
+            batch.apply(self.builder(call, ParentContext.of(load_balancer)), loaded.resource)
 
     def _list(self, call: Call) -> Any:
-        pool = permitted(call, POOL, call.path["pool_id"])
-        shown = listing(call, KIND, columns(Member).pool_id == pool.resource.id)
-        return Reply(body=shown, headers={"ETag": members_tag(call.transaction, pool.resource.id)})
+        return Reply(body=super()._list(call), tag=members_tag(call.transaction, call.path["pool_id"]))
 
 
-def _check_pool(transaction: Transaction, path: Mapping[str, str]) -> None:
-    """Refuse a path below a pool that is not there. Raises NotFound."""
-    if transaction.get(Pool, path["pool_id"]) is None:
-        raise missing(POOL, path["pool_id"])
+def _replaceable(call: Call) -> LoadedResource[Pool]:
+    """Return the pool whose members the caller may replace. Raises NotFound, Forbidden."""
+    pool = permitted(call, POOL, call.path["pool_id"])
+    actions = ("post",) if call.query.flag("additive_only") else ("post", "delete")
+    for action in actions:
+        if not call.may(KIND.rule(action), pool.resource.project_id):
+            raise refused(call, pool)
+    return pool
+
+
+def _batch_tag(call: Call) -> str:
+    return members_tag(call.transaction, _replaceable(call).resource.id)

@@ -1,6 +1,6 @@
-"""The API's description of itself: OpenAPI 3.1, made of the operations, their forms and the bodies that views write.
+"""The API's description of itself, in OpenAPI 3.1: derived from the operations, their forms and their bodies.
 
-Nothing here names a route: one that is added to the operations is described.
+No route is named here: a new operation is described without a change of this module.
 """
 
 from collections import defaultdict
@@ -10,19 +10,19 @@ from typing import Any
 
 import msgspec
 
-from hydria.api.collection import Collection
-from hydria.api.openapi_answers import Shown, answer, reference, shown_at
+from hydria.api.openapi_answers import Shown, answer, describe, reference
 from hydria.api.openapi_page import page
 from hydria.api.openapi_schemas import FAULT, Schema, form_schemas
+from hydria.api.resource_types import ApiNames
 from hydria.http.operation import Call, Operation, Reply
 
-# Operations by where they stand below the server's address; there are older prefixes too.
+# Operations by their prefix below the server's address. Older prefixes, which work too, are not described.
 Described = Mapping[str, Sequence[Operation]]
 
 _VERBS = {"GET": "Show", "POST": "Create", "PUT": "Change", "DELETE": "Delete"}
 
-# What the query of a call may say beside what lists take.
-_ASKED: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
+# Query parameters of single operations, by method and path.
+_PARAMETERS: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("DELETE", "/loadbalancers/{id}"): (("cascade", "Delete everything below it too."),),
     ("PUT", "/pools/{pool_id}/members"): (("additive_only", "Leave the members that the body does not name."),),
 }
@@ -43,19 +43,16 @@ _LISTING: tuple[tuple[str, Schema, str], ...] = (
 _FIELDS = ("fields", {"type": "string"}, "Show only this attribute; may be repeated.")
 
 
-def operations(described: Described, resources: Sequence[Collection]) -> tuple[Operation, ...]:
-    """Return the operations that show the description of others, for programs and for people; open to all.
-
-    `resources` say what is shown at which paths.
-    """
+def operations(described: Described) -> tuple[Operation, ...]:
+    """Return the operations that show the description, for programs and for people; they are open to all."""
 
     @cache
     def written(server: str) -> bytes:
-        return msgspec.json.encode(document(described, resources, server))
+        return msgspec.json.encode(document(described, server))
 
     @cache
     def readable(server: str) -> bytes:
-        return page(document(described, resources, server)).encode()
+        return page(document(described, server)).encode()
 
     def description(call: Call) -> Any:
         return Reply(body=written(_server(call)), headers={"Content-Type": "application/json"})
@@ -69,17 +66,18 @@ def operations(described: Described, resources: Sequence[Collection]) -> tuple[O
     )
 
 
-def document(described: Described, resources: Sequence[Collection], server: str) -> dict[str, Any]:
-    """Return the description; `server` is the address that the paths stand below."""
-    whole = [(prefix, each) for prefix, listed in described.items() for each in listed]
-    known = shown_at(resources)
-    schemas: dict[str, Schema] = {"Fault": FAULT, **form_schemas(each.form for _, each in whole if each.form)}
+def document(described: Described, server: str) -> dict[str, Any]:
+    """Return the description; `server` is the address that the paths are below."""
+    every = [(prefix, operation) for prefix, listed in described.items() for operation in listed]
+    known: dict[ApiNames | None, Shown] = {
+        operation.shows: describe(operation.shows) for _, operation in every if operation.shows is not None
+    }
+    schemas: dict[str, Schema] = {"Fault": FAULT, **form_schemas(one.form for _, one in every if one.form)}
     schemas |= {shown.name: shown.schema for shown in known.values()}
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
-    for prefix, each in whole:
-        one = each.path.endswith("}")
-        shown = known.get(each.path.rpartition("/")[0] if one else each.path)
-        paths[prefix + each.path][each.method.lower()] = _operation(each, shown, known)
+    for prefix, operation in every:
+        shown = known.get(operation.shows)
+        paths[prefix + operation.path][operation.method.lower()] = _operation(operation, shown)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -91,7 +89,7 @@ def document(described: Described, resources: Sequence[Collection], server: str)
         },
         "servers": [{"url": server}],
         "security": [{"token": []}],
-        "tags": [{"name": name} for name in dict.fromkeys(_tag(each.path) for _, each in whole)],
+        "tags": [{"name": name} for name in dict.fromkeys(_tag(one.path) for _, one in every)],
         "paths": dict(paths),
         "components": {
             "schemas": schemas,
@@ -115,29 +113,28 @@ def _server(call: Call) -> str:
     return f"{call.base_url}/load-balancer"
 
 
-def _operation(operation: Operation, shown_here: Shown | None, known: Mapping[str, Shown]) -> dict[str, Any]:
-    collection = operation.path in known
-    one = operation.path.endswith("}")
-    shown: dict[str, Any] = {
+def _operation(operation: Operation, shown: Shown | None) -> dict[str, Any]:
+    described: dict[str, Any] = {
         "operationId": _operation_id(operation),
-        "summary": _summary(operation, shown_here, collection=collection),
+        "summary": _summary(operation, shown),
         "tags": [_tag(operation.path)],
     }
     if operation.rule:
-        shown["description"] = f"Policy rule: `{operation.rule}`."
-    parameters = _path_parameters(operation.path) + _query_parameters(operation, shown_here, collection=collection)
-    if operation.method in ("PUT", "DELETE"):
+        described["description"] = f"Policy rule: `{operation.rule}`."
+    parameters = _path_parameters(operation.path) + _query_parameters(operation, shown)
+    if operation.tag is not None:
         about = "The ETag that the resource must still have; another one is refused with 412."
         parameters.append({"name": "If-Match", "in": "header", "schema": {"type": "string"}, "description": about})
     if parameters:
-        shown["parameters"] = parameters
+        described["parameters"] = parameters
     if operation.form is not None:
-        shown["requestBody"] = {"required": True, "content": _json(_wrapped(operation.root, operation.form.__name__))}
+        body = _wrapped(operation.root, operation.form.__name__)
+        described["requestBody"] = {"required": True, "content": _json(body)}
     if operation.open:
-        shown["security"] = []
-    tagged = operation.method in (("GET", "PUT") if one else ("POST",) if collection else ())
-    shown["responses"] = _responses(operation, answer(operation, shown_here, collection=collection), tagged=tagged)
-    return shown
+        described["security"] = []
+    tagged = (operation.on, operation.method) in (("item", "GET"), ("item", "PUT"), ("collection", "POST"))
+    described["responses"] = _responses(operation, answer(operation, shown), tagged=tagged)
+    return described
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
@@ -145,17 +142,16 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 
-def _query_parameters(operation: Operation, shown: Shown | None, *, collection: bool) -> list[dict[str, Any]]:
-    asked: list[tuple[str, Schema, str]] = [
-        (name, {"type": "boolean"}, about) for name, about in _ASKED.get((operation.method, operation.path), ())
+def _query_parameters(operation: Operation, shown: Shown | None) -> list[dict[str, Any]]:
+    parameters: list[tuple[str, Schema, str]] = [
+        (name, {"type": "boolean"}, about) for name, about in _PARAMETERS.get((operation.method, operation.path), ())
     ]
-    if operation.method == "GET" and (collection or operation.path.endswith("}")):
-        asked.append(_FIELDS)
-    if operation.method == "GET" and collection:
-        asked += _LISTING
-        if shown is not None:
-            asked += [(name, schema, f"Only those with this {name}.") for name, schema in shown.filters.items()]
-    return [{"name": name, "in": "query", "schema": schema, "description": about} for name, schema, about in asked]
+    if operation.method == "GET" and shown is not None:
+        parameters.append(_FIELDS)
+        if operation.on == "collection":
+            parameters += _LISTING
+            parameters += [(name, schema, f"Only those with this {name}.") for name, schema in shown.filters.items()]
+    return [{"name": name, "in": "query", "schema": schema, "description": about} for name, schema, about in parameters]
 
 
 def _responses(operation: Operation, body: Schema | None, *, tagged: bool) -> dict[str, Any]:
@@ -194,15 +190,15 @@ def _operation_id(operation: Operation) -> str:
     return "_".join((operation.method.lower(), *(word.replace("-", "_") for word in words if word)))
 
 
-def _summary(operation: Operation, shown: Shown | None, *, collection: bool) -> str:
+def _summary(operation: Operation, shown: Shown | None) -> str:
     *_, last = parts = [part for part in operation.path.split("/") if part]
-    if operation.path.endswith("}"):
-        noun = shown.title if shown else parts[-2].rstrip("s")
-        return f"{_VERBS.get(operation.method, operation.method)} one {noun}"
-    if not collection and len(parts) > 1 and parts[-2].startswith("{"):
-        return f"{_VERBS.get(operation.method, operation.method)}: {last} of one {parts[-3].rstrip('s')}"
+    verb = _VERBS.get(operation.method, operation.method)
+    if operation.on == "item":
+        return f"{verb} one {shown.title if shown else last}"
+    if operation.on == "action" and len(parts) > 1:
+        return f"{verb}: {last} of one {parts[-3].rstrip('s')}"
     if operation.method == "GET":
         return f"List {last}"
     if operation.method == "POST":
         return f"Create one {shown.title if shown else last}"
-    return f"{_VERBS.get(operation.method, operation.method)} {last} in one call"
+    return f"{verb} {last} in one call"

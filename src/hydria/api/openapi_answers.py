@@ -1,14 +1,13 @@
-"""What the API's answers are, for its description: which schema stands at which path, and how it is wrapped."""
+"""The schemas of the API's answers, for its description, and how bodies are wrapped."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
 
-from hydria.api import amphorae
 from hydria.api.admin_resource import AdminResourceType
-from hydria.api.collection import Collection
+from hydria.api.amphorae import AMPHORA, attributes
 from hydria.api.openapi_schemas import Schema, body_schema, column_schema, filters, struct_schema
+from hydria.api.quotas import QUOTA
 from hydria.api.resource_types import ApiNames, ResourceType
 from hydria.contract import Counters
 from hydria.http.operation import Operation
@@ -19,9 +18,10 @@ _COUNT: Schema = {"type": "integer"}
 
 
 class Shown(Struct, frozen=True, kw_only=True):
-    """How one kind of resource is shown: the name of its schema, and what wraps it alone and in lists.
+    """How one kind of resource is shown: the schema of its bodies with its name, and the wrappers of bodies.
 
-    `title` is its name in sentences, `filters` are the attributes that its lists may be filtered by.
+    `title` is its name in sentences. `links` is the name of the links in lists, and `filters` the attributes that
+    lists can be filtered by.
     """
 
     name: str
@@ -33,72 +33,60 @@ class Shown(Struct, frozen=True, kw_only=True):
     filters: dict[str, Schema]
 
     def alone(self) -> Schema:
-        """Return the schema of an answer that shows one."""
+        """Return the schema of an answer with one resource."""
         return _wrapped(self.root, reference(self.name))
 
     def listed(self) -> Schema:
-        """Return the schema of a list of them."""
+        """Return the schema of an answer with a list."""
         link: Schema = {"type": "object", "required": ["rel", "href"], "properties": {"rel": _TEXT, "href": _TEXT}}
         properties = {self.plural: _array(reference(self.name)), self.links: _array(link)}
         return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def shown_at(resources: Iterable[Collection]) -> dict[str, Shown]:
-    """Return what stands at the paths of collections."""
-    found = {each.path: _shown(each.kind) for each in resources}
-    quota = struct_schema(Quota)
-    limit = struct_schema(_Limit)["properties"]["limit"]
-    quota["properties"] |= {"tenant_id": _TEXT, **dict.fromkeys((*WIRE_NAMES, *WIRE_NAMES.values()), limit)}
-    found["/quotas"] = Shown(
-        name="Quota",
-        title="quota",
-        root="quota",
-        plural="quotas",
-        links="quotas_links",
-        schema=quota,
-        filters=filters(Quota),
-    )
-    known = {name: column_schema(column) for name, column in amphorae.attributes().items()}
-    found["/amphorae"] = Shown(
-        name="Amphora",
-        title="amphora",
-        root="amphora",
-        plural="amphorae",
-        links="amphorae_links",
-        schema={"type": "object", "properties": known},
-        filters=known,
-    )
-    return found
 
 
 class _Limit(Struct):
     limit: Limit | None
 
 
-def _shown(kind: ApiNames) -> Shown:
+def describe(kind: ApiNames) -> Shown:
+    """Return how a kind of resource is shown."""
+    name, links = kind.title, f"{kind.plural}_links"
     if isinstance(kind, ResourceType):
-        schema, links = body_schema(kind), f"{kind.plural}_links"
+        name, schema, filtered = kind.struct.__name__, body_schema(kind), filters(kind.struct)
+    elif isinstance(kind, AdminResourceType):
+        name, schema, filtered = kind.struct.__name__, struct_schema(kind.struct), filters(kind.struct)
+        links = kind.links
+    elif kind is QUOTA:
+        name, schema, filtered = "Quota", _quota_schema(), filters(Quota)
+    elif kind is AMPHORA:
+        filtered = {name: column_schema(column) for name, column in attributes().items()}
+        name, schema = "Amphora", {"type": "object", "properties": filtered}
     else:
-        assert isinstance(kind, AdminResourceType)  # noqa: S101 - there are two sorts of kinds
-        schema, links = struct_schema(kind.struct), kind.links
+        raise TypeError(f"{kind} is not described")
     return Shown(
-        name=kind.struct.__name__,
+        name=name,
         title=kind.title.lower(),
         root=kind.root,
         plural=kind.plural,
         links=links,
         schema=schema,
-        filters=filters(kind.struct),
+        filters=filtered,
     )
 
 
-def answer(operation: Operation, shown: Shown | None, *, collection: bool) -> Schema | None:
+def _quota_schema() -> Schema:
+    schema = struct_schema(Quota)
+    limit = struct_schema(_Limit)["properties"]["limit"]
+    schema["properties"] |= {"tenant_id": _TEXT, **dict.fromkeys((*WIRE_NAMES, *WIRE_NAMES.values()), limit)}
+    return schema
+
+
+def answer(operation: Operation, shown: Shown | None) -> Schema | None:
     """Return the schema of an answer's body, None for none."""
-    if operation.method == "DELETE" or (operation.method == "PUT" and not operation.path.endswith("}")):
+    if operation.method == "DELETE" or (operation.method == "PUT" and operation.on != "item"):
         return None
     if shown is None:
         return _OTHER.get(operation.path) or _OTHER[operation.path.rpartition("/")[2]]
-    return shown.listed() if collection and operation.method == "GET" else shown.alone()
+    return shown.listed() if operation.on == "collection" and operation.method == "GET" else shown.alone()
 
 
 def reference(name: str) -> Schema:
@@ -129,14 +117,14 @@ def _statuses() -> Schema:
     return _wrapped("statuses", _wrapped("loadbalancer", root))
 
 
-def _counters(*beside: str) -> Schema:
-    properties = dict.fromkeys(beside, _TEXT) | dict.fromkeys(Counters.__struct_fields__, _COUNT)
+def _counters(*ids: str) -> Schema:
+    properties = dict.fromkeys(ids, _TEXT) | dict.fromkeys(Counters.__struct_fields__, _COUNT)
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
 _NAMED: Schema = {"type": "object", "properties": {"name": _TEXT, "description": _TEXT}}
 
-# What shows no resource, by its path or the last part of it.
+# Bodies that show no resource, by the operation's path or its last part.
 _OTHER: dict[str, Schema] = {
     "status": _statuses(),
     "statuses": _statuses(),

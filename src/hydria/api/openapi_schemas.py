@@ -1,4 +1,4 @@
-"""JSON schemas of the API's description: of the forms as they are decoded, of the bodies as views write them."""
+"""The JSON schemas of the API's description: of the forms that are decoded and of the bodies that views write."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from msgspec import NODEFAULT, Struct, inspect
 from sqlalchemy import Boolean, ColumnElement, Integer
 
 from hydria.api.resource_types import ResourceType
-from hydria.api.views import HIDDEN, LoadedResource, dressed
+from hydria.api.views import HIDDEN, LoadedResource, body_with
 from hydria.model import Resource
 from hydria.model.status import OperatingStatus, Progress, ProvisioningStatus
 from hydria.store import columns
@@ -31,7 +31,7 @@ FAULT: Schema = {
     },
 }
 
-# What is written otherwise than it is stored.
+# Attributes that bodies show in another form than the stored one.
 _WRITTEN: dict[str, Schema] = {
     "provisioning_status": {"enum": list(get_args(ProvisioningStatus))},
     "operating_status": {"enum": list(get_args(OperatingStatus))},
@@ -42,13 +42,13 @@ _WRITTEN: dict[str, Schema] = {
 
 
 def form_schemas(forms: Iterable[type[Struct]]) -> dict[str, Schema]:
-    """Return the schemas of forms and of what is inside them, by name. What they do not know is refused."""
+    """Return the schemas of forms and of the structs inside them, by name. Unknown attributes are refused."""
     _, found = msgspec.json.schema_components(list(dict.fromkeys(forms)), ref_template="#/components/schemas/{name}")
     return {name: {**_ecma(schema), "additionalProperties": False} for name, schema in found.items()}
 
 
-def body_schema(kind: ResourceType) -> Schema:
-    """Return the schema of the body that shows a resource; none of its attributes is `required`, for `fields`."""
+def body_schema(kind: ResourceType[Any]) -> Schema:
+    """Return the schema of a resource's body. No attribute is `required`, because `fields` may leave each out."""
     _, found = msgspec.json.schema_components([kind.struct], ref_template="#/$defs/{name}")
     stored = found.pop(kind.struct.__name__)
     properties = {
@@ -62,7 +62,7 @@ def body_schema(kind: ResourceType) -> Schema:
 
 
 def struct_schema(struct: type[Struct]) -> Schema:
-    """Return the schema of what is shown as it is stored, with none of its attributes `required`."""
+    """Return the schema of a body that shows a struct as it is stored; no attribute is `required`."""
     _, found = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
     properties = found[struct.__name__]["properties"]
     for schema in properties.values():
@@ -71,12 +71,12 @@ def struct_schema(struct: type[Struct]) -> Schema:
 
 
 def column_schema(column: ColumnElement[Any]) -> Schema:
-    """Return the schema of what a statement says, which may be nothing."""
+    """Return the schema of a column, which may be null."""
     return {"type": [_scalar(column.type)["type"], "null"]}
 
 
 def filters(struct: type[Struct]) -> dict[str, Schema]:
-    """Return the attributes that a list may be filtered by."""
+    """Return the attributes that a list can be filtered by, with their schemas."""
     scalars = rows_of(struct).scalars - HIDDEN
     stored = columns(struct)
     found = {name: _scalar(stored[name].type) for name in struct.__struct_fields__ if name in scalars}
@@ -91,10 +91,9 @@ def _scalar(kind: Any) -> Schema:
     return {"type": "integer"} if isinstance(kind, Integer) else {"type": "string"}
 
 
-def _sample_body(kind: ResourceType) -> dict[str, Any]:
-    """Return the body of some resource of a kind, for its attributes."""
-    described = inspect.type_info(kind.struct)
-    assert isinstance(described, inspect.StructType)  # noqa: S101 - a kind's struct is one
+def _sample_body(kind: ResourceType[Any]) -> dict[str, Any]:
+    """Return the body of a made-up resource of a kind, for the names of its attributes."""
+    described: Any = inspect.type_info(kind.struct)
     values = {field.name: _sample(field.type) for field in described.fields if field.default is NODEFAULT}
     values = {name: value for name, value in values.items() if value is not None}
     progress = Progress(generation=1, observed=1, failed=0, reason=None, deleted_in=None)
@@ -105,7 +104,7 @@ def _sample_body(kind: ResourceType) -> dict[str, Any]:
         operating_status="ONLINE",
         load_balancer_id=_SAMPLE,
     )
-    return dressed(kind, loaded, defaultdict(lambda: [_SAMPLE]))
+    return body_with(loaded, defaultdict(lambda: [_SAMPLE]))
 
 
 def _sample(kind: inspect.Type) -> Any:
@@ -125,16 +124,16 @@ def _sample(kind: inspect.Type) -> Any:
 
 
 def _guess(value: Any) -> Schema:
-    """Describe what a view adds to what is stored: ids, alone or in lists."""
+    """Return the schema of an attribute that is not stored: ids, alone or in lists."""
     if isinstance(value, list):
         return {"type": "array", "items": {"type": "object", "required": ["id"], "properties": {"id": _UUID}}}
     return {"type": ["string", "null"]}
 
 
 def _inlined(schema: Any, named: dict[str, Schema]) -> Any:
-    """Put the schemas of inner structs where they are referred to."""
+    """Replace references to inner structs by their schemas."""
     if isinstance(schema, list):
-        return [_inlined(each, named) for each in schema]
+        return [_inlined(item, named) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
@@ -143,9 +142,9 @@ def _inlined(schema: Any, named: dict[str, Schema]) -> Any:
 
 
 def _ecma(schema: Any) -> Any:
-    r"""Write patterns as JSON Schema's dialect has them: `\Z` is Python's."""
+    r"""Write patterns in JSON Schema's dialect, which has no `\Z`."""
     if isinstance(schema, list):
-        return [_ecma(each) for each in schema]
+        return [_ecma(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {

@@ -1,15 +1,19 @@
-"""What the API says of each kind of resource: its names on the wire, and its name in policies and sentences."""
+"""The names of each kind of resource: on the wire, in policy rules and in sentences."""
+
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
 from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource
 
+R = TypeVar("R", bound=Resource)
+
 
 class ApiNames(Struct, frozen=True, kw_only=True):
     """The names of one kind of resource.
 
-    `root` and `plural` wrap bodies, `policy` is in rule names, `title` in sentences; `key` is the attribute that a
-    resource's path ends in.
+    `root` and `plural` wrap bodies, `policy` is in rule names, `title` in sentences. `key` is the attribute that
+    an item's path ends in.
     """
 
     root: str
@@ -19,14 +23,14 @@ class ApiNames(Struct, frozen=True, kw_only=True):
     key: str = "id"
 
     def rule(self, action: str) -> str:
-        """Return the policy rule of an action."""
+        """Return the name of an action's policy rule."""
         return f"os_load-balancer_api:{self.policy}:{action}"
 
 
-class ResourceType(ApiNames, frozen=True, kw_only=True):
-    """One kind of resource of a load balancer's tree."""
+class ResourceType(ApiNames, Generic[R], frozen=True, kw_only=True):
+    """One kind of resource in a load balancer's tree."""
 
-    struct: type[Resource]
+    struct: type[R]
 
 
 LOAD_BALANCER = ResourceType(

@@ -12,10 +12,9 @@ from hydria.store import Transaction
 from hydria.store.resources import health_of, pending_parents, tree
 
 
-def status_tree(transaction: Transaction, root: LoadedResource) -> dict[str, Any]:
+def status_tree(transaction: Transaction, root: LoadedResource[LoadBalancer]) -> dict[str, Any]:
     """Return the statuses of a load balancer and of everything below it."""
     load_balancer = root.resource
-    assert isinstance(load_balancer, LoadBalancer)  # noqa: S101 - by the kind
     whole = tree(transaction, load_balancer)
     known = health_of(transaction, load_balancer.id)
     pending = root.progress.observed < root.progress.generation

@@ -1,4 +1,4 @@
-"""The answer to the creation of a load balancer: everything below it in full, as Octavia gives it there only."""
+"""The answer to the creation of a load balancer with children: Octavia shows them in full only there."""
 
 from typing import Any
 
@@ -7,22 +7,21 @@ from hydria.api.resource_types import (
     L7_POLICY,
     L7_RULE,
     LISTENER,
-    LOAD_BALANCER,
     MEMBER,
     POOL,
     ResourceType,
 )
-from hydria.api.views import LoadedResource, dressed, from_row, selection
-from hydria.model import HealthMonitor, L7Policy, L7Rule, Member, Resource
+from hydria.api.views import LoadedResource, body_with, from_row, selection
+from hydria.model import HealthMonitor, L7Policy, L7Rule, LoadBalancer, Member, Resource
 from hydria.store import Transaction, columns
 
 Body = dict[str, Any]
 
 
-def whole_tree(transaction: Transaction, root: LoadedResource) -> Body:
+def tree_body(transaction: Transaction, root: LoadedResource[LoadBalancer]) -> Body:
     """Return the body of a load balancer with everything below it in full."""
     listeners, pools = _below(transaction, LISTENER, root), _below(transaction, POOL, root)
-    # Nothing can stand in what is not there.
+    # Without parents there are no children.
     members = _below(transaction, MEMBER, root) if pools else []
     monitors = _below(transaction, HEALTH_MONITOR, root) if pools else []
     policies = _below(transaction, L7_POLICY, root) if listeners else []
@@ -30,33 +29,33 @@ def whole_tree(transaction: Transaction, root: LoadedResource) -> Body:
 
     def pool(shown: Body) -> Body:
         plain = _without(shown, "loadbalancers", "healthmonitor_id")
-        plain["members"] = [each for owner, each in members if owner == shown["id"]]
-        checked = [_without(each, "pools") for owner, each in monitors if owner == shown["id"]]
-        return {**plain, "healthmonitor": checked[0] if checked else None}
+        plain["members"] = [member for owner, member in members if owner == shown["id"]]
+        monitor = [_without(monitor, "pools") for owner, monitor in monitors if owner == shown["id"]]
+        return {**plain, "healthmonitor": monitor[0] if monitor else None}
 
     def listener(shown: Body) -> Body:
-        mine = sorted((each for owner, each in policies if owner == shown["id"]), key=lambda each: each["position"])
-        full = [{**each, "rules": [rule for owner, rule in rules if owner == each["id"]]} for each in mine]
+        own = sorted((policy for owner, policy in policies if owner == shown["id"]), key=lambda own: own["position"])
+        full = [{**policy, "rules": [rule for owner, rule in rules if owner == policy["id"]]} for policy in own]
         return {**_without(shown, "loadbalancers"), "l7policies": full}
 
     return {
-        **dressed(LOAD_BALANCER, root, {}),
-        "listeners": [listener(each) for _, each in listeners],
-        "pools": [pool(each) for _, each in pools],
+        **body_with(root, {}),
+        "listeners": [listener(shown) for _, shown in listeners],
+        "pools": [pool(shown) for _, shown in pools],
     }
 
 
-def _below(transaction: Transaction, kind: ResourceType, root: LoadedResource) -> list[tuple[str, Body]]:
-    """Return the bodies of a kind below a load balancer, each with the id of what it stands in."""
+def _below(
+    transaction: Transaction, kind: ResourceType[Any], root: LoadedResource[LoadBalancer]
+) -> list[tuple[str, Body]]:
+    """Return the bodies of all resources of a kind below a load balancer, each with the id of its parent."""
     c = columns(kind.struct)
-    # Only a pool shows ids that are not put in in full here.
-    whole = kind is POOL
-    statement = (
-        selection(kind, with_related=whole).where(c.load_balancer_id == root.resource.id).order_by(c.created_at, c.id)
-    )
-    found = [from_row(kind, row, with_related=whole) for row in transaction.execute(statement)]
-    shown = [dressed(kind, each, each.related or {}) for each in found]
-    return list(zip((_owner(each.resource) for each in found), shown, strict=True))
+    # Only a pool refers to resources that are not shown inside it.
+    with_related = kind is POOL
+    statement = selection(kind, with_related=with_related)
+    statement = statement.where(c.load_balancer_id == root.resource.id).order_by(c.created_at, c.id)
+    found = [from_row(kind, row, with_related=with_related) for row in transaction.execute(statement)]
+    return [(_owner(item.resource), body_with(item, item.related or {})) for item in found]
 
 
 def _owner(resource: Resource) -> str:

@@ -13,7 +13,6 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hydria import api
 from hydria.api.dialect import OctaviaDialect
@@ -37,6 +36,7 @@ from hydria.http.connections import ConnectionLimits, Connections, LimitedProtoc
 from hydria.http.dispatch import Dispatcher, nothing_here
 from hydria.http.metrics import HttpMetrics
 from hydria.http.operation import Authenticator, Mount
+from hydria.http.slashes import TrailingSlashes
 from hydria.locking import lock_once
 from hydria.model.base import stamp
 from hydria.protocols import CertificateAuthority, Clock, Networking, Secrets
@@ -47,8 +47,6 @@ from hydria.tasks import endless
 
 # How long a stopping server lets requests finish (seconds); polls are cut off then.
 _GRACE = 2
-
-_SLASH_OR_NOT = (f"{api.ROOT}/v2", "/key-manager/v1/")
 
 
 class _Cloud(Struct, frozen=True, kw_only=True):
@@ -125,6 +123,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
         # Octavia's own API tests compare texts.
         keep_spelling=noop,
     )
+    mounts = (*octavia, *cloud.mounts)
     reconciler = Reconciler(cloud.networking_of, clock.now(), attached=not noop)
     exchange = _exchange(settings, database, clock, cloud, reconciler)
     if noop:
@@ -134,7 +133,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
     routes = [
         *metrics.routes(settings.server, database, measures),
         *(() if noop else exchange.routes()),
-        *(route for mount in (*octavia, *cloud.mounts) for route in dispatcher.routes(mount, measures)),
+        *(route for mount in mounts for route in dispatcher.routes(mount, measures)),
     ]
     certifier = None if cloud.authority is None else Certifier(database, clock, cloud.authority, cloud.vault)
     lifespan = partial(_controlled, Controller(database, clock, reconciler), certifier)
@@ -144,7 +143,7 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
         response: Response = await nothing(request)
         return response
 
-    middleware = [Middleware(_WithoutSlash)]
+    middleware = [Middleware(TrailingSlashes, mounts=mounts)]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: not_found}, middleware=middleware)
     app.state.exchange = exchange
     return app
@@ -152,20 +151,6 @@ def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool
 
 def _nothing(_: Transaction, project_id: str) -> None:
     """Leave projects to the Keystone that has them."""
-
-
-class _WithoutSlash:
-    """Takes a path with a slash after it for the path without, as Octavia and Barbican do."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        path = scope.get("path", "")
-        if path.endswith("/") and path.startswith(_SLASH_OR_NOT):
-            scope = {**scope, "path": path.rstrip("/")}
-        await self._app(scope, receive, send)
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""The dispatcher: one place through which every request of every front goes."""
+"""The dispatcher: every request of every API goes through it."""
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +26,7 @@ from hydria.http.operation import (
     Query,
     Reply,
 )
+from hydria.http.preconditions import check_if_match
 from hydria.http.text import has_nul
 from hydria.protocols import Caller, Clock
 from hydria.store import Database, Transaction
@@ -34,12 +35,12 @@ log = structlog.get_logger(__name__)
 
 _json = msgspec.json.Encoder()
 
-# Every path takes them all, so that what it does not know is refused in its own dialect.
+# Every path takes all of them: a method that it does not have is refused in its own dialect.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Dispatcher:
-    """Turns operations into routes: authenticate, decode, prepare, transact, encode."""
+    """Turns operations into routes, which authenticate, decode, prepare, transact and encode."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class Dispatcher:
         max_body: int,
         public_url: str | None = None,
     ) -> None:
-        """`max_body` is in bytes; `public_url` is the outside's name for this server, None to take the request's."""
+        """`max_body` is in bytes. `public_url` is this server's address for clients; None takes the request's."""
         self._database = database
         self._authenticator = authenticator
         self._authorisation = authorisation
@@ -60,12 +61,12 @@ class Dispatcher:
         self._public_url = public_url
 
     def routes(self, mount: Mount, measures: HttpMetrics | None = None) -> list[Route]:
-        """Return the routes of a mount, one for each path, and answers for methods that a path does not have."""
+        """Return the routes of a mount, one for each path; a method that a path does not have is answered, too."""
         measures = measures or HttpMetrics()
         by_path: dict[str, dict[str, Operation]] = {}
         for operation in mount.operations:
             by_path.setdefault(operation.path, {})[operation.method] = operation
-        # A path without names must win over one with names: ports/{id} must not take ports/search.
+        # Paths without names come first: ports/{id} must not take ports/search.
         ordered = sorted(by_path.items(), key=lambda item: item[0].count("{"))
         return [
             Route(path, _Endpoint(self, mount.dialect, operations, measures.meter(path)), methods=_METHODS)
@@ -74,9 +75,9 @@ class Dispatcher:
         ]
 
     async def answer(self, request: Request, operations: Mapping[str, Operation], dialect: Dialect) -> Response:
-        """Answer one request for a path, whatever comes; `operations` is by method. Raises ClientDisconnect."""
+        """Answer one request for a path; `operations` is by method. Raises nothing but ClientDisconnect."""
         request_id = _new_id()
-        # So that each line that is logged meanwhile has it.
+        # Every line that is logged meanwhile has the id.
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             status, body, headers = await self._outcome(request, operations, dialect, request_id)
         if status == 405:
@@ -97,7 +98,8 @@ class Dispatcher:
         except Exception:
             log.exception("request_failed", method=request.method, path=request.scope["path"])
             return 500, dialect.failure(request_id), {}
-        return reply.status or operation.status, reply.body, dict(reply.headers)
+        tag = {} if reply.tag is None else {"ETag": f'"{reply.tag}"'}
+        return reply.status or operation.status, reply.body, {**tag, **reply.headers}
 
     async def _answer(self, request: Request, operation: Operation, dialect: Dialect) -> Reply:
         raw = await self._body(request)
@@ -120,7 +122,7 @@ class Dispatcher:
 
         prepared = None
         if operation.prepare is not None:
-            # The transaction resolves the caller again: what it decides by is read in itself.
+            # The transaction resolves the caller again, so that it decides by its own reads.
             caller = None if operation.open else await self._read(resolve)
             prepared = await operation.prepare(self._preparation(request, operation, query, decoded(), caller))
 
@@ -139,7 +141,7 @@ class Dispatcher:
                 url_path=path,
                 authorisation=self._authorisation,
             )
-            return operation.work(call)
+            return _work(call)
 
         def work(transaction: Transaction) -> Any:
             caller = resolve(transaction)
@@ -147,7 +149,7 @@ class Dispatcher:
             try:
                 return answer(transaction, caller)
             except Refusal:
-                # Where the path itself leads nowhere, that is what is wrong.
+                # A path that leads nowhere is refused as such, whatever else is wrong.
                 if operation.check_path is not None:
                     operation.check_path(transaction, request.path_params)
                 raise
@@ -184,7 +186,7 @@ class Dispatcher:
 
 
 class _Endpoint:
-    """One path. A function in its place Starlette would wrap in handlers of exceptions, which never see one."""
+    """ASGI endpoint of one path. It is a class because Starlette wraps functions in exception handlers, to no use."""
 
     def __init__(
         self, dispatcher: Dispatcher, dialect: Dialect, operations: Mapping[str, Operation], answered: Meter
@@ -224,14 +226,22 @@ def _chosen(operations: Mapping[str, Operation], method: str) -> Operation:
     return operation
 
 
+def _work(call: Call) -> Any:
+    operation, wanted = call.operation, call.headers.get("if-match")
+    if operation.tag is not None and wanted is not None:
+        # In the transaction of the change, so that nothing comes between.
+        check_if_match(wanted, operation.tag(call))
+    return operation.work(call)
+
+
 def _check_accept(request: Request, operation: Operation, dialect: Dialect) -> None:
-    """Refuse a request that does not take JSON, where that is all that there is."""
+    """Refuse a request whose `Accept` excludes JSON where the API answers nothing else. Raises NotAcceptable."""
     if dialect.json_only and not operation.any_media and not takes_json(request.headers.get("accept")):
         raise NotAcceptable("Only content type application/json is accepted.")
 
 
 def _check_characters(path: str, query: Query) -> None:
-    """Refuse the one character that PostgreSQL stores nowhere and so cannot be asked for."""
+    """Refuse NUL, which PostgreSQL can neither store nor compare. Raises Invalid."""
     if has_nul([path, *(part for pair in query.pairs for part in pair)]):
         raise Invalid("The address has a character that nothing is stored with: NUL.")
 

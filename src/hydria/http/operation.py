@@ -1,9 +1,9 @@
-"""What an API is made of: a list of operations, and the call that each of them answers."""
+"""The parts of an API: operations, the call that an operation answers, and the mount that serves them."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -15,7 +15,7 @@ from hydria.store import Transaction
 
 
 class Query:
-    """The query string: every key may be given several times."""
+    """A query string. Each key may be given several times."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
         self.pairs = tuple(pairs)
@@ -30,7 +30,7 @@ class Query:
         return values[-1] if values else None
 
     def flag(self, key: str) -> bool:
-        """Say whether the last value of a key means yes, as Octavia reads booleans in queries."""
+        """Return whether the last value of a key means yes, as Octavia reads booleans in queries."""
         return truth(self.last(key) or "") is True
 
     def names(self) -> list[str]:
@@ -39,45 +39,50 @@ class Query:
 
 
 class Authorisation(Protocol):
-    """Who may do what; `hides_foreign` says whether what another project has is not there for those without rights."""
+    """Decides who may do what.
+
+    With `hides_foreign`, callers without rights get 404 for a resource of another project, and 403 without.
+    """
 
     hides_foreign: bool
 
     def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
-        """Say whether a caller may do what a rule names to something of a project."""
+        """Return whether a rule lets a caller act on a resource of a project."""
         ...
 
 
 class Reply(Struct, frozen=True, kw_only=True):
     """An answer with headers or a status of its own.
 
-    `body` None sends none; bytes are sent as they are, under the `Content-Type` of the headers.
+    Bytes in `body` are sent as they are, with the `Content-Type` of the headers; None sends no body. `tag` is the
+    entity tag of the resource that the answer shows, without quotes.
     """
 
     body: Any = None
+    tag: str | None = None
     status: int | None = None
     headers: dict[str, str] = {}
 
 
 class Authenticator(Protocol):
-    """Says whose a token is, in two steps."""
+    """Finds the owner of a token, in two steps."""
 
     async def prepare(self, token: str) -> Any:
-        """Do before the transaction what leaves the process, and return what `resolve` needs. Raises Unavailable."""
+        """Do what leaves the process, before the transaction. Return what `resolve` needs. Raises Unavailable."""
         ...
 
     def resolve(self, transaction: Transaction, prepared: Any) -> Caller | None:
-        """Return the token's owner, or None when it is nobody's or not good any more."""
+        """Return the token's owner, or None for an unknown or expired token."""
         ...
 
 
 def denied() -> Forbidden:
-    """Return the refusal of what policy does not allow."""
+    """Return the refusal (403) of a request that the policy does not allow."""
     return Forbidden("Policy does not allow this request to be performed.")
 
 
 class Read(Protocol):
-    """Runs work in a transaction of its own that only reads; it need not see one consistent state."""
+    """Runs work in a read-only transaction of its own, whose statements may see different states."""
 
     async def __call__(self, work: Callable[[Transaction], Any], /) -> Any:
         """Return what the work returns."""
@@ -85,10 +90,9 @@ class Read(Protocol):
 
 
 class Preparation(Struct, frozen=True, kw_only=True):
-    """One request before its transaction: all that an operation's `prepare` may look at.
+    """One request before its transaction: the input of an operation's `prepare`.
 
-    `caller` is who asks, None where the operation is open to all; `source` the address that the request came from,
-    empty where it is not known.
+    `caller` is None where the operation is open to all. `source` is the client's address, empty where it is unknown.
     """
 
     operation: "Operation"
@@ -103,9 +107,9 @@ class Preparation(Struct, frozen=True, kw_only=True):
 
 
 class Call:
-    """One request inside its transaction: all that a handler may look at.
+    """One request inside its transaction: the input of an operation's `work`.
 
-    `prepared` is what the operation's `prepare` returned.
+    `prepared` is the result of the operation's `prepare`.
     """
 
     def __init__(  # noqa: PLR0913 - the one place where the parts of a request meet
@@ -139,37 +143,37 @@ class Call:
 
     @cached_property
     def base_url(self) -> str:
-        """The address of the server as the caller knows it, without a slash at its end."""
+        """The server's address as the caller knows it, without a trailing slash."""
         return self._base_url()
 
     @property
     def url(self) -> str:
-        """The address that was asked for, without its query."""
+        """The requested address without its query."""
         return self.base_url + self._url_path
 
     @property
     def caller(self) -> Caller:
-        """Who asks; operations that are open to all cannot know."""
+        """The caller. Operations that are open to all have none and must not ask."""
         if self._caller is None:
-            raise RuntimeError(f"{self.operation.path} is open to all but asks who calls")
+            raise RuntimeError(f"{self.operation.path} is open to all but asks for its caller")
         return self._caller
 
     @property
     def now(self) -> str:
-        """The time as Octavia writes it: UTC, seconds, without a zone."""
+        """The time as Octavia writes it: UTC, in seconds, without a zone."""
         return stamp(self.time)
 
     def may(self, rule: str, project_id: str | None) -> bool:
-        """Say whether the caller may do what a rule names to something of a project."""
+        """Return whether a rule lets the caller act on a resource of a project."""
         return self._authorisation.allows(rule, self.caller, project_id)
 
     @property
     def hides_foreign(self) -> bool:
-        """Whether a caller must not learn that another project's resource exists."""
+        """Whether callers must not learn that another project's resource exists."""
         return self._authorisation.hides_foreign
 
     def authorise(self, project_id: str | None) -> None:
-        """Refuse (403) unless the operation's rule allows it to the caller."""
+        """Refuse (403) unless the operation's rule allows the caller. Raises Forbidden."""
         if not self.may(self.operation.rule, project_id):
             raise denied()
 
@@ -177,24 +181,34 @@ class Call:
 class Operation(Struct, frozen=True, kw_only=True):
     """One thing that an API does.
 
-    `path` has `{names}`; `form` is the struct that the body's `root` is decoded to; `rule` the policy rule that the
-    work asks for with `call.authorise`; `open` lets callers in without a token, and does not look at one. GET and HEAD
-    run in a transaction that only reads, unless `writes`; `single` says that such a work reads by one statement, or by
-    some that need not see the same state. `prepare` runs once before the transaction, after authentication and
-    decoding: it does what leaves the process or takes long. The work, which may run several times, gets its result as
-    `call.prepared`. `check_path` raises NotFound for a path below something that is not there: that is told before
-    anything else that is wrong with the request. `any_media` answers whatever the request's `Accept` names.
+    `path` has `{names}`. `on` says what the path stands for: a `collection`, an `item` of one, or an `action` on either
+    (`/failover`, `/stats`). `shows` is what the API's description knows the collection's items by. `form` is the struct
+    that the body's `root` is decoded to. `rule` is the policy rule that `call.authorise` asks for. `open` lets callers
+    in without a token, and does not look at one.
+
+    GET and HEAD run in a transaction that only reads, unless `writes` says otherwise; with `single`, the statements of
+    such a transaction need not see one state. `check_path` raises NotFound for a path below a resource that does not
+    exist; it is asked when the work refuses a request, and its refusal comes first. `any_media` ignores `Accept`.
+
+    `prepare` runs once before the transaction, after authentication and decoding. It does what leaves the process or
+    takes long. The transaction may run several times and gets its result as `call.prepared`.
+
+    `tag` returns the current entity tag of what the operation changes; `If-Match` is compared with it. It refuses what
+    the work would refuse, so that nobody learns the tag of a resource that he may not change.
     """
 
     method: str
     path: str
     work: Callable[[Call], Any]
+    on: Literal["collection", "item", "action"] = "action"
+    shows: Any = None
     form: type[Struct] | None = None
     root: str | None = None
     status: int = 200
     rule: str = ""
     open: bool = False
     prepare: Callable[[Preparation], Awaitable[Any]] | None = None
+    tag: Callable[[Call], str] | None = None
     writes: bool | None = None
     single: bool = False
     check_path: Callable[[Transaction, Mapping[str, str]], None] | None = None
@@ -207,9 +221,9 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 
 class Dialect(Protocol):
-    """How one front speaks: how it reads bodies and words refusals.
+    """How one API reads bodies and words refusals.
 
-    `json_only` refuses (406) requests whose `Accept` does not take JSON.
+    `json_only` refuses (406) requests whose `Accept` excludes JSON.
     """
 
     json_only: bool
@@ -223,13 +237,14 @@ class Dialect(Protocol):
         ...
 
     def failure(self, request_id: str) -> Any:
-        """Return the body for a defect of ours (500)."""
+        """Return the body of an internal error (500)."""
         ...
 
 
 class Mount(Struct, frozen=True, kw_only=True):
-    """Operations below some prefixes, in one dialect."""
+    """Operations below some prefixes, in one dialect. With `slashes`, paths may end in slashes."""
 
     prefixes: tuple[str, ...]
     operations: tuple[Operation, ...]
     dialect: Any  # Dialect; msgspec cannot check a Protocol
+    slashes: bool = False

@@ -38,7 +38,7 @@ class KeyManager:
         dialect = BarbicanDialect()
         return (
             Mount(prefixes=(_ROOT,), operations=versions, dialect=dialect),
-            Mount(prefixes=(VERSION,), operations=operations, dialect=dialect),
+            Mount(prefixes=(VERSION,), operations=operations, dialect=dialect, slashes=True),
         )
 
 
