@@ -1,8 +1,9 @@
 """All writes of the network service: here it is decided, once, which of them change something on a host."""
 
+import uuid
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import structs
 from sqlalchemy import select, update
@@ -57,6 +58,12 @@ _INTERFACE: dict[type[Row], frozenset[str]] = {
 def stamp(now: datetime) -> str:
     """Return a time as Neutron prints it."""
     return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new(kind: type[R], now: datetime, **values: Any) -> R:
+    """Return a new row, not yet stored; it gets an id unless one is given."""
+    time = stamp(now)
+    return kind(**{"id": str(uuid.uuid4()), "created_at": time, "updated_at": time, **values})
 
 
 def add(transaction: Transaction, *rows: Row) -> None:

@@ -24,8 +24,11 @@ from hydria.homecloud.network.rows import (
     Subnet,
 )
 from hydria.http.operation import Call
+from hydria.protocols import Device
 from hydria.store import Transaction, columns
 
+# What decides where a floating IP comes from and leads to.
+_SPECIAL = frozenset({"floating_network_id", "floating_ip_address", "port_id", "fixed_ip_address"})
 _NOWHERE: dict[str, Any] = {"port_id": None, "fixed_ip_address": None, "router_id": None}
 
 
@@ -43,29 +46,19 @@ def _create(call: Call) -> FloatingIp:
     network = seen(call, NETWORK, Network, form.floating_network_id)
     if not network.external:
         raise bad_request("floatingip", f"Network {network.id} is not a valid external network")
-    key, now = str(uuid.uuid4()), changes.stamp(call.time)
-    port = Port(
-        id=str(uuid.uuid4()),
-        # Nobody's: tenants see the floating IP, not the port that holds its address.
-        project_id="",
-        network_id=network.id,
-        mac_address=plugging.new_mac(),
-        device_id=key,
-        device_owner=FLOATING_IP,
-        port_security_enabled=False,
-        created_at=now,
-        updated_at=now,
-    )
+    key = str(uuid.uuid4())
+    # Without a project: tenants see the floating IP, not the port that holds its address.
+    port = plugging.service_port(call.time, network.id, "", Device(id=key, owner=FLOATING_IP))
     (address,) = plugging.plug(call.transaction, port, [_outside(call.transaction, network, form)])
-    floating_ip = FloatingIp(
+    floating_ip = changes.new(
+        FloatingIp,
+        call.time,
         id=key,
         project_id=project_id,
         floating_network_id=network.id,
         floating_ip_address=address.ip_address,
         floating_port_id=port.id,
-        created_at=now,
-        updated_at=now,
-        **given(form, "description"),
+        **given(form, FloatingIp, _SPECIAL),
     )
     floating_ip = structs.replace(floating_ip, **_association(call, floating_ip, form))
     changes.add(call.transaction, floating_ip)
@@ -74,7 +67,7 @@ def _create(call: Call) -> FloatingIp:
 
 def _update(call: Call) -> FloatingIp:
     floating_ip = owned(call, FLOATING, FloatingIp, "update_floatingip")
-    values = given(call.form, "description") | _association(call, floating_ip, call.form)
+    values = given(call.form, FloatingIp, _SPECIAL) | _association(call, floating_ip, call.form)
     return changes.change(call.transaction, floating_ip, call.time, **values)
 
 

@@ -1,7 +1,6 @@
 """A router's way out: the port on an external network that `external_gateway_info` asks for."""
 
 import ipaddress
-import uuid
 from datetime import datetime
 
 from msgspec import UNSET, UnsetType, structs
@@ -14,6 +13,7 @@ from hydria.homecloud.network.kinds import NETWORK
 from hydria.homecloud.network.resource import seen
 from hydria.homecloud.network.rows import ROUTER_GATEWAY, Address, FloatingIp, Network, Port, Router, Subnet
 from hydria.http.operation import Call
+from hydria.protocols import Device
 from hydria.store import Transaction, columns
 
 
@@ -74,19 +74,8 @@ def _plug(call: Call, router: Router, network: Network, form: GatewayForm) -> Po
     transaction = call.transaction
     subnets = plugging.subnets_of(transaction, network.id)
     _check_legs(transaction, router, subnets)
-    now = changes.stamp(call.time)
-    port = Port(
-        id=str(uuid.uuid4()),
-        # Nobody's: tenants do not see the ports that their routers have outside.
-        project_id="",
-        network_id=network.id,
-        mac_address=plugging.new_mac(),
-        device_id=router.id,
-        device_owner=ROUTER_GATEWAY,
-        port_security_enabled=False,
-        created_at=now,
-        updated_at=now,
-    )
+    # Without a project: tenants do not see the ports that their routers have outside.
+    port = plugging.service_port(call.time, network.id, "", Device(id=router.id, owner=ROUTER_GATEWAY))
     asked = form.external_fixed_ips or None
     plugging.plug(transaction, port, plugging.wishes_of(transaction, network.id, subnets, asked))
     return port

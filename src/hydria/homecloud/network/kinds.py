@@ -21,19 +21,15 @@ from hydria.homecloud.network.rows import (
     SecurityGroupRule,
     Subnet,
 )
+from hydria.homecloud.network.views import Shape
 from hydria.protocols import Caller
 from hydria.store import Transaction, columns
 from hydria.store.functions import contains_any, is_among, quoted
-from hydria.store.tables import as_stored
+from hydria.store.tables import as_stored, rows_of
 
 Column = ColumnElement[Any]
 Match = Callable[[Sequence[str]], ColumnElement[bool]]
 View = Callable[[Transaction, Any, Caller], list[dict[str, Any]]]
-
-_PACKED = frozenset({
-    "tags", "allocation_pools", "dns_nameservers", "host_routes", "security_groups", "allowed_address_pairs",
-    "binding_profile", "rules",
-})  # fmt: skip
 
 # What bodies show and nothing ever has.
 _NOTHING = cast(null(), Text)
@@ -61,10 +57,12 @@ class Kind(Struct, frozen=True, kw_only=True):
         return true() if caller.is_admin else self.seen_by(caller)
 
 
-def _attributes(kind: type[Row], **more: Column) -> dict[str, Column]:
-    """Return the plain columns of a kind by the names that clients know them by, and more."""
-    found: dict[str, Column] = {name: column for name, column in columns(kind).items() if name not in _PACKED}
-    return found | {"tenant_id": columns(kind).project_id} | more
+def _attributes(kind: type[Row], shape: Shape, **more: Column) -> dict[str, Column]:
+    """Return what a kind can be filtered and sorted by: its scalars, also by their wire names, and more."""
+    c = columns(kind)
+    found: dict[str, Column] = {name: c[name] for name in rows_of(kind).scalars}
+    wire = {shown: c[name] for name, shown in {**shape.names, **shape.for_admins}.items() if name in found}
+    return found | wire | {"tenant_id": c.project_id} | more
 
 
 def _fixed_ips(values: Sequence[str]) -> ColumnElement[bool]:
@@ -115,11 +113,10 @@ NETWORK = Kind(
     view=views.networks,
     attributes=_attributes(
         Network,
+        views.NETWORK,
         **{
-            "router:external": _network.external,
             "status": case((_network.trouble.is_(None), "ACTIVE"), else_="DOWN"),
             "provider:network_type": case((_network.physical_network.is_(None), "local"), else_="flat"),
-            "provider:physical_network": _network.physical_network,
             "provider:segmentation_id": _NOTHING,
         },
     ),
@@ -135,6 +132,7 @@ SUBNET = Kind(
     view=views.subnets,
     attributes=_attributes(
         Subnet,
+        views.SUBNET,
         subnetpool_id=_NOTHING,
         segment_id=_NOTHING,
         service_types=_NOTHING,
@@ -152,12 +150,12 @@ PORT = Kind(
     view=views.ports,
     attributes=_attributes(
         Port,
+        views.PORT,
         status=case(
             (_port.device_owner == FLOATING_IP, "N/A"),
             (and_(_port.admin_state_up, or_(_port.device_id != "", _port.binding_host_id != "")), "ACTIVE"),
             else_="DOWN",
         ),
-        **{"binding:host_id": _port.binding_host_id, "binding:vnic_type": _port.binding_vnic_type},
     ),
     matches={"fixed_ips": _fixed_ips, "security_groups": _groups},
 )
@@ -172,6 +170,7 @@ ROUTER = Kind(
     view=views.routers,
     attributes=_attributes(
         Router,
+        views.ROUTER,
         status=literal("ACTIVE"),
         flavor_id=_NOTHING,
         distributed=cast(literal(value=False), Boolean),
@@ -189,6 +188,7 @@ FLOATING = Kind(
     view=views.floating_ips,
     attributes=_attributes(
         FloatingIp,
+        views.FLOATING,
         status=case((_floating_ip.router_id.is_not(None), "ACTIVE"), else_="DOWN"),
         qos_policy_id=_NOTHING,
     ),
@@ -202,7 +202,7 @@ SECURITY_GROUP = Kind(
     missing="SecurityGroupNotFound",
     seen_by=lambda caller: own(SecurityGroup, caller),
     view=views.security_groups,
-    attributes=_attributes(SecurityGroup, shared=cast(literal(value=False), Boolean)),
+    attributes=_attributes(SecurityGroup, views.SECURITY_GROUP, shared=cast(literal(value=False), Boolean)),
 )
 
 SECURITY_GROUP_RULE = Kind(
@@ -213,7 +213,7 @@ SECURITY_GROUP_RULE = Kind(
     missing="SecurityGroupRuleNotFound",
     seen_by=lambda caller: own(SecurityGroupRule, caller),
     view=views.security_group_rules,
-    attributes=_attributes(SecurityGroupRule, remote_address_group_id=_NOTHING),
+    attributes=_attributes(SecurityGroupRule, views.SECURITY_GROUP_RULE, remote_address_group_id=_NOTHING),
 )
 
 QOS_POLICY = Kind(
@@ -224,7 +224,7 @@ QOS_POLICY = Kind(
     missing="QosPolicyNotFound",
     seen_by=lambda caller: or_(own(QosPolicy, caller), columns(QosPolicy).shared),
     view=views.qos_policies,
-    attributes=_attributes(QosPolicy, is_default=cast(literal(value=False), Boolean)),
+    attributes=_attributes(QosPolicy, views.QOS_POLICY, is_default=cast(literal(value=False), Boolean)),
 )
 
 KINDS = (NETWORK, SUBNET, PORT, ROUTER, FLOATING, SECURITY_GROUP, SECURITY_GROUP_RULE, QOS_POLICY)

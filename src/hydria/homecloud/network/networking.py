@@ -1,6 +1,5 @@
 """`hydria.protocols.Networking` over the same rows as the API."""
 
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -62,18 +61,8 @@ class HomeNetworking:
         row = self._row(subnet.id)
         if row is None:
             raise fault("SubnetNotFound", id=subnet.id)
-        now = changes.stamp(self._now)
-        port = Port(
-            id=str(uuid.uuid4()),
-            project_id=project_id,
-            network_id=row.network_id,
-            name=name,
-            mac_address=plugging.new_mac(),
-            device_id=device.id,
-            device_owner=device.owner,
-            created_at=now,
-            updated_at=now,
-        )
+        owned = {"name": name, "device_id": device.id, "device_owner": device.owner}
+        port = plugging.new_port(self._now, row.network_id, project_id, **owned)
         return _port(port, plugging.plug(self._transaction, port, [(row, address)]))
 
     def add_address(self, port_id: str, subnet: protocols.Subnet, address: str | None) -> protocols.Port:

@@ -1,7 +1,6 @@
 """Networks: layer 2, of one project, shared, or external."""
 
 import re
-import uuid
 from typing import Any
 
 from msgspec import UNSET
@@ -28,9 +27,6 @@ _PROVIDER = {
     "physical_network": "provider:physical_network",
     "segmentation_id": "provider:segmentation_id",
 }
-_ATTRIBUTES = (
-    "name", "description", "admin_state_up", "shared", "external", "is_default", "mtu", "port_security_enabled",
-)  # fmt: skip
 
 _LINK = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 
@@ -45,8 +41,7 @@ def _create(call: Call) -> Network:
     project_id = creator(call, form, "create_network")
     for_admins(call, form, "create_network", _FOR_ADMINS | _PROVIDER)
     values = _values(call.transaction, form, None) | _provider(call.transaction, form)
-    now = changes.stamp(call.time)
-    network = Network(id=str(uuid.uuid4()), project_id=project_id, created_at=now, updated_at=now, **values)
+    network = changes.new(Network, call.time, project_id=project_id, **values)
     changes.add(call.transaction, network)
     return network
 
@@ -75,7 +70,7 @@ def _delete(call: Call) -> None:
 
 
 def _values(transaction: Transaction, form: NetworkUpdate, network: Network | None) -> dict[str, Any]:
-    values = given(form, *_ATTRIBUTES)
+    values = given(form, Network, frozenset(_PROVIDER))
     if "mtu" in values:
         values["mtu"] = _checked_mtu(transaction, values["mtu"], network)
     if values.get("is_default"):

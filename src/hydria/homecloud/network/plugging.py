@@ -4,6 +4,7 @@ import ipaddress
 import random
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from msgspec import UNSET
 
@@ -12,6 +13,7 @@ from hydria.homecloud.network.addresses import is_usable, key_of
 from hydria.homecloud.network.faults import fault, invalid_input
 from hydria.homecloud.network.forms import FixedIp
 from hydria.homecloud.network.rows import ROUTER_INTERFACE, Address, FloatingIp, Network, Port, Subnet
+from hydria.protocols import Device
 from hydria.store import Transaction, columns
 
 # What a port should have: an address of a subnet, this one or any.
@@ -20,6 +22,17 @@ Wish = tuple[Subnet, str | None]
 _MAX_FIXED_IPS = 5
 
 _random = random.SystemRandom()
+
+
+def new_port(now: datetime, network_id: str, project_id: str, **values: Any) -> Port:
+    """Return a new port, not yet stored; it gets an id and a MAC address unless they are given."""
+    return changes.new(Port, now, network_id=network_id, project_id=project_id, **{"mac_address": new_mac(), **values})
+
+
+def service_port(now: datetime, network_id: str, project_id: str, device: Device) -> Port:
+    """Return a new port of a router or floating IP, which no security group guards."""
+    owned = {"device_id": device.id, "device_owner": device.owner, "port_security_enabled": False}
+    return new_port(now, network_id, project_id, **owned)
 
 
 def plug(transaction: Transaction, port: Port, wishes: Sequence[Wish]) -> tuple[Address, ...]:

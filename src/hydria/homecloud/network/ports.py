@@ -1,7 +1,6 @@
 """Ports: legs in networks, with their addresses and what may be said of who uses them."""
 
 import ipaddress
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,8 +33,11 @@ from hydria.store.tables import rows_of
 
 # What names the user of a port, or is on its link already: fixed while a host has the port.
 _FIXED = ("device_id", "device_owner", "mac_address", "binding_host_id")
-_PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "port_security_enabled")
 _BINDING = {"binding_host_id": "binding:host_id", "binding_profile": "binding:profile"}
+_SPECIAL = frozenset({
+    "network_id", "mac_address", "security_groups", "allowed_address_pairs", "qos_policy_id", "binding_vnic_type",
+    *_BINDING,
+})  # fmt: skip
 _VNIC_TYPES = ("normal",)
 _MAX_PAIRS = 10
 
@@ -56,18 +58,15 @@ def _create(call: Call) -> Port:
     subnets = plugging.subnets_of(transaction, network.id)
     asked = None if form.fixed_ips is UNSET else form.fixed_ips
     wishes = plugging.wishes_of(transaction, network.id, subnets, asked)
-    now = changes.stamp(call.time)
-    values = given(form, *_PLAIN) | _bound(form) | _shaped(call, form)
+    values = given(form, Port, _SPECIAL) | _bound(form) | _shaped(call, form)
     secured = values.setdefault("port_security_enabled", network.port_security_enabled)
-    port = Port(
-        id=str(uuid.uuid4()),
-        project_id=project_id,
-        network_id=network.id,
+    port = plugging.new_port(
+        call.time,
+        network.id,
+        project_id,
         mac_address=mac,
         security_groups=_groups(call, form, project_id, secured=bool(secured and wishes)),
         allowed_address_pairs=_pairs(form, mac, secured=secured),
-        created_at=now,
-        updated_at=now,
         **values,
     )
     plugging.plug(transaction, port, wishes)
@@ -78,7 +77,7 @@ def _update(call: Call) -> Port:
     form: PortUpdate = call.form
     port, network = _owned(call, "update_port")
     _check_rights(call, form, network, "update_port")
-    values = given(form, *_PLAIN) | _bound(form) | _shaped(call, form)
+    values = given(form, Port, _SPECIAL) | _bound(form) | _shaped(call, form)
     if port.device_owner in HELD or values.get("device_owner") in HELD:
         _check_held(call.transaction, port, form)
     elif port.binding_host_id:
@@ -169,7 +168,7 @@ def _moves(transaction: Transaction, port: Port, form: PortUpdate) -> bool:
 
 
 def _bound(form: PortUpdate) -> dict[str, Any]:
-    values = {name: value for name, value in given(form, *_BINDING).items() if value is not None}
+    values = {name: value for name in _BINDING if (value := getattr(form, name)) not in (UNSET, None)}
     if form.binding_vnic_type is not UNSET:
         if form.binding_vnic_type not in _VNIC_TYPES:
             raise invalid_input(f"binding:vnic_type '{form.binding_vnic_type}' not supported")
@@ -180,7 +179,7 @@ def _bound(form: PortUpdate) -> dict[str, Any]:
 def _shaped(call: Call, form: PortUpdate) -> dict[str, Any]:
     if form.qos_policy_id:
         seen(call, QOS_POLICY, QosPolicy, form.qos_policy_id)
-    return given(form, "qos_policy_id")
+    return {} if form.qos_policy_id is UNSET else {"qos_policy_id": form.qos_policy_id}
 
 
 def _groups(call: Call, form: PortUpdate, project_id: str, *, secured: bool) -> tuple[str, ...]:

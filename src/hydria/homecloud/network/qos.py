@@ -30,10 +30,7 @@ _ROOT = "bandwidth_limit_rule"
 def _create(call: Call) -> QosPolicy:
     form: QosPolicyCreate = call.form
     project_id = creator(call, form, "create_policy")
-    now = changes.stamp(call.time)
-    policy = QosPolicy(
-        id=str(uuid.uuid4()), project_id=project_id, created_at=now, updated_at=now, **_values(call, "create_policy")
-    )
+    policy = changes.new(QosPolicy, call.time, project_id=project_id, **_values(call, "create_policy"))
     changes.add(call.transaction, policy)
     return policy
 
@@ -48,7 +45,7 @@ def _values(call: Call, action: str) -> dict[str, Any]:
     for_admins(call, form, action, _FOR_ADMINS)
     if form.is_default is not UNSET and form.is_default:
         raise invalid_input("is_default is not supported: give each port or load balancer its policy")
-    return given(form, "name", "description", "shared")
+    return given(form, QosPolicy)
 
 
 def _delete(call: Call) -> None:
@@ -74,7 +71,7 @@ def _show_rule(call: Call) -> Any:
 def _create_rule(call: Call) -> Any:
     policy = owned(call, QOS_POLICY, QosPolicy, "create_policy_bandwidth_limit_rule")
     form: BandwidthRuleCreate = call.form
-    values = given(form, "max_kbps", "max_burst_kbps", "direction")
+    values = given(form, BandwidthRule)
     return _store(call, policy, policy.rules, BandwidthRule(id=str(uuid.uuid4()), **values))
 
 
@@ -82,7 +79,7 @@ def _update_rule(call: Call) -> Any:
     policy = owned(call, QOS_POLICY, QosPolicy, "update_policy_bandwidth_limit_rule")
     before = _rule(call, policy)
     form: BandwidthRuleUpdate = call.form
-    values = given(form, "max_kbps", "max_burst_kbps", "direction")
+    values = given(form, BandwidthRule)
     others = tuple(rule for rule in policy.rules if rule != before)
     return _store(call, policy, others, structs.replace(before, **values))
 

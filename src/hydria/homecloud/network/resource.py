@@ -10,6 +10,7 @@ from hydria.homecloud.network.faults import fault
 from hydria.homecloud.network.kinds import Kind
 from hydria.homecloud.network.listing import listing, shown
 from hydria.homecloud.network.rows import Row
+from hydria.http.collections import Collection, Work
 from hydria.http.operation import Call, Operation
 from hydria.store import columns
 
@@ -17,6 +18,8 @@ R = TypeVar("R", bound=Row)
 
 Handler = Callable[[Call], Row]
 Remover = Callable[[Call], None]
+
+_OWNER = frozenset({"project_id"})
 
 
 def seen(call: Call, kind: Kind, row: type[R], key: str) -> R:
@@ -36,9 +39,13 @@ def owned(call: Call, kind: Kind, row: type[R], action: str) -> R:
     return found
 
 
-def given(form: Struct, *names: str) -> dict[str, Any]:
-    """Return the attributes of these names that the client gave."""
-    return {name: value for name in names if (value := getattr(form, name)) is not UNSET}
+def given(form: Struct, row: type[Struct], special: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return the attributes of the row that the client gave, as they stand in the form.
+
+    `special` are those that need more than storing. The owner is always one: `access.creator` decides about it.
+    """
+    plain = [name for name in form.__struct_fields__ if name in row.__struct_fields__ and name not in special | _OWNER]
+    return {name: value for name in plain if (value := getattr(form, name)) is not UNSET}
 
 
 def body(call: Call, kind: Kind, row: Row) -> dict[str, Any]:
@@ -58,25 +65,17 @@ def operations(
     def show(call: Call) -> Any:
         return body(call, kind, seen(call, kind, kind.row, call.path["id"]))
 
-    one = kind.path + "/{id}"
-    found = [
-        Operation(method="GET", path=kind.path, work=lambda call: listing(call, kind)),
-        Operation(method="GET", path=one, work=show),
-        _writing("POST", kind.path, kind, create),
-        Operation(method="DELETE", path=one, work=delete, status=204),
-    ]
-    if update is not None:
-        found.append(_writing("PUT", one, kind, update))
-    return tuple(found)
+    def writing(what: tuple[type[Struct], Handler]) -> tuple[type[Struct], Work]:
+        form, handler = what
+        return form, lambda call: body(call, kind, handler(call))
 
-
-def _writing(method: str, path: str, kind: Kind, what: tuple[type[Struct], Handler]) -> Operation:
-    form, handler = what
-    return Operation(
-        method=method,
-        path=path,
-        work=lambda call: body(call, kind, handler(call)),
-        form=form,
+    collection = Collection(
+        path=kind.path,
         root=kind.name,
-        status=201 if method == "POST" else 200,
+        find_all=lambda call: listing(call, kind),
+        show=show,
+        create=writing(create),
+        update=None if update is None else writing(update),
+        delete=delete,
     )
+    return collection.operations()

@@ -1,7 +1,6 @@
 """Routers: their gateways to external networks and their legs in subnets."""
 
 import ipaddress
-import uuid
 from typing import Any
 
 from msgspec import UNSET
@@ -14,20 +13,14 @@ from hydria.homecloud.network.kinds import PORT, ROUTER, SUBNET
 from hydria.homecloud.network.resource import given, operations, owned, seen
 from hydria.homecloud.network.rows import ROUTER_INTERFACE, FloatingIp, Port, Router, Subnet
 from hydria.http.operation import Call, Operation
+from hydria.protocols import Device
 from hydria.store import Transaction, columns
 
 
 def _create(call: Call) -> Router:
     form: RouterCreate = call.form
     project_id = creator(call, form, "create_router")
-    now = changes.stamp(call.time)
-    router = Router(
-        id=str(uuid.uuid4()),
-        project_id=project_id,
-        created_at=now,
-        updated_at=now,
-        **given(form, "name", "description", "admin_state_up"),
-    )
+    router = changes.new(Router, call.time, project_id=project_id, **given(form, Router))
     changes.add(call.transaction, router)
     return gateways.apply(call, router, form.external_gateway_info)
 
@@ -36,7 +29,7 @@ def _update(call: Call) -> Router:
     form: RouterUpdate = call.form
     router = owned(call, ROUTER, Router, "update_router")
     router = gateways.apply(call, router, form.external_gateway_info)
-    return changes.change(call.transaction, router, call.time, **given(form, "name", "description", "admin_state_up"))
+    return changes.change(call.transaction, router, call.time, **given(form, Router))
 
 
 def _delete(call: Call) -> None:
@@ -72,18 +65,8 @@ def _add_subnet(call: Call, router: Router, subnet_id: str) -> tuple[Port, list[
             f"Cannot add interface to router because subnet {subnet_id} is not owned by project making the request",
         )
     _check_overlaps(call.transaction, router, [subnet])
-    now = changes.stamp(call.time)
-    port = Port(
-        id=str(uuid.uuid4()),
-        project_id=router.project_id,
-        network_id=subnet.network_id,
-        mac_address=plugging.new_mac(),
-        device_id=router.id,
-        device_owner=ROUTER_INTERFACE,
-        port_security_enabled=False,
-        created_at=now,
-        updated_at=now,
-    )
+    device = Device(id=router.id, owner=ROUTER_INTERFACE)
+    port = plugging.service_port(call.time, subnet.network_id, router.project_id, device)
     plugging.plug(call.transaction, port, [(subnet, subnet.gateway_ip)])
     return port, [subnet]
 

@@ -1,7 +1,6 @@
 """Security groups and their rules: kept and shown, as clients expect them; every project has a default group."""
 
 import ipaddress
-import uuid
 from datetime import datetime
 from typing import Any
 
@@ -35,33 +34,24 @@ def default_group(transaction: Transaction, project_id: str, now: datetime) -> S
     found = transaction.find(SecurityGroup, c.project_id == project_id, c.is_default)
     if found:
         return found[0]
-    time = changes.stamp(now)
-    group = SecurityGroup(
-        id=str(uuid.uuid4()),
-        project_id=project_id,
-        name=_DEFAULT,
-        description="Default security group",
-        is_default=True,
-        created_at=time,
-        updated_at=time,
-    )
-    changes.add(transaction, group, *_usual_rules(group, time))
+    about = {"name": _DEFAULT, "description": "Default security group", "is_default": True}
+    group = changes.new(SecurityGroup, now, project_id=project_id, **about)
+    changes.add(transaction, group, *_usual_rules(group, now))
     return group
 
 
-def _usual_rules(group: SecurityGroup, time: str) -> list[SecurityGroupRule]:
+def _usual_rules(group: SecurityGroup, now: datetime) -> list[SecurityGroupRule]:
     """Return what a new group lets through: everything out, and in the default group also from its members in."""
     directions = _DIRECTIONS if group.is_default else ("egress",)
     return [
-        SecurityGroupRule(
-            id=str(uuid.uuid4()),
+        changes.new(
+            SecurityGroupRule,
+            now,
             project_id=group.project_id,
             security_group_id=group.id,
             direction=direction,
             ethertype=ethertype,
             remote_group_id=group.id if direction == "ingress" else None,
-            created_at=time,
-            updated_at=time,
         )
         for direction in directions
         for ethertype in _ETHERTYPES
@@ -74,16 +64,14 @@ def _create(call: Call) -> SecurityGroup:
     if form.name == _DEFAULT:
         raise fault("SecurityGroupDefaultAlreadyExists")
     default_group(call.transaction, project_id, call.time)
-    time = changes.stamp(call.time)
-    values = given(form, "name", "description", "stateful")
-    group = SecurityGroup(id=str(uuid.uuid4()), project_id=project_id, created_at=time, updated_at=time, **values)
-    changes.add(call.transaction, group, *_usual_rules(group, time))
+    group = changes.new(SecurityGroup, call.time, project_id=project_id, **given(form, SecurityGroup))
+    changes.add(call.transaction, group, *_usual_rules(group, call.time))
     return group
 
 
 def _update(call: Call) -> SecurityGroup:
     group = owned(call, SECURITY_GROUP, SecurityGroup, "update_security_group")
-    values = given(call.form, "name", "description", "stateful")
+    values = given(call.form, SecurityGroup)
     if group.is_default and values.get("name", group.name) != group.name:
         raise fault("SecurityGroupCannotUpdateDefault")
     return changes.change(call.transaction, group, call.time, **values)
@@ -111,16 +99,9 @@ def _create_rule(call: Call) -> SecurityGroupRule:
     for other in call.transaction.find(SecurityGroupRule, c.security_group_id == group.id):
         if all(getattr(other, name) == value for name, value in values.items()):
             raise fault("SecurityGroupRuleExists", id=other.id)
-    time = changes.stamp(call.time)
-    rule = SecurityGroupRule(
-        id=str(uuid.uuid4()),
-        project_id=project_id,
-        security_group_id=group.id,
-        created_at=time,
-        updated_at=time,
-        **given(form, "description"),
-        **values,
-    )
+    plain = given(form, SecurityGroupRule, frozenset({"security_group_id", *values}))
+    about = {"project_id": project_id, "security_group_id": group.id, **plain, **values}
+    rule = changes.new(SecurityGroupRule, call.time, **about)
     changes.add(call.transaction, rule)
     return rule
 

@@ -21,6 +21,11 @@ from hydria.store import Transaction, columns
 
 _MAX_NAMESERVERS = 5
 _MAX_ROUTES = 20
+# What is checked and reckoned before it is stored.
+_SPECIAL = frozenset({
+    "network_id", "ip_version", "cidr", "gateway_ip", "allocation_pools", "dns_nameservers", "host_routes",
+    "ipv6_ra_mode", "ipv6_address_mode",
+})  # fmt: skip
 
 
 def _create(call: Call) -> Subnet:
@@ -38,8 +43,10 @@ def _create(call: Call) -> Subnet:
     if cidr.version == 6 and network.mtu < 1280:
         raise fault("NetworkMTUSubnetConflict", id=network.id, mtu=1280)
     gateway = _gateway(form, cidr)
-    now, key = changes.stamp(call.time), str(uuid.uuid4())
-    subnet = Subnet(
+    key = str(uuid.uuid4())
+    subnet = changes.new(
+        Subnet,
+        call.time,
         id=key,
         project_id=project_id,
         network_id=network.id,
@@ -47,9 +54,7 @@ def _create(call: Call) -> Subnet:
         cidr=str(cidr),
         gateway_ip=gateway,
         allocation_pools=_pools(form.allocation_pools or None, cidr, gateway),
-        created_at=now,
-        updated_at=now,
-        **given(form, "name", "description", "enable_dhcp"),
+        **given(form, Subnet, _SPECIAL),
         **_told(form, key, cidr),
     )
     changes.add(call.transaction, subnet)
@@ -60,7 +65,7 @@ def _update(call: Call) -> Subnet:
     subnet = owned(call, SUBNET, Subnet, "update_subnet")
     form: SubnetUpdate = call.form
     cidr = ipaddress.ip_network(subnet.cidr)
-    values = given(form, "name", "description", "enable_dhcp") | _told(form, subnet.id, cidr)
+    values = given(form, Subnet, _SPECIAL) | _told(form, subnet.id, cidr)
     pools = subnet.allocation_pools
     if form.allocation_pools is not UNSET:
         pools = _pools(form.allocation_pools, cidr, subnet.gateway_ip)

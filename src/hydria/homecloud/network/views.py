@@ -1,11 +1,14 @@
-"""Rows as Neutron's bodies: one function for each kind, many rows at once so that a list costs few statements."""
+"""Rows as Neutron's bodies: one function for each kind, many rows at once so that a list costs few statements.
 
-from collections.abc import Sequence
+A body has what the row has, by the names of the form that makes it; a `Shape` says what differs.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from hydria.homecloud.network import plugging
+from hydria.homecloud.network import forms, plugging
 from hydria.homecloud.network.rows import (
     FLOATING_IP,
     Address,
@@ -27,6 +30,96 @@ Body: TypeAlias = dict[str, Any]
 ZONE = "nova"
 
 
+class Shape(Struct, frozen=True, kw_only=True):
+    """How rows of a kind look to clients.
+
+    `names` are the wire names of the row's attributes that everybody sees, `for_admins` of those that only an
+    administrator sees; `always` and `always_for_admins` are the attributes that are the same for all rows.
+    """
+
+    names: Mapping[str, str]
+    for_admins: Mapping[str, str]
+    always: Body
+    always_for_admins: Body
+
+    def body(self, row: Row, caller: Caller, **more: Any) -> Body:
+        """Return a row's body, with more attributes."""
+        found = {wire: getattr(row, name) for name, wire in self.names.items()}
+        found |= {"tenant_id": row.project_id} | self.always | more
+        if caller.is_admin:
+            found |= {wire: getattr(row, name) for name, wire in self.for_admins.items()} | self.always_for_admins
+        return found
+
+
+def _shape(
+    row: type[Row],
+    form: type[Struct],
+    *,
+    hidden: Collection[str] = (),
+    for_admins: Collection[str] = (),
+    always: Body | None = None,
+    always_for_admins: Body | None = None,
+) -> Shape:
+    wire = dict(zip(form.__struct_fields__, form.__struct_encode_fields__, strict=True))
+    names = {name: wire.get(name, name) for name in row.__struct_fields__ if name not in hidden}
+    return Shape(
+        names={name: shown for name, shown in names.items() if name not in for_admins},
+        for_admins={name: shown for name, shown in names.items() if name in for_admins},
+        always=always or {},
+        always_for_admins=always_for_admins or {},
+    )
+
+
+NETWORK = _shape(
+    Network,
+    forms.NetworkCreate,
+    hidden=("trouble", "is_default"),
+    for_admins=("physical_network",),
+    always={
+        "availability_zone_hints": [],
+        "availability_zones": [ZONE],
+        "ipv4_address_scope": None,
+        "ipv6_address_scope": None,
+        "qos_policy_id": None,
+    },
+    always_for_admins={"provider:segmentation_id": None},
+)
+SUBNET = _shape(Subnet, forms.SubnetCreate, always={"subnetpool_id": None, "service_types": []})
+PORT = _shape(
+    Port,
+    forms.PortCreate,
+    for_admins=("binding_host_id", "binding_profile"),
+    always={"extra_dhcp_opts": [], "ip_allocation": "immediate", "qos_network_policy_id": None},
+    always_for_admins={"binding:vif_details": {}},
+)
+ROUTER = _shape(
+    Router,
+    forms.RouterCreate,
+    hidden=("enable_snat", "gw_port_id"),
+    always={
+        "status": "ACTIVE",
+        "routes": [],
+        "availability_zone_hints": [],
+        "availability_zones": [ZONE],
+        "flavor_id": None,
+    },
+    always_for_admins={"distributed": False, "ha": False},
+)
+FLOATING = _shape(
+    FloatingIp,
+    forms.FloatingIpCreate,
+    hidden=("floating_port_id",),
+    always={"port_forwardings": [], "qos_policy_id": None},
+)
+SECURITY_GROUP = _shape(SecurityGroup, forms.SecurityGroupCreate, hidden=("is_default",), always={"shared": False})
+SECURITY_GROUP_RULE = _shape(
+    SecurityGroupRule,
+    forms.SecurityGroupRuleCreate,
+    always={"remote_address_group_id": None, "belongs_to_default_sg": None},
+)
+QOS_POLICY = _shape(QosPolicy, forms.QosPolicyCreate, hidden=("rules",), always={"is_default": False})
+
+
 def networks(transaction: Transaction, rows: Sequence[Network], caller: Caller) -> list[Body]:
     """Return networks with the ids of their subnets."""
     c = columns(Subnet)
@@ -37,56 +130,20 @@ def networks(transaction: Transaction, rows: Sequence[Network], caller: Caller) 
 
 
 def _network(row: Network, subnets: list[str], caller: Caller) -> Body:
-    body = _common(row) | {
-        "name": row.name,
-        "admin_state_up": row.admin_state_up,
-        "status": "ACTIVE" if row.trouble is None else "DOWN",
-        "shared": row.shared,
-        "router:external": row.external,
-        "mtu": row.mtu,
-        "port_security_enabled": row.port_security_enabled,
-        "subnets": subnets,
-        "availability_zone_hints": [],
-        "availability_zones": [ZONE],
-        "ipv4_address_scope": None,
-        "ipv6_address_scope": None,
-        "qos_policy_id": None,
-    }
+    body = NETWORK.body(row, caller, status="ACTIVE" if row.trouble is None else "DOWN", subnets=subnets)
     if row.external:
         body["is_default"] = row.is_default
     if caller.is_admin:
-        body |= {
-            "provider:network_type": "local" if row.physical_network is None else "flat",
-            "provider:physical_network": row.physical_network,
-            "provider:segmentation_id": None,
-        }
+        body["provider:network_type"] = "local" if row.physical_network is None else "flat"
         if row.trouble is not None:
-            # Neutron has no word for why.
+            # Neutron has no attribute for the reason.
             body["hydria:trouble"] = row.trouble
     return body
 
 
-def subnets(_transaction: Transaction, rows: Sequence[Subnet], _caller: Caller) -> list[Body]:
+def subnets(_transaction: Transaction, rows: Sequence[Subnet], caller: Caller) -> list[Body]:
     """Return subnets."""
-    return [
-        _common(row)
-        | {
-            "name": row.name,
-            "network_id": row.network_id,
-            "ip_version": row.ip_version,
-            "cidr": row.cidr,
-            "gateway_ip": row.gateway_ip,
-            "enable_dhcp": row.enable_dhcp,
-            "allocation_pools": [structs.asdict(pool) for pool in row.allocation_pools],
-            "dns_nameservers": list(row.dns_nameservers),
-            "host_routes": [structs.asdict(route) for route in row.host_routes],
-            "ipv6_ra_mode": row.ipv6_ra_mode,
-            "ipv6_address_mode": row.ipv6_address_mode,
-            "subnetpool_id": None,
-            "service_types": [],
-        }
-        for row in rows
-    ]
+    return [SUBNET.body(row, caller) for row in rows]
 
 
 def ports(transaction: Transaction, rows: Sequence[Port], caller: Caller) -> list[Body]:
@@ -96,32 +153,10 @@ def ports(transaction: Transaction, rows: Sequence[Port], caller: Caller) -> lis
 
 
 def port(row: Port, addresses: Sequence[Address], caller: Caller) -> Body:
-    """Return a port whose addresses are at hand."""
-    body = _common(row) | {
-        "name": row.name,
-        "network_id": row.network_id,
-        "mac_address": row.mac_address,
-        "admin_state_up": row.admin_state_up,
-        "status": port_status(row),
-        "device_id": row.device_id,
-        "device_owner": row.device_owner,
-        "fixed_ips": fixed_ips(addresses),
-        "security_groups": list(row.security_groups),
-        "allowed_address_pairs": [structs.asdict(pair) for pair in row.allowed_address_pairs],
-        "port_security_enabled": row.port_security_enabled,
-        "binding:vnic_type": row.binding_vnic_type,
-        "extra_dhcp_opts": [],
-        "ip_allocation": "immediate",
-        "qos_policy_id": row.qos_policy_id,
-        "qos_network_policy_id": None,
-    }
+    """Return a port whose addresses are known already."""
+    body = PORT.body(row, caller, status=port_status(row), fixed_ips=fixed_ips(addresses))
     if caller.is_admin:
-        body |= {
-            "binding:host_id": row.binding_host_id,
-            "binding:profile": row.binding_profile,
-            "binding:vif_type": "bridge" if row.device_id or row.binding_host_id else "unbound",
-            "binding:vif_details": {},
-        }
+        body["binding:vif_type"] = "bridge" if row.device_id or row.binding_host_id else "unbound"
     return body
 
 
@@ -143,47 +178,30 @@ def routers(transaction: Transaction, rows: Sequence[Router], caller: Caller) ->
     gateways = [row.gw_port_id for row in rows if row.gw_port_id is not None]
     found = {each.id: each for each in transaction.find(Port, columns(Port).id.in_(gateways))} if gateways else {}
     addresses = plugging.addresses_of(transaction, *found)
-    bodies = []
-    for row in rows:
-        body = _common(row) | {
-            "name": row.name,
-            "admin_state_up": row.admin_state_up,
-            "status": "ACTIVE",
-            "external_gateway_info": None,
-            "routes": [],
-            "availability_zone_hints": [],
-            "availability_zones": [ZONE],
-            "flavor_id": None,
+
+    def gateway(row: Router) -> Body | None:
+        if row.gw_port_id not in found:
+            return None
+        return {
+            "network_id": found[row.gw_port_id].network_id,
+            "enable_snat": row.enable_snat,
+            "external_fixed_ips": fixed_ips(addresses[row.gw_port_id]),
         }
-        if row.gw_port_id in found:
-            body["external_gateway_info"] = {
-                "network_id": found[row.gw_port_id].network_id,
-                "enable_snat": row.enable_snat,
-                "external_fixed_ips": fixed_ips(addresses[row.gw_port_id]),
-            }
-        if caller.is_admin:
-            body |= {"distributed": False, "ha": False}
-        bodies.append(body)
-    return bodies
+
+    return [ROUTER.body(row, caller, external_gateway_info=gateway(row)) for row in rows]
 
 
-def floating_ips(transaction: Transaction, rows: Sequence[FloatingIp], _caller: Caller) -> list[Body]:
-    """Return floating IPs with what there is to say of their ports."""
+def floating_ips(transaction: Transaction, rows: Sequence[FloatingIp], caller: Caller) -> list[Body]:
+    """Return floating IPs with a summary of their ports."""
     used = [row.port_id for row in rows if row.port_id is not None]
     found = {each.id: each for each in transaction.find(Port, columns(Port).id.in_(used))} if used else {}
     return [
-        _common(row)
-        | {
-            "floating_ip_address": row.floating_ip_address,
-            "floating_network_id": row.floating_network_id,
-            "fixed_ip_address": row.fixed_ip_address,
-            "port_id": row.port_id,
-            "router_id": row.router_id,
-            "status": "ACTIVE" if row.router_id is not None else "DOWN",
-            "port_details": None if row.port_id is None else _details(found[row.port_id]),
-            "port_forwardings": [],
-            "qos_policy_id": None,
-        }
+        FLOATING.body(
+            row,
+            caller,
+            status="ACTIVE" if row.router_id is not None else "DOWN",
+            port_details=None if row.port_id is None else _details(found[row.port_id]),
+        )
         for row in rows
     ]
 
@@ -200,55 +218,23 @@ def security_groups(transaction: Transaction, rows: Sequence[SecurityGroup], cal
     for rule in transaction.find(SecurityGroupRule, c.security_group_id.in_(rules), order_by=(c.created_at, c.id)):
         rules[rule.security_group_id].append(rule)
     return [
-        _common(row)
-        | {
-            "name": row.name,
-            "stateful": row.stateful,
-            "shared": False,
-            "security_group_rules": security_group_rules(transaction, rules[row.id], caller),
-        }
+        SECURITY_GROUP.body(row, caller, security_group_rules=security_group_rules(transaction, rules[row.id], caller))
         for row in rows
     ]
 
 
-def security_group_rules(_transaction: Transaction, rows: Sequence[SecurityGroupRule], _caller: Caller) -> list[Body]:
+def security_group_rules(_transaction: Transaction, rows: Sequence[SecurityGroupRule], caller: Caller) -> list[Body]:
     """Return rules of security groups."""
-    names = (
-        "security_group_id", "direction", "ethertype", "protocol", "port_range_min", "port_range_max",
-        "remote_ip_prefix", "remote_group_id",
-    )  # fmt: skip
-    return [
-        _common(row)
-        | {name: getattr(row, name) for name in names}
-        | {"normalized_cidr": row.remote_ip_prefix, "remote_address_group_id": None, "belongs_to_default_sg": None}
-        for row in rows
-    ]
+    return [SECURITY_GROUP_RULE.body(row, caller, normalized_cidr=row.remote_ip_prefix) for row in rows]
 
 
-def qos_policies(_transaction: Transaction, rows: Sequence[QosPolicy], _caller: Caller) -> list[Body]:
+def qos_policies(_transaction: Transaction, rows: Sequence[QosPolicy], caller: Caller) -> list[Body]:
     """Return QoS policies with their rules."""
     return [
-        _common(row)
-        | {
-            "name": row.name,
-            "shared": row.shared,
-            "is_default": False,
-            "rules": [
-                structs.asdict(rule) | {"qos_policy_id": row.id, "type": "bandwidth_limit"} for rule in row.rules
-            ],
-        }
+        QOS_POLICY.body(
+            row,
+            caller,
+            rules=[structs.asdict(rule) | {"qos_policy_id": row.id, "type": "bandwidth_limit"} for rule in row.rules],
+        )
         for row in rows
     ]
-
-
-def _common(row: Row) -> Body:
-    return {
-        "id": row.id,
-        "project_id": row.project_id,
-        "tenant_id": row.project_id,
-        "description": row.description,
-        "tags": list(row.tags),
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-        "revision_number": row.revision_number,
-    }

@@ -1,0 +1,47 @@
+"""The five operations of a collection: list, show, create, update, delete."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from msgspec import Struct
+
+from hydria.http.operation import Call, Operation, Preparation
+
+Work = Callable[[Call], Any]
+
+
+class Collection(Struct, frozen=True, kw_only=True):
+    """What is done with the things at a path, whose bodies have a root.
+
+    `create` and `update` are a form and the work with it; `prepare` runs before both.
+    """
+
+    path: str
+    root: str
+    find_all: Work
+    show: Work
+    create: tuple[type[Struct], Work]
+    update: tuple[type[Struct], Work] | None = None
+    delete: Work
+    update_method: str = "PUT"
+    prepare: Callable[[Preparation], Awaitable[Any]] | None = None
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the operations."""
+        one = self.path + "/{id}"
+        found = [
+            Operation(method="GET", path=self.path, work=self.find_all),
+            Operation(method="GET", path=one, work=self.show),
+            self._writing("POST", self.path, self.create),
+            Operation(method="DELETE", path=one, work=self.delete, status=204),
+        ]
+        if self.update is not None:
+            found.append(self._writing(self.update_method, one, self.update))
+        return tuple(found)
+
+    def _writing(self, method: str, path: str, what: tuple[type[Struct], Work]) -> Operation:
+        form, work = what
+        status = 201 if method == "POST" else 200
+        return Operation(
+            method=method, path=path, work=work, form=form, root=self.root, status=status, prepare=self.prepare
+        )
