@@ -168,7 +168,7 @@ async def test_an_operators_file_rules(tmp_path: Path) -> None:
             # Who is an admin by the rule is one in every default.
             assert await server.status(await server.user("boss", "boss"), "GET", "amphorae") == 404
             assert await server.status(await server.user("boss2", "boss"), "GET", "flavorprofiles") == 200
-    assert not [entry for entry in logs if entry["event"] == "policy_rule_is_never_asked"]
+    assert not [entry for entry in logs if entry["event"] == "policy_rule_unused"]
 
 
 @pytest.mark.parametrize(

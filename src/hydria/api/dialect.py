@@ -1,4 +1,4 @@
-"""Octavia's way of speaking: WSME's wording of bad bodies, and the fault body."""
+"""Octavia's dialect: WSME's sentences for wrong bodies, and the body of a fault."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from hydria.http.operation import Operation
 
 
 class OctaviaDialect:
-    """Decodes as Octavia does and dresses refusals as its faults.
+    """Decodes bodies as Octavia does, and answers refusals with its faults.
 
     Octavia shows an IP address as it was typed. Hydria shows the canonical form, unless `keep_spelling` is set.
     """
@@ -21,7 +21,8 @@ class OctaviaDialect:
 
     def decode(self, raw: bytes, operation: Operation) -> Any:
         """Return the operation's form. Raises Invalid."""
-        assert operation.form is not None  # noqa: S101 - the dispatcher asks only then
+        if operation.form is None:
+            raise RuntimeError(f"{operation.method} {operation.path} takes no body")
         try:
             aliases = {"tenant_id": "project_id"}
             return decode(raw, operation.root, operation.form, aliases, manner=self._manner)
@@ -29,23 +30,23 @@ class OctaviaDialect:
             raise Invalid(_sentence(defect, operation.root or "")) from None
 
     def fault(self, refusal: Refusal) -> tuple[Any, dict[str, str]]:
-        """Return Octavia's fault; a 401 is the token middleware's, not Octavia's own."""
+        """Return Octavia's fault. A 401 has the body of Keystone's middleware."""
         if isinstance(refusal, Unauthenticated):
             error = {"code": 401, "title": "Unauthorized", "message": refusal.message}
             return {"error": error}, {"WWW-Authenticate": "Keystone"}
         if isinstance(refusal, NotAcceptable):
-            # Its web framework's, before any of its handlers is asked.
+            # The body of Octavia's web framework, which refuses before any handler runs.
             return {"code": 406, "title": "Not Acceptable", "description": refusal.message}, {}
         return _fault("Client" if refusal.status < 500 else "Server", refusal.message), {}
 
     def failure(self, request_id: str) -> Any:
-        """Return the fault for a defect of ours; the log has the rest under the request's id."""
+        """Return the fault of an internal error; the log has the details under the request's id."""
         return _fault("Server", f"An unknown exception occurred. The server's log has it as {request_id}.")
 
 
-# What Octavia's handlers call their argument, by the body's root; its sentences show it.
+# The names of the arguments of Octavia's handlers, by the body's root: its sentences show them.
 _ARGUMENTS = {
-    # The batch of members, the one body without a root.
+    # The batch of members is the only body without a root.
     "": "members_",
     "loadbalancer": "load_balancer",
     "healthmonitor": "health_monitor_",

@@ -1,9 +1,8 @@
 """Entity tags, which Octavia does not have: one on every resource, for `If-Match` on what changes it.
 
-A tag stands for what was asked for, not for statuses, which change by themselves. Below a load balancer it is the
-generation of the resource's last change. A load balancer's is the generation of the last change of anything at or below
-it. Resources without generations have a digest of their body. The members of a pool have one tag together, for the call
-that replaces them all.
+A tag stands for what was asked for, not for statuses, which change by themselves. In a load balancer's tree it is the
+generation of the last change (`LoadedResource.tag`). Resources without generations have a digest of their body. The
+members of a pool have one tag together, for the call that replaces them all.
 """
 
 import hashlib
@@ -16,21 +15,13 @@ from sqlalchemy import func, select
 from hydria.api.listing import chosen
 from hydria.api.views import LoadedResource
 from hydria.http.operation import Call, Reply
-from hydria.model import LoadBalancer, Member
+from hydria.model import Member
 from hydria.store import Transaction, columns
 
 # Attributes that change without a request.
 _VOLATILE = frozenset({"provisioning_status", "operating_status", "updated_at", "status"})
 
 _json = msgspec.json.Encoder(order="deterministic")
-
-
-def tag_of(loaded: LoadedResource[Any]) -> str:
-    """Return the tag of a resource of a load balancer's tree."""
-    resource = loaded.resource
-    if isinstance(resource, LoadBalancer):
-        return str(resource.generation)
-    return str(max(resource.changed_in, resource.deleted_in or 0))
 
 
 def digest(body: Mapping[str, Any]) -> str:
@@ -53,7 +44,7 @@ def members_tag(transaction: Transaction, pool_id: str) -> str:
 
 def tagged(loaded: LoadedResource[Any], body: Mapping[str, Any]) -> Reply:
     """Return the answer that shows a resource of a load balancer's tree."""
-    return Reply(body={loaded.kind.root: body}, tag=tag_of(loaded))
+    return Reply(body={loaded.kind.root: body}, tag=loaded.tag)
 
 
 def digested(root: str, body: Mapping[str, Any], call: Call | None = None) -> Reply:

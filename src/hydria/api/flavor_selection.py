@@ -1,4 +1,4 @@
-"""What a new load balancer gets of what admins offer: its flavor and its availability zone, and so its provider."""
+"""The flavor and the availability zone of a new load balancer, and so its provider."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,28 +16,28 @@ from hydria.store.resources import flavor_data, zone_data
 
 
 class ProviderSelection(Struct, frozen=True, kw_only=True):
-    """The provider of a new load balancer, and the data of its zone; empty without."""
+    """The provider of a new load balancer, and the data of its availability zone, empty without a zone."""
 
     provider: str
     zone: Mapping[str, Any]
 
     def check_network(self, network_id: str) -> None:
-        """Refuse a VIP on a network that the zone does not have. Raises Invalid."""
+        """Refuse a VIP on a network that the zone does not allow. Raises Invalid."""
         valid = self.zone.get("valid_vip_networks")
-        if valid and network_id.lower() not in [str(each).lower() for each in valid]:
+        if valid and network_id.lower() not in [str(key).lower() for key in valid]:
             raise Invalid(
                 "Validation failure: Supplied VIP network_id is not allowed by the configuration of this deployment."
             )
 
 
 def select_provider(call: Call, form: LoadBalancerCreate) -> ProviderSelection:
-    """Return what a form asks for, kept from going meanwhile. Raises Invalid, Unsupported."""
+    """Return the provider and zone of a form; flavor and zone cannot change meanwhile. Raises Invalid, Unsupported."""
     profile = _flavor_profile(call, form)
     _check_zone(call, form)
     provider = _provider(form, profile)
     flavor = flavor_data(call.transaction, form.flavor_id or None)
     zone = zone_data(call.transaction, form.availability_zone or None)
-    # The provider may have learnt or forgotten something since the profiles were made.
+    # What the provider supports may have changed since the profiles were made.
     if flavor:
         provider_checks.check_flavor_data(provider, flavor)
     if zone:
@@ -68,7 +68,7 @@ def _check_zone(call: Call, form: LoadBalancerCreate) -> None:
 
 
 def _provider(form: LoadBalancerCreate, profile: FlavorProfile | None) -> str:
-    """Return the provider that is asked for or the flavor's, which must be the same if there are both."""
+    """Return the provider of the form or of the flavor, which must agree. Raises Invalid."""
     if profile is None or not profile.provider_name:
         return provider_checks.check_provider(form.provider or None)
     if form.provider is not UNSET and form.provider != profile.provider_name:

@@ -1,4 +1,4 @@
-"""Lists as Octavia gives them: filters on any attribute, tags, sort keys, pages with links, chosen fields."""
+"""Lists as Octavia has them: filters on any attribute, tags, sort keys, pages with links, selected fields."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -23,7 +23,7 @@ _INTERNAL = HIDDEN - {"load_balancer_id", "pool_id", "l7policy_id"}
 
 
 def listing(call: Call, kind: ResourceType[Any], *where: ColumnElement[bool]) -> dict[str, Any]:
-    """Answer a list request: the page of resources that the caller may see, and links to the pages beside it."""
+    """Answer a list request: the page of resources that the caller may see, and links to the pages next to it."""
     c = columns(kind.struct)
     catalogue = Catalogue(selection(kind, with_related=True), _known(kind), c.id, c.tags)
     rows, links = page(call, catalogue, *where, *_scope(call, kind))
@@ -37,22 +37,22 @@ def page(call: Call, catalogue: Catalogue, *where: Condition) -> tuple[Sequence[
 
 
 def chosen(body: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
-    """Return the fields of a body that `fields` asks for, all without it."""
+    """Return the attributes of a body that the query's `fields` name, or all without `fields`."""
     return each_chosen([body], call)[0]
 
 
 def each_chosen(bodies: Sequence[Mapping[str, Any]], call: Call) -> Sequence[Mapping[str, Any]]:
-    """Return bodies with the fields that `fields` asks for, all without it."""
+    """Return bodies with the attributes that the query's `fields` name, or all without `fields`."""
     return lists.with_fields(bodies, set(call.query.all("fields")))
 
 
 @cache
 def _known(kind: ResourceType[Any]) -> Mapping[str, Column]:
-    """Return the columns by the names that clients know them by."""
+    """Return the columns that lists can be filtered and sorted by, by their attribute names."""
     scalars = rows_of(kind.struct).scalars - _INTERNAL
     known: dict[str, Column] = {name: column for name, column in columns(kind.struct).items() if name in scalars}
     status = known["provisioning_status"] = provisioning_status_sql(kind.struct)
-    # As bodies show it.
+    # As bodies show the time.
     settled = func.coalesce(known["updated_at"], known["created_at"])
     known["updated_at"] = case((status == "PENDING_CREATE", known["updated_at"]), else_=settled)
     known["operating_status"] = operating_status_sql()
@@ -68,7 +68,7 @@ def _known(kind: ResourceType[Any]) -> Mapping[str, Column]:
 
 
 def _scope(call: Call, kind: ResourceType[Any]) -> list[ColumnElement[bool]]:
-    """Show callers their own project, and those who may see all what they ask for."""
+    """Limit a list to the caller's project, or to the project asked for where the caller may see all."""
     wanted = call.query.last("project_id") or call.query.last("tenant_id")
     c = columns(kind.struct)
     if kind in (MEMBER, L7_RULE) or call.may(kind.rule("get_all-global"), wanted):
@@ -85,7 +85,7 @@ def _order(query: Query, catalogue: Catalogue) -> list[tuple[str, bool]]:
     if not asked:
         directions = _split(query, "sort_dir")
         asked = list(zip_longest(keys := _split(query, "sort_key"), directions[: len(keys)], fillvalue=""))
-    # A key that comes again sorts nothing more.
+    # A repeated key has no effect.
     first: dict[str, str] = {}
     for key, direction in asked:
         first.setdefault(key, direction)

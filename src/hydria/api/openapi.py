@@ -28,7 +28,7 @@ _PARAMETERS: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
 }
 
 _LISTING: tuple[tuple[str, Schema, str], ...] = (
-    ("limit", {"type": "integer", "minimum": 0}, "At most so many, with links to the pages beside this one."),
+    ("limit", {"type": "integer", "minimum": 0}, "At most so many, with links to the pages next to this one."),
     ("marker", {"type": "string"}, "The id of the last of the page before."),
     ("page_reverse", {"type": "boolean"}, "Go backwards from the marker."),
     ("sort", {"type": "string"}, "Attributes with directions: name:asc,created_at:desc."),

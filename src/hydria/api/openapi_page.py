@@ -1,4 +1,4 @@
-"""The API's description as a page to read: one file, no script, nothing from elsewhere."""
+"""The API's description as an HTML page: one file without scripts, which loads nothing."""
 
 from html import escape
 from typing import Any
@@ -58,9 +58,9 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     parts = [f"<p>{_prose(operation.get('description', ''))}</p>"]
     if operation.get("parameters"):
         rows = "".join(
-            f"<tr><td><code>{escape(each['name'])}</code><td>{each['in']}<td>{_type(each['schema'])}"
-            f"<td>{escape(each.get('description', ''))}"
-            for each in operation["parameters"]
+            f"<tr><td><code>{escape(parameter['name'])}</code><td>{parameter['in']}<td>{_type(parameter['schema'])}"
+            f"<td>{escape(parameter.get('description', ''))}"
+            for parameter in operation["parameters"]
         )
         parts.append(f"<h3>Parameters</h3><table><tr><th>Name<th>In<th>Type<th>{rows}</table>")
     if "requestBody" in operation:
@@ -97,14 +97,14 @@ def _content(holder: dict[str, Any]) -> str:
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """Say a schema in few words, as HTML."""
+    """Return a schema in few words, as HTML."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="#schema-{name}">{name}</a>'
     if "anyOf" in schema and "type" not in schema:
-        return " or ".join(_type(each) for each in schema["anyOf"])
+        return " or ".join(_type(option) for option in schema["anyOf"])
     if "enum" in schema:
-        return ", ".join(f"<code>{escape(str(each))}</code>" for each in schema["enum"])
+        return ", ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
     if schema.get("properties"):
@@ -116,8 +116,8 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def _bounds(schema: dict[str, Any]) -> str:
-    said = {"minimum": "≥ {}", "maximum": "≤ {}", "maxLength": "at most {} characters", "format": "{}"}
-    words = [text.format(schema[key]) for key, text in said.items() if key in schema]
+    texts = {"minimum": "≥ {}", "maximum": "≤ {}", "maxLength": "at most {} characters", "format": "{}"}
+    words = [text.format(schema[key]) for key, text in texts.items() if key in schema]
     if "pattern" in schema:
         words.append(f"like <code>{escape(schema['pattern'])}</code>")
     return f' <span class="note">({", ".join(words)})</span>' if words else ""
@@ -128,6 +128,6 @@ def _default(schema: dict[str, Any]) -> str:
 
 
 def _prose(text: str) -> str:
-    """Escape a sentence; what stands between backticks is code."""
+    """Escape a sentence, and mark text between backticks as code."""
     parts = escape(text).split("`")
     return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))

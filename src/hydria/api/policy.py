@@ -37,7 +37,7 @@ _BASE = {
     "load-balancer:write-quota": "rule:load-balancer:quota-admin or rule:load-balancer:admin",
 }
 
-# What else Octavia lets in where its older defaults count: `or`ed to the rule of that name.
+# What Octavia allows in addition with its older defaults: `or`ed to the rule of that name.
 _LEGACY = {
     "context_is_admin": "role:load-balancer_admin",
     "load-balancer:admin": "role:load-balancer_admin",
@@ -57,12 +57,12 @@ _RESOURCE = {
     "delete": _WRITE,
 }
 _READ_QUOTA, _WRITE_QUOTA = "rule:load-balancer:read-quota", "rule:load-balancer:write-quota"
-# What an admin offers and everybody sees, and what an admin only sees.
+# Resources that admins make and all users see, and resources that only admins see.
 _OFFER = {"get_all": _READ, "get_one": _READ, "post": _ADMIN, "put": _ADMIN, "delete": _ADMIN}
 _PROFILE = dict.fromkeys(_OFFER, _ADMIN)
 
-# How many answers are kept.
-_REMEMBERED = 4096
+# How many decisions are cached.
+_CACHED = 4096
 
 PREFIX = "os_load-balancer_api:"
 
@@ -106,9 +106,10 @@ class OctaviaPolicy:
     def __init__(
         self, policy_file: Path | None = None, *, legacy_roles: bool = False, hide_foreign: bool = False
     ) -> None:
-        """Read the rules once; `legacy_roles` lets the load-balancer_* roles in too.
+        """Read the rules. Raises SettingsError.
 
-        `hide_foreign` answers 404, not 403, for what another project has. Raises SettingsError.
+        `legacy_roles` adds the load-balancer_* roles. `hide_foreign` answers 404, not 403, for resources of other
+        projects.
         """
         self.hides_foreign = hide_foreign
         rules = default_rules(legacy_roles=legacy_roles)
@@ -118,22 +119,24 @@ class OctaviaPolicy:
         conf([], project="hydria", default_config_files=[], default_config_dirs=[])
         self._enforcer = policy.Enforcer(conf, use_conf=False)
         self._enforcer.set_rules(policy.Rules.from_dict(rules), use_conf=False)
-        # The rules stay as they are, and so do their answers; only a server that a rule asks may change its mind.
-        asking = any("http:" in check or "https:" in check for check in rules.values())
-        self._decide = self._enforce if asking else lru_cache(_REMEMBERED)(self._enforce)
+        # The rules do not change, so decisions can be cached, unless a rule asks another server.
+        remote = any("http:" in check or "https:" in check for check in rules.values())
+        self._decide = self._enforce if remote else lru_cache(_CACHED)(self._enforce)
 
     def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
-        """Say whether a caller may do what a rule names to something of a project."""
+        """Return whether a rule lets a caller act on a resource of a project."""
         return self._decide(rule, caller.roles, caller.project_id, caller.user_id, project_id)
 
-    def _enforce(self, rule: str, roles: frozenset[str], of: str | None, user_id: str, project_id: str | None) -> bool:
-        credentials: dict[str, Any] = {"roles": list(roles), "project_id": of, "user_id": user_id}
+    def _enforce(
+        self, rule: str, roles: frozenset[str], own_project: str | None, user_id: str, project_id: str | None
+    ) -> bool:
+        credentials: dict[str, Any] = {"roles": list(roles), "project_id": own_project, "user_id": user_id}
         credentials["is_admin"] = bool(self._enforcer.enforce("context_is_admin", credentials, credentials))
         return bool(self._enforcer.enforce(rule, {"project_id": project_id}, credentials))
 
 
 def default_rules(*, legacy_roles: bool = False) -> dict[str, str]:
-    """Return all rules that there are, with their checks."""
+    """Return all rules with their default checks."""
     rules = dict(_BASE)
     if legacy_roles:
         rules |= {name: f"({rules[name]}) or ({check})" for name, check in _LEGACY.items()}

@@ -1,4 +1,4 @@
-"""An operator's policy file: rules in YAML that replace Octavia's defaults, refused with the place of what is wrong."""
+"""An operator's policy file: rules in YAML that replace Octavia's defaults. Mistakes are refused with their line."""
 
 import difflib
 import logging
@@ -11,18 +11,18 @@ from oslo_policy import policy
 
 from hydria.errors import SettingsError
 
-# What it would say, with a traceback, is said here with its place.
+# It would log mistakes with a traceback; they are reported here with their place.
 logging.getLogger("oslo_policy._parser").disabled = True
 
 log = structlog.get_logger(__name__)
 
 
 def overrides(file: Path, *, known: Mapping[str, str]) -> dict[str, str]:
-    """Return the rules of a file, by name; `known` are those that there are without it.
+    """Return the rules of a file, by name; `known` are the default rules.
 
-    A rule of a name that nothing asks for is warned of. Raises SettingsError with a line for each mistake: a file that
-    is no YAML mapping, a check that cannot be read, one that refers to a rule that is not there or to itself. By these
-    oslo.policy would let nobody in, or fail at a request.
+    Logs a warning for a rule that no operation asks for. Raises SettingsError with a line for each mistake: a file that
+    is no YAML mapping, a check that cannot be parsed, a reference to a missing rule or to itself. oslo.policy would
+    refuse every request for these, or fail at one.
     """
     lines, rules, mistakes = {}, {}, []
     for name, check, line in _pairs(file):
@@ -35,19 +35,19 @@ def overrides(file: Path, *, known: Mapping[str, str]) -> dict[str, str]:
     if not mistakes:
         everything = {**known, **rules}
         for name, line in lines.items():
-            if why := _astray(name, everything):
+            if why := _defect(name, everything):
                 mistakes.append(f'api.policy_file: {file}:{line}: "{name}": {why}')
     if mistakes:
         raise SettingsError("\n".join(mistakes))
     asked = {*known, *(name for check in everything.values() for name in _references(check))}
     for name in sorted(rules.keys() - asked):
         close = difflib.get_close_matches(name, known, n=1)
-        log.warning("policy_rule_is_never_asked", rule=name, place=f"{file}:{lines[name]}", nearest=close)
+        log.warning("policy_rule_unused", rule=name, place=f"{file}:{lines[name]}", nearest=close)
     return rules
 
 
 def _pairs(file: Path) -> Iterator[tuple[object, object, int]]:
-    """Give each key with its value and its line."""
+    """Yield each key with its value and its line. Raises SettingsError."""
     try:
         root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (OSError, UnicodeDecodeError) as error:
@@ -71,7 +71,7 @@ def _text(node: yaml.Node) -> str | None:
 
 
 def _tokens(check: str) -> list[str]:
-    """Return the words of a check as oslo.policy understands it; what it does not, it takes for "!": nobody."""
+    """Return the words of a check as oslo.policy parses it: what it cannot parse becomes "!", which allows nobody."""
     parsed = str(policy.RuleDefault("check", check).check)
     return parsed.replace("(", " ").replace(")", " ").split()
 
@@ -84,10 +84,11 @@ def _references(check: str) -> list[str]:
     return [token.removeprefix("rule:") for token in _tokens(check) if token.startswith("rule:")]
 
 
-def _astray(name: str, rules: Mapping[str, str], path: tuple[str, ...] = ()) -> str | None:
-    """Say what is wrong with the rules that a rule refers to, or return None."""
+def _defect(name: str, rules: Mapping[str, str], path: tuple[str, ...] = ()) -> str | None:
+    """Return what is wrong with the rules that a rule refers to, or None."""
     if name not in rules:
         return f'there is no rule "{name}"'
     if name in path:
         return "it refers to itself: " + " > ".join((*path, name))
-    return next((why for each in _references(rules[name]) if (why := _astray(each, rules, (*path, name)))), None)
+    found = (_defect(reference, rules, (*path, name)) for reference in _references(rules[name]))
+    return next((why for why in found if why), None)

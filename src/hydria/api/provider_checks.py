@@ -1,4 +1,4 @@
-"""The providers there are, and what they refuse of the flavors and zones that admins define."""
+"""The providers, and which data of flavor and availability zone profiles they support."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from hydria.model import availability_zone_profile, flavor_profile
 from hydria.model.capability import violation
 
 PROVIDERS = {
-    # In Octavia's words, which its own tests compare.
+    # Octavia's texts, which its own tests compare.
     "amphora": "The Octavia Amphora driver.",
     "octavia": "Deprecated alias of the Octavia Amphora driver.",
 }
 
 
 def check_provider(name: str | None) -> str:
-    """Return the provider's name, or the default. Raises Invalid for one that is not there."""
+    """Return the provider's name, or the default. Raises Invalid for an unknown one."""
     if name is None:
         return "amphora"
     if name not in PROVIDERS:
@@ -23,12 +23,12 @@ def check_provider(name: str | None) -> str:
 
 
 def check_flavor_data(provider: str, data: Any) -> None:
-    """Refuse what a provider cannot make of a flavor profile. Raises Unsupported."""
+    """Refuse flavor data that a provider does not support. Raises Unsupported."""
     _check_data(provider, violation(data, flavor_profile.CAPABILITIES))
 
 
 def check_zone_data(provider: str, data: Any) -> None:
-    """Refuse what a provider cannot make of an availability zone profile. Raises Unsupported."""
+    """Refuse availability zone data that a provider does not support. Raises Unsupported."""
     _check_data(provider, violation(data, availability_zone_profile.CAPABILITIES))
 
 

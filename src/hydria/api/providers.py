@@ -1,4 +1,4 @@
-"""/providers: who makes load balancers, and what flavors and zones may ask of them."""
+"""/providers: the drivers of load balancers, and what the profiles of flavors and zones may ask of them."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -18,7 +18,13 @@ def operations() -> tuple[Operation, ...]:
         ("availability_zone_capabilities", availability_zone_profile.CAPABILITIES, "provider-availability-zone"),
     )
     return (
-        Operation(method="GET", path="/providers", work=_list, rule="os_load-balancer_api:provider:get_all"),
+        Operation(
+            method="GET",
+            path="/providers",
+            on="collection",
+            work=_list,
+            rule="os_load-balancer_api:provider:get_all",
+        ),
         *(
             Operation(
                 method="GET",
@@ -42,7 +48,7 @@ def _capabilities(call: Call, *, name: str, known: Mapping[str, Capability]) -> 
     found = _named({key: capability.description for key, capability in known.items()})
     for attribute in ("name", "description"):
         wanted = call.query.last(attribute)
-        found = [each for each in found if not wanted or each[attribute] == wanted]
+        found = [capability for capability in found if not wanted or capability[attribute] == wanted]
     return {name: each_chosen(found, call)}
 
 

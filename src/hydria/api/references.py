@@ -1,4 +1,4 @@
-"""References to the key manager that users give: refused at once when they lead nowhere, as Octavia does."""
+"""Checks of references to the key manager: like Octavia, a wrong one is refused at once."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from hydria.protocols import Secrets
 
 
 def check_listener(secrets: Secrets, listener: Listener, before: Listener | None = None) -> None:
-    """Refuse a listener that refers to what is not there or is not what it must be. Raises Invalid.
+    """Refuse a listener whose references lead nowhere or to the wrong kind of secret. Raises Invalid.
 
-    `before` is what a change began with: what it refers to already is not looked for again.
+    `before` is the listener before a change: its references are not checked again.
     """
     _check_certificates(secrets, listener.project_id, _certificates(listener), _certificates(before))
     given = (listener.client_ca_tls_container_ref, listener.client_crl_container_ref)
@@ -22,8 +22,8 @@ def check_listener(secrets: Secrets, listener: Listener, before: Listener | None
 
 
 def check_pool(secrets: Secrets, pool: Pool, before: Pool | None = None) -> None:
-    """Refuse a pool for the same. Raises Invalid."""
-    _check_own(pool.tls_container_ref)
+    """Refuse a pool for the same reasons as a listener. Raises Invalid."""
+    _check_no_acme(pool.tls_container_ref)
     _check_certificates(secrets, pool.project_id, _certificates(pool), _certificates(before))
     given = (pool.ca_tls_container_ref, pool.crl_container_ref)
     if before is None or given != (before.ca_tls_container_ref, before.crl_container_ref):
@@ -31,7 +31,7 @@ def check_pool(secrets: Secrets, pool: Pool, before: Pool | None = None) -> None
 
 
 def _certificates(resource: Listener | Pool | None) -> tuple[str, ...]:
-    """Return what a resource refers to as certificates; an empty reference in a list is one that leads nowhere."""
+    """Return the references to certificates, including empty ones in a list, which lead nowhere."""
     if resource is None:
         return ()
     if isinstance(resource, Pool):
@@ -40,8 +40,8 @@ def _certificates(resource: Listener | Pool | None) -> tuple[str, ...]:
     return (*((default,) if default else ()), *resource.sni_container_refs)
 
 
-def _check_own(reference: str | None) -> None:
-    """Refuse what authorities for host names do not make: a certificate to be a client with."""
+def _check_no_acme(reference: str | None) -> None:
+    """Refuse a client certificate from ACME, whose authorities certify only host names. Raises Invalid."""
     if reference and reference.startswith(SCHEME):
         raise Invalid(
             f"{reference}: a pool's certificate is a client's, which ACME does not make. Store one of your own."
@@ -49,8 +49,8 @@ def _check_own(reference: str | None) -> None:
 
 
 def _check_certificates(secrets: Secrets, project_id: str, wanted: Sequence[str], known: Sequence[str]) -> None:
-    fresh = [reference for reference in dict.fromkeys(wanted) if reference not in known]
-    _found(secrets, project_id, [(reference, "certificate") for reference in fresh])
+    new = [reference for reference in dict.fromkeys(wanted) if reference not in known]
+    _read(secrets, project_id, [(reference, "certificate") for reference in new])
 
 
 def _check_authority(secrets: Secrets, project_id: str, authority: str | None, revoked: str | None) -> None:
@@ -59,12 +59,12 @@ def _check_authority(secrets: Secrets, project_id: str, authority: str | None, r
         wanted.append((authority, "ca"))
     if revoked:
         wanted.append((revoked, "crl"))
-    found = _found(secrets, project_id, wanted)
+    found = _read(secrets, project_id, wanted)
     if authority and revoked and all(found):
         check_issued(found[1], found[0])
 
 
-def _found(secrets: Secrets, project_id: str, wanted: list[tuple[str, Purpose]]) -> list[str]:
+def _read(secrets: Secrets, project_id: str, wanted: list[tuple[str, Purpose]]) -> list[str]:
     found, lost = [], []
     for reference, purpose in wanted:
         try:

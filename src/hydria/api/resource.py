@@ -8,7 +8,7 @@ from msgspec import structs
 
 from hydria.api.access import Changes, missing, permitted
 from hydria.api.collection import Collection
-from hydria.api.etags import tag_of, tagged
+from hydria.api.etags import tagged
 from hydria.api.listing import chosen, listing
 from hydria.api.resource_types import R, ResourceType
 from hydria.api.tree_builder import ParentContext, TreeBuilder
@@ -78,7 +78,7 @@ class ResourceApi(Collection, Generic[R]):
         return permitted(call, self.kind, call.path["id"], with_related=with_related)
 
     def _tag(self, call: Call) -> str:
-        return tag_of(self.load(call))
+        return self.load(call).tag
 
     def _list(self, call: Call) -> Any:
         return listing(call, self.kind)
@@ -152,7 +152,7 @@ class ChildApi(ResourceApi[C], Generic[C, P]):
         """Return the operations; below a parent in the path, they refuse a parent that does not exist first."""
         if self.within is None:
             return super().operations()
-        return tuple(structs.replace(each, check_path=self._check_path) for each in super().operations())
+        return tuple(structs.replace(one, check_path=self._check_path) for one in super().operations())
 
     def load(self, call: Call, *, with_related: bool = False) -> LoadedResource[C]:
         """Return the resource that the path names, if it is below the path's parent. Raises NotFound, Forbidden."""

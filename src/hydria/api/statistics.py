@@ -18,4 +18,4 @@ def stats(
         c.load_balancer_id == load_balancer_id if listener_id is None else c.listener_id == listener_id
     )
     found = transaction.find(Traffic, where)
-    return {name: sum(getattr(each.counters, name) for each in found) for name in Counters.__struct_fields__}
+    return {name: sum(getattr(traffic.counters, name) for traffic in found) for name in Counters.__struct_fields__}

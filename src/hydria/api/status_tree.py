@@ -1,6 +1,6 @@
 """The status tree of a load balancer: what `openstack loadbalancer status show` prints.
 
-Beyond Octavia, it says why a load balancer is in ERROR: the stock client prints whatever stands here.
+Beyond Octavia, it shows the reason of an ERROR: the stock client prints all attributes.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from hydria.store.resources import health_of, pending_parents, tree
 def status_tree(transaction: Transaction, root: LoadedResource[LoadBalancer]) -> dict[str, Any]:
     """Return the statuses of a load balancer and of everything below it."""
     load_balancer = root.resource
-    whole = tree(transaction, load_balancer)
+    children = tree(transaction, load_balancer)
     known = health_of(transaction, load_balancer.id)
     pending = root.progress.observed < root.progress.generation
     above = pending_parents(transaction, load_balancer.id) if pending else frozenset()
@@ -32,22 +32,25 @@ def status_tree(transaction: Transaction, root: LoadedResource[LoadBalancer]) ->
             **({"provisioning_status_reason": trouble} if trouble and status == "ERROR" else {}),
         }
 
-    def member(each: Member) -> dict[str, Any]:
-        return {**node(each), "address": each.address, "protocol_port": each.protocol_port}
+    def member(resource: Member) -> dict[str, Any]:
+        return {**node(resource), "address": resource.address, "protocol_port": resource.protocol_port}
 
-    def monitor(each: HealthMonitor) -> dict[str, Any]:
-        return {**node(each), "type": each.type}
+    def monitor(resource: HealthMonitor) -> dict[str, Any]:
+        return {**node(resource), "type": resource.type}
 
-    def pool(each: Pool) -> dict[str, Any]:
-        checked = whole.monitor_of(each.id)
-        members = [member(one) for one in whole.members_of(each.id)]
-        return {**node(each), "members": members, "health_monitor": monitor(checked) if checked else None}
+    def pool(resource: Pool) -> dict[str, Any]:
+        checked_by = children.monitor_of(resource.id)
+        members = [member(one) for one in children.members_of(resource.id)]
+        return {**node(resource), "members": members, "health_monitor": monitor(checked_by) if checked_by else None}
 
-    listeners = [{**node(each), "pools": [pool(one) for one in whole.pools_of(each)]} for each in whole.listeners]
+    listeners = [
+        {**node(listener), "pools": [pool(one) for one in children.pools_of(listener)]}
+        for listener in children.listeners
+    ]
     shown = {**node(load_balancer), "listeners": listeners}
-    alone = [pool(each) for each in whole.pools if not whole.listeners_of(each.id)]
-    if alone:
-        shown["pools"] = alone
+    unused = [pool(one) for one in children.pools if not children.listeners_of(one.id)]
+    if unused:
+        shown["pools"] = unused
     if shown["provisioning_status"] == "ERROR":
         shown["provisioning_status_reason"] = load_balancer.reason
     if shown["operating_status"] == "ERROR" and load_balancer.reason is not None:

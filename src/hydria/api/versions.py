@@ -1,10 +1,10 @@
-"""The version document: what clients read first to know which attributes they may send."""
+"""The version document: clients read it first, to know which attributes they may send."""
 
 from typing import Any
 
 from hydria.http.operation import Call, Operation
 
-# (version, date of its release) as Octavia announces them.
+# Versions and the dates of their release, as Octavia announces them.
 _VERSIONS = (
     ("v2.0", "2016-12-11T00:00:00Z"), ("v2.1", "2018-04-20T00:00:00Z"), ("v2.2", "2018-07-31T00:00:00Z"),
     ("v2.3", "2018-12-18T00:00:00Z"), ("v2.4", "2018-12-19T00:00:00Z"), ("v2.5", "2019-01-21T00:00:00Z"),

@@ -56,6 +56,13 @@ class LoadedResource(Struct, Generic[R], frozen=True, kw_only=True):
     pending_below: bool = False
     related: Related | None = None
 
+    @property
+    def tag(self) -> str:
+        """The entity tag: the generation of the last change of the resource; a load balancer's includes its tree."""
+        if isinstance(self.resource, LoadBalancer):
+            return str(self.resource.generation)
+        return str(max(self.resource.changed_in, self.resource.deleted_in or 0))
+
 
 @cache
 def selection(kind: ResourceType[Any], *, with_related: bool = False) -> Select[Any]:

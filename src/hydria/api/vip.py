@@ -1,4 +1,4 @@
-"""Where a VIP goes: Octavia's rules for subnet, network, port and address in a create form."""
+"""The subnets, addresses and port of the VIPs of a new load balancer, by Octavia's rules."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from hydria.protocols import Networking, Port, Subnet
 
 
 class Additional(Struct, frozen=True, kw_only=True):
-    """The subnet of one more VIP, and the address if one is asked for or given by the port."""
+    """The subnet of an additional VIP, and its address if the form or the port has one."""
 
     subnet: Subnet
     address: str | None = None
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """The subnet of a VIP, the address if one is asked for or given by the port, and the port if it is there."""
+    """The subnet of a VIP, its address if the form or the port has one, and the port if it exists."""
 
     subnet: Subnet
     address: str | None = None
@@ -34,7 +34,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 def find_place(networking: Networking, form: LoadBalancerCreate, project_id: str | None) -> Place:
-    """Find where the form wants its VIPs, in what `project_id` may see. Raises Invalid."""
+    """Return the place of a form's VIPs, in networks that `project_id` may see. Raises Invalid."""
     place = _find_first(networking, form, project_id)
     return structs.replace(place, additional=_find_additional(networking, form, place, project_id))
 
@@ -53,7 +53,7 @@ def _find_first(networking: Networking, form: LoadBalancerCreate, project_id: st
 def _find_additional(
     networking: Networking, form: LoadBalancerCreate, place: Place, project_id: str | None
 ) -> tuple[Additional, ...]:
-    """Find the subnets of the additional VIPs: all of the VIP's network, and no two the same."""
+    """Return the subnets of the additional VIPs, which must be different and in the VIP's network. Raises Invalid."""
     asked = form.additional_vips or []
     keys = [place.subnet.id, *(vip.subnet_id for vip in asked)]
     if len(set(keys)) != len(keys):
@@ -94,7 +94,7 @@ def _on_port(networking: Networking, form: LoadBalancerCreate, key: str, project
     if user:
         raise Invalid(f"Validation failure: Port {key} is already used by device {user}")
     if form.vip_subnet_id:
-        # An address that the port does not have there is passed over, as in Octavia.
+        # An address that the port does not have there is ignored, as in Octavia.
         fixed = port.on(form.vip_subnet_id, form.vip_address or None) or port.on(form.vip_subnet_id)
         refusal = "No VIP address found on the specified VIP port within the specified subnet."
     elif form.vip_address:
@@ -112,7 +112,7 @@ def _on_port(networking: Networking, form: LoadBalancerCreate, key: str, project
 
 
 def _refuse_gateway(subnet: Subnet, address: str) -> None:
-    """Refuse a port that has the address of its subnet's gateway: the clients of the subnet would lose their way."""
+    """Refuse a port with the gateway's address: clients of the subnet would lose their route. Raises Invalid."""
     if subnet.gateway_ip is not None and address == subnet.gateway_ip:
         raise invalid_combination(
             f"The address {address} is that of the gateway of the subnet {subnet.id}. Choose another one."
@@ -140,10 +140,10 @@ def _on_network(networking: Networking, form: LoadBalancerCreate, key: str, proj
 
 
 def _roomiest(networking: Networking, form: LoadBalancerCreate, subnets: Sequence[Subnet]) -> Subnet:
-    """Return the subnet of a VIP for which only the network was named.
+    """Return the subnet of a VIP for which the form names only the network.
 
-    A subnet that has a free address comes before one that has none, IPv4 before IPv6, as in Octavia, and then the one
-    with most free addresses. The subnet of an additional VIP is taken only where there is no other.
+    Subnets with a free address come first, then IPv4, as in Octavia, then those with most free addresses. The subnet of
+    an additional VIP is taken only if there is no other.
     """
     others = {vip.subnet_id for vip in form.additional_vips or ()}
     subnets = [subnet for subnet in subnets if subnet.id not in others] or subnets
