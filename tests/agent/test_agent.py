@@ -1,11 +1,10 @@
 """The agent between a server that goes away and a host that fails: what was ordered is reached, and said."""
 
 import asyncio
-from itertools import pairwise
 from typing import Any
 
 from hydria.agent.amphora_worker import LAST_RETRY, AmphoraWorker
-from hydria.agent.loop import LOOK_PERIOD
+from hydria.backoff import Backoff
 from hydria.contract import Counters, Holding, Instance, Orders
 from hydria.errors import HostError, WiringError
 from tests.agent.headquarters import Headquarters, SlowHost, working
@@ -67,7 +66,9 @@ async def test_the_newest_order_wins(host: SlowHost, server: Headquarters) -> No
         host.release()
         await eventually(lambda: not server.leaving)
     assert host.instances == {}
-    assert server.reports(AMPHORA) in ([], server.reports(AMPHORA)[:1])
+    assert [call for call in host.calls if call[0] != "observe"] == [
+        *(("remembered", ""), ("serve", AMPHORA), ("withdraw", AMPHORA))
+    ]
 
 
 async def test_what_an_amphora_counted_until_its_end_is_said(host: SlowHost, server: Headquarters) -> None:
@@ -104,26 +105,52 @@ async def test_a_failure_is_said_and_mends(host: SlowHost, server: Headquarters)
     assert host.calls.count(("serve", AMPHORA)) == 3
 
 
-async def test_after_each_failure_it_waits_longer(host: SlowHost, server: Headquarters) -> None:
-    loop, times = asyncio.get_running_loop(), []
+async def test_the_pause_after_each_failure_is_longer_until_one_order_succeeds(host: SlowHost) -> None:
+    pauses: list[float] = []
 
-    class Failing(SlowHost):
-        async def serve(self, instance: Instance) -> None:
-            times.append(loop.time())
-            raise HostError("no")
+    def draw(_: float, longest: float) -> float:
+        pauses.append(longest)
+        return longest
 
-    async with working(Failing(), server):
+    host.faults.set("serve", HostError("no"), times=4)
+    worker = AmphoraWorker(AMPHORA, host, lambda _: None, Backoff(0.001, 0.004, draw))
+    worker.serve(wanted())
+    await eventually(lambda: worker.report.generation == 1)
+    assert pauses == [0.001, 0.002, 0.004, 0.004]
+    host.faults.set("serve", HostError("no"), times=1)
+    worker.serve(wanted(2))
+    await eventually(lambda: worker.report.generation == 2)
+    assert pauses[4:] == [0.001]
+    await worker.close()
+
+
+async def test_a_newer_order_does_not_wait_for_the_pause_after_a_failure(host: SlowHost) -> None:
+    reasons: list[tuple[int, str | None]] = []
+    hour = 3600.0
+    host.faults.set("serve", HostError("no"), times=1)
+    worker = AmphoraWorker(
+        AMPHORA,
+        host,
+        lambda worker: reasons.append((worker.report.attempted, worker.report.reason)),
+        Backoff(hour, hour),
+    )
+    worker.serve(wanted())
+    await eventually(lambda: reasons == [(1, "no")])
+    worker.serve(wanted(2))
+    await eventually(lambda: worker.report.generation == 2)
+    await worker.close()
+
+
+async def test_the_same_failure_is_reported_once_for_each_generation(host: SlowHost, server: Headquarters) -> None:
+    host.faults.set("serve", HostError("no"), times=3)
+    async with working(host, server):
         server.want(wanted())
-        await eventually(lambda: len(times) == 4)
-        pauses = [later - earlier for earlier, later in pairwise(times)]
-        assert pauses[0] < pauses[1] < pauses[2] < 3
-        # A newer order does not wait.
-        begun = loop.time()
+        await settled(server)
+        host.faults.set("serve", HostError("no"), times=2)
         server.want(wanted(2))
-        await eventually(lambda: len(times) == 5)
-        assert loop.time() - begun < pauses[0]
-    # The same failure is said once for each generation.
-    assert [(each.attempted, each.reason) for each in server.reports(AMPHORA)] == [(1, "no"), (2, "no")]
+        await settled(server, 2)
+    reports = [(each.attempted, each.reason) for each in server.reports(AMPHORA)]
+    assert reports == [(1, "no"), (0, None), (2, "no"), (0, None)]
 
 
 async def test_a_failed_change_leaves_the_last_good_one(host: SlowHost, server: Headquarters) -> None:
@@ -225,12 +252,12 @@ async def test_health_that_flaps_while_a_report_is_under_way_ends_right(host: Sl
 
 
 async def test_a_dead_amphora_is_brought_back_at_once(host: SlowHost, server: Headquarters) -> None:
-    async with working(host, server):
+    # The agent does not look by itself within this test.
+    async with working(host, server, look_seconds=3600):
         server.want(wanted())
         await settled(server)
         host.kill(AMPHORA)
-        # Sooner than the agent looks by itself.
-        await eventually(lambda: AMPHORA in host.running, LOOK_PERIOD / 2)
+        await eventually(lambda: AMPHORA in host.running)
 
 
 async def test_one_that_dies_again_and_again_does_not_keep_the_machine_busy(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 from msgspec import structs
 
+from hydria.backoff import Backoff
 from hydria.contract import Instance, Report
 from hydria.errors import HostError
 from hydria.protocols import Host, Observation
@@ -28,7 +29,14 @@ LIFETIME = 1.0
 class AmphoraWorker:
     """One amphora, in a task of its own: none waits for another. `on_report` is called when there may be news."""
 
-    def __init__(self, amphora_id: str, host: Host, on_report: Callable[["AmphoraWorker"], None]) -> None:
+    def __init__(
+        self,
+        amphora_id: str,
+        host: Host,
+        on_report: Callable[["AmphoraWorker"], None],
+        backoff: Backoff | None = None,
+    ) -> None:
+        """`backoff` has the pauses after orders that failed."""
         self.amphora_id = amphora_id
         self.report = Report(amphora_id=amphora_id, generation=0)
         self.withdrawn = False
@@ -43,8 +51,8 @@ class AmphoraWorker:
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._again_at: float | None = None
-        self._pause = FIRST_RETRY
-        self._revival = FIRST_REVIVAL
+        self._backoff = backoff or Backoff(FIRST_RETRY, LAST_RETRY)
+        self._revival = Backoff(FIRST_REVIVAL, LAST_REVIVAL)
         self._well_since = 0.0
         self._task = endless(self._keep(), f"amphora {amphora_id}")
 
@@ -80,7 +88,8 @@ class AmphoraWorker:
         await asyncio.gather(self._task, return_exceptions=True)
 
     def _order(self) -> None:
-        self._ordered, self._pause = True, FIRST_RETRY
+        self._ordered = True
+        self._backoff.reset()
         self._woken.set()
 
     async def _keep(self) -> None:
@@ -108,8 +117,7 @@ class AmphoraWorker:
                 log.exception("amphora_failed", amphora=self.amphora_id)
             # A newer order has superseded this one, so its failure is not reported.
             if not self._ordered:
-                self._again_in(self._pause)
-                self._pause = min(self._pause * 2, LAST_RETRY)
+                self._again_in(self._backoff.next())
                 await self._fail(error)
 
     async def _obey(self) -> None:
@@ -124,7 +132,7 @@ class AmphoraWorker:
             return
         await self._host.serve(wanted)
         self._served = wanted
-        self._pause = FIRST_RETRY
+        self._backoff.reset()
         # What happened until now is seen at once.
         self._curious = False
         try:
@@ -162,12 +170,11 @@ class AmphoraWorker:
     async def _revive(self, error: Exception, lived: float) -> None:
         """Bring back what does not serve any more. One that ends again and again must not keep the machine busy."""
         if lived > LIFETIME:
-            self._revival = FIRST_REVIVAL
+            self._revival.reset()
             self._ordered = True
             self._woken.set()
             return
-        self._again_in(self._revival)
-        self._revival = min(self._revival * 2, LAST_REVIVAL)
+        self._again_in(self._revival.next())
         self._report_failure(error, None)
 
     def _again_in(self, seconds: float) -> None:

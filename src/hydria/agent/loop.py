@@ -10,6 +10,7 @@ from msgspec import Struct
 from hydria.agent.amphora_worker import AmphoraWorker
 from hydria.agent.link import LinkError
 from hydria.agent.topology import merged, unknown
+from hydria.backoff import Backoff
 from hydria.contract import Description, Holding, Orders, Report, Reports, Topology
 from hydria.errors import WiringError
 from hydria.protocols import WIRES, Host
@@ -87,20 +88,19 @@ class Agent:
 
     async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
         """Repeat a step; after a failure wait longer each time."""
-        retry = FIRST_RETRY
+        backoff = Backoff(FIRST_RETRY, LAST_RETRY)
         while True:
             try:
                 await step()
-                retry = FIRST_RETRY
+                backoff.reset()
             except LinkError as error:
-                log.warning("server_away", reason=str(error), again_in=retry)
+                pause = backoff.next()
+                log.warning("server_away", reason=str(error), again_in=round(pause, 2))
                 self._send_all_again()
-                await asyncio.sleep(retry)
-                retry = min(retry * 2, LAST_RETRY)
+                await asyncio.sleep(pause)
             except Exception:
                 log.exception("agent_step_failed", step=step.__name__)
-                await asyncio.sleep(retry)
-                retry = min(retry * 2, LAST_RETRY)
+                await asyncio.sleep(backoff.next())
 
     # --- orders ---
 
@@ -161,10 +161,9 @@ class Agent:
 
     async def _mend_wires(self) -> None:
         await self._rewire.wait()
-        retry = FIRST_RETRY
+        backoff = Backoff(FIRST_RETRY, LAST_RETRY)
         while self._rewire.is_set():
-            await asyncio.sleep(retry)
-            retry = min(retry * 2, LAST_RETRY)
+            await asyncio.sleep(backoff.next())
             self._rewire.clear()
             await self._wire()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from hydria import logs
+from hydria.backoff import Backoff
 from hydria.compose.clock import SystemClock
 from hydria.compose.credentials import agent_secret, refuse_damaged
 from hydria.errors import HostError
@@ -80,23 +81,23 @@ def _refuse_unfit(settings: Settings) -> None:
 
 async def _keep(arguments: tuple[str, ...], role: str, stop: asyncio.Event) -> None:
     """Run a program again and again, whatever happens to it or to us, until `stop` is set."""
-    pause = _FIRST_PAUSE
+    backoff = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
     while not stop.is_set():
-        begun = time.monotonic()
+        begun, pause = time.monotonic(), backoff.next()
         try:
             code = await _run(arguments, role, stop)
         except OSError as error:
-            log.error("not_started", role=role, reason=str(error), again_in=pause)
+            log.error("not_started", role=role, reason=str(error), again_in=round(pause, 2))
         except Exception:
-            log.exception("supervision_failed", role=role, again_in=pause)
+            log.exception("supervision_failed", role=role, again_in=round(pause, 2))
         else:
             if stop.is_set():
                 return
             if time.monotonic() - begun > _WELL:
-                pause = _FIRST_PAUSE
-            log.error("ended", role=role, code=code, again_in=pause)
+                backoff.reset()
+                pause = backoff.next()
+            log.error("ended", role=role, code=code, again_in=round(pause, 2))
         await _stopped_within(pause, stop)
-        pause = min(pause * 2, _LAST_PAUSE)
 
 
 async def _run(arguments: tuple[str, ...], role: str, stop: asyncio.Event) -> int | None:

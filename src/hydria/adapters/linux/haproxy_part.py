@@ -19,6 +19,7 @@ from hydria.adapters.linux.haproxy_socket import Session
 from hydria.adapters.linux.parts import Part, Place
 from hydria.adapters.linux.processes import Process
 from hydria.adapters.linux.refused import Refused
+from hydria.backoff import Backoff
 from hydria.contract import Instance
 from hydria.errors import HostError
 from hydria.model import Tree
@@ -58,8 +59,8 @@ class HaproxyPart(Part):
         self._known: dict[str, ServerState] = {}
         self._refused: dict[str, Refusal] = {}
         self._refused_secrets: dict[str, RefusedSecret] = {}
-        # When a refusal that may pass is tried again (the event loop's time), and the pause after that.
-        self._retry_at, self._retry_pause = math.inf, _FIRST_RETRY
+        # When a refusal that may pass is tried again (the event loop's time), and the pauses after that.
+        self._retry_at, self._backoff = math.inf, Backoff(_FIRST_RETRY, _LAST_RETRY)
         self._adopt()
 
     @property
@@ -173,10 +174,10 @@ class HaproxyPart(Part):
             key: each for key, each in self._refused_secrets.items() if secrets.get(key) == each.content
         }
         if passing:
-            self._retry_at = asyncio.get_running_loop().time() + self._retry_pause
-            self._retry_pause = min(2 * self._retry_pause, _LAST_RETRY)
+            self._retry_at = asyncio.get_running_loop().time() + self._backoff.next()
         else:
-            self._retry_at, self._retry_pause = math.inf, _FIRST_RETRY
+            self._retry_at = math.inf
+            self._backoff.reset()
 
     def _kept_secrets(self, instance: Instance, references: Collection[str]) -> dict[str, str]:
         return self._place.host.remembered.secrets(instance.amphora_id, self._place.directory, references)
