@@ -6,26 +6,16 @@ from functools import cache
 from pathlib import Path
 
 import httpx
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from hydria.adapters.memory import ManualClock, MemoryIdentity, MemoryNetworking, MemorySecrets, MemoryTopologies
-from hydria.api import mounts
-from hydria.api.dialect import OctaviaDialect
 from hydria.api.policy import OctaviaPolicy
-from hydria.compose import metrics
+from hydria.compose.parts import Cloud as Services
+from hydria.compose.parts import put_together
+from hydria.compose.server import app_of
 from hydria.controller.acme import AcmeSecrets
-from hydria.controller.desired_state import DesiredState
-from hydria.controller.exchange import Exchange
-from hydria.controller.loop import Controller
-from hydria.controller.orphans import Orphans, Outside
-from hydria.controller.reconcile import Reconciler
-from hydria.controller.reports import Reporter
 from hydria.homecloud.secrets import Vault, new_key
-from hydria.http.dispatch import Dispatcher, nothing_here
-from hydria.http.metrics import HttpMetrics
 from hydria.protocols import Caller, Secrets
-from hydria.settings import ServerSettings
+from hydria.settings import ApiSettings, QuotaSettings, ServerSettings, Settings
 from hydria.store import Transaction
 from tests.support.api import Api
 from tests.support.databases import open_database
@@ -70,40 +60,36 @@ class Cloud:
         self.secrets = MemorySecrets()
         self.network_id = self.networking.add_network("p-red")
         self.subnet = self.networking.add_subnet(self.network_id, "10.0.0.0/24")
-        self.reconciler = Reconciler(lambda _: self.networking)
         self.vault = Vault(new_key())
-        self.desired_state = DesiredState(lambda _: self.networking, lambda _: self.topologies, self._secrets_of)
-        self.reporter = Reporter(self.reconciler)
         self.restored_projects: list[str] = []
-        outside = Outside(
+        settings = Settings(
+            state_dir=directory,
+            server=ServerSettings(max_body_bytes=MAX_BODY),
+            api=ApiSettings(strict_immutable=strict_immutable),
+            quotas=QuotaSettings(**(default_quotas or {})),
+        )
+        parts = put_together(
+            settings,
+            self.database,
+            self.clock,
+            self._services(callers or CALLERS, policy or _default_policy()),
+            agent_secret=SECRET,
+        )
+        self.reconciler, self.reporter, self.desired_state = parts.reconciler, parts.reporter, parts.desired_state
+        self.orphans, self.exchange, self.controller = parts.orphans, parts.exchange, parts.controller
+        self.app = app_of(settings, parts)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://cloud.test")
+
+    def _services(self, callers: Mapping[str, Caller], policy: OctaviaPolicy) -> Services:
+        return Services(
             networking_of=lambda _: self.networking,
             topologies_of=lambda _: self.topologies,
+            secrets_of=self._secrets_of,
             restore_project=lambda _, project: self.restored_projects.append(project),
+            authenticator=MemoryIdentity(callers),
+            authorisation=policy,
+            vault=self.vault,
         )
-        self.orphans = Orphans(outside)
-        self.exchange = Exchange(
-            self.database, self.clock, self.desired_state, self.reporter, self.orphans, secret=SECRET
-        )
-        self.controller = Controller(self.database, self.clock, self.reconciler)
-        dispatcher = Dispatcher(
-            self.database,
-            authenticator=MemoryIdentity(callers or CALLERS),
-            authorisation=policy or _default_policy(),
-            clock=self.clock,
-            max_body=MAX_BODY,
-        )
-        octavia = mounts(
-            lambda _: self.networking,
-            self._secrets_of,
-            strict_immutable=strict_immutable,
-            default_quotas=default_quotas,
-        )
-        measures = HttpMetrics()
-        routes = [route for mount in octavia for route in dispatcher.routes(mount, measures)]
-        lost = Route("/load-balancer/{rest:path}", nothing_here(OctaviaDialect()))
-        routes += metrics.routes(ServerSettings(), self.database, measures)
-        self.app = Starlette(routes=[*routes, *self.exchange.routes(), lost])
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://cloud.test")
 
     def _secrets_of(self, transaction: Transaction) -> Secrets:
         return AcmeSecrets(transaction, self.secrets, self.vault, self.clock.now(), offered=True)
