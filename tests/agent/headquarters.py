@@ -1,4 +1,4 @@
-"""What an agent stands between: a server cut down to wishes and reports, and a host of which parts can hang."""
+"""Both ends of an agent: a server without a database, and a host whose calls can hang."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,16 +7,19 @@ from contextlib import asynccontextmanager
 from hydria.adapters.memory import MemoryHost
 from hydria.agent import Agent, Identity, LinkError
 from hydria.contract import Holding, Instance, Orders, Report, Reports, Topology
+from hydria.controller.desired_state import Assigned, compare
 from hydria.protocols import Observation
 from tests.support.waiting import eventually
 
 
 class Headquarters:
-    """Implements the agent's way to the server. `heard` is every message that arrived, in order."""
+    """A server without a database, on the agent's link. `heard` are all messages that arrived, in order."""
 
     def __init__(self) -> None:
         self.wanted: dict[str, Instance] = {}
         self.leaving: set[str] = set()
+        # Amphorae that the server does not know and that the agent has described.
+        self.described: set[str] = set()
         self.topology = Topology(generation=0)
         self.heard: list[Reports] = []
         self.polls: list[Holding] = []
@@ -64,11 +67,13 @@ class Headquarters:
             await self._changed.wait()
 
     def _orders(self, holding: Holding) -> Orders:
-        known = {*self.wanted, *self.leaving}
-        strangers = [key for key in holding.amphorae if key not in known]
+        wanted = [Assigned(key, each.generation, change_id_of(each)) for key, each in self.wanted.items()]
+        leaving = [Assigned(key, leaving=True) for key in self.leaving]
+        serve, withdraw, describe = compare(holding, [*wanted, *leaving])
         return Orders(
-            serve=tuple(each for key, each in self.wanted.items() if holding.amphorae.get(key) != each.generation),
-            withdraw=tuple(key for key in (*self.leaving, *strangers) if key not in holding.withdrawing),
+            serve=tuple(self.wanted[key] for key in serve),
+            withdraw=tuple(withdraw),
+            describe=tuple(key for key in describe if key not in self.described),
             topology=None if self.topology.generation == holding.topology else self.topology,
         )
 
@@ -76,6 +81,7 @@ class Headquarters:
         self._answer()
         self.heard.append(reports)
         self.leaving -= set(reports.withdrawn)
+        self.described |= {each.amphora_id for each in reports.described}
         if self.lossy:
             raise LinkError("the answer was lost")
 
@@ -86,6 +92,10 @@ class Headquarters:
     def last(self, amphora_id: str) -> Report:
         """Return the newest report of an amphora; an empty one when there is none."""
         return (self.reports(amphora_id) or [Report(amphora_id=amphora_id, generation=0)])[-1]
+
+
+def change_id_of(instance: Instance) -> int:
+    return instance.tree.load_balancer.change_id
 
 
 class SlowHost(MemoryHost):

@@ -418,16 +418,17 @@ async def test_of_a_part_that_it_serves_meanwhile_the_server_hears_nothing(
     assert host.instances == {AMPHORA: wanted(4)}
 
 
-async def test_what_is_deleted_while_the_agent_is_dead_goes(host: SlowHost, server: Headquarters) -> None:
+async def test_after_a_restart_the_deleted_goes_and_the_unknown_serves_on(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server):
         server.want(wanted(), wanted(amphora_id=OTHER))
         await settled(server)
         await settled(server, amphora_id=OTHER)
     server.leave(AMPHORA)
-    # The other one nobody knows any more.
+    # The server does not know the other one any more.
     del server.wanted[OTHER]
     async with working(host, server):
-        await eventually(lambda: not host.instances and not server.leaving)
+        await eventually(lambda: not server.leaving and server.described == {OTHER})
+        assert host.instances.keys() == host.running == {OTHER}
 
 
 async def test_a_withdrawal_of_what_was_never_here_is_acknowledged(host: SlowHost, server: Headquarters) -> None:

@@ -525,8 +525,9 @@ async def test_reports_of_another_host_are_passed_over(cloud: Cloud, api: Api, w
 
 async def test_counters_of_unknown_listeners_are_passed_over(cloud: Cloud, api: Api, worker: Worker) -> None:
     await make(cloud, api)
-    worker.counters = {"nobody": Counters(bytes_in=1)}
     worker.step()
+    (key,) = worker.serving
+    worker.send(Report(amphora_id=key, generation=1, counters={"nobody": Counters(bytes_in=1)}))
     assert cloud.database.read(lambda tx: tx.find(Traffic)) == []
 
 

@@ -1,14 +1,18 @@
-"""A host's agent cut down to what the server sees of one: it takes orders and reports, step by step."""
+"""An agent in steps: the same messages from a host in memory, handed to the server without HTTP."""
 
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any, TypeVar
 
 from msgspec import structs
 
+from hydria.adapters.memory import MemoryHost
+from hydria.agent.amphora_worker import report_of
 from hydria.contract import Counters, Holding, Instance, Orders, Report
 from hydria.controller.hosts import heard_from
-from hydria.model.status import ServerState
-from hydria.render.serving import serving
 from tests.support.cloud import Cloud
+
+T = TypeVar("T")
 
 
 class Worker:
@@ -19,8 +23,8 @@ class Worker:
         self.holding = Holding(host=host)
         self.serving: dict[str, Instance] = {}
         self.down: set[str] = set()
-        self.trouble: str | None = None
         self.counters: dict[str, Counters] = {}
+        self.trouble: str | None = None
         self.announce()
 
     def announce(self) -> None:
@@ -43,10 +47,10 @@ class Worker:
         """Do what was ordered and report it."""
         for instance in orders.serve:
             if self.trouble is None:
-                self.serving[instance.amphora_id] = instance
+                done(self._host().serve(instance))
             self.report(instance.amphora_id, attempted=instance.generation)
         for key in orders.withdraw:
-            self.serving.pop(key, None)
+            done(self._host().withdraw(key))
         now = self.cloud.clock.now()
         self.cloud.database.transact(
             lambda tx: self.cloud.reporter.withdrawn(tx, self.holding.host, orders.withdraw, now)
@@ -55,21 +59,22 @@ class Worker:
     def report(self, key: str, *, attempted: int = 0) -> None:
         """Report what an amphora serves."""
         instance = self.serving.get(key)
-        report = Report(amphora_id=key, generation=0, attempted=attempted, reason=self.trouble)
-        if instance is not None:
-            tree, part = instance.tree, serving(instance, {}, {})
-            report = structs.replace(
-                report,
-                generation=instance.generation,
-                change_id=tree.load_balancer.change_id,
-                reachable=True,
-                servers={member.id: self._state(member.id, instance) for member in tree.members},
-                unserved=tuple(sorted(part.unserved)),
-                counters=self.counters,
-                troubles=part.troubles,
-            )
+        if instance is None:
+            self.send(Report(amphora_id=key, generation=0, attempted=attempted, reason=self.trouble))
+        else:
+            seen = done(self._host().observe(key))
+            self.send(report_of(instance, seen, attempted=attempted, reason=self.trouble))
+
+    def send(self, report: Report) -> None:
+        """Hand a report to the server."""
         now = self.cloud.clock.now()
         self.cloud.database.transact(partial(self.cloud.reporter.take, host=self.holding.host, report=report, now=now))
+
+    def _host(self) -> MemoryHost:
+        host = MemoryHost()
+        host.instances, host.running = self.serving, set(self.serving)
+        host.down, host.counters = self.down, self.counters
+        return host
 
     def step(self) -> None:
         """Work until there is nothing to do, as a loop of poll and report does."""
@@ -80,8 +85,13 @@ class Worker:
             self.serve(orders)
         raise AssertionError("the orders do not end")
 
-    def _state(self, member_id: str, instance: Instance) -> ServerState:
-        member = next(each for each in instance.tree.members if each.id == member_id)
-        if instance.tree.monitor_of(member.pool_id) is None:
-            return "unchecked"
-        return "down" if member_id in self.down else "up"
+
+def done(call: Coroutine[Any, Any, T]) -> T:
+    """Run a call that waits for nothing, and return its result."""
+    try:
+        call.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    call.close()
+    raise AssertionError("it waits")

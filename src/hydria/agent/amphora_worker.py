@@ -141,7 +141,7 @@ class AmphoraWorker:
             await self._revive(error, lived=0)
             return
         self._well_since = self._loop.time()
-        self._tell(_report(wanted, seen))
+        self._tell(report_of(wanted, seen))
 
     async def _look(self) -> None:
         served = self._served
@@ -158,7 +158,7 @@ class AmphoraWorker:
                 self._tell(_unreachable(self.report))
             return
         before = self.report
-        self._tell(_report(served, seen, attempted=before.attempted, reason=before.reason))
+        self._tell(report_of(served, seen, attempted=before.attempted, reason=before.reason))
 
     async def _look_once_more(self) -> None:
         """Say what it has counted until its end."""
@@ -219,7 +219,8 @@ class AmphoraWorker:
         self._on_report(self)
 
 
-def _report(served: Instance, seen: Observation, *, attempted: int = 0, reason: str | None = None) -> Report:
+def report_of(served: Instance, seen: Observation, *, attempted: int = 0, reason: str | None = None) -> Report:
+    """Return the report of an amphora that serves an instance; `reason` is why it does not serve `attempted`."""
     report = Report(
         amphora_id=served.amphora_id,
         generation=served.generation,

@@ -1,10 +1,10 @@
 """What a host must do next: the difference between what it holds and what its amphorae should be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from msgspec import structs
-from sqlalchemy import select
+from msgspec import Struct, structs
+from sqlalchemy import case, select
 
 from hydria.contract import Holding, Instance, Orders, Reports
 from hydria.controller.acme import challenges_of
@@ -18,6 +18,15 @@ from hydria.protocols import Networking, Secrets, Topologies
 from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, Orphan, flavor_data, tree, zone_data
 from hydria.store.tables import rows_of
+
+
+class Assigned(Struct, frozen=True):
+    """An amphora that a host should have, in the generation that is wanted: None when none is."""
+
+    amphora_id: str
+    generation: int | None = None
+    change_id: int = 0
+    leaving: bool = False
 
 
 class DesiredState:
@@ -35,10 +44,7 @@ class DesiredState:
 
     def orders(self, transaction: Transaction, holding: Holding) -> Orders:
         """Return what a host must do; an amphora whose ports are not made yet is left out. Only reads."""
-        serve, withdraw, describe = self._differences(transaction, holding)
-        if describe:
-            # One of those may be the amphora of a load balancer for which a fresh one would be made.
-            serve = [key for key in serve if key in holding.amphorae]
+        serve, withdraw, describe = compare(holding, self._assigned(transaction, holding.host))
         instances = [self._instance(transaction, key) for key in serve]
         topologies = self._topologies_of(transaction)
         changed = _outdated(topologies, holding)
@@ -64,29 +70,15 @@ class DesiredState:
         if reports.networks_down is not None:
             topologies.tell(reports.host, reports.networks_down)
 
-    def _differences(self, transaction: Transaction, holding: Holding) -> tuple[list[str], list[str], list[str]]:
-        """Return the amphorae of a host to serve anew, those to remove and those to ask for.
-
-        Only a row removes an amphora. One that has no row here serves on: the database may be an older one, or empty.
-        """
+    def _assigned(self, transaction: Transaction, host: str) -> list[Assigned]:
+        """Return the amphorae that the rows give a host, and the orphans that it is known to have."""
         amphora, lb = columns(Amphora), columns(LoadBalancer)
         joined = rows_of(Amphora).table.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id)
-        statement = select(amphora.id, amphora.leaving, lb.generation, lb.change_id, lb.deleted_in).select_from(joined)
-        serve, withdraw, known = [], [], set()
-        for row in transaction.execute(statement.where(amphora.host == holding.host)):
-            key, leaving, generation, change_id, deleted_in = tuple(row)
-            known.add(key)
-            if leaving:
-                if key not in holding.withdrawing:
-                    withdraw.append(key)
-            elif deleted_in is None and not _holds(holding, key, generation, change_id):
-                serve.append(key)
-        orphans = transaction.find(Orphan, columns(Orphan).host == holding.host, columns(Orphan).kind == "amphora")
-        known |= {orphan.id for orphan in orphans}
-        withdraw += [each.id for each in orphans if each.leaving and each.id not in holding.withdrawing]
-        # An agent without a name is too old to be asked.
-        describe = [key for key in holding.amphorae if key not in known] if holding.name else []
-        return serve, withdraw, describe
+        wanted = case((lb.deleted_in.is_(None), lb.generation), else_=None)
+        statement = select(amphora.id, wanted, lb.change_id, amphora.leaving).select_from(joined)
+        found = [Assigned(*row) for row in transaction.execute(statement.where(amphora.host == host))]
+        orphans = transaction.find(Orphan, columns(Orphan).host == host, columns(Orphan).kind == "amphora")
+        return [*found, *(Assigned(each.id, leaving=each.leaving) for each in orphans)]
 
     def _instance(self, transaction: Transaction, key: str) -> Instance | None:
         amphora = transaction.get(Amphora, key)
@@ -118,8 +110,26 @@ def _outdated(topologies: Topologies, holding: Holding) -> bool:
     return holding.topology != generation or holding.topology_change not in (None, change_id)
 
 
-def _holds(holding: Holding, key: str, generation: int, change_id: int) -> bool:
-    """Say whether a host holds this very change: a restored database may count to the same generation anew."""
-    if holding.amphorae.get(key) != generation:
+def compare(holding: Holding, assigned: Sequence[Assigned]) -> tuple[list[str], list[str], list[str]]:
+    """Return the amphorae of a host to serve anew, those to remove and those to ask for. Pure.
+
+    Only a row removes an amphora. One without a row here serves on: the database may be an older one, or empty.
+    """
+    known = {each.amphora_id for each in assigned}
+    serve = [each.amphora_id for each in assigned if not each.leaving and not _is_held(holding, each)]
+    leaving = [each.amphora_id for each in assigned if each.leaving]
+    # An agent without a name is too old to be asked.
+    describe = [key for key in holding.amphorae if key not in known] if holding.name else []
+    if describe:
+        # One of those may be the amphora of a load balancer for which a fresh one would be made.
+        serve = [key for key in serve if key in holding.amphorae]
+    return serve, [key for key in leaving if key not in holding.withdrawing], describe
+
+
+def _is_held(holding: Holding, amphora: Assigned) -> bool:
+    """Say whether a host holds this very change: a restored database may count to the same generation again."""
+    if amphora.generation is None:
+        return True
+    if holding.amphorae.get(amphora.amphora_id) != amphora.generation:
         return False
-    return holding.change_ids is None or holding.change_ids.get(key) == change_id
+    return holding.change_ids is None or holding.change_ids.get(amphora.amphora_id) == amphora.change_id

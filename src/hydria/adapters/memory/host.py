@@ -30,7 +30,7 @@ class MemoryHost:
         self.topology: Topology | None = None
         self.disk_topology: Topology | None = None
         self.counters: dict[str, Counters] = {}
-        self._down: set[str] = set()
+        self.down: set[str] = set()
         self._events: asyncio.Queue[str] = asyncio.Queue()
 
     async def remembered(self) -> Mapping[str, Instance]:
@@ -93,12 +93,12 @@ class MemoryHost:
 
     def take_down(self, *member_ids: str) -> None:
         """Make the health checks of members fail."""
-        self._down.update(member_ids)
+        self.down.update(member_ids)
         self._notify(member_ids)
 
     def bring_up(self, *member_ids: str) -> None:
         """Make the health checks of members pass again."""
-        self._down.difference_update(member_ids)
+        self.down.difference_update(member_ids)
         self._notify(member_ids)
 
     def kill(self, amphora_id: str) -> None:
@@ -114,7 +114,7 @@ class MemoryHost:
     def _state(self, member: Member, monitored: set[str]) -> ServerState:
         if member.pool_id not in monitored:
             return "unchecked"
-        return "down" if member.id in self._down else "up"
+        return "down" if member.id in self.down else "up"
 
     def _notify(self, member_ids: tuple[str, ...]) -> None:
         for key, instance in self.instances.items():
