@@ -3,6 +3,7 @@
 The exchange is two HTTP calls of the agent: `poll` (a long poll: what I hold in, what to do out) and `report`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -118,6 +119,19 @@ class Counters(Struct, frozen=True, kw_only=True):
     def plus(self, other: "Counters") -> "Counters":
         """Return the sums."""
         return Counters(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """What a host sees of one running amphora: members' states by id, traffic by listener id.
+
+    `troubles` are the reasons of listeners, pools and policies that are not served as they should be, by id;
+    `unserved` are those of them that are not served at all.
+    """
+
+    servers: Mapping[str, ServerState] = {}
+    counters: Mapping[str, Counters] = {}
+    troubles: Mapping[str, str] = {}
+    unserved: frozenset[str] = frozenset()
 
 
 class Report(Struct, frozen=True, kw_only=True):

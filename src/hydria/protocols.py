@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from msgspec import Struct
-
-from hydria.contract import Counters, FirewallRule, Instance, Interface, Network, Router, Topology
+from hydria.contract import FirewallRule, Instance, Interface, Network, Observation, Router, Topology
+from hydria.model.network import Device, Port, Subnet
 from hydria.model.references import Purpose
-from hydria.model.status import ServerState
 
 
 class Clock(Protocol):
@@ -21,34 +19,6 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return seconds that only grow."""
         ...
-
-
-class Caller(Struct, frozen=True, kw_only=True):
-    """Who asks, as the identity service says. Names are for logs and answers, ids decide."""
-
-    user_id: str
-    project_id: str | None = None
-    roles: frozenset[str] = frozenset()
-    user_name: str = ""
-    project_name: str = ""
-
-    @property
-    def is_admin(self) -> bool:
-        """Whether the caller has the role `admin`."""
-        return "admin" in self.roles
-
-
-class Observation(Struct, frozen=True, kw_only=True):
-    """What a host sees of one running amphora: members' states by id, traffic by listener id.
-
-    `troubles` are the reasons of listeners, pools and policies that are not served as they should be, by id;
-    `unserved` are those of them that are not served at all.
-    """
-
-    servers: Mapping[str, ServerState] = {}
-    counters: Mapping[str, Counters] = {}
-    troubles: Mapping[str, str] = {}
-    unserved: frozenset[str] = frozenset()
 
 
 # In the place of an amphora's id: networks and routers are not as they were made.
@@ -95,49 +65,6 @@ class Host(Protocol):
         `WIRES` stands for networks and routers.
         """
         ...
-
-
-class Subnet(Struct, frozen=True, kw_only=True):
-    """What a load balancer needs to know of a subnet."""
-
-    id: str
-    network_id: str
-    cidr: str
-    gateway_ip: str | None
-    ip_version: int
-
-
-class Port(Struct, frozen=True, kw_only=True):
-    """What a load balancer needs to know of a port; `fixed_ips` are (subnet id, address).
-
-    `plugged` is the host on which something other than a load balancer has it, empty when nothing has.
-    """
-
-    id: str
-    network_id: str
-    mac: str
-    device_id: str
-    device_owner: str
-    fixed_ips: tuple[tuple[str, str], ...]
-    qos_policy_id: str | None = None
-    plugged: str = ""
-
-    def on(self, subnet_id: str | None, address: str | None = None) -> tuple[tuple[str, str], ...]:
-        """Return the `fixed_ips` that are on a subnet and are an address; None stands for any."""
-        return tuple(
-            (subnet, ip) for subnet, ip in self.fixed_ips if subnet_id in (None, subnet) and address in (None, ip)
-        )
-
-
-class Device(Struct, frozen=True, kw_only=True):
-    """Who uses a port: Neutron's `device_id` and `device_owner`."""
-
-    id: str
-    owner: str
-
-
-# The `device_owner` of the ports that are made through `Networking`. Neutron's users know Octavia's ports by it.
-PORT_OWNER = "Octavia"
 
 
 class Networking(Protocol):

@@ -9,7 +9,8 @@ from hydria.adapters.memory import Faults, ManualClock, MemoryHost, MemoryNetwor
 from hydria.contract import Instance, Network, Topology
 from hydria.errors import Conflict, HostError, Invalid
 from hydria.model import HealthMonitor, LoadBalancer, Member, Pool, Tree
-from hydria.protocols import Clock, Device, Host, Networking, Topologies
+from hydria.model.network import Device
+from hydria.protocols import Clock, Host, Networking, Topologies
 
 NOBODY = Device(id="", owner="")
 COMMON: dict[str, Any] = {"project_id": "p", "created_at": "2026-01-01T00:00:00"}

@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager
 
 from hydria.adapters.memory import MemoryHost
 from hydria.agent import Agent, Identity, LinkError
-from hydria.contract import Holding, Instance, Orders, Report, Reports, Topology
+from hydria.contract import Holding, Instance, Observation, Orders, Report, Reports, Topology
 from hydria.controller.desired_state import Assigned, compare
-from hydria.protocols import Observation
 from tests.support.waiting import eventually
 
 

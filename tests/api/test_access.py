@@ -7,7 +7,7 @@ import pytest
 
 from hydria.api.policy import OctaviaPolicy
 from hydria.errors import SettingsError
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 from tests.support.api import Api
 from tests.support.cloud import CALLERS, Cloud, running
 

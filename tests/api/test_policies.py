@@ -18,7 +18,7 @@ from hydria.compose.credentials import Credentials
 from hydria.compose.schema import upgrade_database
 from hydria.compose.server import make_app
 from hydria.errors import SettingsError
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 from hydria.settings import ApiSettings, Settings
 from hydria.store import Database
 

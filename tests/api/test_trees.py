@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hydria.protocols import Device
+from hydria.model.network import Device
 from tests.support.api import Api
 from tests.support.cloud import Cloud
 from tests.support.worker import Worker

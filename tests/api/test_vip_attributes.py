@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hydria.protocols import Device, Subnet
+from hydria.model.network import Device, Subnet
 from tests.support.api import Api, Body
 from tests.support.cloud import Cloud
 from tests.support.worker import Worker

@@ -14,7 +14,8 @@ from hydria.compose.noop import NoopNetworking, NoopPlane
 from hydria.controller.reconcile import Reconciler
 from hydria.errors import HostError
 from hydria.homecloud import network
-from hydria.protocols import Device, Networking
+from hydria.model.network import Device
+from hydria.protocols import Networking
 from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora
 

@@ -18,11 +18,10 @@ from hydria.adapters.memory import MemoryHost, MemorySecrets
 from hydria.agent import Agent, Identity, Link
 from hydria.compose.clock import SystemClock
 from hydria.compose.server import make_app
-from hydria.contract import Holding, Instance, Topology
+from hydria.contract import Holding, Instance, Observation, Topology
 from hydria.controller.desired_state import DesiredState
 from hydria.homecloud.network import HomeNetworking, HomeTopologies
 from hydria.model import LoadBalancer
-from hydria.protocols import Observation
 from hydria.settings import Settings
 from hydria.store import Database, Transaction, columns
 from hydria.store.resources import Amphora

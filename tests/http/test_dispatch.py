@@ -15,7 +15,7 @@ from hydria.errors import Conflict, Refusal, TooMany
 from hydria.http.decode import decode
 from hydria.http.dispatch import Dispatcher
 from hydria.http.operation import Call, Mount, Operation, Preparation, Reply
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 from hydria.store import Database, columns, metadata
 from hydria.store.resources import KnownHost
 

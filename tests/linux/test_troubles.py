@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from hydria.contract import Instance
-from hydria.protocols import Observation
+from hydria.contract import Instance, Observation
 from tests.linux.haproxies import Web, get
 from tests.linux.machines import VIP, Machine
 from tests.support import certificates

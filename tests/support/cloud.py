@@ -14,7 +14,8 @@ from hydria.compose.parts import put_together
 from hydria.compose.server import app_of
 from hydria.controller.acme import AcmeSecrets
 from hydria.homecloud.secrets import Vault, new_key
-from hydria.protocols import Caller, Secrets
+from hydria.model.caller import Caller
+from hydria.protocols import Secrets
 from hydria.settings import ApiSettings, QuotaSettings, ServerSettings, Settings
 from hydria.store import Transaction
 from tests.support.api import Api

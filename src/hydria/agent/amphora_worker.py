@@ -8,9 +8,9 @@ import structlog
 from msgspec import structs
 
 from hydria.backoff import Backoff
-from hydria.contract import Instance, Report
+from hydria.contract import Instance, Observation, Report
 from hydria.errors import HostError
-from hydria.protocols import Host, Observation
+from hydria.protocols import Host
 from hydria.tasks import endless
 
 log = structlog.get_logger(__name__)

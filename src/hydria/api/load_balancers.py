@@ -26,8 +26,9 @@ from hydria.model.base import build
 from hydria.model.create import LoadBalancerCreate
 from hydria.model.faults import invalid_combination
 from hydria.model.load_balancer import AdditionalVip, LoadBalancerUpdate
+from hydria.model.network import PORT_OWNER, Device, Port
 from hydria.model.status import UNREPORTED, Progress
-from hydria.protocols import PORT_OWNER, Device, Networking, Port
+from hydria.protocols import Networking
 from hydria.store import Transaction, columns, generations
 from hydria.store.resources import Amphora
 

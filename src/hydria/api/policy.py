@@ -8,7 +8,7 @@ from oslo_config import cfg
 from oslo_policy import policy
 
 from hydria.api.policy_file import overrides
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 
 _BASE = {
     "context_is_admin": "role:admin",

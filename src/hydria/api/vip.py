@@ -8,7 +8,8 @@ from msgspec import Struct, structs
 from hydria.errors import Invalid
 from hydria.model.create import LoadBalancerCreate
 from hydria.model.faults import invalid_combination
-from hydria.protocols import Networking, Port, Subnet
+from hydria.model.network import Port, Subnet
+from hydria.protocols import Networking
 
 
 class Additional(Struct, frozen=True, kw_only=True):

@@ -21,9 +21,10 @@ from hydria.controller.reconcile import Reconciler
 from hydria.controller.reports import Reporter
 from hydria.errors import HostError
 from hydria.model import LoadBalancer
+from hydria.model.network import Device, Port, Subnet
 from hydria.model.references import Purpose
 from hydria.model.status import unmeasured_statuses
-from hydria.protocols import Clock, Device, Networking, Port, Subnet
+from hydria.protocols import Clock, Networking
 from hydria.store import Database, Transaction, columns
 from hydria.store.resources import Amphora, tree
 from hydria.store.tables import rows_of

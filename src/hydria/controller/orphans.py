@@ -19,8 +19,9 @@ from hydria.errors import Conflict, NotFound
 from hydria.model import LoadBalancer
 from hydria.model.base import stamp
 from hydria.model.flavor import Flavor
+from hydria.model.network import PORT_OWNER, Device
 from hydria.model.status import AmphoraHealth
-from hydria.protocols import PORT_OWNER, Device, Networking, Topologies
+from hydria.protocols import Networking, Topologies
 from hydria.store import Transaction, columns
 from hydria.store.generations import bump, new_change_id
 from hydria.store.resources import Amphora, AmphoraPort, KnownHost, Orphan, Traffic

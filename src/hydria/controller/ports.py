@@ -10,7 +10,8 @@ from sqlalchemy import Select, bindparam, select
 from hydria.controller.interfaces import extra_subnets
 from hydria.errors import Refusal
 from hydria.model import LoadBalancer, Member
-from hydria.protocols import PORT_OWNER, Device, Networking
+from hydria.model.network import PORT_OWNER, Device
+from hydria.protocols import Networking
 from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, AmphoraPort
 from hydria.store.tables import rows_of

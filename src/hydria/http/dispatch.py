@@ -28,7 +28,8 @@ from hydria.http.operation import (
 )
 from hydria.http.preconditions import check_if_match
 from hydria.http.text import has_nul
-from hydria.protocols import Caller, Clock
+from hydria.model.caller import Caller
+from hydria.protocols import Clock
 from hydria.store import Database, Transaction
 
 log = structlog.get_logger(__name__)

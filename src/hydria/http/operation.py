@@ -10,7 +10,7 @@ from msgspec import Struct
 from hydria.errors import Forbidden, Refusal
 from hydria.http.text import truth
 from hydria.model.base import stamp
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 from hydria.store import Transaction
 
 

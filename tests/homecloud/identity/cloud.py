@@ -10,7 +10,8 @@ from starlette.applications import Starlette
 from hydria.adapters.memory import ManualClock
 from hydria.homecloud.identity import Identity, Passwords, new_key
 from hydria.http.dispatch import Dispatcher
-from hydria.protocols import Caller, Clock
+from hydria.model.caller import Caller
+from hydria.protocols import Clock
 from hydria.store import Database, metadata
 
 PASSWORD = "correct horse"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hydria.homecloud.identity.rows import Assignment
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 from hydria.store import Transaction, columns
 from tests.homecloud.identity.cloud import PASSWORD, Keystone, Session, by_password
 

@@ -12,7 +12,7 @@ from hydria.adapters.memory import ManualClock, MemoryIdentity
 from hydria.contract import Topology
 from hydria.homecloud.network import HomeNetworking, HomeTopologies, bootstrap, mounts
 from hydria.http.dispatch import Dispatcher
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 from hydria.store import Database, Transaction, metadata
 
 R = TypeVar("R")

@@ -7,7 +7,7 @@ import pytest
 from hydria.contract import AddressPair, Interface
 from hydria.errors import Conflict
 from hydria.homecloud.network import HomeNetworking
-from hydria.protocols import Device, Port
+from hydria.model.network import Device, Port
 from tests.homecloud.network.neutron import DEMO, Cloud
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import event
 from hydria.contract import Address, Route
 from hydria.errors import Conflict, Invalid
 from hydria.homecloud.network import HomeNetworking
-from hydria.protocols import Device, Port
+from hydria.model.network import Device, Port
 from tests.homecloud.network.neutron import DEMO, OTHER, Cloud
 
 VIP = Device(id="lb-1", owner="Octavia")

@@ -11,8 +11,8 @@ from hydria.adapters.memory import ManualClock, MemoryIdentity
 from hydria.homecloud.secrets import HomeSecrets, KeyManager, Vault, new_key
 from hydria.http.dispatch import Dispatcher
 from hydria.model.base import stamp
+from hydria.model.caller import Caller
 from hydria.model.references import Purpose
-from hydria.protocols import Caller
 from hydria.store import Database, metadata
 from hydria.store.certificates import AcmeOrder
 

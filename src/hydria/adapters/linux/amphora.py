@@ -22,9 +22,8 @@ from hydria.adapters.linux.pings import Pings
 from hydria.adapters.linux.prometheus_text import prometheus_text
 from hydria.adapters.linux.vip_firewall import VipFirewall
 from hydria.adapters.linux.watch import NamespaceWatch
-from hydria.contract import Instance
+from hydria.contract import Instance, Observation
 from hydria.errors import HostError
-from hydria.protocols import Observation
 from hydria.render.haproxy import needs_no_haproxy
 
 log = structlog.get_logger(__name__)

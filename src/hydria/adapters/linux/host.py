@@ -15,10 +15,10 @@ from hydria.adapters.linux.nft import Tables
 from hydria.adapters.linux.parts import HostServices, Place
 from hydria.adapters.linux.remembered import Remembered
 from hydria.adapters.linux.topology import TROUBLE, TopologyWiring, links_of
-from hydria.contract import Instance, Topology
+from hydria.contract import Instance, Observation, Topology
 from hydria.errors import HostError
 from hydria.files import make_directory, write_private
-from hydria.protocols import WIRES, Observation
+from hydria.protocols import WIRES
 from hydria.settings import AgentSettings
 
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from hydria.adapters.memory.faults import Faults
-from hydria.contract import Counters, Instance, Topology
+from hydria.contract import Counters, Instance, Observation, Topology
 from hydria.errors import HostError
 from hydria.model import Member
 from hydria.model.status import ServerState
-from hydria.protocols import Observation
 from hydria.render.serving import serving
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 
 
 class MemoryIdentity:

@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 from hydria.adapters.memory.faults import Faults
 from hydria.contract import Address, FirewallRule, Interface, Route
 from hydria.errors import Conflict, Invalid
-from hydria.protocols import Device, Port, Subnet
+from hydria.model.network import Device, Port, Subnet
 
 
 class _Network(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,8 @@ from keystoneauth1.session import Session
 from msgspec import Meta, Struct
 
 from hydria.errors import SettingsError, Unavailable
-from hydria.protocols import Caller, Clock
+from hydria.model.caller import Caller
+from hydria.protocols import Clock
 from hydria.settings import KeystoneSettings
 
 log = structlog.get_logger(__name__)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct, structs
 
 from hydria.http.operation import Call, Operation
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 
 # What a transaction hints that changes what tokens are worth.
 TOPIC = "identity"

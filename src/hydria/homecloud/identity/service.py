@@ -17,7 +17,7 @@ from hydria.homecloud.identity.sessions import Sessions, forget_expired
 from hydria.homecloud.identity.token_validation import standing
 from hydria.homecloud.identity.tokens import TokenBox
 from hydria.http.operation import Mount
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 from hydria.store import Database, Listener, Transaction, columns
 
 # The roles that there are from the start.

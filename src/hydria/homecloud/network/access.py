@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, false, or_, select
 from hydria.homecloud.network.faults import fault
 from hydria.homecloud.network.rows import Network, Row
 from hydria.http.operation import Call
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 from hydria.store import columns
 
 # A token with none of these reads only.

@@ -24,7 +24,7 @@ from hydria.homecloud.network.rows import (
     Subnet,
     TopologyCounter,
 )
-from hydria.protocols import PORT_OWNER
+from hydria.model.network import PORT_OWNER
 from hydria.store import Transaction, columns
 from hydria.store.functions import contains_any, quoted
 from hydria.store.generations import new_change_id

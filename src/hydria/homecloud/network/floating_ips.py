@@ -24,7 +24,7 @@ from hydria.homecloud.network.rows import (
     Subnet,
 )
 from hydria.http.operation import Call
-from hydria.protocols import Device
+from hydria.model.network import Device
 from hydria.store import Transaction, columns
 
 # What decides where a floating IP comes from and leads to.

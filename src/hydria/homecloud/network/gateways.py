@@ -13,7 +13,7 @@ from hydria.homecloud.network.kinds import NETWORK
 from hydria.homecloud.network.resource import seen
 from hydria.homecloud.network.rows import ROUTER_GATEWAY, Address, FloatingIp, Network, Port, Router, Subnet
 from hydria.http.operation import Call
-from hydria.protocols import Device
+from hydria.model.network import Device
 from hydria.store import Transaction, columns
 
 

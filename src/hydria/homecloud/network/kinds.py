@@ -22,7 +22,7 @@ from hydria.homecloud.network.rows import (
     Subnet,
 )
 from hydria.homecloud.network.views import Shape
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 from hydria.store import Transaction, columns
 from hydria.store.functions import contains_any, is_among, quoted
 from hydria.store.tables import as_stored, rows_of

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, true
 
-from hydria import protocols
 from hydria.contract import FirewallRule, Interface
 from hydria.homecloud.network import allocation, changes, interfaces, plugging
 from hydria.homecloud.network.faults import fault
@@ -13,7 +12,8 @@ from hydria.homecloud.network.firewall_rules import guard
 from hydria.homecloud.network.kinds import NETWORK, PORT, QOS_POLICY, SECURITY_GROUP, SUBNET, Kind
 from hydria.homecloud.network.restoring import Restoring
 from hydria.homecloud.network.rows import Address, AlteredPort, Network, Port, QosPolicy, SecurityGroup, Subnet
-from hydria.protocols import Caller
+from hydria.model import network as model
+from hydria.model.caller import Caller
 from hydria.store import Transaction, columns
 
 
@@ -26,7 +26,7 @@ class HomeNetworking:
         # Read by this transaction, in which nothing of a subnet changes between a look and a port on it.
         self._known: dict[str, Subnet] = {}
 
-    def subnet(self, subnet_id: str, project_id: str | None) -> protocols.Subnet | None:
+    def subnet(self, subnet_id: str, project_id: str | None) -> model.Subnet | None:
         """Return a subnet, or None."""
         if project_id is None:
             row = self._row(subnet_id)
@@ -38,25 +38,25 @@ class HomeNetworking:
         self._known[row.id] = row
         return _subnet(row)
 
-    def network_subnets(self, network_id: str, project_id: str | None) -> tuple[protocols.Subnet, ...] | None:
+    def network_subnets(self, network_id: str, project_id: str | None) -> tuple[model.Subnet, ...] | None:
         """Return a network's subnets, or None when the network is not there."""
         if not self._transaction.find(Network, columns(Network).id == network_id, _seen(NETWORK, project_id)):
             return None
         return tuple(_subnet(each) for each in plugging.subnets_of(self._transaction, network_id))
 
-    def free_addresses(self, subnet: protocols.Subnet) -> int:
+    def free_addresses(self, subnet: model.Subnet) -> int:
         """Return how many addresses of a subnet's pools nobody has."""
         row = self._row(subnet.id)
         return 0 if row is None else allocation.count_free(self._transaction, row)
 
-    def port(self, port_id: str, project_id: str | None) -> protocols.Port | None:
+    def port(self, port_id: str, project_id: str | None) -> model.Port | None:
         """Return a port, or None."""
         found = self._transaction.find(Port, columns(Port).id == port_id, _seen(PORT, project_id))
         return self._ports(found)[0] if found else None
 
     def create_port(
-        self, name: str, project_id: str, subnet: protocols.Subnet, address: str | None, device: protocols.Device
-    ) -> protocols.Port:
+        self, name: str, project_id: str, subnet: model.Subnet, address: str | None, device: model.Device
+    ) -> model.Port:
         """Allocate a port on a subnet, with this address or any free one. Raises Conflict or Invalid."""
         row = self._row(subnet.id)
         if row is None:
@@ -65,7 +65,7 @@ class HomeNetworking:
         port = plugging.new_port(self._now, row.network_id, project_id, **owned)
         return _port(port, plugging.plug(self._transaction, port, [(row, address)]))
 
-    def add_address(self, port_id: str, subnet: protocols.Subnet, address: str | None) -> protocols.Port:
+    def add_address(self, port_id: str, subnet: model.Subnet, address: str | None) -> model.Port:
         """Give a port one more address. Raises Conflict or Invalid."""
         row, port = self._row(subnet.id), self._transaction.get(Port, port_id)
         if row is None:
@@ -77,7 +77,7 @@ class HomeNetworking:
         changes.change(self._transaction, port, self._now)
         return _port(port, [*there, *given])
 
-    def bind_port(self, port_id: str, device: protocols.Device | None) -> None:
+    def bind_port(self, port_id: str, device: model.Device | None) -> None:
         """Say who uses a port; None frees it."""
         port = self._transaction.get(Port, port_id)
         if port is not None:
@@ -90,7 +90,7 @@ class HomeNetworking:
         if port is not None:
             plugging.unplug(self._transaction, port, self._now)
 
-    def ports_of(self, device_id: str) -> tuple[protocols.Port, ...]:
+    def ports_of(self, device_id: str) -> tuple[model.Port, ...]:
         """Return the ports that a device uses."""
         c = columns(Port)
         return self._ports(self._transaction.find(Port, c.device_id == device_id, order_by=(c.created_at, c.id)))
@@ -122,7 +122,7 @@ class HomeNetworking:
         key = columns(SecurityGroup).id == security_group_id
         return bool(self._transaction.find(SecurityGroup, key, _seen(SECURITY_GROUP, project_id)))
 
-    def altered_ports(self) -> tuple[protocols.Port, ...]:
+    def altered_ports(self) -> tuple[model.Port, ...]:
         """Return the ports of PORT_OWNER for which `interface` would now return something else than before."""
         ids = [each.port_id for each in self._transaction.find(AlteredPort)]
         return self._ports(self._transaction.find(Port, columns(Port).id.in_(ids))) if ids else ()
@@ -145,7 +145,7 @@ class HomeNetworking:
         interface: Interface,
         subnet_ids: Sequence[str],
         owner: tuple[str, str],
-        device: protocols.Device,
+        device: model.Device,
         security_group_ids: Sequence[str],
     ) -> None:
         """Make a port, its network and its subnets again as a host has them. Raises Conflict or Invalid."""
@@ -173,7 +173,7 @@ class HomeNetworking:
     def _row(self, subnet_id: str) -> Subnet | None:
         return self._known.get(subnet_id) or self._transaction.get(Subnet, subnet_id)
 
-    def _ports(self, rows: list[Port]) -> tuple[protocols.Port, ...]:
+    def _ports(self, rows: list[Port]) -> tuple[model.Port, ...]:
         addresses = plugging.addresses_of(self._transaction, *(row.id for row in rows))
         return tuple(_port(row, addresses[row.id]) for row in rows)
 
@@ -183,8 +183,8 @@ def _seen(kind: Kind, project_id: str | None) -> ColumnElement[bool]:
     return true() if project_id is None else kind.visible(Caller(user_id="", project_id=project_id))
 
 
-def _subnet(row: Subnet) -> protocols.Subnet:
-    return protocols.Subnet(
+def _subnet(row: Subnet) -> model.Subnet:
+    return model.Subnet(
         id=row.id,
         network_id=row.network_id,
         cidr=row.cidr,
@@ -193,8 +193,8 @@ def _subnet(row: Subnet) -> protocols.Subnet:
     )
 
 
-def _port(row: Port, addresses: Iterable[Address]) -> protocols.Port:
-    return protocols.Port(
+def _port(row: Port, addresses: Iterable[Address]) -> model.Port:
+    return model.Port(
         id=row.id,
         network_id=row.network_id,
         mac=row.mac_address,

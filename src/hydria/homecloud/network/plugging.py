@@ -13,7 +13,7 @@ from hydria.homecloud.network.addresses import is_usable, key_of
 from hydria.homecloud.network.faults import fault, invalid_input
 from hydria.homecloud.network.forms import FixedIp
 from hydria.homecloud.network.rows import ROUTER_INTERFACE, Address, FloatingIp, Network, Port, Subnet
-from hydria.protocols import Device
+from hydria.model.network import Device
 from hydria.store import Transaction, columns
 
 # What a port should have: an address of a subnet, this one or any.

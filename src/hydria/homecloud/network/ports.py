@@ -27,7 +27,7 @@ from hydria.homecloud.network.rows import (
 )
 from hydria.homecloud.network.security_groups import default_group
 from hydria.http.operation import Call
-from hydria.protocols import PORT_OWNER
+from hydria.model.network import PORT_OWNER
 from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of
 

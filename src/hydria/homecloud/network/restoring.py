@@ -24,7 +24,7 @@ from hydria.homecloud.network.rows import (
     SecurityGroupRule,
     Subnet,
 )
-from hydria.protocols import Device
+from hydria.model.network import Device
 from hydria.store import Transaction, columns
 
 _RESTORED = "restored"

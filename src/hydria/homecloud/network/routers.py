@@ -13,7 +13,7 @@ from hydria.homecloud.network.kinds import PORT, ROUTER, SUBNET
 from hydria.homecloud.network.resource import given, operations, owned, seen
 from hydria.homecloud.network.rows import ROUTER_INTERFACE, FloatingIp, Port, Router, Subnet
 from hydria.http.operation import Call, Operation
-from hydria.protocols import Device
+from hydria.model.network import Device
 from hydria.store import Transaction, columns
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from hydria.model.fields import Cidr, IpAddress, MacAddress
-from hydria.protocols import PORT_OWNER
+from hydria.model.network import PORT_OWNER
 from hydria.store import register
 
 ROUTER_INTERFACE = "network:router_interface"

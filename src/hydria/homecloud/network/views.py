@@ -22,7 +22,7 @@ from hydria.homecloud.network.rows import (
     SecurityGroupRule,
     Subnet,
 )
-from hydria.protocols import Caller
+from hydria.model.caller import Caller
 from hydria.store import Transaction, columns
 
 Body: TypeAlias = dict[str, Any]

@@ -1,0 +1,45 @@
+"""What load balancers need to know of subnets, ports and their users. Pure."""
+
+from msgspec import Struct
+
+# The `device_owner` of the ports that are made through `Networking`. Neutron's users know Octavia's ports by it.
+PORT_OWNER = "Octavia"
+
+
+class Subnet(Struct, frozen=True, kw_only=True):
+    """What a load balancer needs to know of a subnet."""
+
+    id: str
+    network_id: str
+    cidr: str
+    gateway_ip: str | None
+    ip_version: int
+
+
+class Port(Struct, frozen=True, kw_only=True):
+    """What a load balancer needs to know of a port; `fixed_ips` are (subnet id, address).
+
+    `plugged` is the host on which something other than a load balancer has it, empty when nothing has.
+    """
+
+    id: str
+    network_id: str
+    mac: str
+    device_id: str
+    device_owner: str
+    fixed_ips: tuple[tuple[str, str], ...]
+    qos_policy_id: str | None = None
+    plugged: str = ""
+
+    def on(self, subnet_id: str | None, address: str | None = None) -> tuple[tuple[str, str], ...]:
+        """Return the `fixed_ips` that are on a subnet and are an address; None stands for any."""
+        return tuple(
+            (subnet, ip) for subnet, ip in self.fixed_ips if subnet_id in (None, subnet) and address in (None, ip)
+        )
+
+
+class Device(Struct, frozen=True, kw_only=True):
+    """Who uses a port: Neutron's `device_id` and `device_owner`."""
+
+    id: str
+    owner: str
