@@ -16,7 +16,7 @@ from tests.linux.wires import host, interface, wait_for_listener
 from tests.support.certificates import authority, leaf
 
 # Every member listens on the first two; the third has no host.
-ADDRESS, SECOND, NOBODY = "10.0.0.11", "10.0.0.12", "10.0.0.99"
+ADDRESS, SECOND, NO_HOST = "10.0.0.11", "10.0.0.12", "10.0.0.99"
 NAME = "www.example.org"
 
 # HTTP: 200, 500, 200 with the PROXY protocol, several paths.

@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 
 FAR = "aaaaaaaa-0000-4000-8000-000000000002"
 VIP6 = "2001:db8::10"
-LEG = interface(FAR, "192.0.2.2/24", "2001:db8:f::2/64")
+NIC = interface(FAR, "192.0.2.2/24", "2001:db8:f::2/64")
 ROOT = load_balancer(additional_vips=(AdditionalVip(subnet_id=key("d", 3), ip_address=VIP6),))
 FAST = {"delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
 
@@ -84,7 +84,7 @@ def demand_sources(machine: Machine) -> None:
     """Drop packets that leave an interface of the amphora with a foreign source, as Neutron's port security does."""
     vip = served().interfaces[0]
     chains = ""
-    for number, nic in enumerate((vip, LEG)):
+    for number, nic in enumerate((vip, NIC)):
         four = ", ".join(each.ip for each in nic.addresses if ":" not in each.ip)
         six = ", ".join(each.ip for each in nic.addresses if ":" in each.ip)
         chains += f"""chain nic{number} {{
@@ -97,7 +97,7 @@ def demand_sources(machine: Machine) -> None:
 
 
 async def test_answers_leave_by_the_vips_interface(machine: Machine, far: Far) -> None:
-    await machine.host.serve(served(LEG))
+    await machine.host.serve(served(NIC))
     demand_sources(machine)
 
     async def all_up() -> bool:
@@ -122,7 +122,7 @@ def rules(machine: Machine) -> int:
 @pytest.fixture
 def ruled(machine: Machine) -> Instance:
     """An amphora's interfaces without its other parts."""
-    wanted = served(LEG)
+    wanted = served(NIC)
     namespace = machine.names.amphora(AMPHORA)
     netns.ensure_namespace(namespace)
     for index, nic in enumerate(wanted.interfaces):
@@ -155,7 +155,7 @@ def test_policy_routing_is_made_once_and_repaired(machine: Machine, ruled: Insta
 
 
 async def test_policy_routing_is_removed_with_the_last_member_interface(machine: Machine) -> None:
-    await machine.host.serve(served(LEG))
+    await machine.host.serve(served(NIC))
     assert await asyncio.to_thread(rules, machine) == 4
     await machine.restart()
     await machine.host.serve(served(generation=2))

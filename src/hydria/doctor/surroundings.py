@@ -45,7 +45,7 @@ def port(settings: Settings) -> Finding:
         with socket.socket(family, kind, protocol) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(address)
-            # `bind` alone succeeds beside another listener with SO_REUSEADDR; `listen` fails then.
+            # `bind` alone succeeds despite another listener with SO_REUSEADDR; `listen` fails then.
             trial.listen(1)
     except OSError as error:
         seen = f"{host} port {number}: {error.strerror or error}"
