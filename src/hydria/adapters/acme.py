@@ -83,7 +83,6 @@ class AcmeOrder:
 
     @property
     def challenges(self) -> dict[str, str]:
-        """Key authorizations by token."""
         key = self._client.net.key
         return {body.chall.encode("token"): body.chall.validation(key) for body in self._challenges}
 

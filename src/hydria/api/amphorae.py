@@ -35,7 +35,6 @@ class Amphorae:
         self._changes = changes
 
     def operations(self) -> tuple[Operation, ...]:
-        """Return the operations."""
         rule = AMPHORA.rule
         return (
             Operation(method="GET", path=_PATH, on="collection", shows=AMPHORA, work=_list, rule=rule("get_all")),

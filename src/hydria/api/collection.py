@@ -21,7 +21,6 @@ class Collection:
     single_list: bool = True
 
     def operations(self) -> tuple[Operation, ...]:
-        """Return the operations."""
         kind, item = self.kind, f"{self.path}/{{{self.kind.key}}}"
         return (
             Operation(

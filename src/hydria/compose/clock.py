@@ -8,9 +8,7 @@ class SystemClock:
     """Implements `hydria.protocols.Clock` by the system's clock."""
 
     def now(self) -> datetime:
-        """Return the time in UTC, aware."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that never decrease."""
         return monotonic()

@@ -35,7 +35,6 @@ class Placement:
         self._placed: list[Amphora] = []
 
     def refusal(self, network_id: str) -> str | None:
-        """Say why a VIP on this network cannot work and what to do, or return None."""
         if network_id not in self._refusals:
             self._refusals[network_id] = self._networking.refuses_vip(network_id)
         return self._refusals[network_id]

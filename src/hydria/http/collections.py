@@ -27,7 +27,6 @@ class Collection(Struct, frozen=True, kw_only=True):
     prepare: Callable[[Preparation], Awaitable[Any]] | None = None
 
     def operations(self) -> tuple[Operation, ...]:
-        """Return the operations."""
         one = self.path + "/{id}"
         found = [
             Operation(method="GET", path=self.path, work=self.find_all),

@@ -15,7 +15,6 @@ class TrailingSlashes:
         self._prefixes = tuple(f"{prefix}/" for mount in mounts if mount.slashes for prefix in mount.prefixes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
         path = scope.get("path", "")
         if path.endswith("/") and path.startswith(self._prefixes):
             scope = {**scope, "path": path.rstrip("/")}

@@ -37,8 +37,7 @@ class Counts:
 class Take(Protocol):
     """Takes a place in the write queue; see `WriteQueue.take`."""
 
-    def __call__(self, after: ExitStack, *, retrying: bool) -> AbstractContextManager[None]:  # noqa: D102 - see WriteQueue.take
-        ...
+    def __call__(self, after: ExitStack, *, retrying: bool) -> AbstractContextManager[None]: ...
 
 
 class Runner:

@@ -20,7 +20,6 @@ class MemoryAuthority:
         self.check = check
 
     def order(self, names: Sequence[str]) -> "MemoryOrder":
-        """Order a certificate. Raises the fault that is set."""
         self.faults.raise_if_set("order")
         self.orders.append(tuple(names))
         return MemoryOrder(self, names, len(self.orders))
@@ -35,7 +34,6 @@ class MemoryOrder:
         self.challenges = {f"token-{number}-{name}": f"answer-{number}-{name}" for name in names}
 
     def finish(self) -> str:
-        """Check the challenges and return the certificate. Raises the fault that is set."""
         self._authority.faults.raise_if_set("finish")
         self._authority.check(self.challenges)
         return self._authority.make(self._names)

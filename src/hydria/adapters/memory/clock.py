@@ -12,11 +12,9 @@ class ManualClock:
         self._passed = 0.0
 
     def now(self) -> datetime:
-        """Return the time in UTC."""
         return self._start + timedelta(seconds=self._passed)
 
     def monotonic(self) -> float:
-        """Return the seconds since the clock was made."""
         return self._passed
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:

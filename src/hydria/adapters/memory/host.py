@@ -33,13 +33,11 @@ class MemoryHost:
         self._events: asyncio.Queue[str] = asyncio.Queue()
 
     async def remembered(self) -> Mapping[str, Instance]:
-        """Return `instances`."""
         self.calls.append(("remembered", ""))
         self.faults.raise_if_set("remembered")
         return dict(self.instances)
 
     async def wire(self, topology: Topology) -> None:
-        """Keep the topology."""
         self.calls.append(("wire", ""))
         self.faults.raise_if_set("wire")
         self.disk_topology = topology
@@ -47,15 +45,12 @@ class MemoryHost:
         self.faults.raise_if_set("wire", after=True)
 
     async def inventory(self) -> Mapping[str, Instance | None]:
-        """Return `instances` without their secrets."""
         return {key: structs.replace(instance, secrets={}) for key, instance in self.instances.items()}
 
     async def wired(self) -> Topology | None:
-        """Return the last topology that `wire` kept."""
         return self.disk_topology
 
     async def serve(self, instance: Instance) -> None:
-        """Keep the instance. With a fault the previous instance goes on."""
         self.calls.append(("serve", instance.amphora_id))
         self.faults.raise_if_set("serve")
         self.instances[instance.amphora_id] = instance
@@ -63,7 +58,6 @@ class MemoryHost:
         self.faults.raise_if_set("serve", after=True)
 
     async def withdraw(self, amphora_id: str) -> None:
-        """Remove an amphora, if there is one."""
         self.calls.append(("withdraw", amphora_id))
         self.faults.raise_if_set("withdraw")
         self.instances.pop(amphora_id, None)
@@ -71,7 +65,6 @@ class MemoryHost:
         self.faults.raise_if_set("withdraw", after=True)
 
     async def observe(self, amphora_id: str) -> Observation:
-        """Return the state of each member and the counters that were set. Raises HostError."""
         self.calls.append(("observe", amphora_id))
         self.faults.raise_if_set("observe")
         if amphora_id not in self.running:

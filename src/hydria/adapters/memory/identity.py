@@ -16,5 +16,4 @@ class MemoryIdentity:
         return token
 
     def resolve(self, transaction: object, prepared: str) -> Caller | None:
-        """Return the token's caller, or None."""
         return self._callers.get(prepared)

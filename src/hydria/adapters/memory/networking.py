@@ -67,12 +67,10 @@ class MemoryNetworking:
         self._networks[network_id] = structs.replace(self._networks[network_id], refusal=None)
 
     def subnet(self, subnet_id: str, project_id: str | None) -> Subnet | None:
-        """Return a subnet, or None when the project sees none."""
         subnet = self._subnets.get(subnet_id)
         return subnet if subnet is not None and self._sees(project_id, subnet.network_id) else None
 
     def network_subnets(self, network_id: str, project_id: str | None) -> tuple[Subnet, ...] | None:
-        """Return a network's subnets, or None when the project sees no such network."""
         if not self._sees(project_id, network_id):
             return None
         return tuple(subnet for subnet in self._subnets.values() if subnet.network_id == network_id)
@@ -83,7 +81,6 @@ class MemoryNetworking:
         return ip_network(subnet.cidr).num_addresses - unusable - len(self._taken(subnet))
 
     def port(self, port_id: str, project_id: str | None) -> Port | None:
-        """Return a port, or None when the project has none."""
         return self.ports.get(port_id) if project_id in (None, self._owners.get(port_id)) else None
 
     def create_port(self, name: str, project_id: str, subnet: Subnet, address: str | None, device: Device) -> Port:
@@ -114,7 +111,6 @@ class MemoryNetworking:
         return self.ports[port_id]
 
     def bind_port(self, port_id: str, device: Device | None) -> None:
-        """Set the device of a port; None clears it."""
         self.faults.raise_if_set("bind_port")
         if port_id in self.ports:
             bound = device or Device(id="", owner="")
@@ -122,18 +118,15 @@ class MemoryNetworking:
         self.faults.raise_if_set("bind_port", after=True)
 
     def delete_port(self, port_id: str) -> None:
-        """Remove a port, if there is one."""
         self.faults.raise_if_set("delete_port")
         self.ports.pop(port_id, None)
         self._owners.pop(port_id, None)
         self.faults.raise_if_set("delete_port", after=True)
 
     def ports_of(self, device_id: str) -> tuple[Port, ...]:
-        """Return the ports of a device."""
         return tuple(port for port in self.ports.values() if port.device_id == device_id)
 
     def interface(self, port_id: str) -> Interface | None:
-        """Return what a host needs to attach a port, or None when the port is gone."""
         port = self.ports.get(port_id)
         if port is None:
             return None
@@ -151,15 +144,12 @@ class MemoryNetworking:
         )
 
     def offers_qos(self) -> bool:
-        """Return True when there is a QoS policy."""
         return bool(self.qos_policies)
 
     def has_qos_policy(self, qos_policy_id: str, project_id: str | None) -> bool:
-        """Return True when there is such a QoS policy."""
         return qos_policy_id in self.qos_policies
 
     def set_qos_policy(self, port_id: str, qos_policy_id: str | None) -> None:
-        """Set the QoS policy of a port; None removes it."""
         if port_id in self.ports:
             self.ports[port_id] = structs.replace(self.ports[port_id], qos_policy_id=qos_policy_id)
 
@@ -168,11 +158,9 @@ class MemoryNetworking:
         return tuple(self.ports[key] for key in sorted(self.altered) if key in self.ports)
 
     def forget_altered_ports(self) -> None:
-        """Clear the list of changed ports."""
         self.altered.clear()
 
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
-        """Return True when there is such a security group."""
         return security_group_id in self.security_groups
 
     def swap_security_groups(self, port_id: str, before: Sequence[str], after: Sequence[str]) -> None:
@@ -205,7 +193,6 @@ class MemoryNetworking:
         return ()
 
     def refuses_vip(self, network_id: str) -> str | None:
-        """Return the reason why this network can have no VIP, or None."""
         network = self._networks.get(network_id)
         return None if network is None else network.refusal
 

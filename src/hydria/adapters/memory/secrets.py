@@ -12,7 +12,6 @@ class MemorySecrets:
         self.lost: set[str] = set()
 
     def pem(self, reference: str, purpose: Purpose, project_id: str) -> str:
-        """Return the text of a reference. Raises NotFound for a reference in `lost`."""
         if reference in self.lost:
             raise NotFound(f"Secret {reference} not found.")
         return self.texts.get(reference, "")

@@ -16,11 +16,9 @@ class MemoryTopologies:
         self.down: Mapping[str, str] = {}
 
     def version(self) -> tuple[int, int]:
-        """Return the generation and the change id."""
         return self._topology.generation, self._topology.change_id
 
     def topology(self) -> Topology:
-        """Return the topology."""
         return self._topology
 
     def tell(self, host: str, down: Mapping[str, str]) -> None:
@@ -36,7 +34,6 @@ class MemoryTopologies:
         return []
 
     def remove_unknown(self, ids: Sequence[str]) -> None:
-        """Put ids into `removed` of the next topology."""
         self.change(self._topology.networks, self._topology.routers)
         self._topology = structs.replace(self._topology, removed=tuple(ids))
 

@@ -29,7 +29,6 @@ class Credentials:
         self._passwords = passwords
 
     def operations(self) -> tuple[Operation, ...]:
-        """Return the operations."""
         many = "/v3/users/{user_id}/application_credentials"
         one = many + "/{id}"
         root = "application_credential"

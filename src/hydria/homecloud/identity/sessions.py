@@ -28,7 +28,6 @@ class Sessions:
         self._catalogue = catalogue
 
     def operations(self) -> tuple[Operation, ...]:
-        """Return the operations."""
         path = "/v3/auth/tokens"
         issue = Operation(
             method="POST", path=path, work=self._issue, form=Auth, root="auth", status=201, open=True, writes=False,

@@ -24,7 +24,6 @@ class Users:
         self._passwords = passwords
 
     def operations(self) -> tuple[Operation, ...]:
-        """Return the operations."""
         one, many = "/v3/users/{id}", "/v3/users"
         return (
             Operation(method="GET", path=many, work=_list),

@@ -27,7 +27,6 @@ class HomeNetworking:
         self._known: dict[str, Subnet] = {}
 
     def subnet(self, subnet_id: str, project_id: str | None) -> model.Subnet | None:
-        """Return a subnet, or None."""
         if project_id is None:
             row = self._row(subnet_id)
         else:
@@ -39,7 +38,6 @@ class HomeNetworking:
         return _subnet(row)
 
     def network_subnets(self, network_id: str, project_id: str | None) -> tuple[model.Subnet, ...] | None:
-        """Return a network's subnets, or None when the network is not there."""
         if not self._transaction.find(Network, columns(Network).id == network_id, _seen(NETWORK, project_id)):
             return None
         return tuple(_subnet(each) for each in plugging.subnets_of(self._transaction, network_id))
@@ -50,14 +48,12 @@ class HomeNetworking:
         return 0 if row is None else allocation.count_free(self._transaction, row)
 
     def port(self, port_id: str, project_id: str | None) -> model.Port | None:
-        """Return a port, or None."""
         found = self._transaction.find(Port, columns(Port).id == port_id, _seen(PORT, project_id))
         return self._ports(found)[0] if found else None
 
     def create_port(
         self, name: str, project_id: str, subnet: model.Subnet, address: str | None, device: model.Device
     ) -> model.Port:
-        """Allocate a port on a subnet, with this address or any free one. Raises Conflict or Invalid."""
         row = self._row(subnet.id)
         if row is None:
             raise fault("SubnetNotFound", id=subnet.id)
@@ -78,7 +74,6 @@ class HomeNetworking:
         return _port(port, [*there, *given])
 
     def bind_port(self, port_id: str, device: model.Device | None) -> None:
-        """Say who uses a port; None frees it."""
         port = self._transaction.get(Port, port_id)
         if port is not None:
             key, owner = ("", "") if device is None else (device.id, device.owner)
@@ -91,12 +86,10 @@ class HomeNetworking:
             plugging.unplug(self._transaction, port, self._now)
 
     def ports_of(self, device_id: str) -> tuple[model.Port, ...]:
-        """Return the ports that a device uses."""
         c = columns(Port)
         return self._ports(self._transaction.find(Port, c.device_id == device_id, order_by=(c.created_at, c.id)))
 
     def interface(self, port_id: str) -> Interface | None:
-        """Return what a host needs to attach a port, or None when the port is gone."""
         port = self._transaction.get(Port, port_id)
         return None if port is None else interfaces.of_port(self._transaction, port)
 
@@ -105,7 +98,6 @@ class HomeNetworking:
         return True
 
     def has_qos_policy(self, qos_policy_id: str, project_id: str | None) -> bool:
-        """Say whether a QoS policy is there."""
         key = columns(QosPolicy).id == qos_policy_id
         return bool(self._transaction.find(QosPolicy, key, _seen(QOS_POLICY, project_id)))
 
@@ -118,17 +110,14 @@ class HomeNetworking:
             changes.forget(self._transaction, port_id)
 
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
-        """Say whether a security group is there."""
         key = columns(SecurityGroup).id == security_group_id
         return bool(self._transaction.find(SecurityGroup, key, _seen(SECURITY_GROUP, project_id)))
 
     def altered_ports(self) -> tuple[model.Port, ...]:
-        """Return the ports of PORT_OWNER for which `interface` would now return something else than before."""
         ids = [each.port_id for each in self._transaction.find(AlteredPort)]
         return self._ports(self._transaction.find(Port, columns(Port).id.in_(ids))) if ids else ()
 
     def forget_altered_ports(self) -> None:
-        """Clear the list of altered ports."""
         self._transaction.delete(AlteredPort, true())
 
     def swap_security_groups(self, port_id: str, before: Sequence[str], after: Sequence[str]) -> None:
@@ -155,11 +144,9 @@ class HomeNetworking:
         )
 
     def guard(self, security_group_ids: Sequence[str]) -> tuple[FirewallRule, ...]:
-        """Return what security groups let in, in a fixed order."""
         return guard(self._transaction, security_group_ids)
 
     def refuses_vip(self, network_id: str) -> str | None:
-        """Say why a VIP on this network cannot work and what to do, or return None."""
         network = self._transaction.get(Network, network_id)
         if network is None:
             return f"The network {network_id} does not exist any more. Delete the load balancer and create it again."

@@ -34,7 +34,6 @@ class HomeTopologies:
         self._now = now
 
     def version(self) -> tuple[int, int]:
-        """Return the number of changes so far, and the random number of the newest."""
         counter = self._transaction.get(TopologyCounter, TopologyCounter().id)
         return (0, 0) if counter is None else (counter.generation, counter.change_id)
 
@@ -52,7 +51,6 @@ class HomeTopologies:
         )
 
     def adopt(self, wire: contract.Network | contract.Router) -> list[str]:
-        """Make the rows of a network, of a router or of a router's missing parts; returns what could not be made."""
         restoring = Restoring(self._transaction, self._now(), self._owner())
         if isinstance(wire, contract.Router):
             return restoring.router(wire)
@@ -60,7 +58,6 @@ class HomeTopologies:
         return []
 
     def remove_unknown(self, ids: Sequence[str]) -> None:
-        """Have hosts remove networks, routers and their parts, of which no row is left."""
         generation = changes.rewire(self._transaction)
         for key in ids:
             if self._transaction.get(Router, key) is None and self._transaction.get(Network, key) is None:
@@ -72,7 +69,6 @@ class HomeTopologies:
         return found[0].project_id if found else ""
 
     def forget_removed(self, generation: int) -> None:
-        """Forget the names of what was removed up to a generation: every host has made that one."""
         self._transaction.delete(RemovedWire, columns(RemovedWire).generation <= generation)
 
     def _removed(self) -> tuple[str, ...]:
@@ -89,7 +85,6 @@ class HomeTopologies:
         return tuple(sorted(key for (key,) in self._transaction.execute(union(*statements))))
 
     def tell(self, host: str, down: Mapping[str, str]) -> None:
-        """Record why a host could not make these networks, by network id; its others are well."""
         c = columns(NetworkTrouble)
         before = {each.network_id: each.reason for each in self._transaction.find(NetworkTrouble, c.host == host)}
         changed = [key for key in {**before, **down} if before.get(key) != down.get(key)]

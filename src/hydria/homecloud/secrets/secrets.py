@@ -29,7 +29,6 @@ class Secrets:
         self._vault = vault
 
     def operations(self) -> tuple[Operation, ...]:
-        """Return the operations."""
         one = "/secrets/{id}"
         return (
             Operation(method="POST", path="/secrets", work=self._store, form=SecretCreate, status=201),

@@ -17,7 +17,6 @@ class Vault:
         self._fernet = Fernet(key)
 
     def seal(self, payload: bytes) -> str:
-        """Return what is stored."""
         return self._fernet.encrypt(payload).decode()
 
     def open(self, sealed: str) -> bytes:
