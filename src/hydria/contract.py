@@ -1,6 +1,6 @@
-"""The contract between the server and a host's agent: what to serve, what is served. Pure data.
+"""The contract between the server and a host's agent: desired state and reports. Pure data.
 
-The exchange is two HTTP calls of the agent: `poll` (a long poll: what I hold in, what to do out) and `report`.
+The exchange has two HTTP calls of the agent: `poll` (a long poll: `Holding` in, `Orders` out) and `report` (`Reports`).
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from hydria.model.tree import Tree
 
 
 class Address(Struct, frozen=True, kw_only=True):
-    """One address of an interface with its subnet's prefix length."""
+    """An address of an interface, with its subnet's prefix length."""
 
     ip: str
     prefix: int
@@ -23,29 +23,29 @@ DEFAULT_ROUTES = ("0.0.0.0/0", "::/0")
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """A route in CIDR notation, None via nobody: on the link. A default route is one of `DEFAULT_ROUTES`."""
+    """A route in CIDR notation, on the link when `via` is None. A default route is one of `DEFAULT_ROUTES`."""
 
     destination: str
     via: str | None
 
 
 class Limit(Struct, frozen=True, kw_only=True):
-    """A bandwidth in kbit/s, and how many kbit may pass at once before it holds."""
+    """A bandwidth in kbit/s, and the burst in kbit that may exceed it."""
 
     kbps: int
     burst_kbit: int
 
     @classmethod
     def of(cls, kbps: int, burst_kbit: int) -> "Limit":
-        """Return what Neutron means: without a burst it is four fifths of what a second lets through."""
+        """Return the limit as Neutron defines it: an unset burst is four fifths of the bandwidth of a second."""
         return cls(kbps=kbps, burst_kbit=burst_kbit or kbps * 4 // 5)
 
 
 class FirewallRule(Struct, frozen=True, kw_only=True):
-    """What may come in: an ingress rule of a security group, as Neutron words it.
+    """An ingress rule of a security group, in Neutron's terms.
 
-    `ethertype` is `IPv4` or `IPv6`, `protocol` a name or number, None any. Ports are a range, of ICMP type and code.
-    `sources` are CIDRs or addresses, None anybody, empty nobody.
+    `ethertype` is `IPv4` or `IPv6`. `protocol` is a name or number, or None for any. The ports are a range, or type
+    and code of ICMP. `sources` are CIDRs or addresses: None allows every source, an empty tuple none.
     """
 
     ethertype: str
@@ -56,18 +56,18 @@ class FirewallRule(Struct, frozen=True, kw_only=True):
 
 
 class AddressPair(Struct, frozen=True, kw_only=True):
-    """Addresses that a port may send from besides its own, and the MAC that goes with them."""
+    """An allowed address pair: further addresses that a port may send from, with their MAC."""
 
     mac: str
     cidr: str
 
 
 class Interface(Struct, frozen=True, kw_only=True):
-    """One leg of a namespace in a network: the data of a Neutron port.
+    """An interface of a namespace in a network: the data of a Neutron port.
 
-    `egress` limits what the namespace sends, `ingress` what it is sent. `guard` is what may come in, None everything;
-    answers always may. With `port_security` only the port's MAC and addresses may be sent from, and `address_pairs`.
-    A port that is switched off (`admin_state_up`) has no carrier.
+    `egress` limits what the namespace sends, `ingress` what it receives. `guard` has the ingress rules, None allows
+    everything; answers are always allowed. With `port_security` the port may send only from its MAC and addresses and
+    from `address_pairs`. A port that is switched off (`admin_state_up`) has no carrier.
     """
 
     port_id: str
@@ -85,15 +85,14 @@ class Interface(Struct, frozen=True, kw_only=True):
 
 
 class Instance(Struct, frozen=True, kw_only=True):
-    """What one amphora must serve; `generation` is the load balancer's. The first interface carries the VIP.
+    """The desired state of one amphora; `generation` is the load balancer's. The first interface has the VIP.
 
-    Generation 0 is no order: the part of a remembered instance that a host can serve until the server answers.
-    `flavor` and `zone` are the data of the profiles of its flavor and availability zone, empty without.
-    `secrets` are PEM texts by the references (Barbican's) that the tree names: of a certificate the leaf, the
-    intermediates and the private key in this order; of a CA its certificates; of a revocation list the list. They
-    are for memory and tmpfs only. `lost` says of references that lead nowhere any more why; a host that has what one
-    led to serves on with it. `challenges` are HTTP-01's: what is answered at
-    `/.well-known/acme-challenge/<token>` on port 80, by token.
+    Generation 0 is no order: it is the part of a remembered instance that a host can serve until the server answers.
+    `flavor` and `zone` are the data of the profiles of its flavor and availability zone; empty without.
+    `secrets` are PEM texts by the tree's references to Barbican: for a certificate the leaf, the intermediates and the
+    private key in this order, for a CA its certificates, for a revocation list the list. They may be kept in memory and
+    on tmpfs only. `lost` has the reason for each reference that cannot be read any more; a host goes on with its copy.
+    `challenges` are the HTTP-01 answers by token, for `/.well-known/acme-challenge/<token>` on port 80.
     """
 
     amphora_id: str
@@ -108,7 +107,7 @@ class Instance(Struct, frozen=True, kw_only=True):
 
 
 class Counters(Struct, frozen=True, kw_only=True):
-    """Traffic of one listener since its amphora began; bytes and counts, `active_connections` is a level."""
+    """Traffic of one listener since its amphora was made. `active_connections` is the current number."""
 
     bytes_in: int = 0
     bytes_out: int = 0
@@ -122,10 +121,10 @@ class Counters(Struct, frozen=True, kw_only=True):
 
 
 class Observation(Struct, frozen=True, kw_only=True):
-    """What a host sees of one running amphora: members' states by id, traffic by listener id.
+    """What a host observes of a running amphora: members' states by member id, counters by listener id.
 
-    `troubles` are the reasons of listeners, pools and policies that are not served as they should be, by id;
-    `unserved` are those of them that are not served at all.
+    `troubles` has the reasons, by resource id, of listeners, pools and policies that are not served as configured;
+    `unserved` are the ids of those that are not served at all.
     """
 
     servers: Mapping[str, ServerState] = {}
@@ -135,16 +134,16 @@ class Observation(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """What a host says of one amphora. Every part is complete, not a difference.
+    """A host's report about one amphora. Every part is complete, not a difference.
 
-    `generation` is what it serves now (0: nothing yet), `reason` why it does not serve generation `attempted`.
-    `change_id` is the load balancer's of that generation, None if the agent does not say it.
-    `reachable` is True when the amphora was just observed, False when it serves something and cannot be asked, None
-    when there is nothing to say of its health.
-    `servers` are by member id and `counters` by listener id. `troubles` are the reasons why something is not served as
-    it should be, by id; `unserved` are those of them that are not served at all. The rest of the generation is served.
-    `operating` comes from agents before 0.2, which derived operating statuses themselves, instead of `reachable`,
-    `servers` and `unserved`.
+    `generation` is the served one (0: none yet). `reason` is why generation `attempted` is not served. `change_id`
+    belongs to `generation`, and is None from agents that do not send it.
+    `reachable` is True when the amphora was just observed, False when it serves but could not be observed, None when
+    the report says nothing about its health.
+    `servers` are by member id and `counters` by listener id. `troubles` has the reasons, by resource id, of what is not
+    served as configured; `unserved` are the ids of those that are not served at all. The rest of the generation is
+    served. Agents before 0.2 send `operating`, which they derived themselves, instead of `reachable`, `servers` and
+    `unserved`.
     """
 
     amphora_id: str
@@ -161,21 +160,21 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 class Network(Struct, frozen=True, kw_only=True):
-    """A home-cloud network as the host makes it: a bridge.
+    """A network of the home cloud, which is a bridge on the host.
 
-    `physical` is a bridge that the machine itself has and that is one network with it, of a network of type `flat`.
+    `physical` is the machine's bridge that a network of type `flat` is joined with.
     """
 
     id: str
     mtu: int = 1500
     external: bool = False
     physical: str | None = None
-    # The machine's own address on the external network, so that its curl reaches floating IPs.
+    # The machine's own addresses on the external network, by which it reaches floating IPs.
     host_addresses: tuple[Address, ...] = ()
 
 
 class FloatingIp(Struct, frozen=True, kw_only=True):
-    """An external address that a router translates to a fixed one, both ways."""
+    """An external address that a router translates to a fixed one, in both directions."""
 
     floating_ip: str
     fixed_ip: str
@@ -188,19 +187,19 @@ class Router(Struct, frozen=True, kw_only=True):
     id: str
     interfaces: tuple[Interface, ...] = ()
     gateway: Interface | None = None
-    # Sources that leave through the gateway under its own address; empty when SNAT is off.
+    # Sources that get the gateway's address by SNAT; empty when SNAT is off.
     snat_cidrs: tuple[str, ...] = ()
     floating_ips: tuple[FloatingIp, ...] = ()
 
 
 class Topology(Struct, frozen=True, kw_only=True):
-    """Every network and router that a host must have. `generation` counts changes of any of it.
+    """The networks and routers that a host must have. `generation` counts all changes of them.
 
-    `change_id` is a random number of the newest change, which differs where a restored database counts anew.
-    `removed` are the ids of networks, routers, their ports and floating IPs that were deleted or switched off. Only
-    these a host removes; what is named nowhere stays.
-    `plugged` are the ports that something else than an amphora or router has: whoever plugged it made its leg, the
-    topology says what may be sent from there.
+    `change_id` is a random number of the newest change, which differs when a restored database counts again.
+    `removed` are the ids of networks, routers, their ports and floating IPs that were deleted or switched off. A host
+    removes only these, and keeps what the topology does not name.
+    `plugged` are the ports of plugged containers and virtual machines. `hydria plug` made their links; the topology has
+    their port security.
     """
 
     generation: int
@@ -212,13 +211,13 @@ class Topology(Struct, frozen=True, kw_only=True):
 
 
 class Holding(Struct, frozen=True, kw_only=True):
-    """What an agent says it has when it polls: generations by amphora id (the newest that it was told, not served).
+    """What an agent has when it polls: by amphora id the newest generation that it was sent, served or not.
 
-    `host` is the host's id, which stays the same when it is renamed; `name` is what people call it. An agent from
-    before hosts had ids sends its name as `host` and no `name`.
-    `change_ids` are the load balancers' of these generations: after a database was restored from a backup, equal
-    generations may be different changes. None where the agent does not say them.
-    `withdrawing` are the amphorae that it is busy removing and need not be told of again.
+    `host` is the host's id, which stays the same when it is renamed; `name` is its name. An agent from before hosts had
+    ids sends its name as `host`, and no `name`.
+    `change_ids` belong to these generations: after a database was restored from a backup, equal generations may be
+    different changes. None from agents that do not send them.
+    `withdrawing` are the amphorae that it is removing, so that the order is not repeated.
     """
 
     host: str
@@ -231,17 +230,17 @@ class Holding(Struct, frozen=True, kw_only=True):
 
 
 class Description(Struct, frozen=True, kw_only=True):
-    """An amphora that the server does not know, as its host remembers it: without secrets, None where it does not."""
+    """An amphora that the server does not know. `instance` is what the host remembers, without secrets, or None."""
 
     amphora_id: str
     instance: Instance | None
 
 
 class Orders(Struct, frozen=True, kw_only=True):
-    """The answer to a poll: what differs from the holding. An empty one means that the wait ran out.
+    """The answer to a poll: what differs from the holding. It is empty when the poll timed out.
 
-    `describe` are amphorae that the server does not know: it asks what they are, and they serve on.
-    `report` asks for every report again: the server takes what it knows of this host's amphorae for outdated.
+    `describe` are amphorae that the server does not know and asks about; they go on serving.
+    `report` asks for all reports again, because the server takes its own state of this host's amphorae for outdated.
     """
 
     serve: tuple[Instance, ...] = ()
@@ -252,19 +251,19 @@ class Orders(Struct, frozen=True, kw_only=True):
 
 
 class Reports(Struct, frozen=True, kw_only=True):
-    """What an agent sends when something changed: reports, and the amphorae of which nothing is left."""
+    """What an agent sends when something changed: reports, and the amphorae that were removed completely."""
 
     host: str
     reports: tuple[Report, ...] = ()
     withdrawn: tuple[str, ...] = ()
-    # The newest topology that was tried, and why it could not be made, or None when it could.
+    # The newest topology that was tried, and the reason why it could not be made, or None.
     topology: int = 0
     topology_change: int | None = None
     topology_reason: str | None = None
-    # Why of each network that could not be made, by id; None where there is nothing new to say.
+    # The reasons of networks that could not be made, by id; None when nothing changed.
     networks_down: dict[str, str] | None = None
-    # Amphorae that the server asked to describe, beside all that the host holds (empty without them).
+    # The amphorae that the server asked about; with them `held` has all amphorae of the host.
     described: tuple[Description, ...] = ()
     held: tuple[str, ...] = ()
-    # Networks, routers and parts of routers that no topology names; None where there is nothing new to say.
+    # Networks, routers and parts of routers that no topology names; None when nothing changed.
     unknown: Topology | None = None

@@ -1,4 +1,4 @@
-"""What the inside needs of the outside, as Protocols. Adapters implement them; tests pass fakes that can fail."""
+"""The protocols that the core needs from outside. Adapters implement them; tests pass fakes that can fail."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,57 +10,58 @@ from hydria.model.references import Purpose
 
 
 class Clock(Protocol):
-    """Where time comes from."""
+    """The source of time."""
 
     def now(self) -> datetime:
         """Return the time in UTC, aware."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that only grow."""
+        """Return seconds that never decrease."""
         ...
 
 
-# In the place of an amphora's id: networks and routers are not as they were made.
+# Stands for an amphora's id in `Host.changed`: networks or routers have drifted.
 WIRES = ""
 
 
 class Host(Protocol):
-    """One machine's kernel and proxies as a few verbs. Each is idempotent and may be cut off anywhere."""
+    """One machine's kernel and proxies. Each verb is idempotent and may be interrupted at any point."""
 
     async def remembered(self) -> Mapping[str, Instance]:
         """Return the instances that were served here before a restart, by amphora id.
 
-        One of generation 0 is what can be served of it until the server sends what the host may not keep: secrets.
+        An instance of generation 0 is the part that can be served until the server sends the secrets, which a host must
+        not keep.
         """
         ...
 
     async def inventory(self) -> Mapping[str, Instance | None]:
-        """Return everything that is here by amphora id, served or not: whole, without secrets; None if forgotten."""
+        """Return all amphorae on this host by id, served or not: complete but without secrets, None if forgotten."""
         ...
 
     async def wire(self, topology: Topology) -> None:
-        """Make networks and routers as told and remove what is named in `removed`. Raises HostError."""
+        """Make the topology's networks and routers, and remove what `removed` names. Raises HostError."""
         ...
 
     async def wired(self) -> Topology | None:
-        """Return the topology that `wire` was given last, before a restart too; None before the first."""
+        """Return the last topology that `wire` was given, also before a restart; None before the first."""
         ...
 
     async def serve(self, instance: Instance) -> None:
-        """Make the amphora serve the instance; the last good one goes on when it cannot. Raises HostError."""
+        """Make the amphora serve the instance. On failure the last good one goes on. Raises HostError."""
         ...
 
     async def withdraw(self, amphora_id: str) -> None:
-        """Remove everything of an amphora; nothing there is fine. Raises HostError."""
+        """Remove everything of an amphora, if anything is there. Raises HostError."""
         ...
 
     async def observe(self, amphora_id: str) -> Observation:
-        """Return the states and counters of a served amphora. Raises HostError when it does not run."""
+        """Return the states and counters of a served amphora. Raises HostError when it is not running."""
         ...
 
     async def changed(self) -> str:
-        """Wait until something happened to an amphora (a member's health, the end of a process); return its id.
+        """Wait for an event of an amphora (a member's health, the end of a process); return its id.
 
         `WIRES` stands for networks and routers.
         """
@@ -68,45 +69,41 @@ class Host(Protocol):
 
 
 class Networking(Protocol):
-    """The network service (Neutron's part), bound to one transaction.
+    """The network service (Neutron), bound to one transaction.
 
-    Look-ups see what `project_id` may see, everything when it is None. Refusals are Neutron's.
+    Look-ups return what the project may see, and everything when `project_id` is None. Refusals are Neutron's.
     """
 
-    def subnet(self, subnet_id: str, project_id: str | None) -> Subnet | None:
-        """Return a subnet, or None."""
-        ...
+    def subnet(self, subnet_id: str, project_id: str | None) -> Subnet | None: ...
 
     def network_subnets(self, network_id: str, project_id: str | None) -> tuple[Subnet, ...] | None:
-        """Return a network's subnets, or None when the network is not there."""
+        """Return a network's subnets, or None when there is no such network."""
         ...
 
     def free_addresses(self, subnet: Subnet) -> int:
-        """Return how many addresses a subnet could give to ports that ask for any."""
+        """Return the number of addresses that a subnet can still allocate."""
         ...
 
-    def port(self, port_id: str, project_id: str | None) -> Port | None:
-        """Return a port, or None."""
-        ...
+    def port(self, port_id: str, project_id: str | None) -> Port | None: ...
 
     def create_port(self, name: str, project_id: str, subnet: Subnet, address: str | None, device: Device) -> Port:
-        """Allocate a port on a subnet, with this address or any free one. Raises Conflict or Invalid."""
+        """Create a port on a subnet, with this address or any free one. Raises Conflict or Invalid."""
         ...
 
     def add_address(self, port_id: str, subnet: Subnet, address: str | None) -> Port:
-        """Give a port one more address, this or any free one of a subnet. Raises Conflict or Invalid."""
+        """Add an address to a port, this or any free one of a subnet. Raises Conflict or Invalid."""
         ...
 
     def bind_port(self, port_id: str, device: Device | None) -> None:
-        """Say who uses a port; None frees it."""
+        """Set the device that uses a port; None frees the port."""
         ...
 
     def delete_port(self, port_id: str) -> None:
-        """Remove a port and free its addresses; none there is fine."""
+        """Delete a port, if it exists, and free its addresses."""
         ...
 
     def ports_of(self, device_id: str) -> tuple[Port, ...]:
-        """Return the ports that a device uses."""
+        """Return the ports of a device."""
         ...
 
     def interface(self, port_id: str) -> Interface | None:
@@ -114,19 +111,19 @@ class Networking(Protocol):
         ...
 
     def offers_qos(self) -> bool:
-        """Say whether ports can have QoS policies here."""
+        """Return True when this network service has QoS policies."""
         ...
 
     def has_qos_policy(self, qos_policy_id: str, project_id: str | None) -> bool:
-        """Say whether a QoS policy is there."""
+        """Return True when the project may use this QoS policy."""
         ...
 
     def set_qos_policy(self, port_id: str, qos_policy_id: str | None) -> None:
-        """Hold a port to a QoS policy, or to none; it is the caller who has the hosts told."""
+        """Set the QoS policy of a port; None removes it. The caller notifies the hosts."""
         ...
 
     def altered_ports(self) -> tuple[Port, ...]:
-        """Return the ports of PORT_OWNER for which `interface` would now return something else than before."""
+        """Return the ports of PORT_OWNER whose `interface` has changed."""
         ...
 
     def forget_altered_ports(self) -> None:
@@ -134,15 +131,15 @@ class Networking(Protocol):
         ...
 
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
-        """Say whether a security group is there."""
+        """Return True when the project may use this security group."""
         ...
 
     def swap_security_groups(self, port_id: str, before: Sequence[str], after: Sequence[str]) -> None:
-        """Put a port into other security groups, those besides stay; it is the caller who has the hosts told."""
+        """Replace the groups `before` of a port by `after`; other groups stay. The caller notifies the hosts."""
         ...
 
     def guard(self, security_group_ids: Sequence[str]) -> tuple[FirewallRule, ...]:
-        """Return what security groups let in, in a fixed order."""
+        """Return the ingress rules of security groups, in a fixed order."""
         ...
 
     def restore_port(
@@ -153,87 +150,83 @@ class Networking(Protocol):
         device: Device,
         security_group_ids: Sequence[str],
     ) -> None:
-        """Make a port, its network and its subnets again as a host has them; `owner` is project id and port name.
+        """Create a port, its network and its subnets from a host's interface; `owner` is project id and port name.
 
-        What is there is left alone. Raises Conflict or Invalid.
+        Existing ones are not changed. Raises Conflict or Invalid.
         """
         ...
 
     def refuses_vip(self, network_id: str) -> str | None:
-        """Say why a VIP on this network cannot work and what to do, or return None."""
+        """Return why this network can have no VIP, and what to do about it, or None."""
         ...
 
 
 class Secrets(Protocol):
-    """The key manager (Barbican's part), bound to one transaction."""
+    """The key manager (Barbican), bound to one transaction."""
 
     def pem(self, reference: str, purpose: Purpose, project_id: str) -> str:
-        """Return what a project's reference leads to, as `Instance.secrets` has it.
+        """Return the PEM text of a project's reference, in the form of `Instance.secrets`.
 
-        Raises NotFound for what is not there or another project's, Invalid for what is not as it must be.
+        Raises NotFound for a secret that does not exist or belongs to another project, Invalid for unusable content.
         """
         ...
 
 
 class Topologies(Protocol):
-    """Where the networks and routers that a host must have come from, bound to one transaction."""
+    """The source of the networks and routers that hosts must have, bound to one transaction."""
 
     def version(self) -> tuple[int, int]:
-        """Return the number of changes so far, and the random number of the newest."""
+        """Return the topology's generation and change id."""
         ...
 
-    def topology(self) -> Topology:
-        """Return all of it."""
-        ...
+    def topology(self) -> Topology: ...
 
     def tell(self, host: str, down: Mapping[str, str]) -> None:
-        """Record why a host could not make these networks, by network id; its others are well."""
+        """Record the reasons why a host could not make networks, by network id; it has made all others."""
         ...
 
     def adopt(self, wire: Network | Router) -> list[str]:
-        """Make the rows of a network, of a router or of a router's missing parts; returns what could not be made."""
+        """Make the rows of a network, a router, or a router's missing parts; return sentences about what failed."""
         ...
 
     def remove_unknown(self, ids: Sequence[str]) -> None:
-        """Have hosts remove networks, routers and their parts, of which no row is left."""
+        """Make hosts remove networks, routers and their parts that have no row."""
         ...
 
     def forget_removed(self, generation: int) -> None:
-        """Forget the names of what was removed up to a generation: every host has made that one."""
+        """Forget the ids removed up to a generation, which every host has made."""
         ...
 
 
 class Vault(Protocol):
-    """Keeps what the database must not have in clear."""
+    """Encrypts secrets for the database."""
 
-    def seal(self, payload: bytes) -> str:
-        """Return what is stored."""
-        ...
+    def seal(self, payload: bytes) -> str: ...
 
     def open(self, sealed: str) -> bytes:
-        """Return the payload. Raises Unavailable."""
+        """Return the payload. Raises Unavailable when it cannot be decrypted."""
         ...
 
 
 class CertificateOrder(Protocol):
-    """A certificate that an authority was asked for and that waits for proofs."""
+    """An order at a certificate authority, which waits for the validation of its challenges."""
 
     @property
     def challenges(self) -> Mapping[str, str]:
-        """What must be answered under each name: key authorizations by token (RFC 8555, 8.3). Often nothing is left."""
+        """Key authorizations by token (RFC 8555, 8.3), to be answered for each name. Empty when all names are valid."""
         ...
 
     def finish(self) -> str:
-        """Have the proofs looked at and return the certificate: PEM of leaf, intermediates and private key.
+        """Ask for validation and return the certificate: PEM of leaf, intermediates and private key.
 
-        Waits, so not for an event loop. Raises AuthorityError.
+        Blocks: call it in a thread. Raises AuthorityError.
         """
         ...
 
 
 class CertificateAuthority(Protocol):
-    """Who makes certificates for host names, by ACME."""
+    """An authority that issues certificates for host names by ACME."""
 
     def order(self, names: Sequence[str]) -> CertificateOrder:
-        """Ask for a certificate. Waits, so not for an event loop. Raises AuthorityError."""
+        """Order a certificate. Blocks: call it in a thread. Raises AuthorityError."""
         ...
