@@ -5,11 +5,13 @@ from typing import Any
 from msgspec import Struct
 
 from hydria.errors import Invalid, NotFound
-from hydria.homecloud.identity import projects, roles, users
 from hydria.homecloud.identity.access import DOMAIN, admin_or, only_admin, v3
 from hydria.homecloud.identity.listing import flag, listing
+from hydria.homecloud.identity.projects import PROJECT
+from hydria.homecloud.identity.roles import ROLE
 from hydria.homecloud.identity.rows import ApplicationCredential, Assignment, Project, Role, User
 from hydria.homecloud.identity.token_validation import IMPLIED
+from hydria.homecloud.identity.users import USER
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import columns
 
@@ -39,9 +41,9 @@ def operations() -> tuple[Operation, ...]:
 def _target(call: Call) -> Assignment:
     transaction, path = call.transaction, call.path
     return Assignment(
-        role_id=roles.existing(transaction, path["role_id"]).id,
-        user_id=users.existing(transaction, path["user_id"]).id,
-        project_id=projects.existing(transaction, path["project_id"]).id,
+        role_id=ROLE.existing(transaction, path["role_id"]).id,
+        user_id=USER.existing(transaction, path["user_id"]).id,
+        project_id=PROJECT.existing(transaction, path["project_id"]).id,
     )
 
 
@@ -98,12 +100,12 @@ def _revoke(call: Call) -> Reply:
 def _list_granted(call: Call) -> Any:
     user_id, project_id = call.path["user_id"], call.path["project_id"]
     admin_or(call, user_id, "list_grants")
-    users.existing(call.transaction, user_id)
-    projects.existing(call.transaction, project_id)
+    USER.existing(call.transaction, user_id)
+    PROJECT.existing(call.transaction, project_id)
     c, a = columns(Role), columns(Assignment)
     mine = a.role_id.table.select().with_only_columns(a.role_id)
     held = c.id.in_(mine.where(a.user_id == user_id, a.project_id == project_id))
-    return listing(call, "roles", [roles.body(call, role) for role in call.transaction.find(Role, held)])
+    return listing(call, "roles", [ROLE.body(call, role) for role in call.transaction.find(Role, held)])
 
 
 def _list(call: Call) -> Any:

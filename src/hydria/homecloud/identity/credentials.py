@@ -7,7 +7,6 @@ from typing import Any
 from msgspec import UNSET
 
 from hydria.errors import Invalid, Refusal, Unsupported
-from hydria.homecloud.identity import users
 from hydria.homecloud.identity.access import admin_or, v3
 from hydria.homecloud.identity.faults import bad_timestamp, duplicate, forbidden, missing, past_expiry
 from hydria.homecloud.identity.forms import CredentialCreate, RoleRef
@@ -16,6 +15,7 @@ from hydria.homecloud.identity.passwords import Passwords, new_secret
 from hydria.homecloud.identity.rows import ApplicationCredential, Role
 from hydria.homecloud.identity.token_validation import with_implied
 from hydria.homecloud.identity.tokens import TokenBox
+from hydria.homecloud.identity.users import USER
 from hydria.http.operation import Call, Operation, Preparation, Reply
 from hydria.store import columns
 
@@ -97,7 +97,7 @@ class Credentials:
 def _list(call: Call) -> Any:
     user_id = call.path["user_id"]
     admin_or(call, user_id, "list_application_credentials")
-    users.existing(call.transaction, user_id)
+    USER.existing(call.transaction, user_id)
     found = matching(call, ApplicationCredential, ("name",), columns(ApplicationCredential).user_id == user_id)
     return listing(call, "application_credentials", [_body(call, each) for each in found])
 

@@ -99,20 +99,6 @@ class UserOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ignore_user_inactivity: bool | None | UnsetType = UNSET
 
 
-class ProjectCreate(Struct, frozen=True, kw_only=True):
-    """A new project."""
-
-    name: _ProjectName
-    description: str | None | UnsetType = UNSET
-    enabled: bool | UnsetType = UNSET
-    domain_id: _Id | None | UnsetType = UNSET
-    parent_id: _Id | None | UnsetType = UNSET
-    is_domain: bool | UnsetType = UNSET
-    tags: _Tags | UnsetType = UNSET
-    options: Options | UnsetType = UNSET
-    extra: dict[str, Any] = {}
-
-
 class ProjectUpdate(Struct, frozen=True, kw_only=True):
     """What may change of a project."""
 
@@ -127,17 +113,10 @@ class ProjectUpdate(Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] = {}
 
 
-class UserCreate(Struct, frozen=True, kw_only=True):
-    """A new user."""
+class ProjectCreate(ProjectUpdate, frozen=True, kw_only=True):
+    """A new project."""
 
-    name: _Name
-    password: str | None | UnsetType = UNSET
-    description: str | None | UnsetType = UNSET
-    enabled: bool | UnsetType = UNSET
-    domain_id: _Id | UnsetType = UNSET
-    default_project_id: _Id | None | UnsetType = UNSET
-    options: UserOptions | UnsetType = UNSET
-    extra: dict[str, Any] = {}
+    name: _ProjectName
 
 
 class UserUpdate(Struct, frozen=True, kw_only=True):
@@ -153,21 +132,17 @@ class UserUpdate(Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] = {}
 
 
+class UserCreate(UserUpdate, frozen=True, kw_only=True):
+    """A new user."""
+
+    name: _Name
+
+
 class PasswordChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A user's own change of password."""
 
     original_password: str
     password: str
-
-
-class RoleCreate(Struct, frozen=True, kw_only=True):
-    """A new role."""
-
-    name: _Name
-    description: str | None | UnsetType = UNSET
-    domain_id: _Id | None | UnsetType = UNSET
-    options: Options | UnsetType = UNSET
-    extra: dict[str, Any] = {}
 
 
 class RoleUpdate(Struct, frozen=True, kw_only=True):
@@ -178,6 +153,12 @@ class RoleUpdate(Struct, frozen=True, kw_only=True):
     domain_id: _Id | None | UnsetType = UNSET
     options: Options | UnsetType = UNSET
     extra: dict[str, Any] = {}
+
+
+class RoleCreate(RoleUpdate, frozen=True, kw_only=True):
+    """A new role."""
+
+    name: _Name
 
 
 class RoleRef(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -15,6 +16,8 @@ from hydria.homecloud.identity.token_validation import roles_in, standing
 from hydria.homecloud.identity.tokens import Payload, TokenBox, new_audit_id
 from hydria.http.operation import Call, Preparation
 from hydria.store import Transaction, columns
+
+R = TypeVar("R", User, Project)
 
 # What counts as a user's name where there is no such user (characters): longer ones cannot be.
 _LONGEST_NAME = 255
@@ -195,14 +198,23 @@ def _credential(transaction: Transaction, ref: CredentialMethod) -> ApplicationC
 
 
 def _user(transaction: Transaction, ref: UserRef) -> User | None:
+    return _by_reference(transaction, User, ref, "user")
+
+
+def _project(transaction: Transaction, ref: ProjectRef) -> Project | None:
+    return _by_reference(transaction, Project, ref, "project")
+
+
+def _by_reference(transaction: Transaction, kind: type[R], ref: UserRef | ProjectRef, name: str) -> R | None:
+    """Return what has this id, or this name in this domain."""
     if ref.id is not UNSET:
-        return transaction.get(User, ref.id)
+        return transaction.get(kind, ref.id)
     if ref.domain is UNSET:
-        raise expecting("domain", "user")
+        raise expecting("domain", name)
     if not _is_default(ref.domain):
         return None
-    c = columns(User)
-    found = transaction.find(User, c.domain_id == DOMAIN_ID, c.name == ref.name)
+    c = columns(kind)
+    found = transaction.find(kind, c.domain_id == DOMAIN_ID, c.name == ref.name)
     return found[0] if found else None
 
 
@@ -244,18 +256,6 @@ def _asked(transaction: Transaction, scope: Scope) -> str | None:
     if project is None:
         raise nobody()
     return project.id
-
-
-def _project(transaction: Transaction, ref: ProjectRef) -> Project | None:
-    if ref.id is not UNSET:
-        return transaction.get(Project, ref.id)
-    if ref.domain is UNSET:
-        raise expecting("domain", "project")
-    if not _is_default(ref.domain):
-        return None
-    c = columns(Project)
-    found = transaction.find(Project, c.domain_id == DOMAIN_ID, c.name == ref.name)
-    return found[0] if found else None
 
 
 def _default_project(transaction: Transaction, user: User) -> str | None:

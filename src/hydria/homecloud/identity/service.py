@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from hydria.homecloud.identity import assignments, projects, roles, users, versions
+from hydria.homecloud.identity import assignments, projects, users, versions
 from hydria.homecloud.identity.access import PREFIX
 from hydria.homecloud.identity.caller_cache import CachedCaller, CallerCache, invalidating
 from hydria.homecloud.identity.catalogue import Catalogue
@@ -12,6 +12,7 @@ from hydria.homecloud.identity.credentials import Credentials
 from hydria.homecloud.identity.dialect import KeystoneDialect
 from hydria.homecloud.identity.login import Login
 from hydria.homecloud.identity.passwords import Passwords, hashed, matches, member_password
+from hydria.homecloud.identity.roles import ROLE
 from hydria.homecloud.identity.rows import DOMAIN_ID, Assignment, Project, Role, User
 from hydria.homecloud.identity.sessions import Sessions, forget_expired
 from hydria.homecloud.identity.token_validation import standing
@@ -62,7 +63,7 @@ class Identity:
             *projects.operations(),
             *users.Users(self._passwords).operations(),
             *Credentials(self._box, self._passwords).operations(),
-            *roles.operations(),
+            *ROLE.operations(),
             *assignments.operations(),
         )
         return Mount(prefixes=(PREFIX,), operations=tuple(map(invalidating, operations)), dialect=KeystoneDialect())

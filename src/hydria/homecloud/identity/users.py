@@ -1,20 +1,19 @@
-"""Users: create, read, list, change, delete, and everybody's own change of password."""
+"""Users, and everybody's own change of password."""
 
-import uuid
 from typing import Any
 
-from msgspec import UNSET, Struct, structs, to_builtins
+from msgspec import UNSET, Struct, structs
 
 from hydria.errors import Invalid
-from hydria.homecloud.identity.access import admin_or, further, merged, only_admin, same_domain, same_id, v3
-from hydria.homecloud.identity.faults import duplicate, forbidden, missing, nobody
+from hydria.homecloud.identity.access import admin_or, same_domain
+from hydria.homecloud.identity.collection import Kind, given
+from hydria.homecloud.identity.faults import duplicate, forbidden, nobody
 from hydria.homecloud.identity.forms import PasswordChange, UserCreate, UserUpdate
 from hydria.homecloud.identity.limits import Attempt
-from hydria.homecloud.identity.listing import listing, matching
 from hydria.homecloud.identity.passwords import Passwords
 from hydria.homecloud.identity.rows import ApplicationCredential, Assignment, User
 from hydria.http.operation import Call, Operation, Preparation, Reply
-from hydria.store import Transaction, columns
+from hydria.store import columns
 
 
 class Users:
@@ -24,17 +23,10 @@ class Users:
         self._passwords = passwords
 
     def operations(self) -> tuple[Operation, ...]:
-        one, many = "/v3/users/{id}", "/v3/users"
         return (
-            Operation(method="GET", path=many, work=_list),
+            *USER.operations(prepare=self._hash),
             Operation(
-                method="POST", path=many, work=_create, form=UserCreate, root="user", status=201, prepare=self._hash
-            ),
-            Operation(method="GET", path=one, work=_get),
-            Operation(method="PATCH", path=one, work=_update, form=UserUpdate, root="user", prepare=self._hash),
-            Operation(method="DELETE", path=one, work=_delete),
-            Operation(
-                method="POST", path=f"{one}/password", work=_change_password, form=PasswordChange, root="user",
+                method="POST", path="/v3/users/{id}/password", work=_change_password, form=PasswordChange, root="user",
                 status=204, open=True, prepare=self._check,
             ),
         )  # fmt: skip
@@ -66,92 +58,30 @@ class _Change(Struct, frozen=True, kw_only=True):
     new: str
 
 
-def body(call: Call, user: User) -> dict[str, Any]:
-    """Return a user as clients see it."""
-    default = {} if user.default_project_id is None else {"default_project_id": user.default_project_id}
-    return {
-        **user.extra,
-        **default,
-        "id": user.id,
-        "name": user.name,
-        "domain_id": user.domain_id,
-        "enabled": user.enabled,
-        "options": user.options,
-        "password_expires_at": None,
-        "links": {"self": v3(call, "users", user.id)},
-    }
-
-
-def existing(transaction: Transaction, key: str) -> User:
-    """Return a user. Raises NotFound."""
-    user = transaction.get(User, key)
-    if user is None:
-        raise missing("user", key)
-    return user
-
-
-def _list(call: Call) -> Any:
-    only_admin(call, "list_users")
-    return listing(call, "users", [body(call, user) for user in matching(call, User, ("name", "domain_id", "enabled"))])
-
-
-def _get(call: Call) -> Any:
-    admin_or(call, call.path["id"], "get_user")
-    return {"user": body(call, existing(call.transaction, call.path["id"]))}
-
-
-def _create(call: Call) -> Any:
-    only_admin(call, "create_user")
-    form: UserCreate = call.form
-    same_domain(form.domain_id, "user")
-    user = User(
-        id=uuid.uuid4().hex,
-        name=form.name,
-        enabled=form.enabled is not False,
-        default_project_id=form.default_project_id or None,
-        password_hash=call.prepared,
-        options=merged({}, to_builtins(form.options or {})),
-        extra=further({}, _extra(form)),
-    )
-    _check_name(call.transaction, user)
-    call.transaction.insert(user)
-    return {"user": body(call, user)}
-
-
-def _update(call: Call) -> Any:
-    only_admin(call, "update_user")
-    form: UserUpdate = call.form
-    user = existing(call.transaction, call.path["id"])
-    same_id("user", user, form.extra)
-    if form.domain_id not in (UNSET, user.domain_id):
+def _values(call: Call, form: UserUpdate, before: User | None) -> dict[str, Any]:
+    values = given(form, User)
+    if before is None:
+        same_domain(form.domain_id, "user")
+        return values | {"default_project_id": form.default_project_id or None, "password_hash": call.prepared}
+    if form.domain_id not in (UNSET, before.domain_id):
         raise Invalid("Cannot change Domain ID")
-    names = ("name", "enabled", "default_project_id")
-    values = {name: value for name in names if (value := getattr(form, name)) is not UNSET}
     if form.password is not UNSET:
         values["password_hash"] = call.prepared
-    disabled = user.enabled and form.enabled is False
+    disabled = before.enabled and form.enabled is False
     if disabled or form.password is not UNSET:
-        values["token_epoch"] = user.token_epoch + 1
+        values["token_epoch"] = before.token_epoch + 1
     if disabled:
-        call.transaction.delete(ApplicationCredential, columns(ApplicationCredential).user_id == user.id)
-    changed = structs.replace(
-        user,
-        **values,
-        options=merged(user.options, to_builtins(form.options or {})),
-        extra=further(user.extra, _extra(form)),
-    )
-    _check_name(call.transaction, changed)
-    call.transaction.update(changed)
-    return {"user": body(call, changed)}
+        call.transaction.delete(ApplicationCredential, columns(ApplicationCredential).user_id == before.id)
+    return values
 
 
-def _delete(call: Call) -> Reply:
-    only_admin(call, "delete_user")
-    user = existing(call.transaction, call.path["id"])
+def _leave(call: Call, user: User) -> None:
     for kind in (Assignment, ApplicationCredential):
         call.transaction.delete(kind, columns(kind).user_id == user.id)
-    call.transaction.delete(User, columns(User).id == user.id)
-    return Reply(status=204)
+
+
+def _kept(form: UserUpdate) -> dict[str, Any]:
+    return form.extra if form.description is UNSET else {**form.extra, "description": form.description}
 
 
 def _change_password(call: Call) -> Reply:
@@ -166,11 +96,18 @@ def _change_password(call: Call) -> Reply:
     return Reply(status=204)
 
 
-def _extra(form: UserCreate | UserUpdate) -> dict[str, Any]:
-    return form.extra if form.description is UNSET else {**form.extra, "description": form.description}
-
-
-def _check_name(transaction: Transaction, user: User) -> None:
-    c = columns(User)
-    if transaction.find(User, c.domain_id == user.domain_id, c.name == user.name, c.id != user.id):
-        raise duplicate("user", user.name, user.domain_id)
+USER = Kind(
+    name="user",
+    plural="users",
+    row=User,
+    create=UserCreate,
+    update=UserUpdate,
+    filters=("name", "domain_id", "enabled"),
+    values=_values,
+    taken=lambda user, _: duplicate("user", user.name, user.domain_id),
+    leave=_leave,
+    may_show=lambda call: admin_or(call, call.path["id"], "get_user"),
+    kept=_kept,
+    hidden=frozenset({"password_hash", "token_epoch"}),
+    always={"password_expires_at": None},
+)
