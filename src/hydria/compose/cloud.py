@@ -1,4 +1,4 @@
-"""The cloud that a server uses: the home cloud, a Keystone beside it, or the made-up networks of noop mode."""
+"""The cloud that a server uses: the home cloud, with a Keystone elsewhere, or the made-up networks of noop mode."""
 
 from collections.abc import Callable
 from secrets import token_urlsafe
@@ -20,7 +20,7 @@ from hydria.store.certificates import AcmeOrder
 
 
 def cloud_of(settings: Settings, database: Database, clock: Clock, *, noop: bool) -> Cloud:
-    """Return the cloud that the settings name; its first rows and keys are made if they are not there.
+    """Return the cloud that the settings name; make its first rows and keys when they are missing.
 
     Raises SettingsError for a policy file that cannot be read.
     """

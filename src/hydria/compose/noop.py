@@ -1,7 +1,7 @@
-"""Noop mode: the whole API over networks that are made up and a data plane that is always there and does nothing.
+"""Noop mode: the API without hosts, and with made-up networks. For tests of software that uses Octavia.
 
-For people who test software against Octavia. As with Octavia's own noop drivers every subnet, network and port that is
-asked for exists, and measured statuses stay as they were made.
+As with Octavia's own noop drivers, every requested subnet, network and port exists, and measured statuses do not
+change.
 """
 
 import ipaddress
@@ -36,62 +36,62 @@ HOST = "noop"
 
 _NOTHING: tuple[list[str], list[str], list[str]] = ([], [], [])
 
-# Where addresses that nobody asked for begin.
+# The first of the addresses that are made up when a request names none.
 _IPV4, _IPV6 = ipaddress.ip_address("10.0.0.0"), ipaddress.ip_address("2001:db8::")
 
-# A subnet and its network are each other's partner: the id with this bit turned over.
+# The ids of a made-up subnet and its network differ in this bit, so that each can be computed from the other.
 _PARTNER = 1 << 127
 
 
 class _AnyPort(Port, frozen=True, kw_only=True):
-    """A port that is made up: it has whatever address somebody looks for, on whatever subnet."""
+    """A made-up port, which has every address on every subnet."""
 
     def on(self, subnet_id: str | None, address: str | None = None) -> tuple[tuple[str, str], ...]:
-        """Return the address that is looked for; where none is named, one that is always the same for the subnet."""
+        """Return the given address, or one that is always the same for the subnet."""
         own = dict(self.fixed_ips)
         subnet_id = subnet_id or next(iter(own))
         return ((subnet_id, address or own.get(subnet_id) or _address(self.id, subnet_id)),)
 
 
 class NoopNetworking:
-    """A `hydria.protocols.Networking` over another one: what is not there is made up, always the same from its id.
+    """A `hydria.protocols.Networking` on top of another one. It makes up unknown resources from their ids.
 
-    A made-up network has an IPv4 and an IPv6 subnet, a made-up subnet has all addresses and is on the network that the
-    call named before, a made-up port has every address. Nothing of it is written down.
+    A made-up network has an IPv4 and an IPv6 subnet. A made-up subnet has all addresses and is on the network that the
+    call named before. A made-up port has every address. Made-up resources are not stored.
     """
 
     def __init__(self, real: Networking) -> None:
         self._real = real
-        # The network that the call is about, once it has named anything of it.
+        # The network of the first resource that the call named.
         self._network_id: str | None = None
-        # Ports that the call made up.
+        # The ports that the call made up.
         self._made: dict[str, Port] = {}
 
     def subnet(self, subnet_id: str, project_id: str | None) -> Subnet | None:
-        """Return a subnet, made up if need be; never None."""
+        """Return a subnet, made up when it is unknown; never None."""
         found = self._real.subnet(subnet_id, project_id) or _made_up(subnet_id, self._network_id)
         self._network_id = self._network_id or found.network_id
         return found
 
     def network_subnets(self, network_id: str, project_id: str | None) -> tuple[Subnet, ...] | None:
-        """Return a network's subnets; a network that is not there has two."""
+        """Return a network's subnets; a made-up network has two."""
         self._network_id = network_id
         found = self._real.network_subnets(network_id, project_id)
         return (_made_up(_partner(network_id)), _made_up_ipv6(network_id)) if found is None else found
 
     def free_addresses(self, subnet: Subnet) -> int:
-        """Return how many addresses a subnet has left; a made-up one has all."""
+        """Return the number of free addresses of a subnet; all are free on a made-up one."""
         known = self._real.subnet(subnet.id, None)
         return ipaddress.ip_network(subnet.cidr).num_addresses if known is None else self._real.free_addresses(known)
 
     def port(self, port_id: str, project_id: str | None) -> Port | None:
-        """Return a port; one that is not there is free and has every address."""
+        """Return a port; a made-up one is unused and has every address."""
         found = self._real.port(port_id, project_id) or _port(port_id, _made_up(_partner(port_id)), None)
         self._network_id = self._network_id or found.network_id
         return found
 
     def create_port(self, name: str, project_id: str, subnet: Subnet, address: str | None, device: Device) -> Port:
-        """Allocate a port; on a made-up subnet with any address, taken or not. Raises Conflict or Invalid."""
+        """Create a port; on a made-up subnet any address is free. Raises Conflict or Invalid."""
         if self._real.subnet(subnet.id, None) is not None:
             return self._real.create_port(name, project_id, subnet, address, device)
         made = _port(str(uuid.uuid4()), subnet, address)
@@ -99,7 +99,7 @@ class NoopNetworking:
         return self._made[made.id]
 
     def add_address(self, port_id: str, subnet: Subnet, address: str | None) -> Port:
-        """Give a port one more address; what is made up has all addresses. Raises Conflict or Invalid."""
+        """Add an address to a port; on a made-up subnet any address is free. Raises Conflict or Invalid."""
         real = self._real.port(port_id, None)
         if real is not None and self._real.subnet(subnet.id, None) is not None:
             return self._real.add_address(port_id, subnet, address)
@@ -109,19 +109,15 @@ class NoopNetworking:
         return self._made[port_id]
 
     def bind_port(self, port_id: str, device: Device | None) -> None:
-        """Say who uses a port, if it is there."""
         self._real.bind_port(port_id, device)
 
     def delete_port(self, port_id: str) -> None:
-        """Remove a port; none there is fine."""
         self._real.delete_port(port_id)
 
     def ports_of(self, device_id: str) -> tuple[Port, ...]:
-        """Return the ports that a device uses and that are there."""
         return self._real.ports_of(device_id)
 
     def interface(self, port_id: str) -> Interface:
-        """Return what a host would need to attach a port."""
         found = self._real.interface(port_id)
         if found is not None:
             return found
@@ -130,35 +126,29 @@ class NoopNetworking:
         return Interface(port_id=port.id, network_id=port.network_id, mac=port.mac, addresses=addresses)
 
     def offers_qos(self) -> bool:
-        """Say whether ports can have QoS policies: always."""
         return True
 
     def has_qos_policy(self, qos_policy_id: str, project_id: str | None) -> bool:
-        """Say whether a QoS policy is there: every one is."""
+        """Return True: every QoS policy exists."""
         return True
 
     def set_qos_policy(self, port_id: str, qos_policy_id: str | None) -> None:
-        """Hold a port to a QoS policy, if it is there."""
         self._real.set_qos_policy(port_id, qos_policy_id)
 
     def altered_ports(self) -> tuple[Port, ...]:
-        """Return the ports whose legs changed."""
         return self._real.altered_ports()
 
     def forget_altered_ports(self) -> None:
-        """Have it that everybody was told of them."""
         self._real.forget_altered_ports()
 
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
-        """Say whether a security group is there: every one is."""
+        """Return True: every security group exists."""
         return True
 
     def swap_security_groups(self, port_id: str, before: Sequence[str], after: Sequence[str]) -> None:
-        """Put a port into other security groups, if it is there."""
         self._real.swap_security_groups(port_id, before, after)
 
     def guard(self, security_group_ids: Sequence[str]) -> tuple[FirewallRule, ...]:
-        """Return what security groups let in."""
         return self._real.guard(security_group_ids)
 
     def restore_port(
@@ -169,63 +159,63 @@ class NoopNetworking:
         device: Device,
         security_group_ids: Sequence[str],
     ) -> None:
-        """Do nothing: there are no hosts that could have it."""
+        """Do nothing: noop mode has no hosts with ports to restore."""
 
     def refuses_vip(self, network_id: str) -> str | None:
-        """Say why a VIP on this network cannot work: never."""
+        """Return None: every network can have VIPs."""
         return None
 
 
 class NoopSecrets:
-    """A `hydria.protocols.Secrets` in which every reference leads somewhere, as in Octavia's noop manager."""
+    """A `hydria.protocols.Secrets` with a secret for every reference, as in Octavia's noop manager."""
 
     def pem(self, reference: str, purpose: Purpose, project_id: str) -> str:
-        """Return nothing: no host reads it."""
+        """Return an empty text, because no host reads it."""
         return ""
 
 
 class NoopPlane:
-    """The data plane that serves everything at once: what a transaction left pending is settled right after it."""
+    """The data plane of noop mode: after each transaction it makes pending resources ACTIVE at once."""
 
     def __init__(self, database: Database, clock: Clock, reconciler: Reconciler) -> None:
         self._database = database
         self._clock = clock
         self._reconciler = reconciler
         self._reporter = Reporter(reconciler)
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
         self._converging = False
 
     def start(self) -> None:
-        """Settle what an earlier run left, and from now on every change before it is answered.
+        """Settle the pending changes of an earlier run, and from now on each change before its call is answered.
 
-        Raises HostError for a database whose load balancers are served by hosts.
+        Raises HostError for a database with load balancers on hosts.
         """
         host = columns(Amphora).host
         served = self._database.read(lambda transaction: transaction.find(Amphora, host != HOST))
         if served:
             raise HostError(
-                f"This database has load balancers on host {served[0].host}; noop mode would lose sight of them. "
+                f"This database has load balancers on host {served[0].host}, which noop mode would not control. "
                 "Give noop mode a state directory of its own: HYDRIA_STATE_DIR, or state_dir in the settings."
             )
         self.converge()
-        self._database.subscribe(self._heard)
+        self._database.subscribe(self._on_hints)
 
     def converge(self) -> None:
-        """Bring everything to what is wanted of it."""
+        """Make everything as desired."""
         self._database.transact(self._work)
 
-    def _heard(self, topics: frozenset[str]) -> None:
+    def _on_hints(self, topics: frozenset[str]) -> None:
         if "instances" not in topics:
             return
-        with self._turn:
-            # Its own transactions give hints too.
+        with self._lock:
+            # Its own transactions publish hints too.
             if self._converging:
                 return
             self._converging = True
             try:
                 self.converge()
             except Exception:
-                # What was asked for is written down; the next change, or start, settles it.
+                # The change is stored; the next change, or the next start, settles it.
                 log.exception("noop_failed")
             finally:
                 self._converging = False
@@ -238,11 +228,11 @@ class NoopPlane:
             done = step
 
     def _step(self, transaction: Transaction, now: datetime) -> tuple[list[str], list[str], list[str]]:
-        """Place, serve and clear away what waits; returns the ids of what did."""
+        """Place, serve and remove what is pending; return the ids."""
         due = self._reconciler.due(transaction, now)
         self._reconciler.reconcile(transaction, due, now)
         lb, amphora = columns(LoadBalancer), columns(Amphora)
-        leaving = [each.id for each in transaction.find(Amphora, amphora.leaving.is_(True))]
+        leaving = [found.id for found in transaction.find(Amphora, amphora.leaving.is_(True))]
         self._reporter.withdrawn(transaction, HOST, leaving, now)
         joined = rows_of(Amphora).table.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id)
         late = (amphora.served < lb.generation) & lb.deleted_in.is_(None) & amphora.leaving.is_(False)
@@ -287,7 +277,7 @@ def _port(key: str, subnet: Subnet, address: str | None) -> Port:
 
 
 def _address(port_id: str, subnet_id: str, ip_version: int = 4) -> str:
-    """Return the address that a port has on a subnet when nobody asked for another."""
+    """Return the made-up address of a port on a subnet."""
     return str((_IPV4 if ip_version == 4 else _IPV6) + _number(port_id + subnet_id))
 
 

@@ -1,4 +1,4 @@
-"""The server as an ASGI application, and its run."""
+"""The server as an ASGI application, and its main loop."""
 
 import asyncio
 import contextlib
@@ -33,15 +33,15 @@ from hydria.settings import ServerSettings, Settings
 from hydria.store import Database
 from hydria.tasks import endless
 
-# How long a stopping server lets requests finish (seconds); polls are cut off then.
+# How long a stopping server waits for requests (seconds). Polls are answered at once.
 _GRACE = 2
 
 
 def make_app(settings: Settings, database: Database, clock: Clock, *, noop: bool = False) -> Starlette:
-    """Return the server as an ASGI application; its controller works while the application's lifespan lasts.
+    """Return the server as an ASGI application; its controller runs during the application's lifespan.
 
-    The home cloud's first rows and the secrets are made if they are not there. `noop` has every change settled at once
-    and needs no hosts. Raises SettingsError.
+    Makes the home cloud's first rows and the secrets when they are missing. With `noop` every change is settled at once
+    and no host is needed. Raises SettingsError.
     """
     cloud = cloud_of(settings, database, clock, noop=noop)
     parts = put_together(settings, database, clock, cloud, agent_secret=agent_secret(settings), noop=noop)
@@ -104,7 +104,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = Fa
             timeout_graceful_shutdown=_GRACE,
             server_header=False,
         )
-        # uvicorn warns of each request that is not HTTP, by which any client could fill the disk.
+        # uvicorn logs a warning for each request that is not HTTP, so a client could fill the disk.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         memory_tuning.freeze_long_lived_objects()
         server = _Server(config)

@@ -1,4 +1,4 @@
-"""`hydria up`: server and agent as two processes that are started again when they die; noop mode has only the first."""
+"""`hydria up`: server and agent as child processes, which are restarted when they end. Noop mode has no agent."""
 
 import asyncio
 import contextlib
@@ -23,11 +23,11 @@ log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE = 0.25
 _LAST_PAUSE = 5.0
-# A child that ran for so long did not die of its start (seconds).
+# A child that ran for this long has started well: its next restart is quick again (seconds).
 _WELL = 10.0
 # How long a child may take to stop (seconds).
-_PATIENCE = 10.0
-# How often the size of the log is looked at (seconds).
+_TIMEOUT = 10.0
+# How often the size of the log is checked (seconds).
 _ROTATION = 2.0
 
 
@@ -39,15 +39,15 @@ async def supervise(
     noop: bool = False,
     log_file: Path | None = None,
 ) -> None:
-    """Run both, in noop mode the server alone, until `stop` is set, and rotate the log file that all write.
+    """Run server and agent (in noop mode only the server) until `stop` is set, and rotate their log file.
 
-    Raises HostError when they run already.
+    Raises HostError when another `hydria up` is running.
     """
     make_directory(settings.run_dir)
     with lock_once(settings.run_dir / "up.lock", "`hydria up`"):
-        # Before either starts: an agent without it would wait.
+        # Made before both start, because an agent without the secret would wait.
         agent_secret(settings)
-        _refuse_unfit(settings)
+        _check_settings(settings)
         given = ("--settings", str(settings_file)) if settings_file else ()
         logging_to = ("--log-file", str(log_file)) if log_file else ()
         async with asyncio.TaskGroup() as group:
@@ -69,18 +69,18 @@ async def _stopped_within(seconds: float, stop: asyncio.Event) -> None:
             await stop.wait()
 
 
-def _refuse_unfit(settings: Settings) -> None:
-    """Raise HostError or SettingsError for what the server would refuse, each time that it is started."""
+def _check_settings(settings: Settings) -> None:
+    """Raise HostError or SettingsError for what would make the server end at each start."""
     refuse_damaged(settings)
     if settings.api.policy_file is not None or settings.keystone.auth_url is not None:
-        from hydria.compose import authorization  # noqa: PLC0415 - nothing else here needs the API
+        from hydria.compose import authorization  # noqa: PLC0415 - imports the API, which is needed only here
 
         authorization.policy_of(settings)
         authorization.keystone_identity(settings, SystemClock())
 
 
 async def _keep(arguments: tuple[str, ...], role: str, stop: asyncio.Event) -> None:
-    """Run a program again and again, whatever happens to it or to us, until `stop` is set."""
+    """Run a program, and restart it after any failure, until `stop` is set."""
     backoff = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
     while not stop.is_set():
         begun, pause = time.monotonic(), backoff.next()
@@ -102,7 +102,7 @@ async def _keep(arguments: tuple[str, ...], role: str, stop: asyncio.Event) -> N
 
 async def _run(arguments: tuple[str, ...], role: str, stop: asyncio.Event) -> int | None:
     """Run a program until it ends or `stop` is set; return its exit status."""
-    # The pipe's end tells the child that we are gone, also when we are killed.
+    # The child ends when its standard input closes, also when the supervisor is killed.
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "hydria.cli", *arguments, "--until-stdin-ends"),
@@ -122,7 +122,7 @@ async def _end(child: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         child.terminate()
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_TIMEOUT):
             await child.wait()
     except TimeoutError:
         child.kill()
@@ -130,7 +130,7 @@ async def _end(child: asyncio.subprocess.Process) -> None:
 
 
 def running(settings: Settings) -> int | None:
-    """Return the process id of the `hydria up` that runs, or None."""
+    """Return the process id of the running `hydria up`, or None."""
     lock = settings.run_dir / "up.lock"
     try:
         with lock_once(lock, "`hydria up`"):
@@ -144,7 +144,7 @@ def running(settings: Settings) -> int | None:
 
 
 def end(settings: Settings) -> bool:
-    """Stop the `hydria up` that runs and wait for its end; False when none runs. Raises HostError."""
+    """Stop the running `hydria up` and wait for its end; return False when none is running. Raises HostError."""
     pid = running(settings)
     if pid is None:
         return False
@@ -153,10 +153,10 @@ def end(settings: Settings) -> bool:
     except ProcessLookupError:
         pass
     except PermissionError:
-        raise HostError(f"Hydria (process {pid}) is not yours to stop: sudo hydria down") from None
-    deadline = time.monotonic() + 3 * _PATIENCE
+        raise HostError(f"Hydria (process {pid}) belongs to another user. Stop it by: sudo hydria down") from None
+    deadline = time.monotonic() + 3 * _TIMEOUT
     while running(settings) is not None:
         if time.monotonic() > deadline:
-            raise HostError(f"Hydria (process {pid}) does not stop. Its log says why; end it by: kill -9 {pid}")
+            raise HostError(f"Hydria (process {pid}) does not stop. See its log, then end it by: kill -9 {pid}")
         time.sleep(0.05)
     return True
