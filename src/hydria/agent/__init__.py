@@ -1,4 +1,4 @@
-"""One host's agent: asks the server what to serve, keeps its host at it, and says how it is."""
+"""The agent of one host: it polls the server, converges the host, and reports."""
 
 from hydria.agent.amphora_worker import AmphoraWorker
 from hydria.agent.link import Link, LinkError

@@ -1,4 +1,4 @@
-"""Keeps one amphora at what was last ordered: the newest order wins, failures are tried again, events looked at."""
+"""The task that keeps one amphora at its newest instance: failures are tried again, and events are looked at."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ LIFETIME = 1.0
 
 
 class AmphoraWorker:
-    """One amphora, in a task of its own: none waits for another. `on_report` is called when there may be news."""
+    """One amphora, in a task of its own, so that none waits for another. `on_report` is called after each report."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class AmphoraWorker:
         self._wanted: Instance | None = None
         self._leaving = False
         self._served: Instance | None = None
-        # What is to be done: bring it to what was ordered, or only look at it.
+        # What the task is to do: converge the amphora to the newest order, or only observe it.
         self._ordered = False
         self._curious = False
         self._woken = asyncio.Event()
@@ -58,7 +58,7 @@ class AmphoraWorker:
 
     @property
     def holding(self) -> int | None:
-        """The newest generation that was ordered, None when it is to go."""
+        """The newest generation that was ordered, None if the amphora is to be removed."""
         return None if self._leaving or self._wanted is None else self._wanted.generation
 
     @property
@@ -67,23 +67,23 @@ class AmphoraWorker:
         return 0 if self._wanted is None else self._wanted.tree.load_balancer.change_id
 
     def serve(self, instance: Instance) -> None:
-        """Order: serve this, whatever was ordered before."""
+        """Order the worker to serve an instance, whatever was ordered before."""
         self._wanted, self._leaving, self.withdrawn = instance, False, False
         self._order()
 
     def withdraw(self) -> None:
-        """Order: remove it."""
+        """Order the worker to remove the amphora."""
         if not self._leaving:
             self._leaving = True
             self._order()
 
     def look(self) -> None:
-        """Order: read its states and counters soon; one that does not run is brought back."""
+        """Order the worker to observe the amphora soon. One that does not run is started again."""
         self._curious = True
         self._woken.set()
 
     async def close(self) -> None:
-        """Stop keeping; what it serves, it serves on."""
+        """Stop the task. The amphora goes on serving."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -108,7 +108,7 @@ class AmphoraWorker:
                 await self._look()
 
     async def _bring(self) -> None:
-        """Obey; what fails is said, and tried again later."""
+        """Carry out the newest order. A failure is reported, and tried again later."""
         self._again_at = None
         try:
             await self._obey()
@@ -133,7 +133,7 @@ class AmphoraWorker:
         await self._host.serve(wanted)
         self._served = wanted
         self._backoff.reset()
-        # What happened until now is seen at once.
+        # The observation below sees all events until now.
         self._curious = False
         try:
             seen = await self._host.observe(self.amphora_id)
@@ -161,14 +161,14 @@ class AmphoraWorker:
         self._tell(report_of(served, seen, attempted=before.attempted, reason=before.reason))
 
     async def _look_once_more(self) -> None:
-        """Say what it has counted until its end."""
+        """Report the counters of an amphora before it is removed."""
         if self._served is not None:
             with contextlib.suppress(HostError):
                 seen = await self._host.observe(self.amphora_id)
                 self.report = structs.replace(self.report, counters=dict(seen.counters))
 
     async def _revive(self, error: Exception, lived: float) -> None:
-        """Bring back what does not serve any more. One that ends again and again must not keep the machine busy."""
+        """Serve again what has ended. One that ends again and again must not keep the machine busy."""
         if lived > LIFETIME:
             self._revival.reset()
             self._ordered = True
@@ -181,7 +181,7 @@ class AmphoraWorker:
         self._again_at = self._loop.time() + seconds
 
     async def _fail(self, error: Exception) -> None:
-        """Report why it does not serve what was ordered, and how what it served last is; that serves on."""
+        """Report why the newest order is not served, and the health of the last instance, which is still served."""
         last, seen = self._served, None
         if last is not None and not self._leaving:
             with contextlib.suppress(Exception):
@@ -194,7 +194,7 @@ class AmphoraWorker:
         except Exception:
             if last is self._wanted:
                 raise
-            # It ended, and what is ordered does not start.
+            # It has ended, and what is ordered does not start.
             await self._host.serve(last)
             return await self._host.observe(self.amphora_id)
 
@@ -213,7 +213,7 @@ class AmphoraWorker:
 
     def _tell(self, report: Report) -> None:
         if self._wanted is not None and self._wanted.generation == 0:
-            # Nobody ordered it: of the load balancer the server knows more than could be said of a part.
+            # It is a part that the host remembers. The server knows more about the load balancer.
             return
         self.report = report
         self._on_report(self)

@@ -1,4 +1,4 @@
-"""The agent's two calls to the server. The only module on the agent's side that knows how it is let in."""
+"""The agent's two calls to the server. This is the only module of the agent that knows how it authenticates."""
 
 from pathlib import Path
 
@@ -17,19 +17,19 @@ _PATIENCE = 10.0
 
 
 class LinkError(HydriaError):
-    """The server was not reached, or did not answer as it should."""
+    """The server was not reached, or its answer was an error."""
 
 
 class Link:
-    """A way to the server, over an HTTP client whose base URL is the server's."""
+    """The connection to the server, over an HTTP client whose base URL is the server's."""
 
     def __init__(self, client: httpx.AsyncClient, secret_file: Path) -> None:
-        """`secret_file` holds the secret that the server made; it is read for each call, as it may be made anew."""
+        """`secret_file` holds the secret that the server made. It is read for each call, because it may change."""
         self._client = client
         self._secret_file = secret_file
 
     async def poll(self, holding: Holding) -> Orders:
-        """Say what we hold and wait for what to do. Raises LinkError."""
+        """Send the holding and wait for orders. Raises LinkError."""
         content = await self._post("/agent/v1/poll", _encoder.encode(holding), _POLL_PATIENCE)
         try:
             return _orders.decode(content)
@@ -37,7 +37,7 @@ class Link:
             raise LinkError(f"the server's orders cannot be read: {error}") from None
 
     async def report(self, reports: Reports) -> None:
-        """Say what changed here. Raises LinkError."""
+        """Send what changed. Raises LinkError."""
         await self._post("/agent/v1/report", _encoder.encode(reports), _PATIENCE)
 
     async def _post(self, path: str, content: bytes, patience: float) -> bytes:

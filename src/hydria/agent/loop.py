@@ -1,4 +1,4 @@
-"""The agent's loops: orders in, reports out, events and regular looks in between."""
+"""The agent's loops: taking orders, sending reports, watching events, and regular observations."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,33 +18,33 @@ from hydria.tasks import endless
 
 log = structlog.get_logger(__name__)
 
-# How often counters are read when nothing happens (seconds), spread over all amphorae.
+# How often each amphora is observed when nothing happens (seconds), spread over all of them.
 LOOK_PERIOD = 15.0
 FIRST_RETRY = 0.1
 LAST_RETRY = 2.0
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """What the server knows this host by: an id that it keeps for ever, and a name that may change."""
+    """The host for the server: an id that never changes, and a name that may."""
 
     id: str
     name: str
 
 
 class ToServer(Protocol):
-    """The way to the server, as `Link` is one. Both calls raise LinkError."""
+    """The connection to the server, such as `Link`. Both calls raise LinkError."""
 
     async def poll(self, holding: Holding) -> Orders:
-        """Say what is held and wait for what to do."""
+        """Send the holding and wait for orders."""
         ...
 
     async def report(self, reports: Reports) -> None:
-        """Say what changed."""
+        """Send what changed."""
         ...
 
 
 class Agent:
-    """Keeps one host at what the server orders."""
+    """Converges one host to what the server orders."""
 
     def __init__(self, identity: Identity, host: Host, link: ToServer) -> None:
         self._identity = identity
@@ -55,14 +55,14 @@ class Agent:
         # Generation and change of the topology that was tried last.
         self._tried = (0, 0)
         self._topology_reason: str | None = None
-        # What of it no order names.
+        # The part of it that no order names.
         self._unknown: Topology | None = None
         self._strays: set[str] = set()
         # None before anything was tried.
         self._networks_down: dict[str, str] | None = None
         self._wiring = asyncio.Lock()
         self._rewire = asyncio.Event()
-        # The amphorae of which the server has not heard the newest, and what it heard last of each.
+        # The amphorae whose newest report was not sent, and the last report that was sent of each.
         self._unsent: set[str] = set()
         self._sent: dict[str, Report] = {}
         self._sent_wires: tuple[object, ...] | None = None
@@ -70,10 +70,10 @@ class Agent:
         self.look_seconds = LOOK_PERIOD
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; everything served goes on being served."""
+        """Work until `stop` is set. Afterwards all amphorae go on serving."""
         for instance in (await self._host.remembered()).values():
             self._worker(instance.amphora_id).serve(instance)
-        # What is here and cannot be looked after: the server says what it is, or nobody does.
+        # These cannot be looked after without an instance, which only the server may have.
         self._strays = set(await self._host.inventory()) - self._workers.keys()
         loops = (self._take_orders, self._mend_wires, self._send_reports, self._watch, self._look_around)
         tasks = [endless(self._forever(each), each.__name__) for each in loops]
@@ -116,11 +116,11 @@ class Agent:
             topology=self._topology.generation if self._topology else 0,
             topology_change=self._topology.change_id if self._topology else 0,
         )
-        await self._obey(await self._link.poll(holding))
+        await self._carry_out(await self._link.poll(holding))
 
-    async def _obey(self, orders: Orders) -> None:
+    async def _carry_out(self, orders: Orders) -> None:
         if orders.topology is not None:
-            # Before the amphorae that need it.
+            # Made before the amphorae that need it.
             self._topology = merged(self._topology or await self._host.wired(), orders.topology)
             self._unknown = unknown(self._topology, orders.topology)
             await self._wire()
@@ -134,14 +134,14 @@ class Agent:
             self._send_all_again()
 
     async def _describe(self, keys: Sequence[str]) -> None:
-        """Tell the server of amphorae that it does not know. They serve on."""
+        """Describe amphorae that the server does not know. They go on serving."""
         known = await self._host.inventory()
         described = tuple(Description(amphora_id=key, instance=known.get(key)) for key in keys)
         held = (*self._workers, *self._strays)
         await self._link.report(Reports(host=self._identity.id, described=described, held=held))
 
     async def _wire(self) -> None:
-        """Make the newest topology. One that fails is left to `_mend_wires`, and amphorae are served meanwhile."""
+        """Make the newest topology. `_mend_wires` tries a failed one again, and amphorae are served meanwhile."""
         async with self._wiring:
             topology, reason, down = self._topology, None, {}
             if topology is None:
@@ -169,17 +169,17 @@ class Agent:
 
     def _worker(self, key: str) -> AmphoraWorker:
         if key not in self._workers:
-            self._workers[key] = AmphoraWorker(key, self._host, self._told)
+            self._workers[key] = AmphoraWorker(key, self._host, self._note_report)
         return self._workers[key]
 
     # --- reports ---
 
-    def _told(self, worker: AmphoraWorker) -> None:
+    def _note_report(self, worker: AmphoraWorker) -> None:
         self._unsent.add(worker.amphora_id)
         self._news.set()
 
     def _send_all_again(self) -> None:
-        """Let the server hear everything: it may be another one, or the same without what it heard last."""
+        """Send all reports again: the server may be another one, or may have lost what it received last."""
         self._sent.clear()
         self._sent_wires = None
         self._unsent |= self._workers.keys()
@@ -222,14 +222,14 @@ class Agent:
 
     async def _forget(self, key: str) -> None:
         worker = self._workers[key]
-        # It may have been ordered again meanwhile.
+        # The amphora may have been ordered again meanwhile.
         if worker.withdrawn:
             del self._workers[key]
             self._strays.discard(key)
             self._sent.pop(key, None)
             await worker.close()
 
-    # --- what happens here ---
+    # --- events of the host ---
 
     async def _watch(self) -> None:
         key = await self._host.changed()
@@ -249,5 +249,5 @@ class Agent:
 
 
 def _nothing(worker: AmphoraWorker) -> Report:
-    """Return the report of which there is nothing to say: nothing was tried yet."""
+    """Return the report of an amphora for which nothing was tried yet, which is not sent."""
     return Report(amphora_id=worker.amphora_id, generation=0)

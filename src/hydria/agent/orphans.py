@@ -1,4 +1,4 @@
-"""The server's list of orphans, asked as its agents ask: for the command line and the doctor of a host."""
+"""The server's list of orphans, for the command line and the doctor of a host. It authenticates as agents do."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ _PATIENCE = 30.0
 
 
 def orphans(settings: Settings) -> list[dict[str, Any]]:
-    """Return what hosts serve and the server does not know. Raises HostError."""
+    """Return the orphans. Raises HostError."""
     found: list[dict[str, Any]] = _ask(settings, "GET", "")["orphans"]
     return found
 
 
 def mend(settings: Settings, key: str, verb: str) -> list[str]:
-    """Adopt or remove an orphan; returns what could not be restored. Raises HostError."""
+    """Adopt or remove an orphan, and return what could not be restored. Raises HostError."""
     missing: list[str] = _ask(settings, "POST", f"/{key}/{verb}")["missing"]
     return missing
 

@@ -1,4 +1,4 @@
-"""What a host keeps of its networks when the server orders others: everything that was not named as removed. Pure."""
+"""The topology of a host: what the server orders, and what the host has and no order removes. Pure."""
 
 from ipaddress import ip_interface
 from typing import TypeVar
@@ -13,13 +13,13 @@ T = TypeVar("T", Network, Router)
 def merged(held: Topology | None, ordered: Topology) -> Topology:
     """Return what a host must have: what was ordered, and what it has that the server does not name at all.
 
-    The database may be an older one or empty, so only a name in `ordered.removed` removes anything. Where both claim
-    the same address, the server's is right.
+    The database may be an older one or empty, so only a name in `ordered.removed` removes anything. If both have the
+    same floating address, the order counts.
     """
     if held is None:
         return ordered
     known = {network.id: network for network in held.networks}
-    # Kept external networks come first: the machine's own link stays on the one that it is on.
+    # Kept external networks come first, so that the machine's own link stays where it is.
     networks = (*_unknown(held.networks, ordered.networks, ordered.removed), *ordered.networks)
     listed = {router.id: router for router in ordered.routers}
     given = {pair.floating_ip for router in ordered.routers for pair in router.floating_ips}
@@ -36,7 +36,7 @@ def merged(held: Topology | None, ordered: Topology) -> Topology:
 
 
 def unknown(held: Topology, ordered: Topology) -> Topology:
-    """Return what of `held` the server did not order: whole networks and routers, and parts of routers."""
+    """Return the networks, routers and parts of routers in `held` that the server did not order."""
     networks = _unknown(held.networks, ordered.networks, ())
     of = {router.id: router for router in ordered.routers}
     routers = []
@@ -45,11 +45,11 @@ def unknown(held: Topology, ordered: Topology) -> Topology:
         if other is None:
             routers.append(router)
             continue
-        ports = {leg.port_id for leg in other.interfaces}
+        ports = {each.port_id for each in other.interfaces}
         pairs = {pair.floating_ip for pair in other.floating_ips}
         part = structs.replace(
             router,
-            interfaces=tuple(leg for leg in router.interfaces if leg.port_id not in ports),
+            interfaces=tuple(each for each in router.interfaces if each.port_id not in ports),
             gateway=router.gateway if other.gateway is None else None,
             floating_ips=tuple(pair for pair in router.floating_ips if pair.floating_ip not in pairs),
         )
@@ -64,29 +64,30 @@ def _unknown(held: tuple[T, ...], ordered: tuple[T, ...], removed: tuple[str, ..
 
 
 def _kept_parts(router: Router, gone: frozenset[str], networks: set[str], given: set[str]) -> Router:
-    """Return a router without what was removed of it, or given to another."""
+    """Return a router without the parts that were removed or belong to another router now."""
 
-    def stays(leg: Interface) -> bool:
-        return leg.port_id not in gone and leg.network_id not in gone and leg.network_id in networks
+    def stays(each: Interface) -> bool:
+        return each.port_id not in gone and each.network_id not in gone and each.network_id in networks
 
     gateway = router.gateway if router.gateway is not None and stays(router.gateway) else None
     return structs.replace(
         router,
-        interfaces=tuple(leg for leg in router.interfaces if stays(leg)),
+        interfaces=tuple(each for each in router.interfaces if stays(each)),
         gateway=gateway,
         floating_ips=tuple(pair for pair in router.floating_ips if not _names(pair) & (gone | given)),
     )
 
 
 def _joined(ordered: Router, kept: Router) -> Router:
-    """Return a router that the server knows, with what only the host knows of it."""
-    ports = {leg.port_id for leg in ordered.interfaces}
-    more = tuple(leg for leg in kept.interfaces if leg.port_id not in ports)
+    """Return a router that the server knows, with the parts that only the host knows."""
+    ports = {each.port_id for each in ordered.interfaces}
+    more = tuple(each for each in kept.interfaces if each.port_id not in ports)
     gateway = ordered.gateway or kept.gateway
     own_gateway = ordered.gateway is not None or kept.gateway is None
     translated = ordered.snat_cidrs if own_gateway else kept.snat_cidrs
     if more and translated:
-        own = {str(ip_interface(f"{each.ip}/{each.prefix}").network) for leg in more for each in leg.addresses}
+        addresses = [address for interface in more for address in interface.addresses]
+        own = {str(ip_interface(f"{each.ip}/{each.prefix}").network) for each in addresses}
         translated = tuple(dict.fromkeys((*translated, *(cidr for cidr in kept.snat_cidrs if cidr in own))))
     return structs.replace(
         ordered,

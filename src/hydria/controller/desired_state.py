@@ -1,4 +1,4 @@
-"""What a host must do next: the difference between what it holds and what its amphorae should be."""
+"""The desired state of a host: the orders that take it from what it holds to what its amphorae should be."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ from hydria.store.tables import rows_of
 
 
 class Assigned(Struct, frozen=True):
-    """An amphora that a host should have, in the generation that is wanted: None when none is."""
+    """An amphora of a host by the rows; `generation` is the one that it must serve, None if it need not serve."""
 
     amphora_id: str
     generation: int | None = None
@@ -30,7 +30,7 @@ class Assigned(Struct, frozen=True):
 
 
 class DesiredState:
-    """Makes out orders."""
+    """Makes orders from the rows."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class DesiredState:
         )
 
     def doubted(self, transaction: Transaction, host: str) -> bool:
-        """Say whether something is not known of load balancers because this host, which asks for work, was silent."""
+        """Return whether a load balancer of this host, which polls, still has the host's silence as its reason."""
         amphora, lb = columns(Amphora), columns(LoadBalancer)
         joined = rows_of(Amphora).table.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id)
         here = (amphora.host == host) & amphora.leaving.is_(False)
@@ -64,7 +64,7 @@ class DesiredState:
         return transaction.execute(statement).first() is not None
 
     def wired(self, transaction: Transaction, reports: Reports, now: datetime) -> None:
-        """Take in which topology a host made, and which networks it could not make, and why."""
+        """Store which topology a host has made, and the reasons for networks that it could not make."""
         topologies = self._topologies_of(transaction)
         made_topology(transaction, topologies, reports, now)
         if reports.networks_down is not None:
@@ -90,7 +90,7 @@ class DesiredState:
         if attached is None:
             return None
         secrets, lost = referred(self._secrets_of(transaction), whole)
-        # Progress is the server's own affair and would make equal instances differ.
+        # Hosts do not need the progress, and it would make equal instances differ.
         plain = structs.replace(load_balancer, observed=0, failed=0, reason=None)
         return Instance(
             amphora_id=key,
@@ -111,23 +111,23 @@ def _outdated(topologies: Topologies, holding: Holding) -> bool:
 
 
 def compare(holding: Holding, assigned: Sequence[Assigned]) -> tuple[list[str], list[str], list[str]]:
-    """Return the amphorae of a host to serve anew, those to remove and those to ask for. Pure.
+    """Return the amphorae of a host that it must serve in a new generation, remove, and describe. Pure.
 
-    Only a row removes an amphora. One without a row here serves on: the database may be an older one, or empty.
+    Only a row removes an amphora. One without a row goes on serving: the database may be an older one, or empty.
     """
     known = {each.amphora_id for each in assigned}
     serve = [each.amphora_id for each in assigned if not each.leaving and not _is_held(holding, each)]
     leaving = [each.amphora_id for each in assigned if each.leaving]
-    # An agent without a name is too old to be asked.
+    # An agent that sends no name is too old to describe anything.
     describe = [key for key in holding.amphorae if key not in known] if holding.name else []
     if describe:
-        # One of those may be the amphora of a load balancer for which a fresh one would be made.
+        # One of these may belong to a load balancer for which a new amphora would be made otherwise.
         serve = [key for key in serve if key in holding.amphorae]
     return serve, [key for key in leaving if key not in holding.withdrawing], describe
 
 
 def _is_held(holding: Holding, amphora: Assigned) -> bool:
-    """Say whether a host holds this very change: a restored database may count to the same generation again."""
+    """Return whether a host holds this change: a restored database may count to the same generation again."""
     if amphora.generation is None:
         return True
     if holding.amphorae.get(amphora.amphora_id) != amphora.generation:

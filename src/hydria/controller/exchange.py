@@ -1,6 +1,6 @@
-"""The agents' exchange: they poll for orders and report; the server never calls a host.
+"""The exchange with the agents: they poll for orders and report. The server never calls a host.
 
-The only module on the server's side that knows how an agent is let in.
+This is the only module of the server that knows how an agent authenticates.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ log = structlog.get_logger(__name__)
 
 _encoder = msgspec.json.Encoder()
 
-# How often a host that waits counts as heard of again (seconds).
+# How often `seen_at` of a host with an open poll is renewed (seconds).
 _SEEN_PERIOD = HOST_SILENCE / 3
 
-# How often a host is asked for all its reports at most (seconds).
+# The shortest time between two requests for all reports of a host (seconds).
 _DOUBT_PERIOD = 5.0
 
 # Hints that may mean new orders.
@@ -41,7 +41,7 @@ _TOPICS = frozenset({"instances", "topology"})
 
 
 class Exchange:
-    """`/agent/v1/poll` and `/agent/v1/report`, and `/agent/v1/hosts` for whoever starts agents."""
+    """The routes below `/agent/v1`: polls and reports of agents, and the commands for hosts and orphans."""
 
     def __init__(
         self,
@@ -59,11 +59,11 @@ class Exchange:
         self._reporter = reporter
         self._orphans = orphans
         if not secret:
-            raise ValueError("an empty secret would let everybody in")
+            raise ValueError("an empty secret would authenticate everyone")
         self._secret = secret
         self._waiting: set[Wakeup] = set()
         self._asking: set[str] = set()
-        # When hosts were last asked for all their reports.
+        # When hosts were last asked for all their reports, by the loop's time.
         self._doubted: dict[str, float] = {}
         self._closing = False
         self.poll_seconds = 25.0
@@ -80,7 +80,7 @@ class Exchange:
         ]
 
     def close(self) -> None:
-        """Answer the polls that wait: the server stops."""
+        """Answer all open polls, because the server stops."""
         self._closing = True
         self._wake(_TOPICS)
 
@@ -90,7 +90,7 @@ class Exchange:
                 wakeup.set()
 
     async def _hosts(self, request: Request) -> Response:
-        """Name the hosts that have asked for work since this server began."""
+        """Return the hosts that have polled since this server started."""
         refusal = self._refusal(request)
         return refusal or Response(_encoder.encode({"hosts": sorted(self._asking)}), media_type="application/json")
 
@@ -112,7 +112,7 @@ class Exchange:
         return Response(_encoder.encode(orders), media_type="application/json")
 
     async def _wait(self, holding: Holding, wakeup: Wakeup) -> Orders:
-        """Return orders as soon as there are any, empty ones when the wait runs out."""
+        """Return orders as soon as there are any, and empty ones when the poll's time is over."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self.poll_seconds
         seen = -_SEEN_PERIOD
@@ -134,7 +134,7 @@ class Exchange:
         return Orders()
 
     async def _doubts(self, host: str) -> bool:
-        """Say whether to ask a host for all its reports; now and then, as it may have none yet."""
+        """Return whether to ask a host for all its reports. It is not asked at once again, as it may have none yet."""
         now = asyncio.get_running_loop().time()
         if now - self._doubted.get(host, -_DOUBT_PERIOD) < _DOUBT_PERIOD:
             return False
@@ -169,7 +169,7 @@ class Exchange:
         self._orphans.take(transaction, reports, now)
 
     async def _list_orphans(self, request: Request) -> Response:
-        """Return what hosts serve and this database does not know."""
+        """Return the orphans."""
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal
@@ -177,7 +177,7 @@ class Exchange:
         return Response(_encoder.encode({"orphans": found}), media_type="application/json")
 
     async def _mend_orphan(self, request: Request) -> Response:
-        """Adopt or remove an orphan; returns what could not be restored."""
+        """Adopt or remove an orphan, and return what could not be restored."""
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal

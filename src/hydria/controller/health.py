@@ -29,7 +29,7 @@ def is_silence(reason: ColumnElement[str | None]) -> ColumnElement[bool]:
 
 
 def take_health(transaction: Transaction, amphora: Amphora, report: Report) -> None:
-    """Write down what a host reports of an amphora's health; if it is new, derive the operating statuses."""
+    """Store what a host reports of an amphora's health; if it is new, derive the operating statuses."""
     if report.reachable is None and not report.operating:
         return
     known = _reported(transaction, amphora.load_balancer_id)
@@ -47,7 +47,7 @@ def take_health(transaction: Transaction, amphora: Amphora, report: Report) -> N
 
 
 def lose_health(transaction: Transaction, amphora: Amphora, generation: int) -> None:
-    """Write down that an amphora cannot be asked, because its host is silent.
+    """Store that an amphora cannot be asked, because its host is silent.
 
     `generation` is the newest of the load balancer: each one has its statuses derived anew.
     """

@@ -1,4 +1,4 @@
-"""Hosts as the server knows them: by an identity that outlives their name."""
+"""Hosts, which the server knows by an id that stays the same when they are renamed."""
 
 from datetime import datetime
 from functools import cache
@@ -14,14 +14,14 @@ from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, KnownHost, Orphan
 from hydria.store.tables import rows_of
 
-# A host that did not ask for so long is not waited for (seconds). What it still has is then unknown, and stays.
+# A host that has not polled for so long is not waited for (seconds). What it still has then stays there as unknown.
 _LOST = 7 * 24 * 3600
 
 log = structlog.get_logger(__name__)
 
 
 def heard_from(transaction: Transaction, holding: Holding, now: datetime) -> None:
-    """Remember that a host asks for work; a new identity takes over what its host had under its name alone."""
+    """Store that a host polls. A new host id takes over the rows that an older agent left under the host's name."""
     known = transaction.get(KnownHost, holding.host)
     host = KnownHost(id=holding.host, name=holding.name or holding.host, seen_at=int(now.timestamp()))
     if known is None:
@@ -35,13 +35,13 @@ def heard_from(transaction: Transaction, holding: Holding, now: datetime) -> Non
     transaction.update(structs.replace(host, wired=known.wired))
     c = columns(Orphan)
     for orphan in transaction.find(Orphan, c.host == host.id, c.kind == "amphora"):
-        # Whatever became of it, the host does not have it any more.
+        # The host does not have it any more, for whatever reason.
         if orphan.id not in holding.amphorae and orphan.id not in holding.withdrawing and not orphan.leaving:
             transaction.delete(Orphan, c.id == orphan.id, c.host == host.id)
 
 
 def made_topology(transaction: Transaction, topologies: Topologies, reports: Reports, now: datetime) -> None:
-    """Write down which topology a host has made, and forget the names of what every host has removed."""
+    """Store which topology a host has made, and forget what every host has removed."""
     generation, change_id = topologies.version()
     known = transaction.get(KnownHost, reports.host)
     newest = reports.topology == generation and reports.topology_change in (None, change_id)
@@ -54,9 +54,9 @@ def made_topology(transaction: Transaction, topologies: Topologies, reports: Rep
 
 
 def _earlier(transaction: Transaction, holding: Holding) -> list[KnownHost]:
-    """Return the rows that agents without an identity left of this host.
+    """Return the rows of this host from agents that had no host id.
 
-    What the host holds is better evidence than its name, which may have changed with the upgrade.
+    The amphorae that it holds are better evidence than its name, which may have changed with the upgrade.
     """
     if not holding.name:
         return []

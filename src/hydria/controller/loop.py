@@ -1,4 +1,4 @@
-"""The controller's loop: reconcile what is due when something changed, and now and then anyway."""
+"""The controller's loop: it reconciles what is due after each change, and every two seconds."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from hydria.store import Database
 
 log = structlog.get_logger(__name__)
 
-# How long a lost hint or a condition outside the database may go unnoticed, seconds.
+# How long a lost hint may delay work, and how often a failure is tried again (seconds).
 PERIOD = 2.0
 
 # How long after a look the next one follows at the soonest (seconds): what many calls ask for is worked off together.
@@ -25,7 +25,7 @@ PAUSE = 0.02
 _TOGETHER = 50
 
 # Hints that may mean work: a load balancer changed, a host is new, the network service changed a port.
-_TOPICS = frozenset({"instances", "hosts", "legs"})
+_TOPICS = frozenset({"instances", "hosts", "ports"})
 
 
 class Controller:

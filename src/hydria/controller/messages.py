@@ -1,4 +1,4 @@
-"""The agents' messages, read with suspicion: a host may be of another version, or out of its mind."""
+"""Decoding of agents' messages. Nothing in them is trusted: an agent may be another version, or broken."""
 
 import contextlib
 import re
@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from hydria.contract import Description, Holding, Report, Reports
-from hydria.controller.reports import insane
+from hydria.controller.reports import out_of_range
 from hydria.errors import Invalid
 
 _LONGEST_NAME = 255
@@ -15,7 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class _Envelope(Struct, frozen=True, kw_only=True):
-    """`Reports`, of which each report is read by itself."""
+    """`Reports` whose parts are decoded one by one."""
 
     host: str
     reports: tuple[msgspec.Raw, ...] = ()
@@ -32,7 +32,7 @@ _report = msgspec.json.Decoder(Report)
 
 
 def decode_holding(content: bytes) -> Holding:
-    """Return what a host says that it holds. Raises Invalid."""
+    """Return the holding of a host. Raises Invalid."""
     try:
         holding = _holding.decode(content)
     except msgspec.DecodeError as error:
@@ -44,7 +44,7 @@ def decode_holding(content: bytes) -> Holding:
 
 
 def decode_reports(content: bytes) -> tuple[Reports, list[str]]:
-    """Return what a host reports, and a sentence for each report that cannot be taken. Raises Invalid."""
+    """Return the reports of a host, and a sentence for each one that is refused. Raises Invalid."""
     reports: list[Report] = []
     refused: list[str] = []
     try:
@@ -62,7 +62,7 @@ def decode_reports(content: bytes) -> tuple[Reports, list[str]]:
         except msgspec.DecodeError as error:
             refused.append(f"Report {number} cannot be read: {error}.")
             continue
-        trouble = insane(report)
+        trouble = out_of_range(report)
         if trouble is None:
             reports.append(report)
         else:
@@ -72,7 +72,7 @@ def decode_reports(content: bytes) -> tuple[Reports, list[str]]:
 
 
 def _description(raw: msgspec.Raw) -> Description:
-    """Return what a host says of an amphora; of one that another version wrote only the id. Raises Invalid."""
+    """Return a description; only the amphora's id if another version wrote the instance. Raises Invalid."""
     with contextlib.suppress(msgspec.DecodeError):
         return msgspec.json.decode(raw, type=Description)
     try:
@@ -83,4 +83,4 @@ def _description(raw: msgspec.Raw) -> Description:
 
 def _check_host(host: str) -> None:
     if not 0 < len(host) <= _LONGEST_NAME or _CONTROL.search(host):
-        raise Invalid(f"A host is named by 1 to {_LONGEST_NAME} characters, none of them a control character.")
+        raise Invalid(f"A host's name has 1 to {_LONGEST_NAME} characters and no control characters.")

@@ -1,7 +1,7 @@
-"""Orphans: what hosts serve and this database does not know. An operator adopts or removes them.
+"""Orphans: amphorae, networks and routers that hosts have and this database does not know.
 
-They come from a database that was restored from a backup, is empty or another one, and from a host that lost its
-identity. Nothing removes them by itself.
+They come from a database that was restored from a backup, is empty or another one, and from a host that lost its id.
+An operator adopts or removes them. Nothing removes them automatically.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,29 +29,29 @@ from hydria.store.tables import rows_of
 
 log = structlog.get_logger(__name__)
 
-_NOTHING_IS_KNOWN = "The host does not remember what it serves there, so it can only be removed."
+_NOTHING_IS_KNOWN = "The host does not remember what it serves there. Remove it: hydria orphan remove"
 
 
 class Outside(Struct, frozen=True, kw_only=True):
-    """What adopting needs besides the tables of load balancers, each bound to a transaction when it is called."""
+    """The services that adopting needs, as functions of a transaction."""
 
     networking_of: Callable[[Transaction], Networking]
     topologies_of: Callable[[Transaction], Topologies]
-    # Make a project of this id if there is none.
+    # Makes a project of this id if there is none.
     restore_project: Callable[[Transaction, str], None]
 
 
 class Orphans:
-    """Takes in what hosts say of orphans, and does with them what an operator asks."""
+    """Stores the orphans that hosts describe, and adopts or removes them for an operator."""
 
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
 
     def take(self, transaction: Transaction, reports: Reports, now: datetime) -> None:
-        """Write down what a host describes.
+        """Store what a host describes.
 
-        An amphora of a load balancer that is known, and that has no other on this host, is recognised as its own: the
-        backup is from before a failover.
+        An amphora of a known load balancer that has no other amphora there is recognised as its own: the backup is from
+        before a failover.
         """
         for description in reports.described:
             if not self._recognise(transaction, reports, description.instance, now):
@@ -77,7 +77,7 @@ class Orphans:
         return found[0]
 
     def remove(self, transaction: Transaction, key: str) -> list[str]:
-        """Have an orphan removed from its host; the row goes when the host has done it."""
+        """Make the host remove an orphan; its row is deleted when the host has done it."""
         orphan = self.find(transaction, key)
         if orphan.kind == "amphora":
             transaction.update(structs.replace(orphan, leaving=True))
@@ -88,7 +88,7 @@ class Orphans:
         return []
 
     def adopt(self, transaction: Transaction, key: str, now: datetime) -> list[str]:
-        """Make the rows of an orphan again; returns what could not be restored. Raises a Refusal."""
+        """Make the rows of an orphan again, and return what could not be restored. Raises a Refusal."""
         orphan = self.find(transaction, key)
         if orphan.leaving:
             raise Conflict(f"{key} is being removed.")
@@ -111,7 +111,7 @@ class Orphans:
         found = transaction.find(Orphan, c.id == fresh.id, c.host == host)
         if not found:
             transaction.insert(fresh)
-            # Once for each, however often the host says it.
+            # Logged once for each, however often the host reports it.
             log.warning("orphan_found", kind=key[0], id=key[1], host=host, see="hydria orphan list")
         elif found[0].data != data:
             transaction.update(structs.replace(found[0], data=data))
@@ -133,7 +133,7 @@ class Orphans:
     def _replace(
         self, transaction: Transaction, others: Sequence[str], instance: Instance, host: str, now: datetime
     ) -> None:
-        """Put an amphora that a host has in the place of those that it does not have."""
+        """Replace the amphorae that a host does not have by the one that it has."""
         root, c = instance.tree.load_balancer, columns(Amphora)
         networking = self._outside.networking_of(transaction)
         for other in others:
@@ -162,7 +162,7 @@ class Orphans:
             raise Conflict(f"The load balancer {root.id} is being deleted. Remove the orphan: hydria orphan remove")
         row = transaction.get(Amphora, orphan.id)
         if row is not None:
-            # Another identity of the same host had it.
+            # The same host had it under another host id.
             transaction.update(structs.replace(row, host=orphan.host))
             transaction.hint("instances")
             return []
@@ -175,9 +175,9 @@ class Orphans:
         return self._restore(transaction, instance, orphan.host, now)
 
     def _restore(self, transaction: Transaction, instance: Instance, host: str, now: datetime) -> list[str]:
-        """Make a load balancer, what is below it and its ports again."""
+        """Make a load balancer, its children and its ports again."""
         tree, missing = instance.tree, []
-        # One generation more: the host says then how everything is.
+        # With one more generation the host reports how everything is.
         root = structs.replace(
             tree.load_balancer,
             generation=instance.generation + 1,
@@ -202,9 +202,9 @@ class Orphans:
         member_subnets = extra_subnets(root, (each.subnet_id for each in tree.members))
         if len(member_subnets) == len(others):
             own = Device(id=instance.amphora_id, owner=PORT_OWNER)
-            for leg, subnet_id in zip(others, member_subnets, strict=True):
-                networking.restore_port(leg, [subnet_id], (root.project_id, f"{name}-members"), own, ())
-                transaction.ensure(AmphoraPort(amphora_id=own.id, subnet_id=subnet_id, port_id=leg.port_id))
+            for interface, subnet_id in zip(others, member_subnets, strict=True):
+                networking.restore_port(interface, [subnet_id], (root.project_id, f"{name}-members"), own, ())
+                transaction.ensure(AmphoraPort(amphora_id=own.id, subnet_id=subnet_id, port_id=interface.port_id))
         elif others:
             missing.append("the ports on members' subnets: the next change makes new ones, with other addresses")
         for reference, _ in dict.fromkeys(tree.live().references()):
@@ -218,16 +218,16 @@ class Orphans:
 
 
 def _wire_ids(orphan: Orphan) -> list[str]:
-    """Name an orphan network or router and, of a router that is known, its parts that are not."""
+    """Return the ids of an orphan network or router; for a known router those of its unknown parts."""
     if orphan.kind == "network" or orphan.data is None:
         return [orphan.id]
     router = msgspec.convert(orphan.data, Router)
-    legs = [leg.port_id for leg in (*router.interfaces, *([router.gateway] if router.gateway else []))]
-    return [orphan.id, *legs, *(pair.id or pair.floating_ip for pair in router.floating_ips)]
+    ports = [each.port_id for each in (*router.interfaces, *([router.gateway] if router.gateway else []))]
+    return [orphan.id, *ports, *(pair.id or pair.floating_ip for pair in router.floating_ips)]
 
 
 def listed(transaction: Transaction) -> list[dict[str, Any]]:
-    """Return what an operator needs to know of each orphan, amphorae first: they know their subnets' ids."""
+    """Return a summary of each orphan. Amphorae come first, because adopting them restores the ids of their subnets."""
     order = ("amphora", "network", "router")
     found = sorted(transaction.find(Orphan), key=lambda each: (order.index(each.kind), each.host, each.id))
     names = {host.id: host.name or host.id for host in transaction.find(KnownHost)}
@@ -243,7 +243,7 @@ def _summary(orphan: Orphan, host: str) -> dict[str, Any]:
         shown["addresses"] = list(root.vip_addresses)
     elif orphan.data is not None and orphan.kind == "router":
         router = msgspec.convert(orphan.data, Router)
-        legs = (*router.interfaces, *([router.gateway] if router.gateway else []))
-        shown["addresses"] = [each.ip for leg in legs for each in leg.addresses]
+        interfaces = (*router.interfaces, *([router.gateway] if router.gateway else []))
+        shown["addresses"] = [address.ip for each in interfaces for address in each.addresses]
         shown["addresses"] += [pair.floating_ip for pair in router.floating_ips]
     return shown

@@ -1,4 +1,4 @@
-"""Which host gets a new amphora: hosts and networks are asked once for all that one transaction places."""
+"""The choice of hosts for new amphorae; hosts and networks are read once for all that one transaction places."""
 
 import uuid
 from datetime import datetime
@@ -17,12 +17,12 @@ from hydria.store.tables import rows_of
 
 log = structlog.get_logger(__name__)
 
-# A host that has not asked for work for so long gets no new amphorae, and what waits for it fails (seconds).
+# A host that has not polled for so long is silent (seconds): it gets no new amphorae, and its pending changes fail.
 HOST_SILENCE = 90
 
 
 class Placement:
-    """The new amphorae of one transaction, written down by `save`."""
+    """The new amphorae of one transaction, which `save` stores."""
 
     def __init__(self, transaction: Transaction, networking: Networking, now: datetime) -> None:
         self._transaction = transaction
@@ -30,11 +30,12 @@ class Placement:
         self.now = now
         self._refusals: dict[str, str | None] = {}
         self._hosts: dict[str, KnownHost | None] = {}
-        # How many amphorae each host has that asks for work; None until somebody needs it.
+        # How many amphorae each host has that polls; None until it was read.
         self._loads: dict[str, int] | None = None
         self._placed: list[Amphora] = []
 
     def refusal(self, network_id: str) -> str | None:
+        """Return why a VIP on this network cannot work and what to do about it, or None."""
         if network_id not in self._refusals:
             self._refusals[network_id] = self._networking.refuses_vip(network_id)
         return self._refusals[network_id]
@@ -56,18 +57,18 @@ class Placement:
         return amphora
 
     def save(self) -> None:
-        """Write the new amphorae."""
+        """Store the new amphorae."""
         if self._placed:
             self._transaction.insert(*self._placed)
             self._transaction.hint("instances")
 
     def silent(self, host: str) -> bool:
-        """Say whether a host that is known does not ask for work any more."""
+        """Return whether a known host does not poll any more."""
         known = self._known(host)
         return known is not None and known.seen_at < heard_since(self.now)
 
     def name(self, host: str) -> str:
-        """Return what people call a host."""
+        """Return the name of a host."""
         known = self._known(host)
         return known.name if known is not None and known.name else host
 
@@ -78,7 +79,7 @@ class Placement:
 
 
 def heard_since(now: datetime) -> int:
-    """Return since when a host must have asked for work (UTC seconds) not to be silent."""
+    """Return the time (UTC seconds) since which a host must have polled not to be silent."""
     return int(now.timestamp()) - HOST_SILENCE
 
 

@@ -1,4 +1,4 @@
-"""Reconcile load balancers: take their ids, read the rest, bring the rows nearer to the end. May run at any time."""
+"""Reconciling load balancers: from their ids and what the rows say, at any time and as often as wanted."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -23,16 +23,16 @@ from hydria.store.tables import rows_of
 
 log = structlog.get_logger(__name__)
 
-# Whose counters are those of amphorae that are gone.
+# The amphora id of the counters of all amphorae that are gone.
 NO_AMPHORA = ""
 
-# How long a new load balancer waits for a first host before it fails (seconds).
+# How long a new load balancer waits for a host before it fails (seconds).
 PATIENCE = 30
 _NO_HOST = "No host asks for work. Start an agent: hydria up, or hydria agent."
 
 
 class Reconciler:
-    """Brings load balancers nearer to what is wanted of them."""
+    """Brings load balancers nearer to their desired state."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class Reconciler:
         return load_balancer
 
     def _forget_deleted(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
-        """Remove the rows of children that no host serves any more."""
+        """Delete the rows of children that no host serves any more."""
         gone: list[str] = []
         for kind in CHILDREN:
             c = columns(kind)
@@ -205,14 +205,14 @@ class Reconciler:
         log.info("load_balancer_deleted", load_balancer=load_balancer.id)
 
     def forget_amphora(self, transaction: Transaction, amphora: Amphora) -> None:
-        """Remove an amphora's row and ports: nothing of it is left on its host."""
+        """Delete the row and the ports of an amphora that its host has removed."""
         delete_ports(transaction, self._networking_of(transaction), amphora.id)
         self._keep_traffic(transaction, amphora)
         transaction.delete(AmphoraHealth, columns(AmphoraHealth).amphora_id == amphora.id)
         transaction.delete(Amphora, columns(Amphora).id == amphora.id)
 
     def _keep_traffic(self, transaction: Transaction, amphora: Amphora) -> None:
-        """Add what an amphora counted to what its load balancer's earlier ones did: Octavia's counters stay, too."""
+        """Add an amphora's counters to those of the load balancer's earlier amphorae, which Octavia keeps too."""
         c = columns(Traffic)
         gone = (c.amphora_id == NO_AMPHORA) & (c.load_balancer_id == amphora.load_balancer_id)
         past = {each.listener_id: each.counters for each in transaction.find(Traffic, gone)}
@@ -238,10 +238,10 @@ def _due(*, attached: bool, retry: bool) -> CompoundSelect[Any]:
     lb, amphora, host = columns(LoadBalancer), columns(Amphora), columns(KnownHost)
     mine = select(amphora.id).where(amphora.load_balancer_id == lb.id)
     served, stays, going = mine.exists(), mine.where(amphora.leaving.is_(False)).exists(), lb.deleted_in.is_not(None)
-    # Whatever takes an amphora away is a change, so that what is settled has one.
+    # Only a change takes an amphora away, so a settled load balancer has one.
     unsettled = lb.observed < lb.generation
     alone = select(lb.id).where(unsettled, or_(and_(not_(going), not_(stays)), and_(going, or_(not_(served), stays))))
-    # From the hosts on, of which few are silent.
+    # Begins at the hosts, of which few are silent.
     hosted = rows_of(KnownHost).table.join(rows_of(Amphora).table, amphora.host == host.id)
     waiting = (
         select(lb.id)
@@ -273,9 +273,9 @@ def _placed(load_balancer: LoadBalancer, placement: Placement) -> tuple[LoadBala
 
 
 def _confirmed(load_balancer: LoadBalancer, amphora: Amphora) -> int:
-    """Return the generation that an amphora serves, 0 for one that this database never asked for.
+    """Return the generation that an amphora serves, 0 for one that this database never had.
 
-    Such a one comes from a host that served it before the database was restored from a backup.
+    A host may serve such a generation after the database was restored from a backup.
     """
     newest = amphora.served == load_balancer.generation
     foreign = newest and amphora.change_id not in (None, load_balancer.change_id)
@@ -283,10 +283,10 @@ def _confirmed(load_balancer: LoadBalancer, amphora: Amphora) -> int:
 
 
 def _judged(load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalancer:
-    """Return the load balancer with what its hosts say of their failures."""
+    """Return the load balancer with the failures that its hosts report."""
     failing = next((amphora for amphora in amphorae if amphora.reason is not None), None)
     if failing is not None:
-        # One that leaves fails at the newest generation, which is the deletion.
+        # An amphora that leaves fails at the newest generation, which is the deletion.
         failed = load_balancer.generation if failing.leaving else min(failing.attempted, load_balancer.generation)
         return structs.replace(load_balancer, reason=failing.reason, failed=failed)
     if load_balancer.observed >= load_balancer.failed:

@@ -1,4 +1,4 @@
-"""What hosts say of their amphorae, written down: generations, reasons, health, traffic."""
+"""Reports of hosts, stored: generations, reasons, health, traffic."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -15,21 +15,21 @@ from hydria.store.resources import Amphora, Orphan, Traffic, ids_of
 
 log = structlog.get_logger(__name__)
 
-# No count of a host is larger: beyond it JSON numbers are not exact, and sums would leave a database's integers.
+# The largest number in a report: JSON numbers above it are not exact, and sums could exceed a database's integers.
 _LARGEST = 2**53
 _LONGEST_REASON = 4000
 
 
 class Reporter:
-    """Takes reports in, each from the host that has the amphora."""
+    """Stores reports, each only from the host that has the amphora."""
 
     def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler = reconciler
 
     def take(self, transaction: Transaction, host: str, report: Report, now: datetime) -> None:
-        """Write one report down and reconcile its load balancer.
+        """Store one report and reconcile its load balancer.
 
-        One of an amphora that is unknown, or that another host has, is passed over.
+        A report about an amphora that is unknown or that another host has is ignored.
         """
         amphora = transaction.get(Amphora, report.amphora_id)
         if amphora is None or amphora.host != host:
@@ -48,7 +48,7 @@ class Reporter:
         self._reconciler.reconcile(transaction, [amphora.load_balancer_id], now)
 
     def withdrawn(self, transaction: Transaction, host: str, keys: Iterable[str], now: datetime) -> None:
-        """Forget amphorae of which nothing is left on their host, if they were to go."""
+        """Delete the rows of amphorae that their host has removed, if they were to be removed."""
         for key in keys:
             amphora = transaction.get(Amphora, key)
             c = columns(Orphan)
@@ -62,7 +62,7 @@ class Reporter:
             return
         c = columns(Traffic)
         known = {each.listener_id: each for each in transaction.find(Traffic, c.amphora_id == amphora.id)}
-        # Only listeners that are there: a counter of anything else would never be removed.
+        # Only listeners that exist: a counter of anything else would never be deleted.
         there = frozenset(known)
         if not there.issuperset(report.counters):
             there |= ids_of(transaction, amphora.load_balancer_id)
@@ -81,8 +81,8 @@ class Reporter:
                 transaction.update(traffic)
 
 
-def insane(report: Report) -> str | None:
-    """Return the first number of a report that cannot be, in a sentence; None when all can."""
+def out_of_range(report: Report) -> str | None:
+    """Return a sentence about the first number of a report that is out of range, or None."""
     for name, value in _numbers(report):
         if not 0 <= value <= _LARGEST:
             return f"{name} is {value}. It must be from 0 to {_LARGEST}."

@@ -1,4 +1,4 @@
-"""What the references of a load balancer lead to, for the hosts that serve it."""
+"""The secrets that a load balancer refers to, for the hosts that serve it."""
 
 from hydria.errors import Refusal
 from hydria.model import Tree
@@ -6,7 +6,7 @@ from hydria.protocols import Secrets
 
 
 def referred(secrets: Secrets, tree: Tree) -> tuple[dict[str, str], dict[str, str]]:
-    """Return PEM texts by reference, and why of the references that lead nowhere any more (`Instance.lost`)."""
+    """Return PEM texts by reference, and the reasons for references that cannot be read (`Instance.lost`)."""
     found: dict[str, str] = {}
     lost: dict[str, str] = {}
     for reference, purpose in tree.live().references():

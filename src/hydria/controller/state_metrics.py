@@ -1,4 +1,4 @@
-"""What the server knows of load balancers, amphorae, hosts and its database, for Prometheus."""
+"""Prometheus metrics of load balancers, amphorae, hosts and the database."""
 
 import itertools
 import threading
@@ -26,12 +26,12 @@ from hydria.store.tables import rows_of
 
 _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
 
-# Changes that nothing serves are forgotten beyond so many.
+# How many load balancers with unserved changes are timed at most.
 _MOST_OPEN = 10_000
 
 
 class StateMetrics(Collector):
-    """Reads the database when it is asked, and times changes until every host serves them."""
+    """Reads the database at each scrape, and measures how long changes take until every host serves them."""
 
     def __init__(self, database: Database, registry: CollectorRegistry) -> None:
         self._database = database
@@ -41,14 +41,14 @@ class StateMetrics(Collector):
             buckets=_BUCKETS,
             registry=registry,
         )
-        # Transactions may be in threads.
+        # Transactions may run in threads.
         self._lock = threading.Lock()
         self._open: dict[str, list[tuple[int, float]]] = {}
         database.watch(self._hear)
         registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
-        """Return what is so now."""
+        """Return the current metrics."""
         yield from self._database.read(lambda transaction: list(_rows(transaction)))
         yield from _transactions(self._database)
 
@@ -94,7 +94,7 @@ def _rows(transaction: Transaction) -> Iterator[Metric]:
     orphan = columns(Orphan)
     yield _gauge(
         "hydria_orphans",
-        "What hosts serve and this database does not know: hydria orphan list.",
+        "Amphorae, networks and routers of hosts that the database does not know: hydria orphan list.",
         ("host", "kind"),
         transaction.execute(
             select(host_name_sql(orphan.host), orphan.kind, func.count()).group_by(orphan.host, orphan.kind)
@@ -102,7 +102,7 @@ def _rows(transaction: Transaction) -> Iterator[Metric]:
     )
     yield _gauge(
         "hydria_agent_last_seen_timestamp_seconds",
-        "When the agent of a host last asked for work.",
+        "When the agent of a host last polled.",
         ("host",),
         transaction.execute(select(host_name_sql(host.id), host.seen_at)),
     )
@@ -117,10 +117,10 @@ def _gauge(name: str, meaning: str, labels: tuple[str, ...], rows: Iterable[Any]
 
 
 def _transactions(database: Database) -> Iterator[Metric]:
-    done = CounterMetricFamily("hydria_database_transactions", "Transactions that were committed.", labels=("kind",))
+    done = CounterMetricFamily("hydria_database_transactions", "Committed transactions.", labels=("kind",))
     done.add_metric(["read"], database.counts.reads)
     done.add_metric(["write"], database.counts.writes)
     yield done
-    again = CounterMetricFamily("hydria_database_retries", "Transactions that clashed with another and ran again.")
+    again = CounterMetricFamily("hydria_database_retries", "Transactions that were run again after a conflict.")
     again.add_metric([], database.counts.retries)
     yield again

@@ -19,7 +19,7 @@ _RETRY = 1.0
 _PAUSE = 0.01
 
 # Every topic, for listeners after a lost connection: any of them may have been missed.
-EVERYTHING = frozenset({"hosts", "identity", "instances", "legs", "topology"})
+EVERYTHING = frozenset({"hosts", "identity", "instances", "ports", "topology"})
 
 _ERRORS = (Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 

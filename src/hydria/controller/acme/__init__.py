@@ -1,4 +1,4 @@
-"""Certificates by ACME: what references `acme:…` lead to, and the loop that gets and renews it."""
+"""Certificates by ACME: the references `acme:…`, and the loop that gets and renews their certificates."""
 
 from hydria.controller.acme.certifier import Certifier
 from hydria.controller.acme.references import AcmeSecrets, challenges_of

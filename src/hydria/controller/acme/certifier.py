@@ -1,4 +1,4 @@
-"""The loop that gets certificates by ACME and renews them in time. A crash anywhere costs one more order."""
+"""The loop that gets certificates by ACME and renews them in time. A crash anywhere costs at most one more order."""
 
 import asyncio
 import uuid
@@ -23,20 +23,20 @@ from hydria.store.generations import bump_where
 
 log = structlog.get_logger(__name__)
 
-# How often it looks for work (seconds).
+# How often the loop looks for work (seconds).
 PERIOD = 2.0
-# For how long whoever takes an order up has it alone (seconds): longer than an attempt takes.
+# For how long a server has an order to itself (seconds), which is longer than an attempt takes.
 _LEASE = 600
-# How long amphorae may take until they answer (seconds).
+# How long amphorae may take until they answer challenges (seconds).
 _PATIENCE = 120.0
-# How often is looked whether they do (seconds).
+# How often their answers are checked (seconds).
 _LOOK = 0.2
-# The first pause after an attempt that failed, and the longest (seconds). Let's Encrypt takes five failures an hour.
+# The first and the longest pause after a failed attempt (seconds). Let's Encrypt allows five failures an hour.
 _PAUSE, _LONGEST = 60, 6 * 3600
 
 
 class Certifier:
-    """Asks an authority for what listeners want, has amphorae answer its challenges, and keeps the certificates."""
+    """Orders the certificates that listeners need, lets amphorae answer the challenges, and stores the certificates."""
 
     def __init__(self, database: Database, clock: Clock, authority: CertificateAuthority, vault: Vault) -> None:
         self._database = database
@@ -46,7 +46,7 @@ class Certifier:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; what is under way then is begun anew another time."""
+        """Work until `stop` is set. Unfinished orders are started again by the next run."""
         while not stop.is_set():
             try:
                 await self.take_up()
@@ -64,7 +64,7 @@ class Certifier:
         await self.finished()
 
     async def take_up(self) -> None:
-        """Begin what is due."""
+        """Start the orders that are due."""
         now = self._clock.now()
         if not await self._database.run(partial(_is_due, now=now), writing=False):
             return
@@ -74,7 +74,7 @@ class Certifier:
             task.add_done_callback(self._under_way.discard)
 
     async def finished(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until all started orders are finished."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def _obtain(self, order: AcmeOrder) -> None:
@@ -99,7 +99,7 @@ class Certifier:
             log.info("certificate_obtained", reference=order.reference, project=order.project_id)
 
     async def _answered(self, generations: Mapping[str, int]) -> None:
-        """Wait until load balancers serve these generations. Raises AuthorityError when one cannot, or not in time."""
+        """Wait until load balancers serve these generations. Raises AuthorityError if one fails or takes too long."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _PATIENCE
         while True:
@@ -118,7 +118,7 @@ class Certifier:
 
 
 def _is_due(transaction: Transaction, now: datetime) -> bool:
-    """Say whether `_claim` would change anything. Only reads."""
+    """Return whether `_claim` would change anything. Only reads."""
     wants, orders = wanted(transaction), transaction.find(AcmeOrder)
     known = {Wanted(each.project_id, each.reference): each for each in orders}
     return any(
@@ -127,7 +127,7 @@ def _is_due(transaction: Transaction, now: datetime) -> bool:
 
 
 def _claim(transaction: Transaction, now: datetime) -> list[AcmeOrder]:
-    """Write down what is new, forget what is over, and take up what is due."""
+    """Store new orders, delete those that are not needed any more, and claim those that are due."""
     wants = wanted(transaction)
     for want in wants:
         transaction.ensure(
@@ -144,7 +144,7 @@ def _claim(transaction: Transaction, now: datetime) -> list[AcmeOrder]:
     for order in transaction.find(AcmeOrder):
         want = Wanted(order.project_id, order.reference)
         if want not in wants:
-            # A certificate that somebody may want again costs nothing.
+            # A certificate that may be wanted again is kept, as that costs nothing.
             if _over(order, now):
                 transaction.delete(AcmeOrder, columns(AcmeOrder).id == order.id)
         elif wants[want] and order.due <= now.timestamp():
@@ -155,7 +155,7 @@ def _claim(transaction: Transaction, now: datetime) -> list[AcmeOrder]:
 
 
 def _over(order: AcmeOrder, now: datetime) -> bool:
-    # One that somebody is at has its lease.
+    # An order that a server works on has a lease.
     at_work = order.sealed is None and order.failures == 0 and order.due > now.timestamp()
     return not at_work and (order.not_after is None or order.not_after <= stamp(now))
 
@@ -163,7 +163,7 @@ def _over(order: AcmeOrder, now: datetime) -> bool:
 def _present(
     transaction: Transaction, order: AcmeOrder, challenges: dict[str, str], now: datetime
 ) -> Mapping[str, int]:
-    """Have amphorae answer; returns the generations that do, by load balancer."""
+    """Let amphorae answer the challenges; return the generations that do so, by load balancer."""
     _write(transaction, structs.replace(order, challenges=challenges, updated_at=stamp(now)))
     return _serve_anew(transaction, order)
 
@@ -179,7 +179,7 @@ def _fail(transaction: Transaction, order: AcmeOrder, reason: str, now: datetime
 def _keep(transaction: Transaction, order: AcmeOrder, pem: str, sealed: str, now: datetime) -> None:
     leaf = x509.load_pem_x509_certificate(pem.encode())
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
-    # With a third of its life to go, as authorities advise.
+    # When a third of its life is left, as authorities advise.
     due = int((begin + (end - begin) * 2 / 3).timestamp())
     kept = structs.replace(
         order,
@@ -196,7 +196,7 @@ def _keep(transaction: Transaction, order: AcmeOrder, pem: str, sealed: str, now
 
 
 def _write(transaction: Transaction, order: AcmeOrder) -> bool:
-    """Write an order; says whether amphorae had its challenges before."""
+    """Store an order; return whether amphorae had its challenges before."""
     before = transaction.hold(AcmeOrder, order.id)
     if before is not None:
         transaction.update(order)
@@ -204,13 +204,13 @@ def _write(transaction: Transaction, order: AcmeOrder) -> bool:
 
 
 def _serve_anew(transaction: Transaction, order: AcmeOrder) -> Mapping[str, int]:
-    """Have what refers to an order served anew: a generation more, as after any change."""
+    """Count a change of the load balancers that refer to an order, so that it is served."""
     answering = wanted(transaction).get(Wanted(order.project_id, order.reference), set())
     return bump_where(transaction, columns(LoadBalancer).id.in_(answering))
 
 
 def _late(transaction: Transaction, generations: Mapping[str, int]) -> list[LoadBalancer]:
-    """Return the load balancers that do not serve a generation yet; one that is gone is late for nothing."""
+    """Return the load balancers that do not serve a generation yet; those that are gone are left out."""
     c = columns(LoadBalancer)
     found = transaction.find(LoadBalancer, c.id.in_(generations.keys()), c.deleted_in.is_(None))
     return [each for each in found if each.observed < generations[each.id]]

@@ -1,4 +1,4 @@
-"""References `acme:…` as hosts need them: the certificate, one of our own until there is one, and the challenges."""
+"""References `acme:…` for hosts: the certificate, a self-signed one until it is issued, and the challenges."""
 
 from datetime import datetime
 
@@ -13,12 +13,12 @@ from hydria.store.certificates import AcmeOrder
 
 
 class AcmeSecrets:
-    """Implements `hydria.protocols.Secrets` over another one, which has all other references."""
+    """A `hydria.protocols.Secrets` that resolves `acme:…` and leaves all other references to another one."""
 
     def __init__(
         self, transaction: Transaction, others: Secrets, vault: Vault, now: datetime, *, offered: bool
     ) -> None:
-        """`offered` says whether there is an authority to ask."""
+        """`offered` says whether an authority is configured."""
         self._transaction = transaction
         self._others = others
         self._vault = vault
@@ -26,7 +26,7 @@ class AcmeSecrets:
         self._offered = offered
 
     def pem(self, reference: str, purpose: Purpose, project_id: str) -> str:
-        """Return what a reference leads to. Raises NotFound, Invalid."""
+        """Return the PEM text of a reference. Raises NotFound, Invalid."""
         names = names_in(reference)
         if names is None:
             return self._others.pem(reference, purpose, project_id)
@@ -38,14 +38,14 @@ class AcmeSecrets:
             return self._vault.open(found[0].sealed).decode()
         if not self._offered:
             raise Invalid(
-                f"{reference}: there is no authority to ask. Set acme.directory_url in the server's settings."
+                f"{reference}: no certificate authority is configured. Set acme.directory_url in the server's settings."
             )
-        # So that the listener serves; nobody trusts it.
+        # Clients do not trust this one, but the listener can be served with it.
         return certificates.self_signed(names, self._now)
 
 
 def challenges_of(transaction: Transaction, tree: Tree) -> dict[str, str]:
-    """Return what the amphorae of a tree answer an authority now, by token."""
+    """Return the key authorizations that the amphorae of a tree must serve now, by token."""
     wanted = {reference for reference, _ in tree.live().references() if names_in(reference) is not None}
     if not wanted:
         return {}

@@ -1,4 +1,4 @@
-"""Waiting for somebody far away, in a thread that nobody waits for: a server that stops leaves it behind."""
+"""Calls that block for long, in daemon threads that a stopping server does not wait for."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 async def run_in_daemon_thread(act: Callable[[], R]) -> R:
-    """Return what `act` returns, or raise what it raises. (The loop's own threads hold up the end of a program.)"""
+    """Return what `act` returns, or raise what it raises. A program waits at its end for the loop's own threads."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[R] = loop.create_future()
 
@@ -24,7 +24,7 @@ async def run_in_daemon_thread(act: Callable[[], R]) -> R:
             settled = partial(done.set_result, act())
         except Exception as error:
             settled = partial(done.set_exception, error)
-        # The loop may be over by now.
+        # The loop may be closed by now.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, settled)
 

@@ -1,4 +1,4 @@
-"""Which load balancers want certificates by ACME: read off the references of their listeners."""
+"""The load balancers that need certificates by ACME, by the references of their listeners."""
 
 from msgspec import Struct
 from sqlalchemy import or_, select
@@ -12,14 +12,14 @@ from hydria.store.tables import rows_of
 
 
 class Wanted(Struct, frozen=True):
-    """A reference of a project; hashable, so that it is a key."""
+    """A reference of a project, hashable as a key."""
 
     project_id: str
     reference: str
 
 
 def wanted(transaction: Transaction) -> dict[Wanted, set[str]]:
-    """Return the references that listeners have, each with the ids of the load balancers that can answer for it.
+    """Return the references of listeners, each with the ids of the load balancers that can answer challenges for it.
 
     Where no listener with it is switched on the set is empty.
     """

@@ -125,7 +125,7 @@ def alter(transaction: Transaction, port_ids: Iterable[str]) -> None:
     fresh = [AlteredPort(port_id=port.id) for port in found if port.id not in known]
     if fresh:
         transaction.insert(*fresh)
-        transaction.hint("legs")
+        transaction.hint("ports")
 
 
 def forget(transaction: Transaction, port_id: str) -> None:
