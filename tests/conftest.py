@@ -1,4 +1,4 @@
-"""The cloud that most tests use."""
+"""Fixtures for most tests: a database, a server, its API."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,22 +13,22 @@ from tests.support.worker import Worker
 
 ROOT = Path(__file__).parent
 
-# How long an example takes says more of this machine's other work than of the code.
+# No deadline for examples: their duration depends on the machine's load.
 settings.register_profile("any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-# What `database_url` and `cloud` may stand on; tests that run on both are parametrized with these.
+# The databases of `database_url` and `cloud`; tests for both are parametrized with these.
 DATABASES = ("sqlite", "postgresql")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give each test that is marked so both databases in turn."""
+    """Run each test with the marker `both_databases` on both."""
     if metafunc.definition.get_closest_marker("both_databases") and "cloud" in metafunc.fixturenames:
         metafunc.parametrize("cloud", DATABASES, indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs root or PostgreSQL, so that `-m` can leave it out."""
+    """Mark tests that need root or PostgreSQL, so that `-m` can deselect them."""
     for item in items:
         if item.path.is_relative_to(ROOT / "linux"):
             item.add_marker("linux")
@@ -49,7 +49,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database; in SQLite, unless a parameter names the other."""
+    """An empty database: SQLite, unless a parameter names PostgreSQL."""
     if getattr(request, "param", "sqlite") == "sqlite":
         yield f"sqlite:///{tmp_path / 'hydria.db'}"
         return
@@ -60,7 +60,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture
 async def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cloud]:
-    """A server without hosts; on SQLite, unless a parameter names the other."""
+    """A server without hosts: on SQLite, unless a parameter names PostgreSQL."""
     if getattr(request, "param", "sqlite") == "sqlite":
         async with running(tmp_path) as made:
             yield made
@@ -72,7 +72,7 @@ async def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @pytest.fixture
 def api(cloud: Cloud) -> Api:
-    """The API as alice of project p-red sees it."""
+    """The API with the token of alice in project p-red."""
     return cloud.api("alice")
 
 

@@ -1,4 +1,4 @@
-"""The size of files and functions, and what tests must not do: the budgets that keep the code readable."""
+"""Budgets that keep the code readable: sizes of files and functions, no patching in tests."""
 
 import ast
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def test_functions_are_short() -> None:
     assert long == {}
 
 
-def test_modules_say_what_they_are() -> None:
+def test_modules_have_docstrings() -> None:
     silent = [name(path) for path in sources("src", "tests") if not ast.get_docstring(ast.parse(path.read_text()))]
     assert [path for path in silent if not path.endswith("__init__.py")] == []
 

@@ -1,4 +1,4 @@
-"""What the code imports is what pyproject.toml declares, for each part of the product that is installed alone."""
+"""Imports match the dependencies in pyproject.toml, for each part of the product that can be installed alone."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PRODUCT = ROOT / "src" / "hydria"
 OWN = {"bench", "compare", "demo", "hydria", "tests"}
-# The extras that a part may count on; the first prefix that fits decides.
+# The extras that a part may use; the first matching prefix decides.
 EXTRAS = {
     "store/hints.py": {"server", "postgresql"},
     "store/postgres.py": {"server", "postgresql"},
@@ -25,18 +25,18 @@ EXTRAS = {
     "doctor": {"agent"},
     "lab": {"lab"},
     "compose/plugging.py": {"lab"},
-    # `hydria up` is both, and waits for its server as an agent does.
+    # `hydria up` is server and agent, and waits for its server as an agent does.
     "compose": {"server", "agent"},
     **{part: {"server"} for part in ("api", "certificates.py", "cli", "controller", "homecloud", "http", "store")},
 }
-# Declared though nothing imports it: uvicorn takes it by its name.
+# Declared but not imported: uvicorn loads it by name.
 BY_NAME = {"httptools"}
-# Which distributions a package may come from.
+# The distributions that provide a package.
 DISTRIBUTIONS = packages_distributions()
 
 
 def plain(name: str) -> str:
-    """Return a distribution's name as packaging compares it, without a version and extras."""
+    """Return a distribution's normalized name, without version and extras."""
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", name)[0]).lower()
 
 
@@ -49,7 +49,7 @@ def declared() -> dict[str, set[str]]:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Yield the packages that a module imports, but neither our own nor Python's."""
+    """Yield the packages that a module imports, without our own and Python's."""
     for node in ast.walk(ast.parse(path.read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:

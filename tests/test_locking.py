@@ -1,4 +1,4 @@
-"""One of a kind: the second says who the first is, and the kernel frees what a killed one held."""
+"""Lock files: a second process gets the first one's id, and the kernel releases the lock of a killed process."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ def holder(path: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_the_second_learns_who_the_first_is(tmp_path: Path) -> None:
+def test_a_second_process_gets_the_id_of_the_first(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "agent.lock"
     with holder(path) as first:
         with pytest.raises(HostError, match=rf"Another agent runs already \(process {first.pid}, .*Stop it"):
@@ -40,7 +40,7 @@ def test_the_second_learns_who_the_first_is(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+def test_the_lock_of_a_killed_process_is_released(tmp_path: Path) -> None:
     path = tmp_path / "agent.lock"
     with holder(path) as first:
         first.send_signal(signal.SIGKILL)
@@ -49,7 +49,7 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
         pass
 
 
-def test_a_child_of_the_holder_does_not_keep_it(tmp_path: Path) -> None:
+def test_a_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "agent.lock"
     with lock_once(path, "agent"):
         child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)

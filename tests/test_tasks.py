@@ -1,4 +1,4 @@
-"""The end of an endless task ends its program; nothing else does."""
+"""The end of an endless task stops the program, and the failure of another task does not."""
 
 import asyncio
 

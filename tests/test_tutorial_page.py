@@ -1,4 +1,4 @@
-"""The page docs/tutorial.md has the walk's commands, all in order, and answers that the walk would take."""
+"""docs/tutorial.md has the commands of the walk, in order, and answers that the walk accepts."""
 
 import re
 from pathlib import Path
@@ -21,13 +21,13 @@ _BLOCK = re.compile(r"^```(bash|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class _Command:
-    """A command of the page, the name that it assigns, and the answer beside or below it."""
+    """A command of the page, the name that it assigns, and its answer."""
 
     def __init__(self, line: str) -> None:
         assigned = re.fullmatch(r"(\w+)=\$\((.*)\)  # (\S+)", line)
         self.answer_name: str | None = assigned.group(1) if assigned else None
         command = assigned.group(2) if assigned else line
-        # On the page the user's shell puts the values in, so its quotes are the other way round.
+        # On the page the user's shell inserts the values, so its quotes are exchanged.
         self.command = _unquoted(command)
         self.answer = f"{assigned.group(3)}\n" if assigned else None
         self.kept = {assigned.group(1): assigned.group(3)} if assigned else {}
@@ -52,13 +52,13 @@ def _commands() -> list[_Command]:
     return found
 
 
-def test_the_page_types_what_the_walk_types() -> None:
+def test_the_page_has_the_commands_of_the_walk() -> None:
     typed = [(each.command, each.answer_name) for each in _commands()]
     wanted = [(_unquoted(step.command), step.answer if isinstance(step, Type) else None) for step in _STEPS]
     assert typed == wanted
 
 
-def test_what_the_page_keeps_the_walk_keeps() -> None:
+def test_the_page_keeps_the_values_that_the_walk_keeps() -> None:
     for each, step in _pairs():
         assert set(each.kept) <= ({*step.keeps, step.answer} if isinstance(step, Type) else set())
     needed = {name for step in _STEPS for name in Template(step.command).get_identifiers()}
@@ -79,7 +79,7 @@ def _pairs() -> list[tuple[_Command, Type | Open]]:
 
 
 def _known() -> dict[str, str]:
-    """Return what the page's answers tell."""
+    """Return the values in the page's answers."""
     known: dict[str, str] = {}
     for each, step in _pairs():
         known |= each.kept

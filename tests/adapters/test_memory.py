@@ -1,4 +1,4 @@
-"""The memory adapters keep the ports' promises, and fail when told to."""
+"""The memory adapters implement the protocols, and fail on demand."""
 
 import asyncio
 from typing import Any
@@ -35,7 +35,7 @@ def instance(generation: int = 1) -> Instance:
     return Instance(amphora_id="a", generation=generation, tree=tree, interfaces=())
 
 
-def test_they_are_what_the_ports_ask_for() -> None:
+def test_they_implement_the_protocols() -> None:
     clock: Clock = ManualClock()
     host: Host = MemoryHost()
     networking: Networking = MemoryNetworking()
@@ -60,7 +60,7 @@ def test_faults() -> None:
     faults.raise_if_set("serve", after=True)
 
 
-def test_time_moves_when_told() -> None:
+def test_the_clock_is_moved_by_advance() -> None:
     clock = ManualClock()
     before = clock.now()
     clock.advance(1.5)
@@ -89,7 +89,7 @@ async def test_a_host() -> None:
     assert host.calls[:2] == [("observe", "a"), ("serve", "a")]
 
 
-async def test_a_host_that_fails_before_and_after() -> None:
+async def test_a_host_fails_before_or_after_the_effect() -> None:
     host = MemoryHost()
     await host.serve(instance(1))
     host.faults.set("serve", HostError("before"))
@@ -144,9 +144,9 @@ def test_ports() -> None:
     assert len(networking.ports_of("d")) == 5
     networking.bind_port(again.id, None)
     assert networking.ports[again.id].device_id == ""
-    leg = networking.interface(again.id)
-    assert leg is not None
-    assert (leg.addresses[0].ip, leg.addresses[0].prefix, leg.routes[0].via) == ("192.0.2.3", 29, "192.0.2.1")
+    nic = networking.interface(again.id)
+    assert nic is not None
+    assert (nic.addresses[0].ip, nic.addresses[0].prefix, nic.routes[0].via) == ("192.0.2.3", 29, "192.0.2.1")
     assert networking.interface("gone") is None
 
 

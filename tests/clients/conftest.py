@@ -1,4 +1,4 @@
-"""One server in noop mode and one stock client for all tests here: each removes what it makes."""
+"""One server in noop mode and one stock client for all tests here; each test removes its resources."""
 
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def openstack(server: Served) -> Iterator[Client]:
     """The `openstack` command, logged in as the first admin."""
-    # A socket's path may have 107 characters: pytest's own directories are too deep.
+    # A socket's path may have 107 characters; pytest's own directories have longer paths.
     with tempfile.TemporaryDirectory(prefix="hydria-") as directory:
         client = Client(server.credentials, Path(directory))
         yield client

@@ -1,4 +1,4 @@
-"""All 82 `openstack loadbalancer` commands, typed with the stock client at a server in noop mode."""
+"""All 82 `openstack loadbalancer` commands of the stock client, with a server in noop mode."""
 
 import ast
 import json
@@ -31,7 +31,7 @@ def subnets(openstack: Client) -> tuple[str, str]:
 
 @pytest.fixture
 def load_balancer(openstack: Client, subnets: tuple[str, str]) -> Iterator[LoadBalancer]:
-    """Make a load balancer with this name; it is deleted with all that is below it."""
+    """Create a load balancer with this name; it is deleted with everything below it."""
     made = []
 
     def make(name: str) -> dict[str, Any]:
@@ -102,10 +102,10 @@ def test_statuses_and_statistics(openstack: Client, load_balancer: LoadBalancer,
     assert f"Amphora stats for {amphora['id']} not found." in missing
     counters = Counters(bytes_in=1, bytes_out=2, active_connections=3, total_connections=4, request_errors=5)
     _report(server, amphora["id"], listener["id"], lb["id"], counters)
-    said = {name: getattr(counters, name) for name in Counters.__struct_fields__}
-    assert openstack.get("loadbalancer stats show busy") == said
-    assert openstack.get("loadbalancer listener stats show door") == said
-    expect(openstack.get(f"loadbalancer amphora stats show {amphora['id']}"), **said)
+    expected = {name: getattr(counters, name) for name in Counters.__struct_fields__}
+    assert openstack.get("loadbalancer stats show busy") == expected
+    assert openstack.get("loadbalancer listener stats show door") == expected
+    expect(openstack.get(f"loadbalancer amphora stats show {amphora['id']}"), **expected)
 
 
 def test_amphorae(openstack: Client, load_balancer: LoadBalancer) -> None:
@@ -453,12 +453,12 @@ def test_availability_zones(openstack: Client, subnets: tuple[str, str]) -> None
     assert openstack.get("loadbalancer availabilityzoneprofile list") == []
 
 
-def test_the_client_as_it_is_installed(openstack: Client) -> None:
+def test_the_installed_client_has_the_commands(openstack: Client) -> None:
     answer = openstack.cold.type("openstack loadbalancer provider list -f value -c name")
     assert (answer.status, answer.out) == (0, "amphora\noctavia\n")
 
 
-def test_every_command_is_typed() -> None:
+def test_every_command_is_used() -> None:
     known = distribution("python-octaviaclient").entry_points.select(group="openstack.load_balancer.v2")
     assert sorted(each.name.replace("_", " ") for each in known) == COMMANDS
     assert len(COMMANDS) == 82
@@ -468,7 +468,7 @@ def test_every_command_is_typed() -> None:
 
 
 def _command(line: str) -> str:
-    """Return the name that a command line begins with, the longest that fits; empty without one."""
+    """Return the longest command name that a command line begins with, or an empty text."""
     return max((name for name in COMMANDS if f"{line} ".startswith(f"{name} ")), key=len, default="")
 
 
@@ -481,7 +481,7 @@ def _pool(openstack: Client, load_balancer: str, name: str) -> dict[str, Any]:
 
 
 def _report(server: Served, amphora: str, listener: str, load_balancer: str, counters: Counters) -> None:
-    """Count traffic as a host would have: in noop mode there is none."""
+    """Write counters as a host would report them, because noop mode has no traffic."""
     traffic = Traffic(amphora_id=amphora, listener_id=listener, load_balancer_id=load_balancer, counters=counters)
     database = Database(server.database_url, synchronous="off")
     try:

@@ -1,8 +1,8 @@
-"""The stock client's commands for projects, users, roles, credentials and networks, at a server in noop mode."""
+"""The stock client's commands for projects, users, roles, credentials and networks, with a server in noop mode."""
 
 from tests.support.client import Client, expect
 
-# No login as the first admin.
+# The variables of the first admin's login are unset.
 NOBODY: dict[str, str | None] = dict.fromkeys(
     f"OS_{name}" for name in ("USERNAME", "PASSWORD", "USER_DOMAIN_ID", "PROJECT_NAME", "PROJECT_DOMAIN_ID")
 )
@@ -223,7 +223,7 @@ def test_qos_policies(openstack: Client) -> None:
     openstack.do("network delete shaped")
 
 
-def test_what_there_is(openstack: Client) -> None:
+def test_catalogue_domains_extensions_and_versions(openstack: Client) -> None:
     services = {"barbican": "key-manager", "keystone": "identity", "neutron": "network", "octavia": "load-balancer"}
     assert {each["Name"]: each["Type"] for each in openstack.get("catalog list")} == services
     assert {each["Name"]: each["Type"] for each in openstack.get("service list")} == services

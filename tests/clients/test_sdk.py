@@ -1,4 +1,4 @@
-"""Every call of openstacksdk's load-balancer proxy, at a server in noop mode."""
+"""Every call of openstacksdk's load-balancer proxy, with a server in noop mode."""
 
 import ast
 import inspect
@@ -17,7 +17,7 @@ from tests.support.served import Served
 SUBNET = "11111111-0000-4000-8000-000000000001"
 MISSING = "22222222-0000-4000-8000-000000000002"
 
-# What the SDK will not do any more in later releases.
+# Warnings about features that later releases of the SDK remove.
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 
 
@@ -37,7 +37,7 @@ def cloud(connection: Any) -> Any:
 
 @pytest.fixture
 def lb(cloud: Any) -> Iterator[Any]:
-    """A load balancer, removed afterwards with all that is in it."""
+    """A load balancer, which is deleted afterwards with everything below it."""
     made = cloud.create_load_balancer(name="tree", vip_subnet_id=SUBNET)
     yield cloud.wait_for_load_balancer(made.id)
     cloud.delete_load_balancer(made.id, cascade=True)
@@ -297,7 +297,7 @@ def test_availability_zones(cloud: Any) -> None:
     _is_missing(*profiles, cloud.delete_availability_zone_profile)
 
 
-def test_every_call_is_made() -> None:
+def test_every_call_is_used() -> None:
     calls = {name for name, what in vars(Proxy).items() if inspect.isfunction(what) and not name.startswith("_")}
     assert len(calls) >= 84
     nodes = [node for node in ast.walk(ast.parse(Path(__file__).read_text())) if isinstance(node, ast.Attribute)]
@@ -309,7 +309,7 @@ def _reads(
     made: Any, get: Callable[..., Any], find: Callable[..., Any], list_: Callable[..., Iterable[Any]], **query: Any
 ) -> None:
     """Read a resource in every way."""
-    # The SDK knows availability zones by their names only.
+    # The SDK finds availability zones by name only.
     keys = (made.name,) if made.id is None else (made.id, made)
     for found in (*map(get, keys), find(keys[0]), find(made.name)):
         assert _body(found) == _body(made)
@@ -323,7 +323,7 @@ def _body(found: Any) -> dict[str, Any]:
 
 
 def _filters(made: Any, list_: Callable[..., Iterable[Any]]) -> None:
-    """Ask for the resource by each filter that the SDK knows, with the value that it has."""
+    """Find the resource by each filter of the SDK, with the resource's own value."""
     # Octavia refuses `rule_value`: the attribute is `value`.
     for name in set(made._query_mapping._mapping) - {"rule_value"}:
         value = getattr(made, name, None)

@@ -1,4 +1,4 @@
-"""The stock client's commands for secrets and containers, at a server in noop mode."""
+"""The stock client's commands for secrets and containers, with a server in noop mode."""
 
 import base64
 import uuid
@@ -47,7 +47,7 @@ def test_texts_containers_consumers_and_access(openstack: Client) -> None:
     openstack.do(f"secret delete {empty}")
 
 
-def test_what_became_of_certificates_by_acme(openstack: Client, server: Served) -> None:
+def test_orders_show_the_state_of_acme_certificates(openstack: Client, server: Served) -> None:
     order = AcmeOrder(
         id=str(uuid.uuid4()),
         project_id=openstack.get("token issue")["project_id"],

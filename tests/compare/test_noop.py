@@ -1,4 +1,4 @@
-"""Noop mode: any subnet does, everything is settled when the call is answered, statuses stay as they were made."""
+"""Noop mode: every subnet exists, everything is ACTIVE when the call is answered, measured statuses do not change."""
 
 import itertools
 import json
@@ -34,7 +34,7 @@ def hydria(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InsideHydria]:
 
 @pytest.fixture
 def send(hydria: InsideHydria) -> Send:
-    """Send a call as alice; returns the body, below its root when one is named."""
+    """Send a call as alice; return the body, or the object below `root`."""
 
     def call(method: str, path: str, root: str = "", **attributes: Any) -> Any:
         content = json.dumps({root: attributes}).encode() if root else None
@@ -45,7 +45,7 @@ def send(hydria: InsideHydria) -> Send:
     return call
 
 
-def test_any_subnet_is_there_and_everything_is_active_once_the_call_is_answered(send: Send) -> None:
+def test_any_subnet_exists_and_everything_is_active_at_once(send: Send) -> None:
     made = send("POST", "loadbalancers", "loadbalancer", vip_subnet_id=SUBNET)
     assert made["provisioning_status"] == "PENDING_CREATE"
     shown = send("GET", f"loadbalancers/{made['id']}")["loadbalancer"]
@@ -66,7 +66,7 @@ def test_addresses_are_shown_as_they_were_typed(send: Send) -> None:
     assert listed["address"] == address
 
 
-def test_members_stay_no_monitor(send: Send) -> None:
+def test_members_keep_the_status_no_monitor(send: Send) -> None:
     lb = send("POST", "loadbalancers", "loadbalancer", vip_subnet_id=SUBNET)["id"]
     pool = send("POST", "pools", "pool", loadbalancer_id=lb, protocol="HTTP", lb_algorithm="ROUND_ROBIN")["id"]
     other = str(uuid.uuid4())
@@ -76,7 +76,7 @@ def test_members_stay_no_monitor(send: Send) -> None:
     assert (shown["provisioning_status"], shown["operating_status"]) == ("ACTIVE", "NO_MONITOR")
 
 
-def test_what_cannot_be_measured_is_online_when_it_is_switched_on(send: Send) -> None:
+def test_unmeasured_resources_are_online_when_switched_on(send: Send) -> None:
     lb = send("POST", "loadbalancers", "loadbalancer", vip_subnet_id=SUBNET)["id"]
     pool = send("POST", "pools", "pool", loadbalancer_id=lb, protocol="HTTP", lb_algorithm="ROUND_ROBIN")["id"]
     member = send("POST", f"pools/{pool}/members", "member", address="192.0.2.1", protocol_port=80)["id"]
@@ -90,7 +90,7 @@ def test_what_cannot_be_measured_is_online_when_it_is_switched_on(send: Send) ->
     assert send("GET", f"pools/{pool}/members/{member}")["member"]["operating_status"] == "NO_MONITOR"
 
 
-def test_what_is_deleted_is_gone_at_once(send: Send) -> None:
+def test_deleted_resources_are_gone_at_once(send: Send) -> None:
     lb = send("POST", "loadbalancers", "loadbalancer", vip_subnet_id=SUBNET)["id"]
     pool = send("POST", "pools", "pool", loadbalancer_id=lb, protocol="HTTP", lb_algorithm="ROUND_ROBIN")["id"]
     send("DELETE", f"pools/{pool}")
@@ -99,7 +99,7 @@ def test_what_is_deleted_is_gone_at_once(send: Send) -> None:
     assert lb not in [each["id"] for each in send("GET", "loadbalancers")["loadbalancers"]]
 
 
-def test_a_made_up_network_has_addresses_of_both_kinds(send: Send) -> None:
+def test_a_made_up_network_has_both_ip_versions(send: Send) -> None:
     net = str(uuid.uuid4())
     for address in ("192.0.2.7", "2001:db8::7"):
         made = send("POST", "loadbalancers", "loadbalancer", vip_network_id=net, vip_address=address)
@@ -115,11 +115,11 @@ NAMED = [
 
 @pytest.mark.parametrize("address", [None, "192.0.2.7", "2001:db8::7"])
 @pytest.mark.parametrize("named", NAMED)
-def test_any_network_subnet_and_port_do_together(send: Send, named: tuple[str, ...], address: str | None) -> None:
+def test_any_network_subnet_and_port_fit_together(send: Send, named: tuple[str, ...], address: str | None) -> None:
     asked = {name: str(uuid.uuid4()) for name in named} | ({"vip_address": address} if address else {})
     for more in ([], [{"subnet_id": str(uuid.uuid4())}, {"subnet_id": str(uuid.uuid4()), "ip_address": "2001:db8::9"}]):
         made = send("POST", "loadbalancers", "loadbalancer", **asked, additional_vips=more)
-        # A port is on a network of its own, whatever else is named.
+        # A port is on its own network, whatever else the call names.
         kept = {name: value for name, value in asked.items() if name != "vip_network_id" or "vip_port_id" not in asked}
         assert {name: made[name] for name in kept} == kept
         shown = made["additional_vips"]
@@ -130,7 +130,7 @@ def test_any_network_subnet_and_port_do_together(send: Send, named: tuple[str, .
         assert send("GET", f"loadbalancers/{made['id']}")["loadbalancer"]["provisioning_status"] == "ACTIVE"
 
 
-def test_a_made_up_subnet_is_on_a_network_that_is_there(hydria: InsideHydria, send: Send) -> None:
+def test_a_made_up_subnet_may_be_on_a_real_network(hydria: InsideHydria, send: Send) -> None:
     http = hydria.http
     headers = hydria.side.headers("alice")
     answer = http.post("/network/v2.0/networks", json={"network": {"name": "real"}}, headers=headers)
@@ -139,7 +139,7 @@ def test_a_made_up_subnet_is_on_a_network_that_is_there(hydria: InsideHydria, se
     assert made["vip_network_id"] == real
 
 
-def test_what_is_made_up_is_always_the_same(hydria: InsideHydria) -> None:
+def test_made_up_resources_are_always_the_same(hydria: InsideHydria) -> None:
     clock = SystemClock()
 
     def work(transaction: Transaction) -> Any:

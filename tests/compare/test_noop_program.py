@@ -1,4 +1,4 @@
-"""`hydria up --noop` as people start it: a process of its own, no root, gone again with `hydria down`."""
+"""`hydria up --noop` as a process: it needs no root, and `hydria down` ends it."""
 
 import os
 import socket
@@ -49,14 +49,14 @@ def test_up_and_down(environ: dict[str, str], tmp_path: Path) -> None:
         made = http.post("/load-balancer/v2/lbaas/loadbalancers", json=body, headers=token).json()["loadbalancer"]
         shown = http.get(f"/load-balancer/v2/lbaas/loadbalancers/{made['id']}/", headers=token).json()["loadbalancer"]
         assert shown["provisioning_status"] == "ACTIVE"
-        # No agent may think that it must serve.
+        # No agent may poll this server.
         assert http.get("/agent/v1/hosts").status_code == 404
     assert "stopped" in hydria(environ, "down").stdout
     with pytest.raises(httpx.ConnectError):
         httpx.get(url, trust_env=False)
 
 
-def test_who_is_not_root_has_directories_at_home() -> None:
+def test_a_user_other_than_root_has_directories_at_home() -> None:
     settings = at_home(Settings(), {"HOME": "/home/alice"})
     assert (str(settings.state_dir), str(settings.run_dir)) == (
         "/home/alice/.local/state/hydria",

@@ -1,4 +1,4 @@
-"""Hydria's answers beside those that the real Octavia gave when `./dev compare --record` was last run."""
+"""Hydria's answers compared with those of the real Octavia, as `./dev compare --record` recorded them."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def test_every_case_is_recorded(kept: dict[str, list[Exchange]]) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if recorded.wanted(name)])
-def test_answers_as_octavia_did(
+def test_answers_are_octavias(
     name: str, hydria: InsideHydria, kept: dict[str, list[Exchange]], known: list[Reason]
 ) -> None:
     found = compare(name, kept[name], transcript(hydria.side, CASES[name]))

@@ -1,4 +1,4 @@
-"""Secrets in state_dir: made once, durable, and refused where they cannot be used."""
+"""Secrets in state_dir are made once, are durable, and are refused when they are damaged."""
 
 import stat
 from pathlib import Path
@@ -31,7 +31,7 @@ def _never() -> bytes:
 
 
 @pytest.mark.parametrize("kind", _KINDS)
-def test_a_secret_is_made_once_for_its_owner_alone(settings: Settings, kind: SecretFile) -> None:
+def test_a_secret_is_made_once_and_private(settings: Settings, kind: SecretFile) -> None:
     made = kept_secret(settings, kind, Fernet.generate_key)
     file = settings.state_dir / kind.name
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -43,7 +43,7 @@ def test_a_secret_is_made_once_for_its_owner_alone(settings: Settings, kind: Sec
 
 @pytest.mark.parametrize("kind", _KINDS)
 @pytest.mark.parametrize("content", [b"", b"\n", b"short", b"\0" * 44, b"with a space in it, which no header may have"])
-def test_a_secret_that_cannot_be_used_is_refused_and_left(settings: Settings, kind: SecretFile, content: bytes) -> None:
+def test_a_damaged_secret_is_refused_and_not_changed(settings: Settings, kind: SecretFile, content: bytes) -> None:
     settings.state_dir.mkdir()
     file = settings.state_dir / kind.name
     file.write_bytes(content)
@@ -56,7 +56,7 @@ def test_a_secret_that_cannot_be_used_is_refused_and_left(settings: Settings, ki
     assert file.read_bytes() == content
 
 
-def test_a_line_break_behind_a_secret_is_no_part_of_it(settings: Settings) -> None:
+def test_a_line_break_after_a_secret_is_ignored(settings: Settings) -> None:
     made = agent_secret(settings)
     settings.agent_secret_file.write_text(f"{made}\n")
     assert agent_secret(settings) == made

@@ -1,4 +1,4 @@
-"""Settings: defaults, the file, the environment over it, and mistakes named with their places."""
+"""Settings: defaults, the file, the environment, and mistakes with their places."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def test_the_file_sets_and_the_environment_overrides(tmp_path: Path) -> None:
     assert settings.agent.memory_mb == 32
 
 
-def test_a_variable_names_the_file(tmp_path: Path) -> None:
+def test_a_variable_may_name_the_file(tmp_path: Path) -> None:
     file = written(tmp_path, "[server]\nport = 81\n")
     assert load(None, {"HYDRIA_SETTINGS": str(file)}).server.port == 81
     assert load(written(tmp_path, ""), {"HYDRIA_SETTINGS": "/nowhere"}) == Settings()
@@ -58,14 +58,14 @@ def test_every_key_can_be_set_by_its_variable(key: Key, tmp_path: Path) -> None:
         "haproxy_group": "haproxy",
     }
     value = good.get(key.name, str(key.default).lower() if isinstance(key.default, bool) else str(key.default))
-    # Keystone's address alone is a mistake.
+    # Keystone's URL alone is a mistake.
     settings = load(written(tmp_path, ""), {"HYDRIA_KEYSTONE_PASSWORD": "p", key.variable: value})
     table = getattr(settings, key.section) if key.section else settings
     assert str(getattr(table, key.name)).lower() == value.lower()
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('log_level = "loud"', ":1: log_level: must be one of"),
         ("[server]\n\nport = 65536", ":3: server.port: must be a whole number from 1 to 65535, not 65536"),
@@ -81,14 +81,14 @@ def test_every_key_can_be_set_by_its_variable(key: Key, tmp_path: Path) -> None:
         ("[agent\n", ": not TOML: "),
     ],
 )
-def test_a_mistake_in_the_file_is_named_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+def test_a_mistake_in_the_file_is_reported_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     file = written(tmp_path, text)
     lines = refusal(file, {})
     assert len(lines) == 1
-    assert lines[0].startswith(f"{file}{told}")
+    assert lines[0].startswith(f"{file}{message}")
 
 
-def test_all_mistakes_are_told_at_once_and_no_password_with_them(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_without_passwords(tmp_path: Path) -> None:
     file = written(tmp_path, 'run_dir = 3\n[database]\nurl = "mysql://root:secret@h/n"')
     lines = refusal(file, {"HYDRIA_SERVER_PROT": "1", "HYDRIA_SERVER_PORT": "x"})
     assert len(lines) == 4

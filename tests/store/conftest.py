@@ -8,7 +8,7 @@ from hydria.store import Database, metadata
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give every test that stands on a database each of the two."""
+    """Run every test with a database on SQLite and on PostgreSQL."""
     if "database_url" in metafunc.fixturenames:
         metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 

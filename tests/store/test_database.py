@@ -1,4 +1,4 @@
-"""Transactions: all or nothing, run again when the database is busy, hints only after a commit."""
+"""Transactions are atomic, run again when the database is busy, and publish hints only after the commit."""
 
 import sqlite3
 import threading
@@ -46,7 +46,7 @@ def test_delete_without_a_condition_is_refused(database: Database) -> None:
         database.transact(lambda tx: tx.delete(KnownHost))
 
 
-def test_a_failure_takes_everything_back(database: Database) -> None:
+def test_a_failure_rolls_everything_back(database: Database) -> None:
     heard: list[frozenset[str]] = []
     database.subscribe(heard.append)
 
@@ -80,7 +80,7 @@ def test_hints_come_after_the_commit(database: Database) -> None:
     assert heard == [(frozenset({"a", "b"}), 2)]
 
 
-def test_a_database_that_stays_busy(url: str) -> None:
+def test_a_database_that_stays_busy_is_unavailable(url: str) -> None:
     database = Database(url, synchronous="off")
     database.with_connection(metadata.create_all)
     impatient = Database(url, synchronous="off")
@@ -90,7 +90,7 @@ def test_a_database_that_stays_busy(url: str) -> None:
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable, match="busy"):
         impatient.transact(lambda tx: tx.insert(ONE))
-    # Who only reads does not mind.
+    # Reads are not affected.
     assert hosts(impatient) == []
     other.execute("ROLLBACK")
     other.close()
@@ -100,7 +100,7 @@ def test_a_database_that_stays_busy(url: str) -> None:
     database.close()
 
 
-def test_work_runs_again_after_a_passing_failure(database: Database) -> None:
+def test_work_runs_again_after_a_retryable_error(database: Database) -> None:
     tries = 0
 
     def work(transaction: Transaction) -> str:
@@ -115,13 +115,13 @@ def test_work_runs_again_after_a_passing_failure(database: Database) -> None:
     assert [host.id for host in hosts(database)] == ["try 3"]
 
 
-def test_other_failures_of_the_database_are_told(database: Database) -> None:
+def test_other_errors_of_the_database_are_raised(database: Database) -> None:
     with pytest.raises(DBAPIError, match="lost"):
         database.transact(lambda tx: tx.execute(text("SELECT * FROM lost")))
 
 
 def test_writers_wait_for_each_other(database: Database) -> None:
-    """What a transaction read does not change before it writes: no increment is lost."""
+    """A row does not change between a transaction's read and its write: no increment is lost."""
     database.transact(lambda tx: tx.insert(KnownHost(id="one", seen_at=0)))
 
     def increment(transaction: Transaction) -> None:
@@ -141,7 +141,7 @@ def test_writers_wait_for_each_other(database: Database) -> None:
     assert hosts(database)[0].seen_at == 100
 
 
-def test_a_reader_sees_one_state_and_stops_nobody(database: Database, database_url: str) -> None:
+def test_a_reader_sees_one_snapshot_and_blocks_no_writer(database: Database, database_url: str) -> None:
     writer = Database(database_url, synchronous="off")
 
     def work(transaction: Transaction) -> tuple[int, int]:
@@ -186,13 +186,13 @@ def test_hints_reach_other_servers(postgres: Postgres) -> None:
     def say(transaction: Transaction) -> None:
         transaction.hint("instances")
 
-    # Until the other listens, hints are lost.
+    # Hints are lost until the other server listens.
     wait_until(lambda: (one.transact(say), frozenset({"instances"}) in heard)[1])
-    # And one that loses the database hears of everything once it is back.
+    # A server that lost its connection gets all topics when it is back.
     heard.clear()
     postgres.cut()
     wait_until(lambda: EVERYTHING in heard)
-    # Work goes on over new connections.
+    # Work continues over new connections.
     one.transact(lambda tx: tx.insert(ONE))
     assert hosts(two) == [ONE]
     for database in (one, two):
@@ -200,7 +200,7 @@ def test_hints_reach_other_servers(postgres: Postgres) -> None:
     postgres.drop(url)
 
 
-def test_a_database_that_is_not_there(postgres: Postgres) -> None:
+def test_an_unreachable_database_is_unavailable(postgres: Postgres) -> None:
     lost = Database(postgres.empty().replace("hydria_", "lost_"))
     with pytest.raises(Unavailable, match="cannot be reached"):
         lost.transact(lambda tx: tx.insert(ONE))
@@ -209,13 +209,13 @@ def test_a_database_that_is_not_there(postgres: Postgres) -> None:
     lost.close()
 
 
-def test_a_full_disk_is_said_and_loses_nothing(url: str) -> None:
+def test_a_full_disk_is_reported_and_loses_nothing(url: str) -> None:
     database = Database(url, synchronous="off")
     database.with_connection(metadata.create_all)
     database.transact(lambda tx: tx.insert(ONE))
 
     def grow(transaction: Transaction) -> None:
-        # The connection's own limit stands for the disk's.
+        # A limit of the connection simulates the full disk.
         transaction.execute(text("PRAGMA max_page_count = 1"))
         transaction.insert(*(KnownHost(id=f"{number:0100}", seen_at=1) for number in range(2000)))
 

@@ -1,4 +1,4 @@
-"""A generation has one writer: whatever changes a load balancer wakes its hosts and counts in the metrics."""
+"""Each change of a load balancer increments its generation, wakes its hosts and is measured."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ def load_balancer(key: str, **values: Any) -> LoadBalancer:
 
 
 def changed(database: Database, work: Callable[[Transaction], object]) -> tuple[set[str], list[tuple[str, int, bool]]]:
-    """Return the topics that a transaction hinted, and its milestones."""
+    """Return the topics of a transaction's hints, and its milestones."""
     topics: set[str] = set()
     milestones: list[Milestone] = []
     database.subscribe(topics.update)
@@ -28,27 +28,29 @@ def changed(database: Database, work: Callable[[Transaction], object]) -> tuple[
 
 
 def test_the_first_generation_is_announced(database: Database) -> None:
-    said = changed(database, lambda transaction: generations.begin(transaction, load_balancer("a")))
-    assert said == ({"instances"}, [("a", 1, False)])
+    announced = changed(database, lambda transaction: generations.begin(transaction, load_balancer("a")))
+    assert announced == ({"instances"}, [("a", 1, False)])
 
 
 def test_one_change_of_one_load_balancer(database: Database) -> None:
     database.transact(lambda transaction: transaction.insert(load_balancer("a"), load_balancer("b")))
-    said = changed(database, lambda transaction: generations.bump(transaction, "a"))
-    assert said == ({"instances"}, [("a", 2, False)])
+    announced = changed(database, lambda transaction: generations.bump(transaction, "a"))
+    assert announced == ({"instances"}, [("a", 2, False)])
     found = database.read(lambda transaction: transaction.find(LoadBalancer))
     assert {each.id: (each.generation, each.deleted_in) for each in found} == {"a": (2, None), "b": (1, None)}
 
 
-def test_a_deletion_is_the_change_of_its_generation(database: Database) -> None:
+def test_a_deletion_is_a_new_generation(database: Database) -> None:
     database.transact(lambda transaction: transaction.insert(load_balancer("a")))
-    said = changed(database, lambda transaction: generations.bump(transaction, "a", deleted_at="2026-01-02T00:00:00"))
-    assert said == ({"instances"}, [("a", 2, False)])
+    announced = changed(
+        database, lambda transaction: generations.bump(transaction, "a", deleted_at="2026-01-02T00:00:00")
+    )
+    assert announced == ({"instances"}, [("a", 2, False)])
     (found,) = database.read(lambda transaction: transaction.find(LoadBalancer))
     assert (found.generation, found.deleted_in, found.updated_at) == (2, 2, "2026-01-02T00:00:00")
 
 
-def test_a_change_of_many_leaves_out_those_that_are_to_go(database: Database) -> None:
+def test_a_change_of_many_leaves_out_deleted_ones(database: Database) -> None:
     rows = [load_balancer("a"), load_balancer("b", generation=5), load_balancer("c", generation=3, deleted_in=3)]
     database.transact(lambda transaction: transaction.insert(*rows))
     which = columns(LoadBalancer).id.in_(["b", "c"])
@@ -56,6 +58,6 @@ def test_a_change_of_many_leaves_out_those_that_are_to_go(database: Database) ->
     assert changed(database, lambda tx: generations.bump_where(tx, which)) == ({"instances"}, [("b", 7, False)])
 
 
-def test_a_change_of_none_wakes_nobody(database: Database) -> None:
+def test_a_change_of_none_publishes_no_hint(database: Database) -> None:
     which = columns(LoadBalancer).id == "nothing"
     assert changed(database, lambda tx: generations.bump_where(tx, which)) == (set(), [])

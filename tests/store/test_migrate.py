@@ -1,4 +1,4 @@
-"""The scripts lead to the schema that the code has, from any version, all or nothing."""
+"""Migrations make the schema of the code from any version, in one transaction."""
 
 import importlib
 import pkgutil
@@ -54,7 +54,7 @@ def shape(connection: Connection) -> dict[str, Any]:
     }
 
 
-def test_the_scripts_make_the_schema_of_the_code(database: Database) -> None:
+def test_migrations_make_the_schema_of_the_code(database: Database) -> None:
     everything()
     upgrade(database)
     # If this fails: ./dev migration "what changed"
@@ -65,7 +65,7 @@ def test_the_scripts_make_the_schema_of_the_code(database: Database) -> None:
     assert migrated == database.with_connection(shape)
 
 
-def test_servers_that_upgrade_at_once(database_url: str, database: Database) -> None:
+def test_several_servers_may_upgrade_at_once(database_url: str, database: Database) -> None:
     failures: list[Exception] = []
 
     def start() -> None:
@@ -113,7 +113,7 @@ def rows(database: Database, statement: str) -> list[tuple[Any, ...]]:
     return database.read(lambda transaction: [tuple(row) for row in transaction.execute(text(statement))])
 
 
-def test_addresses_learn_whether_the_one_after_them_is_free(database_url: str, database: Database) -> None:
+def test_migrated_addresses_know_whether_the_next_one_is_free(database_url: str, database: Database) -> None:
     def fill(connection: Connection) -> None:
         upgrade_to(connection, "0004")
         for subnet, key in (("a", "01"), ("a", "02"), ("a", "04"), ("b", "03")):
@@ -130,7 +130,7 @@ def test_addresses_learn_whether_the_one_after_them_is_free(database_url: str, d
 
 
 def insert(connection: Connection, table: str, **values: Any) -> None:
-    """Insert a row; what must be there and is not given is empty, by its column's type."""
+    """Insert a row; mandatory columns without a value get an empty one of their type."""
     for column in inspect(connection).get_columns(table):
         if not column["nullable"]:
             empty = {"TEXT": "", "BIGINT": 0, "BOOLEAN": False}[str(column["type"])]
@@ -141,7 +141,7 @@ def insert(connection: Connection, table: str, **values: Any) -> None:
 
 
 def addresses_of_an_older_version(connection: Connection) -> None:
-    """Write addresses as clients spelled them before the tenth script."""
+    """Write addresses in the spelling of clients, as before migration 0010."""
     upgrade_to(connection, "0009")
     vips = '[{"subnet_id":"s","ip_address":"2001:DB8::9","port_id":"p"}]'
     insert(connection, "load_balancers", id="lb", vip_address="2001:DB8:0::1", additional_vips=vips, generation=4)
@@ -167,7 +167,7 @@ def amphorae_of_an_older_version(connection: Connection) -> None:
     insert(connection, "network_addresses", subnet_id="v", key="2", port_id="vip-port")
 
 
-def test_amphorae_of_older_versions_know_their_ports(database: Database) -> None:
+def test_amphorae_of_older_versions_get_their_ports(database: Database) -> None:
     database.with_connection(amphorae_of_an_older_version)
     upgrade(database)
     assert rows(database, "SELECT amphora_id, subnet_id, port_id FROM amphora_ports") == [("a", "s", "member-port")]
@@ -178,7 +178,7 @@ def network_in_trouble(connection: Connection) -> None:
     insert(connection, "network_networks", id="n", trouble="No bridge.")
 
 
-def test_trouble_of_a_network_waits_for_the_report_of_its_host(database: Database) -> None:
+def test_trouble_of_a_network_is_empty_until_its_host_reports(database: Database) -> None:
     database.with_connection(network_in_trouble)
     upgrade(database)
     assert rows(database, "SELECT trouble FROM network_networks") == [(None,)]
@@ -191,7 +191,7 @@ def test_addresses_of_older_versions_become_canonical(database: Database) -> Non
         ("lb", "2001:db8::1", '[{"subnet_id":"s","ip_address":"2001:db8::9","port_id":"p"}]', 5),
         ("other", "10.0.0.1", "[]", 4),
     ]
-    # When two members have become one, the younger one is deleted as by a user.
+    # When two members have become equal, the younger one is deleted as by a user.
     assert rows(database, "SELECT id, address, monitor_address, deleted_in FROM members ORDER BY id") == [
         ("a", "2001:db8::a", "::1", None),
         ("b", "2001:db8::a", None, 5),
@@ -207,7 +207,7 @@ def test_addresses_of_older_versions_become_canonical(database: Database) -> Non
 
 
 def test_a_failed_upgrade_leaves_nothing_behind(database: Database) -> None:
-    # The last table in the order of names is in the way.
+    # A table with the name of the last one exists already.
     database.with_connection(lambda connection: connection.execute(text("CREATE TABLE traffic (weight INTEGER)")))
     with pytest.raises(Exception, match="traffic"):
         upgrade(database)

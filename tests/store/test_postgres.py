@@ -1,4 +1,4 @@
-"""PostgreSQL asked from an event loop: what threads are promised, whatever befalls a connection."""
+"""PostgreSQL from an event loop: the guarantees for threads also hold here, and after a lost connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,12 +35,12 @@ def add(transaction: Transaction) -> None:
 
 
 @pytest.mark.parametrize("single", [False, True])
-async def test_what_is_written_is_read(database: Database, single: bool) -> None:
+async def test_a_read_returns_what_was_written(database: Database, single: bool) -> None:
     await database.run(add, writing=True)
     assert await database.run(hosts, writing=False, single=single) == [ONE]
 
 
-async def test_a_commit_is_told_and_a_failure_takes_everything_back(database: Database) -> None:
+async def test_a_commit_publishes_hints_and_a_failure_rolls_back(database: Database) -> None:
     heard: list[frozenset[str]] = []
     passed: list[list[Milestone]] = []
     database.subscribe(heard.append)
@@ -66,7 +66,7 @@ async def test_a_commit_is_told_and_a_failure_takes_everything_back(database: Da
     assert await database.run(hosts, writing=False, single=True) == [ONE]
 
 
-async def test_writers_of_the_loop_and_of_threads_lose_nothing(database: Database) -> None:
+async def test_writers_in_the_loop_and_in_threads_lose_nothing(database: Database) -> None:
     await database.run(add, writing=True)
 
     def count(transaction: Transaction) -> None:
@@ -79,7 +79,7 @@ async def test_writers_of_the_loop_and_of_threads_lose_nothing(database: Databas
     assert await database.run(hosts, writing=False) == [KnownHost(id="one", seen_at=41)]
 
 
-async def test_work_goes_on_over_new_connections(database: Database, postgres: Postgres) -> None:
+async def test_work_continues_over_new_connections(database: Database, postgres: Postgres) -> None:
     await database.run(add, writing=True)
     await asyncio.gather(*(database.run(hosts, writing=False, single=True) for _ in range(4)))
     postgres.cut()
@@ -90,7 +90,7 @@ async def test_work_goes_on_over_new_connections(database: Database, postgres: P
     assert len(await database.run(hosts, writing=False)) == 2
 
 
-async def test_who_gives_up_leaves_no_answer_to_the_next(database: Database) -> None:
+async def test_a_cancelled_read_leaves_no_answer_to_the_next(database: Database) -> None:
     await database.run(add, writing=True)
     for single in (False, True):
         slept = asyncio.Event()
@@ -107,7 +107,7 @@ async def test_who_gives_up_leaves_no_answer_to_the_next(database: Database) -> 
         assert await database.run(hosts, writing=False, single=single) == [ONE]
 
 
-async def test_a_schema_that_another_server_changes(database: Database) -> None:
+async def test_another_server_may_change_the_schema(database: Database) -> None:
     await database.run(add, writing=True)
     for kind in ("bigint", "numeric", "bigint"):
         change = text(f"ALTER TABLE hosts ALTER COLUMN seen_at TYPE {kind}")
@@ -117,7 +117,7 @@ async def test_a_schema_that_another_server_changes(database: Database) -> None:
         await database.run(lambda tx: tx.update(*hosts(tx)), writing=True)
 
 
-async def test_a_database_that_is_not_there(postgres: Postgres) -> None:
+async def test_an_unreachable_database_is_unavailable(postgres: Postgres) -> None:
     lost = Database(postgres.empty().replace("hydria_", "lost_"))
     for writing in (False, True):
         with pytest.raises(Unavailable, match="cannot be reached"):

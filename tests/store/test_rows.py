@@ -1,4 +1,4 @@
-"""Structs to rows and back, for every kind that has a table; and what no struct of ours may be."""
+"""Conversion of structs to rows and back, for every kind with a table."""
 
 from typing import Annotated, Any, Literal
 
@@ -50,7 +50,7 @@ def structs_of(kind: type[Struct]) -> st.SearchStrategy[Struct]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_there_and_back(database: Database, kind: type[Struct]) -> None:
+def test_a_struct_survives_the_conversion_to_a_row(database: Database, kind: type[Struct]) -> None:
     @settings(max_examples=40)
     @given(item=structs_of(kind))
     def check(item: Struct) -> None:
@@ -65,7 +65,7 @@ def test_there_and_back(database: Database, kind: type[Struct]) -> None:
 
 
 class Odd(Struct, frozen=True, kw_only=True):
-    """One field of every sort."""
+    """A struct with a field of every type."""
 
     key: Annotated[str, Meta(max_length=5)]
     state: Literal["a", "b"] = "a"
@@ -76,7 +76,7 @@ class Odd(Struct, frozen=True, kw_only=True):
     nested: Counters | None = None
 
 
-def test_columns_are_read_off_the_fields() -> None:
+def test_columns_are_made_from_the_fields() -> None:
     rows = register(Odd, "odd_for_tests", key=("key",), unique=(("state", "number"),), index=(("number",),))
     try:
         found = {name: (type(column.type), column.nullable) for name, column in columns(Odd).items()}
