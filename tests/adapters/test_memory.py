@@ -12,7 +12,7 @@ from hydria.model import HealthMonitor, LoadBalancer, Member, Pool, Tree
 from hydria.model.network import Device
 from hydria.protocols import Clock, Host, Networking, Topologies
 
-NOBODY = Device(id="", owner="")
+NO_DEVICE = Device(id="", owner="")
 COMMON: dict[str, Any] = {"project_id": "p", "created_at": "2026-01-01T00:00:00"}
 
 
@@ -130,13 +130,13 @@ def test_ports() -> None:
     assert [port.fixed_ips[0][1] for port in ports] == [f"192.0.2.{number}" for number in range(2, 7)]
     assert len({port.mac for port in ports}) == 5
     with pytest.raises(Conflict, match="No more IP addresses"):
-        networking.create_port("p", "red", subnet, None, NOBODY)
+        networking.create_port("p", "red", subnet, None, NO_DEVICE)
     networking.delete_port(ports[1].id)
     networking.delete_port(ports[1].id)
     for address, refusal in (("192.0.2.2", Conflict), ("192.0.2.1", Conflict), ("192.0.2.99", Invalid)):
         with pytest.raises(refusal):
-            networking.create_port("p", "red", subnet, address, NOBODY)
-    again = networking.create_port("p", "red", subnet, "192.0.2.3", NOBODY)
+            networking.create_port("p", "red", subnet, address, NO_DEVICE)
+    again = networking.create_port("p", "red", subnet, "192.0.2.3", NO_DEVICE)
     assert networking.port(again.id, "red") == again
     assert networking.port(again.id, "blue") is None
     assert len(networking.ports_of("d")) == 4

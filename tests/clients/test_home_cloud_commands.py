@@ -3,7 +3,7 @@
 from tests.support.client import Client, expect
 
 # The variables of the first admin's login are unset.
-NOBODY: dict[str, str | None] = dict.fromkeys(
+NO_LOGIN: dict[str, str | None] = dict.fromkeys(
     f"OS_{name}" for name in ("USERNAME", "PASSWORD", "USER_DOMAIN_ID", "PROJECT_NAME", "PROJECT_DOMAIN_ID")
 )
 
@@ -12,7 +12,7 @@ def test_token(openstack: Client) -> None:
     token = openstack.get("token issue")
     assert token["project_id"] == openstack.get("project show admin")["id"]
     assert token["user_id"] == openstack.get("user show admin")["id"]
-    as_token = NOBODY | {"OS_AUTH_TYPE": "token", "OS_TOKEN": token["id"], "OS_PROJECT_ID": token["project_id"]}
+    as_token = NO_LOGIN | {"OS_AUTH_TYPE": "token", "OS_TOKEN": token["id"], "OS_PROJECT_ID": token["project_id"]}
     assert openstack.get("token issue", **as_token)["user_id"] == token["user_id"]
     openstack.do(f"token revoke {token['id']}")
     assert "HTTP 401" in openstack.fail("token issue", **as_token)
@@ -80,7 +80,7 @@ def test_application_credentials(openstack: Client) -> None:
     shown = openstack.get("application credential show ci")
     expect(shown, ID=made["ID"], Name="ci", Roles=made["Roles"])
     assert "Secret" not in shown
-    robot = NOBODY | {
+    robot = NO_LOGIN | {
         "OS_AUTH_TYPE": "v3applicationcredential",
         "OS_APPLICATION_CREDENTIAL_ID": made["ID"],
         "OS_APPLICATION_CREDENTIAL_SECRET": "hidden",

@@ -1,1 +1,1 @@
-"""What several tests build on."""
+"""Helpers for several folders of tests."""

@@ -1,4 +1,4 @@
-"""A client of Octavia's API that says what it expects."""
+"""A client of Octavia's API that asserts the expected status."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import httpx
 LBAAS = "/load-balancer/v2.0/lbaas"
 Body = dict[str, Any]
 
-# The collection of a kind of resource, by the root of its bodies.
+# The path of a collection, by the root key of its bodies.
 COLLECTIONS = {
     "loadbalancer": "loadbalancers",
     "listener": "listeners",
@@ -56,7 +56,7 @@ class Api:
         assert answer.status_code == status, answer.text
 
     async def fault(self, method: str, path: str, status: int, body: Any = None, **options: Any) -> str:
-        """Return the sentence of a refusal, which must have Octavia's shape and this status."""
+        """Return the message of a refusal, which must have Octavia's fault body and this status."""
         if body is not None:
             options["json"] = body
         answer = await self.send(method, path, **options)
@@ -69,7 +69,7 @@ class Api:
         return str(found["faultstring"])
 
     async def create(self, root: str, **attributes: Any) -> Body:
-        """Make a resource and return it."""
+        """Create a resource and return it."""
         found: Body = (await self.post(COLLECTIONS[root], {root: attributes}))[root]
         return found
 
@@ -84,13 +84,13 @@ class Api:
         return found
 
     async def add_member(self, pool_id: str, address: str, port: int = 80, **attributes: Any) -> Body:
-        """Make a member and return it."""
+        """Create a member and return it."""
         body = {"member": {"address": address, "protocol_port": port, **attributes}}
         found: Body = (await self.post(f"pools/{pool_id}/members", body))["member"]
         return found
 
     async def add_rule(self, policy_id: str, **attributes: Any) -> Body:
-        """Make an L7 rule, of a path unless told otherwise, and return it."""
+        """Create an L7 rule (of a path by default) and return it."""
         rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/images", **attributes}
         found: Body = (await self.post(f"l7policies/{policy_id}/rules", {"rule": rule}))["rule"]
         return found

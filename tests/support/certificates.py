@@ -1,4 +1,4 @@
-"""Certificates of a small authority, made as the tests need them."""
+"""Certificates of a small authority for tests, made on demand."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ _DAYS = timedelta(days=30)
 
 
 class Signed(Struct, frozen=True):
-    """A certificate with its key, and those between it and its root."""
+    """A certificate with its key and its intermediates."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
@@ -43,7 +43,7 @@ class Signed(Struct, frozen=True):
 
     @property
     def bundle(self) -> str:
-        """What an instance carries: leaf, intermediates, private key."""
+        """Leaf, intermediates and private key, as in `Instance.secrets`."""
         return self.pem + self.chain_pem + self.key_pem
 
     def locked_key_pem(self, passphrase: str) -> str:
@@ -60,7 +60,7 @@ def pem(certificate: x509.Certificate) -> str:
 
 
 def authority(name: str = "root") -> Signed:
-    """Return an authority that everybody must be told to trust, always the same by its name."""
+    """Return a self-signed authority, always the same one for a name."""
     return _authority(name)
 
 
@@ -71,7 +71,7 @@ def _authority(name: str) -> Signed:
 
 @cache
 def intermediate(name: str = "between") -> Signed:
-    """Return an authority that the root has signed."""
+    """Return an intermediate authority, signed by the root."""
     signed = _signed(name, authority(), ca=True)
     return Signed(signed.certificate, signed.key, (signed.certificate,))
 
@@ -83,7 +83,7 @@ def leaf(
     common_name: str | None = None,
     begin: datetime = _BEGIN,
 ) -> Signed:
-    """Return a certificate for these host names or addresses for 30 days; `client` is for those who connect."""
+    """Return a certificate for host names or addresses, valid for 30 days; `client` makes a client certificate."""
     issuer = by or authority()
     name = common_name or (names[0] if names else "client")
     signed = _signed(name, issuer, names=names, client=client, begin=begin)
@@ -91,7 +91,7 @@ def leaf(
 
 
 def revoked(*certificates: Signed, by: Signed | None = None) -> str:
-    """Return a revocation list with these, as PEM."""
+    """Return a revocation list with these certificates, as PEM."""
     issuer = by or authority()
     builder = (
         x509.CertificateRevocationListBuilder()

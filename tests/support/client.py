@@ -1,4 +1,4 @@
-"""The stock `openstack` client, typed by a user, its answers read as JSON."""
+"""The stock `openstack` client, with its answers read as JSON."""
 
 import json
 import os
@@ -13,42 +13,42 @@ from tests.support.warm_client import WarmShell
 
 
 class Client:
-    """The client as the first admin uses it. `close` it."""
+    """The client with the first admin's credentials. Close it after use."""
 
     def __init__(self, credentials: Credentials, directory: Path) -> None:
-        """`directory` is for a socket: its name must be short."""
+        """`directory` is for a socket, so its path must be short."""
         self.cold = Shell(Path(sys.executable).parent, os.environ)
         answer = self.cold.source(credentials.exports())
         assert answer.status == 0, answer
         self._warm = WarmShell(self.cold, directory)
 
     def answer(self, command: str, *words: str, **variables: str | None) -> Answer:
-        """Type a command, without its first word, and more words; variables are set for it alone."""
+        """Run a command, given without `openstack`, with more words; the variables are set for it only."""
         return self._warm.openstack(*shlex.split(command), *words, **variables)
 
     def do(self, command: str, **variables: str | None) -> None:
-        """Type a command that must succeed and say nothing."""
+        """Run a command that must succeed without output."""
         answer = self.answer(command, **variables)
         assert (answer.status, answer.text) == (0, ""), answer
 
     def get(self, command: str, **variables: str | None) -> Any:
-        """Type a command that must succeed, and return what it shows: a mapping, or a list of them."""
+        """Run a command that must succeed; return its output: a mapping, or a list of them."""
         answer = self.answer(command, "-f", "json", **variables)
         assert (answer.status, answer.err) == (0, ""), answer
         return json.loads(answer.out)
 
     def fail(self, command: str, **variables: str | None) -> str:
-        """Type a command that must fail with exit status 1, and return its complaint."""
+        """Run a command that must exit with status 1; return its error text."""
         answer = self.answer(command, **variables)
         assert (answer.status, answer.out) == (1, ""), answer
         return answer.err
 
     def close(self) -> None:
-        """End the process that the client runs in."""
+        """End the client's process."""
         self._warm.close()
 
 
 def expect(found: dict[str, Any], **values: Any) -> None:
-    """Say which of these values is shown otherwise."""
+    """Assert that the output has these values."""
     wrong = {name: (found.get(name), "not", value) for name, value in values.items() if found.get(name) != value}
     assert not wrong, wrong

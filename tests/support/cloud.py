@@ -36,12 +36,12 @@ CALLERS = {
 
 @cache
 def _default_policy() -> OctaviaPolicy:
-    """Return the policy that most tests have; it is the same object, as reading its rules takes a while."""
+    """Return the default policy; always the same object, because reading its rules takes long."""
     return OctaviaPolicy()
 
 
 class Cloud:
-    """The server and what it stands on. There is one network of project `p-red` with one IPv4 subnet."""
+    """The server and its services. There is one network of project `p-red` with one IPv4 subnet."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Cloud:
         return AcmeSecrets(transaction, self.secrets, self.vault, self.clock.now(), offered=True)
 
     def api(self, user: str | None = "alice") -> Api:
-        """Return the API as a user of `CALLERS` sees it; None comes without a token."""
+        """Return the API with the token of a user of `CALLERS`, or without a token for None."""
         return Api(self.http, user)
 
 

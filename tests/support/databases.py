@@ -1,4 +1,4 @@
-"""New databases for tests, quickly: what is the same for all of them is made once in a process."""
+"""New databases for tests, made quickly: the parts that are the same for all are made once in a process."""
 
 import tempfile
 from collections.abc import Iterator, MutableMapping
@@ -42,7 +42,7 @@ _compiled = _Compiled()
 
 
 def open_database(url: str) -> Database:
-    """Open a database that has all tables; a SQLite file that is not there yet is made with them."""
+    """Open a database with all tables; make a SQLite file when it is missing."""
     address = make_url(url)
     if address.get_backend_name() == "sqlite" and address.database and not Path(address.database).exists():
         Path(address.database).write_bytes(_empty())
@@ -56,6 +56,6 @@ def _empty() -> bytes:
         file = Path(directory) / "hydria.db"
         database = Database(f"sqlite:///{file}", synchronous="off")
         database.with_connection(metadata.create_all)
-        # The last connection that is closed moves everything into the one file.
+        # Closing the last connection moves everything from the WAL into the file.
         database.close()
         return file.read_bytes()

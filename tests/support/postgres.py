@@ -17,7 +17,7 @@ from sqlalchemy import Connection, make_url
 
 from hydria.store import Database, metadata
 
-# The account that Debian's package makes: PostgreSQL refuses to run as root.
+# The account of Debian's package: PostgreSQL refuses to run as root.
 _ACCOUNT = "postgres"
 _START_SECONDS = 60
 
@@ -27,7 +27,7 @@ class Missing(Exception):
 
 
 class Postgres:
-    """A running server. Every database of it is new."""
+    """A running server, which makes a new database on each request."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -38,11 +38,11 @@ class Postgres:
         """Make a database without tables and return its SQLAlchemy URL."""
         name = f"hydria_{next(self._numbers)}"
         self.say(f'CREATE DATABASE "{name}" TEMPLATE template0')
-        # The socket's directory stands in the query: it has slashes.
+        # The socket's directory is in the query, because it has slashes.
         return f"postgresql://hydria@/{name}?host={self._directory}"
 
     def ready(self) -> str:
-        """Return the SQLAlchemy URL of a database with all tables and no rows; there is one, for one at a time."""
+        """Return the SQLAlchemy URL of a database with all tables and no rows, for one test at a time."""
         if self._ready is None:
             self._ready = self.empty()
         database = Database(self._ready)
@@ -51,11 +51,11 @@ class Postgres:
         return self._ready
 
     def drop(self, url: str) -> None:
-        """Remove a database, whoever still uses it."""
+        """Remove a database, even if it is in use."""
         self.say(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
 
     def cut(self) -> None:
-        """End all connections, in the middle of whatever they do."""
+        """Terminate all connections at once."""
         self.say(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend'"
             " AND pid <> pg_backend_pid()"
@@ -63,7 +63,7 @@ class Postgres:
 
     def say(self, statement: str) -> None:
         """Run a statement outside of any database of a test."""
-        # The caller's thread may have an event loop, which cannot wait for another one.
+        # In a thread, because the caller's thread may run an event loop already.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(asyncio.run, self._say(statement)).result()
 
@@ -75,7 +75,7 @@ class Postgres:
             await connection.close()
 
     def wait(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        """Wait until it answers."""
+        """Wait until the server answers."""
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
@@ -104,7 +104,7 @@ def programs() -> Path:
 
 @contextmanager
 def serving(*, durable: bool = False) -> Iterator[Postgres]:
-    """Start a server and stop it; `durable` has it wait for the disk, as servers do. Raises Missing."""
+    """Run a server for the block; a `durable` one waits for the disk, as in production. Raises Missing."""
     here = programs()
     directory = Path(tempfile.mkdtemp(prefix="hydria-postgres-"))
     try:
@@ -112,7 +112,7 @@ def serving(*, durable: bool = False) -> Iterator[Postgres]:
         if os.geteuid() == 0:
             shutil.chown(directory, _ACCOUNT, _ACCOUNT)
             account = ["--reuid", _ACCOUNT, "--regid", _ACCOUNT, "--clear-groups"]
-        # It ends with the tests, even when those are killed.
+        # The server ends with the tests, even when they are killed.
         begin = ["setpriv", *account, "--pdeathsig", "INT"]
         data = directory / "data"
         made = ["--auth=trust", "--username=hydria", "--encoding=UTF8", "--no-locale", "--no-sync"]

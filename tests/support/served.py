@@ -1,4 +1,4 @@
-"""`hydria server --noop` as a process of its own: what people test software against."""
+"""`hydria server --noop` as a process."""
 
 import contextlib
 import os
@@ -25,21 +25,21 @@ class Served(Struct, frozen=True):
 
 @contextlib.contextmanager
 def served(directory: Path) -> Iterator[Served]:
-    """Start a server with its state in this directory, and end it."""
+    """Run a server for the block, with its state in a directory."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = {
         "STATE_DIR": str(directory / "state"),
         "RUN_DIR": str(directory / "run"),
         "SERVER_PORT": str(port),
-        # No power cut is tested here.
+        # Faster, and no test here needs durability.
         "DATABASE_SYNCHRONOUS": "normal",
     }
     others = {name: value for name, value in os.environ.items() if not name.startswith("HYDRIA_")}
     log = directory / "server.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            # It ends with the tests, even when those are killed.
+            # The server ends with the tests, even when they are killed.
             [sys.executable, "-m", "hydria.cli", "server", "--noop", "--until-stdin-ends"],
             env=others | {f"HYDRIA_{name}": value for name, value in settings.items()},
             stdin=subprocess.PIPE,

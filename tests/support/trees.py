@@ -1,4 +1,4 @@
-"""Instances to render and to serve."""
+"""Instances for rendering and serving."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ SURROUNDINGS = Surroundings(
 
 
 def key(kind: str, number: int) -> str:
-    """Return an id that says what it is of: kind is one hexadecimal digit, repeated."""
+    """Return a readable id: `kind` is one hexadecimal digit, which is repeated, before the number."""
     return f"{kind * 8}-0000-4000-8000-{number:012d}"
 
 

@@ -8,14 +8,14 @@ from typing import TypeVar
 
 R = TypeVar("R")
 
-# Long enough for a machine on which eight other programs keep the processors busy.
+# Long enough on a machine whose processors eight other programs keep busy.
 DEADLINE = 60.0
 
 
 async def eventually(
     condition: Callable[[], object | Awaitable[object]], seconds: float = DEADLINE, say: Callable[[], object] = str
 ) -> None:
-    """Wait until the condition, or what it lets us await, is true. `say` explains a failure."""
+    """Wait until the condition, or its awaitable, is true. `say` explains a failure."""
     deadline = time.monotonic() + seconds
     while True:
         found = condition()

@@ -1,4 +1,4 @@
-"""The stock client without the second and a half that loading it takes: a process that has loaded it and forks.
+"""The stock client without the 1.5 s that its import takes: a process that has imported it forks for each command.
 
 Each command is the client's own `main` in a process of its own, with its own arguments, environment and output.
 """
@@ -21,15 +21,15 @@ from typing import Any
 
 from demo.shell import Answer, Shell
 
-# Whose modules the client loads before any command.
+# The plugins that the client imports before any command.
 _GROUPS = re.compile(r"openstack\.|cliff\.formatter\.|keystoneauth1\.plugin")
 _SECONDS = 60.0
-# Nothing in it is the shell's business.
+# The shell need not interpret such a command.
 _PLAIN = re.compile(r"openstack [\w /.:=-]+")
 
 
 class WarmShell(Shell):
-    """Another shell with the same environment, whose `openstack` begins at once. `close` it."""
+    """A shell with the same environment, whose `openstack` starts at once. Close it after use."""
 
     def __init__(self, shell: Shell, directory: Path) -> None:
         self.environment = dict(shell.environment)
@@ -40,13 +40,13 @@ class WarmShell(Shell):
         )
 
     def type(self, command: str) -> Answer:
-        """Run a command and return what it said."""
+        """Run a command and return its result."""
         if not _PLAIN.fullmatch(command):
             return super().type(command)
         return self.openstack(*shlex.split(command)[1:])
 
     def openstack(self, *words: str, **variables: str | None) -> Answer:
-        """Run the client with these arguments, the shell's variables and these (None: not set); return what it said."""
+        """Run the client with arguments and further variables (None: unset); return the result."""
         merged = {**self.environment, **variables}
         environment = {name: value for name, value in merged.items() if value is not None}
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, self._connection() as connection:
@@ -58,7 +58,7 @@ class WarmShell(Shell):
             return Answer(status, out.read().decode(), err.read().decode())
 
     def close(self) -> None:
-        """End the process that forks."""
+        """End the forking process."""
         self._process.kill()
         self._process.wait()
 
@@ -84,11 +84,11 @@ def _serve(path: str) -> None:
     shell: Any = import_module("openstackclient.shell")
     for entry in (each for found in distributions() for each in found.entry_points):
         if _GROUPS.match(entry.group):
-            # Some are for packages that are not here.
+            # Some plugins need packages that are not installed.
             with contextlib.suppress(Exception):
                 import_module(entry.module)
     import_module("openstack.connection")
-    # Every parser asks which package its command is of; the answer is kept.
+    # Every parser looks up the package of its command; the answer is cached.
     import_module("openstackclient.common.versions").ShowVersions(None, None).get_parser("versions show")
     # The kernel reaps the children.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -107,10 +107,10 @@ def _answer(connection: socket.socket, main: Any) -> None:
     """Run one command in this process, which ends with it."""
     status = 1
     try:
-        said, descriptors, _, _ = socket.recv_fds(connection, 1 << 16, 2)
-        while not said.endswith(b"\n"):
-            said += connection.recv(1 << 16)
-        request = json.loads(said)
+        received, descriptors, _, _ = socket.recv_fds(connection, 1 << 16, 2)
+        while not received.endswith(b"\n"):
+            received += connection.recv(1 << 16)
+        request = json.loads(received)
         for number, descriptor in enumerate(descriptors, 1):
             os.dup2(descriptor, number)
         status = _run(main, request["arguments"], request["environment"])

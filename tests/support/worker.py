@@ -1,4 +1,4 @@
-"""An agent in steps: the same messages from a host in memory, handed to the server without HTTP."""
+"""An agent that works in steps: its messages go to the server without HTTP, its host is in memory."""
 
 from collections.abc import Coroutine
 from functools import partial
@@ -28,7 +28,7 @@ class Worker:
         self.announce()
 
     def announce(self) -> None:
-        """Ask for work, so that the server knows the host."""
+        """Poll, so that the server knows the host."""
         cloud = self.cloud
         cloud.database.transact(lambda tx: heard_from(tx, self.holding, cloud.clock.now()))
 
@@ -44,7 +44,7 @@ class Worker:
         return orders
 
     def serve(self, orders: Orders) -> None:
-        """Do what was ordered and report it."""
+        """Carry out orders and report the result."""
         for instance in orders.serve:
             if self.trouble is None:
                 done(self._host().serve(instance))
@@ -57,7 +57,7 @@ class Worker:
         )
 
     def report(self, key: str, *, attempted: int = 0) -> None:
-        """Report what an amphora serves."""
+        """Report on an amphora."""
         instance = self.serving.get(key)
         if instance is None:
             self.send(Report(amphora_id=key, generation=0, attempted=attempted, reason=self.trouble))
@@ -77,7 +77,7 @@ class Worker:
         return host
 
     def step(self) -> None:
-        """Work until there is nothing to do, as a loop of poll and report does."""
+        """Poll, serve and report until there is nothing to do."""
         for _ in range(5):
             orders = self.fetch()
             if orders == Orders():
@@ -87,7 +87,7 @@ class Worker:
 
 
 def done(call: Coroutine[Any, Any, T]) -> T:
-    """Run a call that waits for nothing, and return its result."""
+    """Run a coroutine that never waits, and return its result."""
     try:
         call.send(None)
     except StopIteration as end:
