@@ -71,7 +71,7 @@ def _text(node: yaml.Node) -> str | None:
 
 
 def _tokens(check: str) -> list[str]:
-    """Return the words of a check as oslo.policy parses it: what it cannot parse becomes "!", which allows nobody."""
+    """Return the words of a check as oslo.policy parses it: what it cannot parse becomes "!" (deny all)."""
     parsed = str(policy.RuleDefault("check", check).check)
     return parsed.replace("(", " ").replace(")", " ").split()
 

@@ -24,7 +24,7 @@ def silence(host: str) -> str:
 
 
 def is_silence(reason: ColumnElement[str | None]) -> ColumnElement[bool]:
-    """Say in SQL whether a reason is the silence of a host."""
+    """Return the SQL condition that a reason is the silence of a host."""
     return reason.endswith(_SILENCE[1])
 
 
@@ -33,7 +33,7 @@ def take_health(transaction: Transaction, amphora: Amphora, report: Report) -> N
     if report.reachable is None and not report.operating:
         return
     known = _reported(transaction, amphora.load_balancer_id)
-    told = AmphoraHealth(
+    reported = AmphoraHealth(
         amphora_id=amphora.id,
         load_balancer_id=amphora.load_balancer_id,
         generation=report.generation,
@@ -42,14 +42,14 @@ def take_health(transaction: Transaction, amphora: Amphora, report: Report) -> N
         unserved=report.unserved,
         troubles=report.troubles,
     )
-    if report.operating or told != known.get(amphora.id):
-        _update(transaction, told, known, report.operating)
+    if report.operating or reported != known.get(amphora.id):
+        _update(transaction, reported, known, report.operating)
 
 
 def lose_health(transaction: Transaction, amphora: Amphora, generation: int) -> None:
-    """Store that an amphora cannot be asked, because its host is silent.
+    """Store that an amphora cannot be observed, because its host does not poll.
 
-    `generation` is the newest of the load balancer: each one has its statuses derived anew.
+    `generation` is the newest of the load balancer: the statuses are derived again for each generation.
     """
     lost = AmphoraHealth(
         amphora_id=amphora.id, load_balancer_id=amphora.load_balancer_id, generation=generation, reachable=False
@@ -65,7 +65,7 @@ def write_statuses(
     statuses: Mapping[str, OperatingStatus],
     troubles: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write derived operating statuses, and why something is not served, by resource id; those not named stay."""
+    """Write derived operating statuses and troubles by resource id; other resources are not changed."""
     known = health_of(transaction, load_balancer_id)
     derived = [
         Health(id=key, load_balancer_id=load_balancer_id, operating_status=status, trouble=troubles.get(key))
@@ -79,42 +79,44 @@ def write_statuses(
 
 def _update(
     transaction: Transaction,
-    told: AmphoraHealth,
+    reported: AmphoraHealth,
     known: dict[str, AmphoraHealth],
     operating: Mapping[str, OperatingStatus] = MappingProxyType({}),
 ) -> None:
     """Store the health of an amphora and derive the statuses of its load balancer; `known` is what was stored."""
-    load_balancer = transaction.get(LoadBalancer, told.load_balancer_id)
+    load_balancer = transaction.get(LoadBalancer, reported.load_balancer_id)
     if load_balancer is None:
         return
     whole = tree(transaction, load_balancer)
     if operating:
-        told = _of_older_agent(told, whole, operating)
-    # Only what is there: a report may name what has gone since.
+        reported = _of_older_agent(reported, whole, operating)
+    # Only existing members: a report may name members that were deleted since.
     there = {member.id for member in whole.members}
-    told = structs.replace(told, servers={key: state for key, state in told.servers.items() if key in there})
-    if told == known.get(told.amphora_id) and not operating:
+    reported = structs.replace(
+        reported, servers={key: state for key, state in reported.servers.items() if key in there}
+    )
+    if reported == known.get(reported.amphora_id) and not operating:
         return
-    if told.amphora_id in known:
-        transaction.update(told)
+    if reported.amphora_id in known:
+        transaction.update(reported)
     else:
-        transaction.insert(told)
-    healths = [*({**known, told.amphora_id: told}).values()]
+        transaction.insert(reported)
+    healths = [*({**known, reported.amphora_id: reported}).values()]
     troubles = {key: reason for each in healths for key, reason in each.troubles.items()}
     write_statuses(transaction, load_balancer.id, operating_statuses(whole, healths), troubles)
 
 
-def _of_older_agent(told: AmphoraHealth, whole: Tree, operating: Mapping[str, OperatingStatus]) -> AmphoraHealth:
-    """Return what an agent observed that reports operating statuses, as far as these tell."""
+def _of_older_agent(reported: AmphoraHealth, whole: Tree, operating: Mapping[str, OperatingStatus]) -> AmphoraHealth:
+    """Return the health that operating statuses of an older agent stand for, as far as possible."""
     pools = {operating.get(pool.id) for pool in whole.pools}
     if operating.get(whole.load_balancer.id) == "ERROR" and "ERROR" not in pools:
-        return structs.replace(told, reachable=False, servers={}, unserved=())
+        return structs.replace(reported, reachable=False, servers={}, unserved=())
     states = {member.id: _STATES.get(operating.get(member.id, UNREPORTED), "unknown") for member in whole.members}
-    unserved = tuple(key for key in told.troubles if operating.get(key) == "ERROR")
-    return structs.replace(told, servers=states, unserved=unserved)
+    unserved = tuple(key for key in reported.troubles if operating.get(key) == "ERROR")
+    return structs.replace(reported, servers=states, unserved=unserved)
 
 
-# What an older agent saw of a member, by the operating status that it reported.
+# The state of a member, by the operating status that an older agent reported.
 _STATES: dict[OperatingStatus, ServerState] = {
     "ONLINE": "up",
     "DRAINING": "up",

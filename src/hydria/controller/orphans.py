@@ -60,8 +60,8 @@ class Orphans:
         if reports.unknown is None:
             return
         c = columns(Orphan)
-        told = {("network", each.id): each for each in reports.unknown.networks}
-        wires: dict[tuple[str, str], Network | Router] = {**told}
+        reported = {("network", each.id): each for each in reports.unknown.networks}
+        wires: dict[tuple[str, str], Network | Router] = {**reported}
         wires |= {("router", each.id): each for each in reports.unknown.routers}
         for orphan in transaction.find(Orphan, c.host == reports.host, c.kind != "amphora"):
             if (orphan.kind, orphan.id) not in wires:

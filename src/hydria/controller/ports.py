@@ -24,7 +24,7 @@ class PortError(Exception):
 class AmphoraPorts:
     """Makes and deletes the ports of the amphorae of some load balancers, in one transaction.
 
-    A port is made before a host is told of it, and deleted after the host has reported that it does not use it.
+    A port is made before a host gets it, and deleted after the host has reported that it does not use it.
     """
 
     def __init__(

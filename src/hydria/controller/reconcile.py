@@ -66,7 +66,7 @@ class Reconciler:
         return self._awake_since is None or self._awake_since <= now - timedelta(seconds=HOST_SILENCE)
 
     def networks_changed(self, transaction: Transaction) -> bool:
-        """Say whether the network service changed ports since hosts were told of them. Only reads."""
+        """Return True when ports changed since hosts got them. Only reads."""
         return bool(self._networking_of(transaction).altered_ports())
 
     def follow_networks(self, transaction: Transaction) -> None:

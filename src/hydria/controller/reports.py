@@ -35,11 +35,11 @@ class Reporter:
         if amphora is None or amphora.host != host:
             return
         reason = None if report.reason is None else report.reason.replace("\0", "")[:_LONGEST_REASON]
-        told = structs.replace(
+        updated = structs.replace(
             amphora, served=report.generation, change_id=report.change_id, attempted=report.attempted, reason=reason
         )
-        if told != amphora:
-            transaction.update(structs.replace(told, updated_at=stamp(now)))
+        if updated != amphora:
+            transaction.update(structs.replace(updated, updated_at=stamp(now)))
         if reason is not None and reason != amphora.reason:
             log.warning("amphora_failing", amphora=amphora.id, generation=report.attempted, reason=reason)
         if not amphora.leaving:

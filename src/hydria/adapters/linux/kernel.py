@@ -79,7 +79,7 @@ def ensure_interface(names: Names, namespace: str, link: str, interface: Interfa
     """Attach a namespace to a network: a link with the port's MAC, MTU, addresses and routes, up.
 
     Makes the switch and the bridge where they are missing; returns whether anything was changed. When it returns,
-    packets pass, and neighbours were told the addresses that are new here. Raises HostError.
+    packets pass, and new addresses were announced to neighbours. Raises HostError.
     """
     with reporting(f"The link {link} cannot be attached to the network namespace {namespace}"):
         changed = ensure_switch(names)
