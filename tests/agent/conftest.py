@@ -1,4 +1,4 @@
-"""A host and a server for an agent."""
+"""Fixtures: a host and a server for an agent."""
 
 import pytest
 

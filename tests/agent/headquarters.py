@@ -22,7 +22,7 @@ class Headquarters:
         self.topology = Topology(generation=0)
         self.heard: list[Reports] = []
         self.polls: list[Holding] = []
-        # `away`: nothing arrives. `lossy`: reports arrive, the agent does not learn it.
+        # `away` refuses all calls; `lossy` takes reports and loses the answers.
         self.away = self.lossy = False
         self.refused = 0
         self._changed = asyncio.Event()
@@ -42,7 +42,7 @@ class Headquarters:
         self._changed.set()
 
     async def go_away(self) -> None:
-        """Be away; returns when the agent has noticed."""
+        """Refuse connections; return when the agent has noticed."""
         self.away, self.refused = True, 0
         self._changed.set()
         await eventually(lambda: self.refused > 0)
@@ -53,7 +53,7 @@ class Headquarters:
     def _answer(self) -> None:
         if self.away:
             self.refused += 1
-            raise LinkError("nobody is there")
+            raise LinkError("connection refused")
 
     async def poll(self, holding: Holding) -> Orders:
         while True:
@@ -85,11 +85,11 @@ class Headquarters:
             raise LinkError("the answer was lost")
 
     def reports(self, amphora_id: str) -> list[Report]:
-        """Return what was heard of an amphora."""
+        """Return all reports about an amphora."""
         return [report for message in self.heard for report in message.reports if report.amphora_id == amphora_id]
 
     def last(self, amphora_id: str) -> Report:
-        """Return the newest report of an amphora; an empty one when there is none."""
+        """Return the newest report about an amphora, or an empty one."""
         return (self.reports(amphora_id) or [Report(amphora_id=amphora_id, generation=0)])[-1]
 
 
@@ -98,7 +98,7 @@ def change_id_of(instance: Instance) -> int:
 
 
 class SlowHost(MemoryHost):
-    """A host some of whose calls hang: `hanging` holds (verb, amphora id), and `release` lets them go."""
+    """A host whose calls in `hanging`, as (verb, amphora id), wait for `release`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class SlowHost(MemoryHost):
 
 @asynccontextmanager
 async def working(host: MemoryHost, server: Headquarters, *, look_seconds: float = 15.0) -> AsyncIterator[Agent]:
-    """Let an agent work; at the end it is cut off as a killed one is."""
+    """Run an agent. At the end it is interrupted as if it was killed."""
     agent = Agent(Identity(id="host-1", name="one"), host, server)
     agent.look_seconds = look_seconds
     task = asyncio.create_task(agent.run(asyncio.Event()))

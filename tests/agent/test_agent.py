@@ -1,4 +1,4 @@
-"""The agent between a server that goes away and a host that fails: what was ordered is reached, and said."""
+"""The agent with a server that goes away and a host that fails: orders are carried out and reported."""
 
 import asyncio
 from typing import Any
@@ -34,7 +34,7 @@ async def settled(server: Headquarters, generation: int = 1, amphora_id: str = A
 # --- orders ---
 
 
-async def test_serves_and_says_so(host: SlowHost, server: Headquarters) -> None:
+async def test_an_order_is_served_and_reported(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server):
         server.want(wanted())
         await settled(server)
@@ -42,7 +42,7 @@ async def test_serves_and_says_so(host: SlowHost, server: Headquarters) -> None:
     assert server.last(AMPHORA).servers[key("3", 1)] == "up"
 
 
-async def test_orders_that_come_while_it_is_busy_are_taken_as_one(host: SlowHost, server: Headquarters) -> None:
+async def test_orders_during_a_busy_moment_are_carried_out_as_one(host: SlowHost, server: Headquarters) -> None:
     host.hanging.add(("serve", AMPHORA))
     async with working(host, server):
         server.want(wanted(1))
@@ -71,7 +71,7 @@ async def test_the_newest_order_wins(host: SlowHost, server: Headquarters) -> No
     ]
 
 
-async def test_what_an_amphora_counted_until_its_end_is_said(host: SlowHost, server: Headquarters) -> None:
+async def test_the_last_counters_of_a_removed_amphora_are_reported(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server):
         server.want(wanted())
         await settled(server)
@@ -82,7 +82,7 @@ async def test_what_an_amphora_counted_until_its_end_is_said(host: SlowHost, ser
     assert server.reports(AMPHORA)[-1].counters[listener_id].total_connections == 7
 
 
-async def test_the_topology_comes_before_what_needs_it(host: SlowHost, server: Headquarters) -> None:
+async def test_the_topology_is_made_before_the_amphorae_that_need_it(host: SlowHost, server: Headquarters) -> None:
     server.rewire()
     server.want(wanted())
     async with working(host, server):
@@ -94,7 +94,7 @@ async def test_the_topology_comes_before_what_needs_it(host: SlowHost, server: H
 # --- failures ---
 
 
-async def test_a_failure_is_said_and_mends(host: SlowHost, server: Headquarters) -> None:
+async def test_a_failure_is_reported_and_tried_again(host: SlowHost, server: Headquarters) -> None:
     host.faults.set("serve", HostError("The disk is full."), times=2)
     async with working(host, server):
         server.want(wanted())
@@ -153,7 +153,7 @@ async def test_the_same_failure_is_reported_once_for_each_generation(host: SlowH
     assert reports == [(1, "no"), (0, None), (2, "no"), (0, None)]
 
 
-async def test_a_failed_change_leaves_the_last_good_one(host: SlowHost, server: Headquarters) -> None:
+async def test_a_failed_change_leaves_the_last_instance_serving(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server):
         server.want(wanted(1))
         await settled(server, 1)
@@ -169,7 +169,7 @@ async def test_a_failed_change_leaves_the_last_good_one(host: SlowHost, server: 
         await settled(server, 2)
 
 
-async def test_a_defect_is_a_failure_too(host: SlowHost, server: Headquarters) -> None:
+async def test_an_unexpected_exception_is_reported_as_a_failure(host: SlowHost, server: Headquarters) -> None:
     host.faults.set("serve", ZeroDivisionError("division by zero"), times=1)
     async with working(host, server):
         server.want(wanted())
@@ -177,7 +177,7 @@ async def test_a_defect_is_a_failure_too(host: SlowHost, server: Headquarters) -
         await settled(server)
 
 
-async def test_the_failure_of_a_replaced_order_is_not_said(host: SlowHost, server: Headquarters) -> None:
+async def test_the_failure_of_a_superseded_order_is_not_reported(host: SlowHost, server: Headquarters) -> None:
     host.hanging.add(("serve", AMPHORA))
     host.faults.set("serve", HostError("no"), times=1)
     async with working(host, server):
@@ -190,7 +190,7 @@ async def test_the_failure_of_a_replaced_order_is_not_said(host: SlowHost, serve
     assert [report.reason for report in server.reports(AMPHORA)] == [None]
 
 
-async def test_a_withdrawal_that_fails_is_said_and_mends(host: SlowHost, server: Headquarters) -> None:
+async def test_a_failed_removal_is_reported_and_tried_again(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server):
         server.want(wanted())
         await settled(server)
@@ -201,7 +201,7 @@ async def test_a_withdrawal_that_fails_is_said_and_mends(host: SlowHost, server:
     assert host.instances == {}
 
 
-async def test_a_topology_that_fails_is_said_and_holds_nobody_up(host: SlowHost, server: Headquarters) -> None:
+async def test_a_failed_topology_is_reported_and_delays_no_amphora(host: SlowHost, server: Headquarters) -> None:
     host.faults.set("wire", WiringError("No bridge.", {"lan": "No bridge."}), times=3)
     server.rewire()
     async with working(host, server):
@@ -219,7 +219,7 @@ async def test_a_topology_that_fails_is_said_and_holds_nobody_up(host: SlowHost,
 # --- what happens on the host ---
 
 
-async def test_events_are_looked_at(host: SlowHost, server: Headquarters) -> None:
+async def test_an_event_leads_to_a_report(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server):
         server.want(wanted())
         await settled(server)
@@ -229,7 +229,7 @@ async def test_events_are_looked_at(host: SlowHost, server: Headquarters) -> Non
         await eventually(lambda: server.last(AMPHORA).servers[key("3", 1)] == "up")
 
 
-async def test_health_that_flaps_while_a_report_is_under_way_ends_right(host: SlowHost) -> None:
+async def test_the_last_state_of_flapping_health_is_reported(host: SlowHost) -> None:
     class Slow(Headquarters):
         gate = asyncio.Event()
 
@@ -251,7 +251,7 @@ async def test_health_that_flaps_while_a_report_is_under_way_ends_right(host: Sl
         await eventually(lambda: server.last(AMPHORA).servers[key("3", 1)] == "up")
 
 
-async def test_a_dead_amphora_is_brought_back_at_once(host: SlowHost, server: Headquarters) -> None:
+async def test_an_ended_amphora_is_served_again_at_once(host: SlowHost, server: Headquarters) -> None:
     # The agent does not look by itself within this test.
     async with working(host, server, look_seconds=3600):
         server.want(wanted())
@@ -260,9 +260,7 @@ async def test_a_dead_amphora_is_brought_back_at_once(host: SlowHost, server: He
         await eventually(lambda: AMPHORA in host.running)
 
 
-async def test_one_that_dies_again_and_again_does_not_keep_the_machine_busy(
-    host: SlowHost, server: Headquarters
-) -> None:
+async def test_an_amphora_that_keeps_ending_is_tried_with_pauses(host: SlowHost, server: Headquarters) -> None:
     class Dying(SlowHost):
         async def observe(self, amphora_id: str) -> Any:
             seen = await super().observe(amphora_id)
@@ -279,7 +277,7 @@ async def test_one_that_dies_again_and_again_does_not_keep_the_machine_busy(
         assert dying.calls.count(("observe", AMPHORA)) <= begun + 4
 
 
-async def test_it_looks_around_now_and_then(host: SlowHost, server: Headquarters) -> None:
+async def test_amphorae_are_observed_without_events(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server, look_seconds=0.01):
         server.want(wanted())
         await settled(server)
@@ -293,7 +291,7 @@ async def test_it_looks_around_now_and_then(host: SlowHost, server: Headquarters
         assert len(server.heard) <= messages + 2
 
 
-async def test_one_that_hangs_does_not_hold_up_the_others(host: SlowHost, server: Headquarters) -> None:
+async def test_a_hanging_amphora_delays_no_other(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server, look_seconds=0.05):
         server.want(wanted(), wanted(amphora_id=OTHER))
         await settled(server)
@@ -314,7 +312,7 @@ async def test_one_that_hangs_does_not_hold_up_the_others(host: SlowHost, server
 # --- the server goes, the agent goes ---
 
 
-async def test_when_the_server_was_away_it_hears_everything_again(host: SlowHost, server: Headquarters) -> None:
+async def test_all_reports_are_sent_again_after_the_server_was_away(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server):
         server.want(wanted(), wanted(amphora_id=OTHER))
         await settled(server)
@@ -328,7 +326,7 @@ async def test_when_the_server_was_away_it_hears_everything_again(host: SlowHost
     assert served(host) == 1
 
 
-async def test_a_server_that_comes_back_empty_hears_of_what_did_not_change(
+async def test_unchanged_reports_are_sent_to_a_server_that_comes_back_empty(
     host: SlowHost, server: Headquarters
 ) -> None:
     async with working(host, server):
@@ -341,7 +339,7 @@ async def test_a_server_that_comes_back_empty_hears_of_what_did_not_change(
     assert host.calls.count(("serve", AMPHORA)) == 1
 
 
-async def test_what_is_done_while_the_server_is_away_is_said_later(host: SlowHost, server: Headquarters) -> None:
+async def test_work_done_while_the_server_is_away_is_reported_later(host: SlowHost, server: Headquarters) -> None:
     host.hanging.add(("serve", AMPHORA))
     async with working(host, server):
         server.want(wanted())
@@ -354,7 +352,7 @@ async def test_what_is_done_while_the_server_is_away_is_said_later(host: SlowHos
         await settled(server)
 
 
-async def test_a_withdrawal_is_acknowledged_though_the_report_is_lost(host: SlowHost, server: Headquarters) -> None:
+async def test_a_removal_is_reported_again_when_the_answer_was_lost(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server):
         server.want(wanted())
         await settled(server)
@@ -380,9 +378,7 @@ async def test_a_withdrawal_is_acknowledged_though_the_report_is_lost(host: Slow
         )
 
 
-async def test_a_restarted_agent_serves_what_it_remembers_before_it_hears_anything(
-    host: SlowHost, server: Headquarters
-) -> None:
+async def test_a_restarted_agent_serves_what_it_remembers_before_it_polls(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server):
         server.want(wanted(4))
         await settled(server, 4)
@@ -397,9 +393,7 @@ async def test_a_restarted_agent_serves_what_it_remembers_before_it_hears_anythi
     assert host.calls.count(("serve", AMPHORA)) == 2
 
 
-async def test_of_a_part_that_it_serves_meanwhile_the_server_hears_nothing(
-    host: SlowHost, server: Headquarters
-) -> None:
+async def test_a_remembered_part_is_served_and_not_reported(host: SlowHost, server: Headquarters) -> None:
     # What a host makes of an instance whose secrets it lost.
     host.instances[AMPHORA] = wanted(0)
     server.want(wanted(4))
@@ -431,7 +425,7 @@ async def test_after_a_restart_the_deleted_goes_and_the_unknown_serves_on(host: 
         assert host.instances.keys() == host.running == {OTHER}
 
 
-async def test_a_withdrawal_of_what_was_never_here_is_acknowledged(host: SlowHost, server: Headquarters) -> None:
+async def test_the_removal_of_an_amphora_that_was_never_here_is_reported(host: SlowHost, server: Headquarters) -> None:
     server.leaving.add(AMPHORA)
     async with working(host, server):
         await eventually(lambda: not server.leaving)
@@ -461,7 +455,7 @@ async def test_an_amphora_that_cannot_be_asked_is_reported_as_that(host: SlowHos
         assert server.last(AMPHORA).reachable is True
 
 
-async def test_one_that_is_killed_again_and_again_is_back_soon(host: SlowHost, server: Headquarters) -> None:
+async def test_an_amphora_that_is_killed_repeatedly_is_back_soon(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server):
         server.want(wanted())
         await settled(server)
@@ -475,7 +469,7 @@ async def test_one_that_is_killed_again_and_again_is_back_soon(host: SlowHost, s
         assert min(gaps[4:]) < LAST_RETRY / 2
 
 
-async def test_the_last_good_one_is_brought_back_while_a_change_fails(host: SlowHost, server: Headquarters) -> None:
+async def test_the_last_instance_is_served_again_while_a_change_fails(host: SlowHost, server: Headquarters) -> None:
     class Picky(SlowHost):
         async def serve(self, instance: Instance) -> None:
             if instance.generation == 2:

@@ -1,4 +1,4 @@
-"""What a host keeps of its networks when the server orders others."""
+"""The networks that a host keeps when the server orders others."""
 
 from msgspec import structs
 
@@ -32,7 +32,7 @@ def test_an_empty_database_removes_nothing() -> None:
     assert unknown(kept, Topology(generation=1, networks=(other,))).routers == (ROUTER,)
 
 
-def test_what_is_named_goes() -> None:
+def test_what_is_named_as_removed_goes() -> None:
     assert merged(HELD, Topology(generation=9, networks=(PROVIDER, INNER), removed=("r",))).routers == ()
     for name, part in (("p1", {"interfaces": ()}), ("f1", {"floating_ips": ()}), ("g", {"gateway": None})):
         ordered = structs.replace(
@@ -56,7 +56,7 @@ def test_another_subnet_of_a_known_router_is_translated_as_before() -> None:
     assert kept.routers == (held,)
 
 
-def test_an_address_that_the_server_gave_to_another_is_the_others() -> None:
+def test_an_address_that_moved_belongs_to_the_ordered_router() -> None:
     taken = Router(id="new", floating_ips=(FloatingIp(id="f2", floating_ip=PAIR.floating_ip, fixed_ip="10.9.0.5"),))
     kept = merged(HELD, Topology(generation=1, networks=(PROVIDER, INNER), routers=(taken,)))
     assert [router.floating_ips for router in kept.routers] == [(), taken.floating_ips]
@@ -68,5 +68,5 @@ def test_a_floating_ip_that_moved_leaves_its_router() -> None:
     assert [router.floating_ips for router in kept.routers] == [(), moved.floating_ips]
 
 
-def test_a_host_without_memory_takes_what_is_ordered() -> None:
+def test_a_host_without_a_topology_takes_the_ordered_one() -> None:
     assert merged(None, HELD) == HELD

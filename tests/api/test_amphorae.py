@@ -110,10 +110,11 @@ async def test_lists(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None
 async def test_statistics(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
-    worker.step()
+    orders = worker.fetch()
     amphora = await only(admin)
     one = f"{AMPHORAE}/{amphora['id']}/stats"
     assert await admin.fault("GET", one, 404) == f"Amphora stats for {amphora['id']} not found."
+    worker.serve(orders)
     worker.counters = {listener["id"]: Counters(bytes_in=5, bytes_out=7, total_connections=2)}
     worker.report(amphora["id"])
     assert await admin.get(one) == {

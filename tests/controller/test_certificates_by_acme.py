@@ -1,4 +1,4 @@
-"""Certificates by ACME, from a listener's reference to what its amphora carries: got, renewed, refused, forgotten."""
+"""Certificates by ACME, from a listener's reference to its amphora: issued, renewed, refused, deleted."""
 
 import asyncio
 import threading
@@ -25,7 +25,7 @@ SHOP = "acme:shop.example.org"
 
 
 class Scene:
-    """An authority that looks at what the amphorae answer, and the loop that asks it."""
+    """An authority that checks the answers of amphorae, and the loop that orders from it."""
 
     def __init__(self, cloud: Cloud, api: Api, worker: Worker) -> None:
         self.cloud = cloud
@@ -45,7 +45,7 @@ class Scene:
             raise AuthorityError(f"nobody answers: {answered}")
 
     async def listen(self, *references: str, **attributes: Any) -> Body:
-        """Make a load balancer with a listener for these."""
+        """Create a load balancer with a listener for these references."""
         form = {"protocol": "TERMINATED_HTTPS", "protocol_port": 443, "default_tls_container_ref": references[0]}
         form |= {"sni_container_refs": list(references[1:])} | attributes
         lb = await self.api.create("loadbalancer", vip_subnet_id=self.cloud.subnet.id, listeners=[form])
@@ -53,7 +53,7 @@ class Scene:
         return lb
 
     async def work(self) -> None:
-        """Let everything go on until nothing is under way."""
+        """Run everything until no order is unfinished."""
         await self.certifier.take_up()
         async with self._served():
             await self.certifier.finished()
@@ -109,7 +109,7 @@ async def test_a_certificate_comes_once_the_amphora_answers_and_is_renewed_in_ti
     assert scene.carried().serial_number != first.serial_number
 
 
-async def test_what_the_database_has_is_no_key(scene: Scene) -> None:
+async def test_the_database_holds_no_private_key_in_clear(scene: Scene) -> None:
     await scene.listen(SHOP)
     await scene.work()
     (order,) = scene.orders()
@@ -118,7 +118,7 @@ async def test_what_the_database_has_is_no_key(scene: Scene) -> None:
     assert "PRIVATE KEY" in scene.cloud.vault.open(order.sealed).decode()
 
 
-async def test_one_certificate_serves_everybody_in_a_project(scene: Scene) -> None:
+async def test_listeners_of_a_project_share_a_certificate(scene: Scene) -> None:
     await scene.listen(SHOP, "acme:a.example.org,b.example.org")
     await scene.listen("stored", SHOP)
     await scene.work()
@@ -127,7 +127,7 @@ async def test_one_certificate_serves_everybody_in_a_project(scene: Scene) -> No
 
 
 @pytest.mark.parametrize("verb", ["order", "finish"])
-async def test_a_refusal_is_said_and_tried_again_with_a_growing_pause(scene: Scene, verb: str) -> None:
+async def test_a_refusal_is_shown_and_tried_again_with_growing_pauses(scene: Scene, verb: str) -> None:
     await scene.listen(SHOP)
     scene.authority.faults.set(verb, AuthorityError("not today"))
     tries = []
@@ -148,7 +148,7 @@ async def test_a_refusal_is_said_and_tried_again_with_a_growing_pause(scene: Sce
     assert issuer(scene.carried()) == "CN=root"
 
 
-async def test_a_certificate_that_cannot_be_renewed_is_served_on(scene: Scene) -> None:
+async def test_a_certificate_that_cannot_be_renewed_stays_in_use(scene: Scene) -> None:
     await scene.listen(SHOP)
     await scene.work()
     scene.authority.faults.set("order", AuthorityError("not today"))
@@ -158,7 +158,7 @@ async def test_a_certificate_that_cannot_be_renewed_is_served_on(scene: Scene) -
     assert issuer(scene.carried()) == "CN=root"
 
 
-async def test_an_amphora_that_cannot_answer_is_named(scene: Scene) -> None:
+async def test_an_amphora_that_answers_no_challenge_is_named(scene: Scene) -> None:
     lb = await scene.listen(SHOP)
     scene.worker.trouble = "no room"
     await scene.work()
@@ -170,7 +170,7 @@ async def test_an_amphora_that_cannot_answer_is_named(scene: Scene) -> None:
     assert issuer(scene.carried()) == "CN=root"
 
 
-async def test_a_server_that_died_at_it_begins_anew(scene: Scene) -> None:
+async def test_an_order_is_taken_up_after_a_crash(scene: Scene) -> None:
     await scene.listen(SHOP)
     scene.serves = False
     await scene.certifier.take_up()
@@ -190,7 +190,7 @@ async def test_a_server_that_died_at_it_begins_anew(scene: Scene) -> None:
     assert issuer(scene.carried()) == "CN=root"
 
 
-def test_a_server_stops_though_an_authority_does_not_answer() -> None:
+def test_a_server_stops_while_an_authority_does_not_answer() -> None:
     begun, over = threading.Event(), threading.Event()
 
     def silent() -> None:
@@ -210,7 +210,7 @@ def test_a_server_stops_though_an_authority_does_not_answer() -> None:
     over.set()
 
 
-async def test_what_nobody_wants_any_more_is_not_renewed_and_forgotten_when_it_ends(scene: Scene) -> None:
+async def test_an_unused_certificate_is_not_renewed_and_deleted_when_it_expires(scene: Scene) -> None:
     lb = await scene.listen(SHOP)
     await scene.work()
     (listener,) = lb["listeners"]
@@ -229,7 +229,7 @@ async def test_what_nobody_wants_any_more_is_not_renewed_and_forgotten_when_it_e
     assert scene.orders() == []
 
 
-async def test_for_a_listener_that_is_off_nobody_is_asked(scene: Scene) -> None:
+async def test_no_certificate_is_ordered_for_a_listener_that_is_off(scene: Scene) -> None:
     await scene.listen(SHOP, admin_state_up=False)
     await scene.work()
     assert scene.authority.orders == []
@@ -246,14 +246,14 @@ async def test_for_a_listener_that_is_off_nobody_is_asked(scene: Scene) -> None:
         ("acme:a.example.org\n", "acme:a.example.org\n does not name hosts."),
     ],
 )
-async def test_names_that_cannot_be_proved_are_refused_at_once(scene: Scene, reference: str, said: str) -> None:
+async def test_names_that_no_challenge_can_prove_are_refused_at_once(scene: Scene, reference: str, said: str) -> None:
     form = {"protocol": "TERMINATED_HTTPS", "protocol_port": 443, "default_tls_container_ref": reference}
     body = {"loadbalancer": {"vip_subnet_id": scene.cloud.subnet.id, "listeners": [form]}}
     refusal = await scene.api.post("loadbalancers", body, status=400)
     assert refusal["faultstring"].startswith(said)
 
 
-async def test_a_pools_certificate_is_a_clients_and_not_made(scene: Scene) -> None:
+async def test_no_certificate_is_ordered_for_a_pool(scene: Scene) -> None:
     lb = await scene.listen("stored")
     pool = {"loadbalancer_id": lb["id"], "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "tls_enabled": True}
     refusal = await scene.api.post("pools", {"pool": pool | {"tls_container_ref": SHOP}}, status=400)

@@ -1,4 +1,4 @@
-"""What references lead to reaches the hosts that need it; one that is lost is said, and mended by another."""
+"""Secrets reach the hosts that need them; a lost one is shown, and replaced by naming another."""
 
 from tests.support.api import Api
 from tests.support.cloud import Cloud
@@ -30,7 +30,7 @@ async def test_an_instance_carries_its_certificates(cloud: Cloud, api: Api, work
     assert instance.secrets == {"first": "PEM 1", "second": "PEM 2", "ca": "PEM CA"}
 
 
-async def test_a_lost_reference_is_its_listeners_trouble_alone_and_another_mends_it(
+async def test_a_lost_secret_troubles_only_its_listener_until_another_is_named(
     cloud: Cloud, api: Api, worker: Worker
 ) -> None:
     listener = {"protocol": "TERMINATED_HTTPS", "protocol_port": 443, "default_tls_container_ref": "first"}

@@ -1,4 +1,4 @@
-"""The agents' two calls over HTTP: who is let in, when a poll is answered, what a report does."""
+"""The agents' two calls over HTTP: authentication, the end of a poll, the effect of a report."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ async def poll(cloud: Cloud, **holding: Any) -> Orders:
 
 
 async def waiting_poll(cloud: Cloud) -> asyncio.Task[Orders]:
-    """Begin a poll; return when the server has it."""
+    """Start a poll; return when the server has it."""
     heard = asyncio.Event()
     cloud.database.subscribe(lambda topics: heard.set() if "hosts" in topics else None)
     task = asyncio.create_task(poll(cloud))
@@ -44,7 +44,7 @@ async def report(cloud: Cloud, **reports: Any) -> None:
 
 @pytest.fixture
 async def controller(cloud: Cloud) -> AsyncIterator[Controller]:
-    """The controller at work beside the API."""
+    """A running controller."""
     stop = asyncio.Event()
     task = asyncio.create_task(cloud.controller.run(stop))
     yield cloud.controller
@@ -53,7 +53,7 @@ async def controller(cloud: Cloud) -> AsyncIterator[Controller]:
     await asyncio.wait_for(task, SOON)
 
 
-async def test_only_with_the_secret(cloud: Cloud) -> None:
+async def test_agents_need_the_secret(cloud: Cloud) -> None:
     for verb, message in (("poll", Holding(host="host-1")), ("report", Reports(host="host-1"))):
         for secret in ("", "wrong", SECRET + "x", "ü"):
             header = f"Bearer {secret}".encode()
@@ -68,7 +68,7 @@ async def test_only_with_the_secret(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"host": 5}', b'{"amphorae": {}}'])
-async def test_what_is_no_message(cloud: Cloud, raw: bytes) -> None:
+async def test_malformed_messages_are_refused(cloud: Cloud, raw: bytes) -> None:
     headers = {"Authorization": f"Bearer {SECRET}"}
     for verb in ("poll", "report"):
         answer = await cloud.http.post(f"/agent/v1/{verb}", content=raw, headers=headers)
@@ -87,7 +87,7 @@ async def test_what_is_no_message(cloud: Cloud, raw: bytes) -> None:
         b'"generation": "1"',
     ],
 )
-async def test_a_bad_report_is_refused_and_harms_no_other(cloud: Cloud, api: Api, bad: bytes) -> None:
+async def test_a_bad_report_is_refused_and_the_others_are_taken(cloud: Cloud, api: Api, bad: bytes) -> None:
     cloud.exchange.poll_seconds = 0.05
     lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
     await poll(cloud)
@@ -103,7 +103,7 @@ async def test_a_bad_report_is_refused_and_harms_no_other(cloud: Cloud, api: Api
 
 
 @pytest.mark.parametrize("name", ["", "a\0b", "a\nb", "h" * 256])
-async def test_a_host_of_no_good_name_is_refused(cloud: Cloud, name: str) -> None:
+async def test_a_bad_name_of_a_host_is_refused(cloud: Cloud, name: str) -> None:
     for verb, message in (("poll", Holding(host=name)), ("report", Reports(host=name))):
         assert (await call(cloud, verb, message))[0] == 400
     assert cloud.database.read(lambda tx: tx.find(KnownHost)) == []
@@ -116,7 +116,7 @@ async def test_a_poll_without_work_ends(cloud: Cloud) -> None:
     assert host == KnownHost(id="host-1", name="host-1", seen_at=int(cloud.clock.now().timestamp()))
 
 
-async def test_life_over_http(cloud: Cloud, api: Api, controller: Controller) -> None:
+async def test_the_life_of_a_load_balancer_over_http(cloud: Cloud, api: Api, controller: Controller) -> None:
     cloud.exchange.poll_seconds = SOON
     waiting = asyncio.create_task(poll(cloud))
     lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
@@ -144,7 +144,7 @@ async def test_life_over_http(cloud: Cloud, api: Api, controller: Controller) ->
     assert cloud.networking.ports == {}
 
 
-async def test_a_change_while_nobody_polls_is_not_missed(cloud: Cloud, api: Api, controller: Controller) -> None:
+async def test_a_change_between_two_polls_is_not_missed(cloud: Cloud, api: Api, controller: Controller) -> None:
     cloud.exchange.poll_seconds = SOON
     first = asyncio.create_task(poll(cloud))
     lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
@@ -185,7 +185,7 @@ async def test_polls_are_answered_when_the_server_stops(cloud: Cloud) -> None:
     assert await asyncio.wait_for(waiting, SOON) == Orders()
 
 
-async def test_the_hosts_that_ask(cloud: Cloud) -> None:
+async def test_the_hosts_that_have_polled(cloud: Cloud) -> None:
     cloud.exchange.poll_seconds = 0.01
     headers = {"Authorization": f"Bearer {SECRET}"}
     assert (await cloud.http.get("/agent/v1/hosts", headers=headers)).json() == {"hosts": []}

@@ -1,4 +1,4 @@
-"""What a host serves and the database does not know."""
+"""Orphans: what a host serves and the database does not know."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.support.worker import Worker
 
 @pytest.fixture
 async def instance(cloud: Cloud, api: Api, worker: Worker) -> Instance:
-    """An instance that the host serves and that no row of this database is left of."""
+    """An instance that the host serves and that this database has no row of."""
     lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id, listeners=[])
     worker.holding = structs.replace(worker.holding, name="one")
     worker.step()
@@ -42,7 +42,7 @@ def orphans(cloud: Cloud) -> list[dict[str, Any]]:
     return cloud.database.read(listed)
 
 
-async def test_an_unknown_amphora_is_asked_for_once_and_serves_on(
+async def test_an_unknown_amphora_is_described_once_and_serves_on(
     cloud: Cloud, worker: Worker, instance: Instance
 ) -> None:
     key = instance.amphora_id
@@ -113,7 +113,7 @@ async def test_the_amphora_of_a_failover_after_the_backup_is_recognised(cloud: C
     assert [each.amphora_id for each in worker.fetch().serve] == ["young"]
 
 
-async def test_what_another_identity_of_the_host_had_is_adopted(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_an_amphora_of_another_id_of_the_host_is_adopted(cloud: Cloud, api: Api, worker: Worker) -> None:
     await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
     worker.holding = structs.replace(worker.holding, name="one")
     worker.step()

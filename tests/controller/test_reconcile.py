@@ -1,4 +1,4 @@
-"""From rows to instances and back: placement, settling, failures that mend, clearing away; at any time, twice."""
+"""Reconciling: placement, orders, failures that mend, ports, reports, removal; at any time, and twice."""
 
 from functools import partial
 from typing import Any
@@ -61,7 +61,7 @@ async def test_a_silent_host_gets_nothing_new(cloud: Cloud, api: Api) -> None:
     assert {each.host for each in amphorae(cloud)} == {"host-2"}
 
 
-async def test_without_a_host_it_waits_then_says_so_then_mends(cloud: Cloud, api: Api) -> None:
+async def test_without_a_host_it_waits_then_fails_then_mends(cloud: Cloud, api: Api) -> None:
     lb = await make(cloud, api)
     cloud.controller.work()
     assert await status(api, lb) == "PENDING_CREATE"
@@ -120,7 +120,7 @@ async def test_the_instance(cloud: Cloud, api: Api, worker: Worker) -> None:
     assert worker.fetch() == Orders()
 
 
-async def test_what_holds_the_newest_is_left_alone(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_a_host_that_holds_the_newest_gets_no_orders(cloud: Cloud, api: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     worker.step()
     assert worker.fetch() == Orders()
@@ -206,7 +206,7 @@ async def test_a_host_that_lost_everything_gets_it_back(cloud: Cloud, api: Api, 
     assert fresh.serving == before
 
 
-async def test_other_hosts_are_told_nothing(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_other_hosts_get_no_orders(cloud: Cloud, api: Api, worker: Worker) -> None:
     await make(cloud, api)
     worker.step()
     assert Worker(cloud, "host-2").fetch() == Orders()
@@ -405,7 +405,7 @@ async def test_orders_only_read_and_leave_out_what_lacks_a_port(cloud: Cloud, ap
     assert len(instance.interfaces) == len(cloud.networking.ports) == 2
 
 
-async def test_what_failed_is_tried_again_only_now_and_then(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_what_failed_is_not_tried_again_at_each_hint(cloud: Cloud, api: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     pool = await with_pool(api, lb)
     other = cloud.networking.add_subnet(cloud.network_id, "10.0.1.0/24")
@@ -460,7 +460,7 @@ async def test_a_vip_port_that_is_gone(cloud: Cloud, api: Api, worker: Worker) -
     await api.fault("GET", f"loadbalancers/{lb['id']}", 404)
 
 
-async def test_one_that_fails_is_no_others_affair(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_a_failure_of_one_load_balancer_stops_no_other(cloud: Cloud, api: Api, worker: Worker) -> None:
     first, second = await make(cloud, api), await make(cloud, api)
     for lb in (first, second):
         await api.delete(f"loadbalancers/{lb['id']}")
@@ -510,7 +510,7 @@ async def test_a_port_goes_also_when_changes_overlapped(cloud: Cloud, api: Api, 
 # --- reports ---
 
 
-async def test_reports_of_another_host_are_passed_over(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_reports_of_another_host_are_ignored(cloud: Cloud, api: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     (instance,) = worker.fetch().serve
     key, now = instance.amphora_id, cloud.clock.now()
@@ -523,7 +523,7 @@ async def test_reports_of_another_host_are_passed_over(cloud: Cloud, api: Api, w
     assert [each.id for each in amphorae(cloud)] == [key]
 
 
-async def test_counters_of_unknown_listeners_are_passed_over(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_counters_of_unknown_listeners_are_ignored(cloud: Cloud, api: Api, worker: Worker) -> None:
     await make(cloud, api)
     worker.step()
     (key,) = worker.serving
@@ -531,13 +531,13 @@ async def test_counters_of_unknown_listeners_are_passed_over(cloud: Cloud, api: 
     assert cloud.database.read(lambda tx: tx.find(Traffic)) == []
 
 
-async def test_reports_of_strangers_are_passed_over(cloud: Cloud, worker: Worker) -> None:
+async def test_reports_about_unknown_amphorae_are_ignored(cloud: Cloud, worker: Worker) -> None:
     worker.report("stranger")
     cloud.database.transact(lambda tx: cloud.reporter.withdrawn(tx, "host-1", ["stranger"], cloud.clock.now()))
     assert amphorae(cloud) == []
 
 
-async def test_withdrawn_without_being_asked(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_a_removal_that_was_not_ordered_is_ignored(cloud: Cloud, api: Api, worker: Worker) -> None:
     await make(cloud, api)
     worker.step()
     (key,) = worker.serving
@@ -545,7 +545,7 @@ async def test_withdrawn_without_being_asked(cloud: Cloud, api: Api, worker: Wor
     assert [each.id for each in amphorae(cloud)] == [key]
 
 
-async def test_an_older_report_takes_nothing_back(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_an_older_report_does_not_undo_a_newer_one(cloud: Cloud, api: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     worker.step()
     (key,) = worker.serving
@@ -642,7 +642,7 @@ async def test_counters(cloud: Cloud, api: Api, worker: Worker) -> None:
 
 @pytest.mark.parametrize("crash_at", range(12))
 async def test_a_crash_after_any_step(cloud: Cloud, api: Api, crash_at: int) -> None:
-    """The life of a load balancer, every step done twice; at one step the host loses all that it was told."""
+    """The life of a load balancer, with every step done twice; at one step the host loses all its orders."""
     other = cloud.networking.add_subnet(cloud.network_id, "10.0.1.0/24")
     worker = Worker(cloud)
     step = 0

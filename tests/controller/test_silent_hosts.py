@@ -1,4 +1,4 @@
-"""A host that asks for no work: nothing is known of what it serves, and the statuses say so until it is back."""
+"""A host that does not poll: the statuses of what it serves are unknown until it is back."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -50,7 +50,7 @@ async def poll(cloud: Cloud, holding: Holding) -> dict[str, Any]:
     return orders
 
 
-async def test_a_settled_load_balancer_of_a_silent_host_is_not_online(cloud: Cloud, api: Api) -> None:
+async def test_a_settled_load_balancer_of_a_silent_host_is_in_error(cloud: Cloud, api: Api) -> None:
     key = await make(cloud, api)
     worker = Worker(cloud)
     worker.step()
@@ -76,7 +76,7 @@ async def test_a_settled_load_balancer_of_a_silent_host_is_not_online(cloud: Clo
     assert cloud.database.read(lambda tx: cloud.reconciler.due(tx, cloud.clock.now())) == []
 
 
-async def test_a_host_that_is_back_is_asked_for_everything_and_all_is_well(cloud: Cloud, api: Api) -> None:
+async def test_a_host_that_is_back_is_asked_for_all_reports(cloud: Cloud, api: Api) -> None:
     key = await make(cloud, api)
     worker = Worker(cloud)
     worker.step()
@@ -94,7 +94,7 @@ async def test_a_host_that_is_back_is_asked_for_everything_and_all_is_well(cloud
     assert "operating_status_reason" not in well
 
 
-async def test_what_a_host_failed_at_before_it_was_silent_is_not_online_either(cloud: Cloud, api: Api) -> None:
+async def test_a_failed_change_of_a_silent_host_is_in_error(cloud: Cloud, api: Api) -> None:
     key = await make(cloud, api)
     worker = Worker(cloud)
     worker.step()
@@ -110,7 +110,7 @@ async def test_what_a_host_failed_at_before_it_was_silent_is_not_online_either(c
     assert cloud.database.read(lambda tx: cloud.reconciler.due(tx, cloud.clock.now())) == []
 
 
-async def test_a_server_that_has_just_begun_blames_no_host(cloud: Cloud, api: Api) -> None:
+async def test_a_server_that_has_just_started_calls_no_host_silent(cloud: Cloud, api: Api) -> None:
     key = await make(cloud, api)
     Worker(cloud).step()
     cloud.clock.advance(HOST_SILENCE * 10)

@@ -1,4 +1,4 @@
-"""The scenario create, change, delete, with a crash before and after everything that has an effect outside."""
+"""The scenario create, change, delete, with a crash before and after each effect on the database or the host."""
 
 import shutil
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ PORTS = {"create": 1, "change": 2, "delete": 0}
 
 
 class Snapshot:
-    """A world at rest: its files, what the host holds, and who may ask."""
+    """A world at rest: its files, the host's state, and the user's token and subnets."""
 
     def __init__(self, directory: Path, memory: MemoryHost, user: User) -> None:
         self.directory = directory
@@ -29,7 +29,7 @@ class Snapshot:
         self.token, self.subnets = user.token, user.subnets
 
     def thaw(self, directory: Path) -> tuple[World, User]:
-        """Return a copy of it, in a directory that is emptied first."""
+        """Return a copy of the world, in a directory that is emptied first."""
         shutil.rmtree(directory, ignore_errors=True)
         shutil.copytree(self.directory, directory)
         memory = MemoryHost()
@@ -46,7 +46,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Snapshot]:
 
 
 async def frozen(before: dict[str, Snapshot], step: str) -> Snapshot:
-    """Return the world before a step, made at first use."""
+    """Return the world before a step; it is made at first use."""
     base: Path = before["base"]  # type: ignore[assignment]
     if step in before:
         return before[step]
@@ -83,7 +83,9 @@ def as_asked(step: str, memory: MemoryHost) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_crash_at_any_moment_ends_as_asked(step: str, before: dict[str, Snapshot], tmp_path: Path) -> None:
+async def test_a_crash_at_any_moment_ends_in_the_desired_state(
+    step: str, before: dict[str, Snapshot], tmp_path: Path
+) -> None:
     snapshot = await frozen(before, step)
     fatal, survived = 0, False
     while not survived:

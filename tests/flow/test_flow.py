@@ -1,4 +1,4 @@
-"""Server and agent together, with a host that fails: the owner reads why, and it mends itself."""
+"""Server and agent together with a host that fails: the owner is shown the reason, and it mends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ async def user(tmp_path: Path) -> AsyncIterator[User]:
 
 
 async def status(user: User) -> tuple[str, str | None]:
-    """Return the load balancer's status and the reason that its owner reads."""
+    """Return the load balancer's status and the reason that its owner is shown."""
     found = await user.find("loadbalancers")
     if not found:
         return "gone", None
@@ -41,7 +41,7 @@ async def becomes(user: User, wanted: str, reason: str | None = None) -> None:
     await eventually(so)
 
 
-async def test_a_creation_that_fails_is_said_and_mends(user: User) -> None:
+async def test_a_failed_creation_is_shown_and_mends(user: User) -> None:
     user.world.memory.faults.set("serve", HostError("The disk is full."))
     creating = asyncio.create_task(user.create())
     await becomes(user, "ERROR", "The disk is full.")
@@ -50,7 +50,7 @@ async def test_a_creation_that_fails_is_said_and_mends(user: User) -> None:
     await becomes(user, "ACTIVE")
 
 
-async def test_a_change_that_fails_is_said_and_mends(user: User) -> None:
+async def test_a_failed_change_is_shown_and_mends(user: User) -> None:
     await user.create()
     user.world.memory.faults.set("serve", HostError("Address in use."))
     changing = asyncio.create_task(user.change())
@@ -60,7 +60,7 @@ async def test_a_change_that_fails_is_said_and_mends(user: User) -> None:
     await becomes(user, "ACTIVE")
 
 
-async def test_a_deletion_that_fails_is_said_and_mends(user: User) -> None:
+async def test_a_failed_deletion_is_shown_and_mends(user: User) -> None:
     await user.create()
     user.world.memory.faults.set("withdraw", HostError("Device busy."))
     deleting = asyncio.create_task(user.delete())
@@ -80,7 +80,7 @@ async def test_a_failing_load_balancer_can_be_deleted(user: User) -> None:
     assert await user.ports() == []
 
 
-async def test_health_comes_up_to_the_user(user: User) -> None:
+async def test_health_is_shown_to_the_user(user: User) -> None:
     await user.create()
     (pool,) = await user.find("pools")
     monitor = {"type": "HTTP", "delay": 5, "timeout": 5, "max_retries": 2, "pool_id": pool["id"]}
@@ -111,7 +111,7 @@ async def test_twenty_changes_while_pending_are_merged(user: User) -> None:
     assert user.world.memory.calls.count(("serve", instance.amphora_id)) <= serves + 20
 
 
-async def test_a_machine_that_lost_everything_gets_it_back_from_the_database(user: User) -> None:
+async def test_a_host_that_lost_everything_gets_it_from_the_database(user: User) -> None:
     await user.create()
     memory = user.world.memory
     served = dict(memory.instances)

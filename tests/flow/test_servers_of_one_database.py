@@ -1,4 +1,4 @@
-"""Two whole servers on one PostgreSQL, home cloud and all: parallel calls to both, and none is lost or refused."""
+"""Two servers with the home cloud on one PostgreSQL: of parallel calls to both none is lost or refused."""
 
 import asyncio
 from collections import Counter
@@ -90,7 +90,7 @@ async def test_parallel_calls_to_both(servers: list[httpx.AsyncClient]) -> None:
     assert len({answer.headers["etag"] for answer in answers}) == MANY
 
 
-async def test_a_token_given_back_to_one_is_soon_refused_by_the_other(servers: list[httpx.AsyncClient]) -> None:
+async def test_a_token_revoked_at_one_server_is_refused_by_the_other(servers: list[httpx.AsyncClient]) -> None:
     async def refused() -> bool:
         return (await servers[1].get(f"{LBAAS}/loadbalancers")).status_code == 401
 
@@ -101,6 +101,6 @@ async def test_a_token_given_back_to_one_is_soon_refused_by_the_other(servers: l
     await eventually(refused)
 
 
-async def test_what_cannot_be_stored_cannot_be_asked_for(servers: list[httpx.AsyncClient]) -> None:
+async def test_text_that_postgresql_cannot_store_is_refused(servers: list[httpx.AsyncClient]) -> None:
     for path in ("loadbalancers?name=%00", "loadbalancers/%00", "pools?tags=a%00"):
         assert (await servers[0].get(f"{LBAAS}/{path}")).status_code == 400

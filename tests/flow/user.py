@@ -1,4 +1,4 @@
-"""A stubborn user: asks again when the server dies under a request, and looks first whether it was done."""
+"""A user who repeats a request that a crash of the server interrupted, after checking whether it was carried out."""
 
 import asyncio
 from typing import Any
@@ -18,7 +18,7 @@ Body = dict[str, Any]
 
 
 class User:
-    """The admin of the home cloud, with a subnet for VIPs and one for members; all of it outlives the server."""
+    """The admin of the home cloud, with a subnet for VIPs and one for members. A crash of the server loses neither."""
 
     def __init__(self, world: World, token: str = "", subnets: tuple[str, ...] = ()) -> None:
         self.world = world
@@ -26,7 +26,7 @@ class User:
         self.subnets = subnets
 
     async def ask(self, method: str, path: str, body: Any = None) -> httpx.Response | None:
-        """Send a request; None when the server died of it or is not there."""
+        """Send a request; return None if the server crashed meanwhile or does not run."""
         request = httpx.Request(method, f"http://server.test{path}", json=body, headers={"X-Auth-Token": self.token})
         try:
             async with httpx.AsyncClient(transport=_Borrowed(self.world)) as client:
@@ -39,7 +39,7 @@ class User:
         return answer
 
     async def get(self, path: str) -> Body | None:
-        """Return what is there, None when nothing is."""
+        """Return the body, or None for a 404."""
         while (answer := await self.ask("GET", path)) is None:
             pass
         return None if answer.status_code == 404 else answer.json()
@@ -73,7 +73,7 @@ class User:
         return list(found[collection.rpartition("/")[2]])
 
     async def create(self) -> None:
-        """Make the load balancer with all below it, and wait for it."""
+        """Create the load balancer with its children, and wait for it."""
         while not await self.find("loadbalancers"):
             members = [{"address": each, "protocol_port": 80} for each in MEMBERS]
             pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
@@ -99,7 +99,7 @@ class User:
         await self.active()
 
     async def delete(self) -> None:
-        """Delete all of it and wait until it is gone."""
+        """Delete the load balancer with its children and wait until it is gone."""
         for each in await self.find("loadbalancers"):
             while await self.ask("DELETE", f"{LBAAS}/loadbalancers/{each['id']}?cascade=true") is None:
                 pass
@@ -110,7 +110,7 @@ class User:
         await eventually(gone)
 
     async def active(self) -> None:
-        """Wait until everything is ACTIVE and nothing that is to go is left."""
+        """Wait until everything is ACTIVE and all deleted children are gone."""
 
         async def all_active() -> bool:
             found = [each for kind in ("loadbalancers", "listeners", "pools") for each in await self.find(kind)]
@@ -128,7 +128,7 @@ class User:
 
 
 class _Borrowed(httpx.AsyncBaseTransport):
-    """The line, which outlives each of a user's clients."""
+    """The line to the server, which stays open when a client of the user is closed."""
 
     def __init__(self, world: World) -> None:
         self.world = world

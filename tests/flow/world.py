@@ -1,4 +1,4 @@
-"""Server and agent in one process, joined by ASGI: both may die at any moment that matters and are started again.
+"""Server and agent in one process, joined by ASGI. Both may crash at any moment that matters and are started again.
 
 The server is the real one on a real SQLite file; the host is memory that outlives its agents. After every moment the
 invariant is checked: what is settled is what the host holds.
@@ -33,11 +33,11 @@ IDENTITY = Identity(id=HOST, name="one")
 
 
 class Crash(BaseException):
-    """The end of a process, in the middle of whatever it does."""
+    """The crash of a process."""
 
 
 class World:
-    """Everything. `fatal` is the number of the moment at which whoever passes it dies, once; `passed` names them."""
+    """Server, agent and host. The process at moment number `fatal` crashes, once; `passed` names all moments."""
 
     def __init__(self, directory: Path, memory: MemoryHost | None = None) -> None:
         self.settings = Settings(state_dir=directory / "state", run_dir=directory / "run")
@@ -53,12 +53,12 @@ class World:
         self._inspector = Database(self.settings.database_url)
 
     def sound(self) -> None:
-        """Raise the first thing that should never be."""
+        """Raise the first violation of the invariant or other failure."""
         if self.failures:
             raise self.failures[0]
 
     def moment(self, life: "Life", name: str) -> None:
-        """Pass a moment of a life; at the fatal one, and ever after, it raises Crash."""
+        """Pass a moment of a process. At the fatal one, and at all later ones of that process, raise Crash."""
         if life.over.is_set():
             raise Crash(name)
         if len(self.passed) == self.fatal:
@@ -69,7 +69,7 @@ class World:
         self.passed.append(name)
 
     def check(self) -> None:
-        """Hold the invariant: what is settled is what the host holds, equal to the instance made from the rows."""
+        """Check the invariant: the host holds what is settled, equal to the instance made from the rows."""
         for amphora_id, instance in self._inspector.read(_settled).items():
             self.checks += 1
             if self.memory.instances.get(amphora_id) != instance:
@@ -77,7 +77,7 @@ class World:
                 self.failures.append(AssertionError(f"after {after}, what is settled is not what the host holds"))
 
     async def keep_server(self) -> None:
-        """Start the server as often as it dies."""
+        """Start the server again after each crash."""
         while True:
             life = self.server = Life()
             database = FragileDatabase(self, life)
@@ -97,7 +97,7 @@ class World:
                 database.close()
 
     async def keep_agent(self) -> None:
-        """Start the agent as often as it dies."""
+        """Start the agent again after each crash."""
         while True:
             life = self.agent = Life()
             transport = AgentLine(self, life)
@@ -116,7 +116,7 @@ class World:
 
 
 class Life:
-    """One life of a process: what is under way ends with it."""
+    """One run of a process; its tasks end with it."""
 
     def __init__(self) -> None:
         self.over = asyncio.Event()
@@ -129,13 +129,13 @@ class Life:
 
 
 class FragileDatabase(Database):
-    """A database whose process may die before a commit, after it, and before anybody hears of it."""
+    """A database whose process may crash before a commit, after it, and before its hints are sent."""
 
     def __init__(self, world: World, life: Life) -> None:
         super().__init__(world.settings.database_url, synchronous="normal")
         self._world = world
         self._life = life
-        # Before all other listeners: the hints are lost.
+        # This listener comes before all others, so that a crash here loses the hints.
         self.subscribe(lambda hints: world.moment(life, f"server: hints {sorted(hints)}"))
 
     def transact(self, work: Callable[[Transaction], R]) -> R:
@@ -153,7 +153,7 @@ class FragileDatabase(Database):
 
 
 class FragileHost:
-    """One agent's view of the host's memory, with a moment before and after every effect."""
+    """The host of one run of the agent, with a moment before and after every effect."""
 
     def __init__(self, world: World, life: Life) -> None:
         self._world = world
@@ -186,7 +186,7 @@ class FragileHost:
         return await self._memory.changed()
 
     async def _between(self, verb: str, act: Callable[[], Awaitable[R]]) -> R:
-        # As a host does, it takes its time.
+        # A real host yields here too.
         await asyncio.sleep(0)
         self._world.moment(self._life, f"agent: before {verb}")
         done = await act()
@@ -196,7 +196,7 @@ class FragileHost:
 
 
 class Line(httpx.AsyncBaseTransport):
-    """The way to whatever server lives; a request under way is cut off when it dies."""
+    """The line to the running server; a crash cuts off its requests."""
 
     def __init__(self, world: World) -> None:
         self.app: Starlette | None = None
@@ -220,7 +220,7 @@ class Line(httpx.AsyncBaseTransport):
 
 
 class AgentLine(httpx.AsyncBaseTransport):
-    """The agent's end of the line: it may die before it reports, and before it learns any answer."""
+    """The agent's end of the line: it may crash before a report and before it gets an answer."""
 
     def __init__(self, world: World, life: Life) -> None:
         self._world = world
@@ -242,7 +242,7 @@ def _settled(transaction: Transaction) -> dict[str, Instance]:
     c = columns(LoadBalancer)
     settled = {lb.id for lb in transaction.find(LoadBalancer, c.observed >= c.generation, c.deleted_in.is_(None))}
     amphorae = transaction.find(Amphora)
-    # All else is said to be held, so that nothing is made out for it.
+    # All others are given as held, so that there are no orders for them.
     held = {each.id for each in amphorae if each.load_balancer_id in settled}
     others = {each.id: _generation(transaction, each) for each in amphorae if each.id not in held}
     orders = desired_state.orders(transaction, Holding(host=HOST, amphorae=others, topology=topology))
@@ -256,7 +256,7 @@ def _generation(transaction: Transaction, amphora: Amphora) -> int:
 
 @contextlib.asynccontextmanager
 async def alive(world: World) -> AsyncIterator[World]:
-    """Let server and agent live; at the end both are cut off."""
+    """Run server and agent; at the end both are interrupted."""
     tasks = [asyncio.create_task(world.keep_server()), asyncio.create_task(world.keep_agent())]
     try:
         yield world

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from msgspec import structs
-from sqlalchemy import CompoundSelect, and_, bindparam, not_, or_, select, union
+from sqlalchemy import CompoundSelect, Select, and_, bindparam, literal, not_, or_, select, union, union_all
 
 from hydria.controller.health import is_silence, lose_health, silence
 from hydria.controller.placement import HOST_SILENCE, Placement, heard_since
@@ -170,12 +170,12 @@ class Reconciler:
 
     def _forget_deleted(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
         """Delete the rows of children that no host serves any more."""
-        gone: list[str] = []
-        for kind in CHILDREN:
-            c = columns(kind)
-            condition = (c.load_balancer_id == load_balancer.id) & (c.deleted_in <= load_balancer.observed)
-            table = rows_of(kind).table
-            gone += [key for (key,) in transaction.execute(table.delete().where(condition).returning(c.id))]
+        served = {"key": load_balancer.id, "observed": load_balancer.observed}
+        found = [tuple(row) for row in transaction.execute(_deleted(), served)]
+        gone = [key for _, key in found]
+        for number in {number for number, _ in found}:
+            kind = CHILDREN[number]
+            transaction.delete(kind, columns(kind).id.in_(gone))
         if gone:
             transaction.delete(Health, columns(Health).id.in_(gone))
             transaction.delete(Traffic, columns(Traffic).listener_id.in_(gone))
@@ -270,6 +270,18 @@ def _placed(load_balancer: LoadBalancer, placement: Placement) -> tuple[LoadBala
     if datetime.fromisoformat(load_balancer.created_at + "Z") < placement.now - timedelta(seconds=PATIENCE):
         return _failed(load_balancer, _NO_HOST), None
     return load_balancer, None
+
+
+@cache
+def _deleted() -> CompoundSelect[Any]:
+    """Find the children of a load balancer whose deletion is served: their place in `CHILDREN`, and their ids."""
+
+    def of(number: int) -> Select[Any]:
+        c = columns(CHILDREN[number])
+        found = select(literal(number), c.id).where(c.load_balancer_id == bindparam("key"))
+        return found.where(c.deleted_in <= bindparam("observed"))
+
+    return union_all(*map(of, range(len(CHILDREN))))
 
 
 def _confirmed(load_balancer: LoadBalancer, amphora: Amphora) -> int:
