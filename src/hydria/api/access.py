@@ -1,4 +1,4 @@
-"""Who may see and change what: every operation loads its resource through here."""
+"""Authorization of operations on resources: every operation loads its resource through here."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What flavors and availability zones share: profiles, and the resources that have a profile and users choose."""
+"""Shared by flavors and availability zones: profiles, and the resources with a profile that users choose."""
 
 from typing import Any, Generic, TypeVar
 

@@ -26,7 +26,7 @@ _KEY_BYTES = 32
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
-    """What an OpenStack client needs to log in at the home cloud."""
+    """The credentials of an OpenStack client for the home cloud."""
 
     auth_url: str
     username: str

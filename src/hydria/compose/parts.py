@@ -39,7 +39,7 @@ class Cloud(Struct, frozen=True, kw_only=True):
 
 
 class Parts(Struct, frozen=True, kw_only=True):
-    """What a server consists of. `mounts` are the APIs that `dispatcher` answers."""
+    """The parts of a server. `mounts` are the APIs that `dispatcher` answers."""
 
     database: Database
     reconciler: Reconciler

@@ -14,7 +14,7 @@ from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, KnownHost, Orphan
 from hydria.store.tables import rows_of
 
-# A host that has not polled for so long is not waited for (seconds). What it still has then stays there as unknown.
+# The server does not wait for a host that has not polled for this long (seconds); what it still has becomes orphans.
 _LOST = 7 * 24 * 3600
 
 log = structlog.get_logger(__name__)

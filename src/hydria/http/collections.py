@@ -11,7 +11,7 @@ Work = Callable[[Call], Any]
 
 
 class Collection(Struct, frozen=True, kw_only=True):
-    """What is done with the things at a path, whose bodies have a root.
+    """The operations on the resources of a path, whose bodies have a root key.
 
     `create` and `update` are a form and the work with it; `prepare` runs before both.
     """

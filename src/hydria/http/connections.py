@@ -30,7 +30,7 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
 
 
 class Connections:
-    """All connections of a server. Where there are too many, one that waits for its client's next request goes."""
+    """All connections of a server. When there are too many, one that waits for its client's next request is closed."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
@@ -53,7 +53,7 @@ class Connections:
             return True
         if goes is one:
             return False
-        # It counts until it is closed, which may be later than now: nobody is to be turned out twice.
+        # It counts until it is closed, which may take a moment, so that it is not chosen twice.
         self.works(goes)
         goes.transport.abort()
         return True

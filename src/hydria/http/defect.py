@@ -1,4 +1,4 @@
-"""What is wrong with a body: a machine code, where, and the bound that was missed. The dialects word it."""
+"""A defect of a body: a machine code, its place, and the violated bound. The dialects word it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias

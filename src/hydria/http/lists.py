@@ -24,7 +24,7 @@ _PLACE = frozenset({"marker", "page_reverse"})
 
 
 class Catalogue(Struct, frozen=True):
-    """What a list is taken from: a statement of all rows, and its columns by the names that clients know them by.
+    """The source of a list: a statement of all rows, and its columns by their names for clients.
 
     `key` is the column that a marker names; `tags` the column with the tags, where there are any. `matches` are
     filters that are more than a comparison, by name.

@@ -1,4 +1,4 @@
-"""What requests cost, for Prometheus: one histogram by method, route and status. Counting one takes microseconds."""
+"""Durations of requests for Prometheus: one histogram by method, route and status. Counting takes microseconds."""
 
 from collections.abc import Callable
 from time import perf_counter

@@ -194,7 +194,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     takes long. The transaction may run several times and gets its result as `call.prepared`.
 
     `tag` returns the current entity tag of what the operation changes; `If-Match` is compared with it. It refuses what
-    the work would refuse, so that nobody learns the tag of a resource that he may not change.
+    the work would refuse, so that a caller cannot learn the tag of a resource that he may not change.
     """
 
     method: str

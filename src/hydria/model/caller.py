@@ -4,7 +4,7 @@ from msgspec import Struct
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """Who asks, as the identity service says. Names are for logs and answers, ids decide."""
+    """The authenticated caller of a request. Ids decide; names are for logs and answers."""
 
     user_id: str
     project_id: str | None = None

@@ -1,4 +1,4 @@
-"""What load balancers need to know of subnets, ports and their users. Pure."""
+"""The subnets, ports and devices of a network service, as load balancers need them. Pure."""
 
 from msgspec import Struct
 
@@ -7,7 +7,7 @@ PORT_OWNER = "Octavia"
 
 
 class Subnet(Struct, frozen=True, kw_only=True):
-    """What a load balancer needs to know of a subnet."""
+    """A subnet, with the attributes that load balancers need."""
 
     id: str
     network_id: str
@@ -17,7 +17,7 @@ class Subnet(Struct, frozen=True, kw_only=True):
 
 
 class Port(Struct, frozen=True, kw_only=True):
-    """What a load balancer needs to know of a port; `fixed_ips` are (subnet id, address).
+    """A port, with the attributes that load balancers need; `fixed_ips` are (subnet id, address).
 
     `plugged` is the host on which something other than a load balancer has it, empty when nothing has.
     """
@@ -39,7 +39,7 @@ class Port(Struct, frozen=True, kw_only=True):
 
 
 class Device(Struct, frozen=True, kw_only=True):
-    """Who uses a port: Neutron's `device_id` and `device_owner`."""
+    """The user of a port: Neutron's `device_id` and `device_owner`."""
 
     id: str
     owner: str

@@ -29,7 +29,7 @@ class HostServices(Struct, frozen=True, kw_only=True):
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where one amphora is on this host."""
+    """The places of one amphora on this host: its namespace, directory and files."""
 
     amphora_id: str
     host: HostServices
@@ -59,7 +59,7 @@ class Part(ABC):
     async def ensure(self, instance: Instance) -> bool:
         """Make the part as the instance says. Raises HostError or OSError.
 
-        Returns whether something had to be made or repaired. What follows traffic and health by itself does not count.
+        Return True when something had to be made or repaired. Changes that follow traffic and health do not count.
         """
 
     @property

@@ -34,7 +34,7 @@ class Pings(Part):
         tree = self._haproxy.served or instance.tree
         ended = self._checks.ended
         self._checks.watch(targets(self._namespace, tree, pinged(tree)))
-        # HAProxy may be a new process. Where no member was ever pinged it has no state of ours.
+        # HAProxy may be a new process. Without any ping so far, it has no states from here.
         if self._checks.states or self._file.exists():
             await self._mark()
         return ended

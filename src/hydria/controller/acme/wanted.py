@@ -21,7 +21,7 @@ class Wanted(Struct, frozen=True):
 def wanted(transaction: Transaction) -> dict[Wanted, set[str]]:
     """Return the references of listeners, each with the ids of the load balancers that can answer challenges for it.
 
-    Where no listener with it is switched on the set is empty.
+    The set is empty when all its listeners are switched off.
     """
     listener, lb = columns(Listener), columns(LoadBalancer)
     joined = rows_of(Listener).table.join(rows_of(LoadBalancer).table, lb.id == listener.load_balancer_id)
