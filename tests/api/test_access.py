@@ -1,4 +1,4 @@
-"""Who sees and does what: Octavia's policy, and what other projects have."""
+"""Rights: Octavia's policy, and resources of other projects."""
 
 from pathlib import Path
 from typing import Any
@@ -8,43 +8,10 @@ import pytest
 from hydria.api.policy import OctaviaPolicy
 from hydria.errors import SettingsError
 from hydria.model.caller import Caller
-from tests.support.api import Api
+from tests.support.api import Api, make_tree, paths_of
 from tests.support.cloud import CALLERS, Cloud, running
 
 FORBIDDEN = "Policy does not allow this request to be performed."
-
-
-@pytest.fixture
-async def tree(cloud: Cloud) -> dict[str, str]:
-    return await grown(cloud)
-
-
-async def grown(cloud: Cloud) -> dict[str, str]:
-    """Make one of each kind as alice; returns ids by kind."""
-    api = cloud.api("alice")
-    lb = await api.create("loadbalancer", name="lb", vip_subnet_id=cloud.subnet.id)
-    listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
-    pool = await api.create("pool", listener_id=listener["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
-    member = await api.add_member(pool["id"], "10.0.0.11")
-    monitor = await api.create("healthmonitor", pool_id=pool["id"], type="HTTP", delay=5, timeout=3, max_retries=2)
-    policy = await api.create("l7policy", listener_id=listener["id"], action="REJECT")
-    body = {"rule": {"type": "PATH", "compare_type": "EQUAL_TO", "value": "/"}}
-    rule = (await api.post(f"l7policies/{policy['id']}/rules", body))["rule"]
-    made = {"loadbalancer": lb, "listener": listener, "pool": pool, "member": member, "healthmonitor": monitor}
-    made |= {"l7policy": policy, "rule": rule}
-    return {root: each["id"] for root, each in made.items()}
-
-
-def paths(tree: dict[str, str]) -> list[tuple[str, str]]:
-    return [
-        ("loadbalancer", f"loadbalancers/{tree['loadbalancer']}"),
-        ("listener", f"listeners/{tree['listener']}"),
-        ("pool", f"pools/{tree['pool']}"),
-        ("member", f"pools/{tree['pool']}/members/{tree['member']}"),
-        ("healthmonitor", f"healthmonitors/{tree['healthmonitor']}"),
-        ("l7policy", f"l7policies/{tree['l7policy']}"),
-        ("rule", f"l7policies/{tree['l7policy']}/rules/{tree['rule']}"),
-    ]
 
 
 def makers(cloud: Cloud, tree: dict[str, str]) -> list[tuple[str, dict[str, Any]]]:
@@ -67,7 +34,7 @@ def makers(cloud: Cloud, tree: dict[str, str]) -> list[tuple[str, dict[str, Any]
 
 
 @pytest.mark.parametrize("token", [None, "unknown", "x" * 10000])
-async def test_nobody(cloud: Cloud, tree: dict[str, str], token: str | None) -> None:
+async def test_a_missing_or_unknown_token_is_401(cloud: Cloud, tree: dict[str, str], token: str | None) -> None:
     for method, path in (("GET", "loadbalancers"), ("DELETE", f"pools/{tree['pool']}"), ("GET", "providers")):
         answer = await cloud.api(token).send(method, path)
         assert answer.status_code == 401
@@ -81,9 +48,9 @@ WITHIN = ("pools/{pool}/members", "l7policies/{l7policy}/rules")
 
 
 async def refusals(cloud: Cloud, tree: dict[str, str], status: int, user: str = "bob") -> list[str]:
-    """Return what a user hears of everything in a tree, and of making more there."""
+    """Return the refusals of all operations on a tree, and of creates below it."""
     api, told = cloud.api(user), []
-    for root, path in paths(tree):
+    for root, path in paths_of(tree).items():
         for method, body in (("GET", None), ("PUT", {root: {}}), ("DELETE", None)):
             told.append(await api.fault(method, path, status, body))
     for path, body in makers(cloud, tree)[1:]:
@@ -93,26 +60,26 @@ async def refusals(cloud: Cloud, tree: dict[str, str], status: int, user: str = 
     return told
 
 
-async def test_what_another_project_has_is_forbidden(cloud: Cloud, tree: dict[str, str]) -> None:
+async def test_resources_of_another_project_are_forbidden(cloud: Cloud, tree: dict[str, str]) -> None:
     assert set(await refusals(cloud, tree, 403)) == {FORBIDDEN}
-    # An id that is nobody's is not there, whoever asks.
+    # An unknown id is not found, whoever asks.
     assert (await cloud.api("bob").fault("GET", "loadbalancers/none", 404)).endswith(" not found.")
 
 
-async def test_what_another_project_has_can_be_hidden(tmp_path: Path) -> None:
+async def test_resources_of_another_project_can_be_hidden(tmp_path: Path) -> None:
     async with running(tmp_path, policy=OctaviaPolicy(hide_foreign=True)) as cloud:
-        tree = await grown(cloud)
+        tree = await make_tree(cloud.api(), cloud.subnet.id)
         assert all(each.endswith(" not found.") for each in await refusals(cloud, tree, 404))
-        # The own project's is no secret to somebody without a role.
+        # Resources of the own project are not hidden from a user without a role.
         assert set(await refusals(cloud, tree, 403, "nobody")) == {FORBIDDEN}
 
 
-async def test_lists_have_nothing_of_another_project(cloud: Cloud, tree: dict[str, str]) -> None:
+async def test_lists_leave_out_other_projects(cloud: Cloud, tree: dict[str, str]) -> None:
     for path in ("loadbalancers", "listeners", "pools", "healthmonitors", "l7policies"):
         assert next(iter((await cloud.api("bob").get(path)).values())) == []
 
 
-async def test_networks_of_another_project_are_not_there(cloud: Cloud, tree: dict[str, str]) -> None:
+async def test_networks_of_another_project_are_not_found(cloud: Cloud, tree: dict[str, str]) -> None:
     bob = cloud.api("bob")
     assert await bob.fault("POST", *swap(400, makers(cloud, tree)[0])) == f"Subnet {cloud.subnet.id} not found."
     own = cloud.networking.add_subnet(cloud.networking.add_network("p-blue"), "10.9.0.0/24")
@@ -125,11 +92,11 @@ async def test_networks_of_another_project_are_not_there(cloud: Cloud, tree: dic
 async def test_the_service_role_lists_members_only(cloud: Cloud, tree: dict[str, str]) -> None:
     service = cloud.api("service")
     assert [each["id"] for each in (await service.get(f"pools/{tree['pool']}/members"))["members"]] == [tree["member"]]
-    for _, path in paths(tree):
+    for path in paths_of(tree).values():
         assert await service.fault("GET", path, 403) == FORBIDDEN
 
 
-# Rules of operations, each with the requests that it alone must allow; the path's names are kinds.
+# Rules, each with a request for which it is enough; names in paths are roots of bodies.
 ALONE: list[tuple[str, str, str, Any]] = [
     *((f"{kind}:get_one", "GET", path, None) for kind, path in (
         ("loadbalancer", "loadbalancers/{loadbalancer}"),
@@ -171,13 +138,13 @@ ALONE: list[tuple[str, str, str, Any]] = [
 @pytest.mark.parametrize("hide", [False, True])
 async def test_a_right_to_one_operation_needs_no_other(tmp_path: Path, hide: bool) -> None:
     file = tmp_path / "policy.yaml"
-    # A role for each rule, named like it.
+    # Each rule has a role of its own, named like it.
     rules = (f'"os_load-balancer_api:{rule}": "role:{rule} or role:member"' for rule, *_ in ALONE)
     file.write_text("\n".join(rules))
     callers = {rule: Caller(user_id=f"u-{rule}", project_id="p-red", roles=frozenset({rule})) for rule, *_ in ALONE}
     policy = OctaviaPolicy(file, hide_foreign=hide)
     async with running(tmp_path, policy=policy, callers=CALLERS | callers) as cloud:
-        tree = await grown(cloud)
+        tree = await make_tree(cloud.api(), cloud.subnet.id)
         for rule, method, path, given in ALONE:
             body = {root: filled(form, tree) for root, form in given.items()} if given else None
             answer = await cloud.api(rule).send(method, path.format(**tree), json=body)
@@ -192,7 +159,7 @@ def swap(status: int, pair: tuple[str, dict[str, Any]]) -> tuple[str, int, dict[
     return pair[0], status, pair[1]
 
 
-async def test_another_projects_name(cloud: Cloud, api: Api) -> None:
+async def test_creating_or_listing_in_another_project_is_forbidden(cloud: Cloud, api: Api) -> None:
     body = {"loadbalancer": {"vip_subnet_id": cloud.subnet.id, "project_id": "p-blue"}}
     assert await api.fault("POST", "loadbalancers", 403, body) == FORBIDDEN
     assert await api.fault("GET", "loadbalancers?project_id=p-blue", 403) == FORBIDDEN
@@ -200,7 +167,7 @@ async def test_another_projects_name(cloud: Cloud, api: Api) -> None:
 
 async def test_a_reader_only_reads(cloud: Cloud, tree: dict[str, str]) -> None:
     reader = cloud.api("reader")
-    for root, path in paths(tree):
+    for root, path in paths_of(tree).items():
         assert root in await reader.get(path)
         assert await reader.fault("PUT", path, 403, {root: {}}) == FORBIDDEN
         assert await reader.fault("DELETE", path, 403) == FORBIDDEN
@@ -211,11 +178,11 @@ async def test_a_reader_only_reads(cloud: Cloud, tree: dict[str, str]) -> None:
     await reader.get(f"loadbalancers/{tree['loadbalancer']}/stats")
 
 
-async def test_a_user_without_a_role_of_ours(cloud: Cloud, tree: dict[str, str]) -> None:
+async def test_a_user_without_a_role_sees_nothing(cloud: Cloud, tree: dict[str, str]) -> None:
     nobody = cloud.api("nobody")
     for path in ("loadbalancers", "listeners", "pools", "healthmonitors"):
         assert await nobody.fault("GET", path, 403) == FORBIDDEN
-    for _, path in paths(tree):
+    for path in paths_of(tree).values():
         assert await nobody.fault("GET", path, 403) == FORBIDDEN
 
 
@@ -231,9 +198,9 @@ async def test_an_admin_sees_and_does_all(cloud: Cloud, api: Api, tree: dict[str
         some = (await admin.get("loadbalancers", **{key: "p-blue"}))["loadbalancers"]
         assert [each["name"] for each in some] == ["for bob"]
     assert [each["name"] for each in (await cloud.api("bob").get("loadbalancers"))["loadbalancers"]] == ["for bob"]
-    for root, path in paths(tree):
+    for root, path in paths_of(tree).items():
         assert (await admin.put(path, {root: {"tags": ["x"]}}))[root]["tags"] == ["x"]
-    # What an admin makes below belongs to the load balancer's project.
+    # What an admin creates below a load balancer belongs to its project.
     listener = await admin.create("listener", loadbalancer_id=tree["loadbalancer"], protocol="TCP", protocol_port=81)
     assert (await api.show("listener", listener["id"]))["project_id"] == "p-red"
 
@@ -251,7 +218,7 @@ def test_a_policy_file_replaces_rules(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["a: [", "- a", "a: 5", None])
-def test_a_policy_file_that_is_none(tmp_path: Path, content: str | None) -> None:
+def test_a_missing_or_broken_policy_file_is_refused(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "policy.yaml"
     if content is not None:
         file.write_text(content)

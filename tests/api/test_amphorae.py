@@ -1,4 +1,4 @@
-"""Amphorae as admins see them: lists, statuses, statistics, and what can be done to one."""
+"""Amphorae for admins: lists, statuses, statistics, actions."""
 
 import pytest
 
@@ -27,7 +27,7 @@ async def only(admin: Api) -> Body:
     return found
 
 
-async def test_one_amphora(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
+async def test_show_one_amphora(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
     assert await admin.get(AMPHORAE) == {"amphorae": [], "amphorae_links": []}
     lb = await make(cloud, api)
     worker.step()
@@ -133,7 +133,7 @@ async def test_statistics(cloud: Cloud, api: Api, admin: Api, worker: Worker) ->
     }
 
 
-async def test_what_can_be_done_to_one(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
+async def test_actions_on_one_amphora(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     worker.step()
     first = await only(admin)
@@ -153,7 +153,7 @@ async def test_what_can_be_done_to_one(cloud: Cloud, api: Api, admin: Api, worke
         assert await admin.fault(method, path, 404) == f"Amphora {first['id']} not found."
 
 
-async def test_a_broken_one_can_be_deleted(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
+async def test_a_broken_amphora_can_be_deleted(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     worker.trouble = "the disk is full"
     worker.serve(worker.fetch())
@@ -166,7 +166,7 @@ async def test_a_broken_one_can_be_deleted(cloud: Cloud, api: Api, admin: Api, w
     assert (await api.show("loadbalancer", lb["id"]))["provisioning_status"] == "ACTIVE"
 
 
-async def test_who_may(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_only_admins_may_see_and_change_amphorae(cloud: Cloud, api: Api, worker: Worker) -> None:
     await make(cloud, api)
     worker.step()
     (amphora,) = cloud.database.read(lambda tx: tx.find(Amphora))

@@ -1,4 +1,4 @@
-"""Availability zones and their profiles: what admins make, what is refused, what load balancers get of them."""
+"""Availability zones and their profiles: operations, refusals, and load balancers in a zone."""
 
 import json
 from typing import Any
@@ -61,7 +61,9 @@ async def test_profiles(admin: Api) -> None:
         (501, '{"colour": 1}', "Additional properties are not allowed ('colour' was unexpected)"),
     ],
 )
-async def test_data_that_the_provider_does_not_understand(admin: Api, status: int, data: str, sentence: str) -> None:
+async def test_data_that_the_provider_does_not_support_is_refused(
+    admin: Api, status: int, data: str, sentence: str
+) -> None:
     body = {"name": "p", "provider_name": "amphora", "availability_zone_data": data}
     path = "availabilityzoneprofiles"
     found = await admin.fault("POST", path, status, {"availability_zone_profile": body})
@@ -104,7 +106,7 @@ async def test_pages_of_zones(admin: Api, api: Api) -> None:
     assert [each["name"] for each in second["availability_zones"]] == ["c"]
 
 
-async def test_what_is_in_use(cloud: Cloud, admin: Api, api: Api, worker: Worker) -> None:
+async def test_zones_and_profiles_in_use_stay(cloud: Cloud, admin: Api, api: Api, worker: Worker) -> None:
     zone = await make_zone(admin, valid_vip_networks=[cloud.network_id.upper()])
     profile = f"availabilityzoneprofiles/{zone['availability_zone_profile_id']}"
     in_use = f"Availability Zone Profile {zone['availability_zone_profile_id']} is in use and cannot be modified."
@@ -136,7 +138,7 @@ async def test_refused_choices_of_zones(cloud: Cloud, admin: Api, api: Api) -> N
     assert cloud.networking.ports == {}
 
 
-async def test_who_may(admin: Api, api: Api) -> None:
+async def test_only_admins_change_zones(admin: Api, api: Api) -> None:
     zone = await make_zone(admin)
     profile = f"availabilityzoneprofiles/{zone['availability_zone_profile_id']}"
     for method, path, body in (

@@ -1,4 +1,4 @@
-"""PUT on a pool's members: all of them at once."""
+"""PUT on the members of a pool: replace all of them."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ async def generation(cloud: Cloud, api: Api) -> str:
     return (await api.send("GET", f"loadbalancers/{lb['id']}")).headers["ETag"]
 
 
-async def test_new_changed_and_gone(cloud: Cloud, api: Api, pool: Body, worker: Worker) -> None:
+async def test_members_are_created_changed_and_deleted(cloud: Cloud, api: Api, pool: Body, worker: Worker) -> None:
     kept = await api.add_member(
         pool["id"],
         "10.0.0.11",
@@ -56,7 +56,7 @@ async def test_new_changed_and_gone(cloud: Cloud, api: Api, pool: Body, worker: 
     assert set(found) == {"10.0.0.11", "10.0.0.13"}
     changed = found["10.0.0.11"]
     assert (changed["id"], changed["provisioning_status"]) == (kept["id"], "PENDING_UPDATE")
-    # What has a default is put back to it; names, tags and subnets stay.
+    # Attributes with defaults are reset; names, tags and subnets stay.
     shown = [changed[name] for name in ("name", "weight", "backup", "monitor_port", "tags", "subnet_id")]
     assert shown == ["kept", 7, False, None, ["t"], cloud.subnet.id]
     assert (found["10.0.0.13"]["name"], found["10.0.0.13"]["operating_status"]) == ("new", "NO_MONITOR")
@@ -78,20 +78,20 @@ async def test_additive_only(api: Api, pool: Body) -> None:
     assert await members(api, pool) == {}
 
 
-async def test_nothing_to_do_changes_nothing(cloud: Cloud, api: Api, pool: Body) -> None:
+async def test_an_empty_batch_changes_nothing(cloud: Cloud, api: Api, pool: Body) -> None:
     before = await generation(cloud, api)
     await batch(api, pool)
     assert await generation(cloud, api) == before
 
 
-async def test_a_member_that_is_leaving_comes_anew(api: Api, pool: Body) -> None:
+async def test_a_member_that_is_being_deleted_is_created_again(api: Api, pool: Body) -> None:
     first = await api.add_member(pool["id"], "10.0.0.11")
     await batch(api, pool)
     await batch(api, pool, member(11))
     assert (await members(api, pool))["10.0.0.11"]["id"] != first["id"]
 
 
-async def test_refusals_leave_all_as_it_was(cloud: Cloud, api: Api, pool: Body) -> None:
+async def test_a_refused_batch_changes_nothing(cloud: Cloud, api: Api, pool: Body) -> None:
     await api.add_member(pool["id"], "10.0.0.11", weight=5)
     path = f"pools/{pool['id']}/members"
     for wanted, status, sentence in (
@@ -119,7 +119,7 @@ async def test_refusals_leave_all_as_it_was(cloud: Cloud, api: Api, pool: Body) 
     await api.fault("PUT", f"pools/{UNKNOWN}/members", 404, {"members": []})
 
 
-async def test_who_may(cloud: Cloud, api: Api, pool: Body) -> None:
+async def test_rights_to_a_batch(cloud: Cloud, api: Api, pool: Body) -> None:
     path = f"pools/{pool['id']}/members"
     await cloud.api("reader").fault("PUT", path, 403, {"members": [member(11)]})
     await cloud.api("bob").fault("PUT", path, 403, {"members": [member(11)]})
@@ -136,6 +136,6 @@ async def test_quota_counts_the_difference(cloud: Cloud, api: Api, pool: Body) -
     assert await api.fault("PUT", path, 403, {"members": [member(13), member(14), member(15)]}) == say
     assert await api.fault("PUT", path, 403, {"members": [member(15)]}, params={"additive_only": "true"}) == say
     assert set(await members(api, pool)) == {"10.0.0.13", "10.0.0.14"}
-    # Less is always allowed, even where there is more than the quota already.
+    # Fewer members are always allowed, even over the quota.
     await cloud.api("admin").put("quotas/p-red", {"quota": {"member": 1}}, status=202)
     await batch(api, pool, member(16), member(17))

@@ -186,11 +186,11 @@ async def test_health_monitor(cloud: Cloud, api: Api) -> None:
     }
     assert await api.show("healthmonitor", made["id"]) == made
     assert (await api.show("pool", pool["id"]))["healthmonitor_id"] == made["id"]
-    # A member that is made now waits for its first check.
+    # A new member waits for its first check.
     assert (await api.add_member(pool["id"], "10.0.0.12"))["operating_status"] == "OFFLINE"
 
 
-async def test_monitors_without_http_have_none_of_its_attributes(cloud: Cloud, api: Api) -> None:
+async def test_monitors_of_other_types_have_no_http_attributes(cloud: Cloud, api: Api) -> None:
     lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
     pool = await api.create("pool", loadbalancer_id=lb["id"], protocol="TCP", lb_algorithm="LEAST_CONNECTIONS")
     made = await api.create("healthmonitor", pool_id=pool["id"], type="TCP", delay=1, timeout=1, max_retries=1)

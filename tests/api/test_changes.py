@@ -1,40 +1,26 @@
-"""PUT: what changes, what null puts back, what statuses say meanwhile, and merging while PENDING."""
+"""PUT: changed attributes, null, statuses meanwhile, and changes while PENDING."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.api import Api
+from tests.support.api import Api, paths_of
 from tests.support.cloud import Cloud, running
 from tests.support.worker import Worker
 
 pytestmark = pytest.mark.both_databases
 
 
-@pytest.fixture
-async def tree(cloud: Cloud, api: Api) -> dict[str, dict[str, Any]]:
-    lb = await api.create("loadbalancer", name="lb", vip_subnet_id=cloud.subnet.id)
-    listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
-    pool = await api.create("pool", listener_id=listener["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
-    member = await api.add_member(pool["id"], "10.0.0.11")
-    monitor = await api.create("healthmonitor", pool_id=pool["id"], type="HTTP", delay=5, timeout=3, max_retries=2)
-    return {"loadbalancer": lb, "listener": listener, "pool": pool, "member": member, "healthmonitor": monitor}
+async def states(api: Api, tree: dict[str, str]) -> dict[str, str]:
+    return {root: (await api.get(path))[root]["provisioning_status"] for root, path in paths_of(tree).items()}
 
 
-async def states(api: Api, tree: dict[str, dict[str, Any]]) -> dict[str, str]:
-    found = {}
-    for root, made in tree.items():
-        path = f"pools/{tree['pool']['id']}/members" if root == "member" else f"{root}s"
-        found[root] = (await api.get(f"{path}/{made['id']}"))[root]["provisioning_status"]
-    return found
-
-
-async def test_change_and_settle(cloud: Cloud, api: Api, worker: Worker, tree: dict[str, dict[str, Any]]) -> None:
+async def test_change_and_settle(cloud: Cloud, api: Api, worker: Worker, tree: dict[str, str]) -> None:
     worker.step()
     assert set((await states(api, tree)).values()) == {"ACTIVE"}
     cloud.clock.advance(60)
-    changed = await api.change("listener", tree["listener"]["id"], name="web", timeout_client_data=14400000)
+    changed = await api.change("listener", tree["listener"], name="web", timeout_client_data=14400000)
     assert (changed["name"], changed["timeout_client_data"]) == ("web", 14400000)
     assert changed["created_at"] == "2026-01-01T00:00:00"
     assert changed["updated_at"] == "2026-01-01T00:01:00"
@@ -45,6 +31,8 @@ async def test_change_and_settle(cloud: Cloud, api: Api, worker: Worker, tree: d
         "pool": "ACTIVE",
         "member": "ACTIVE",
         "healthmonitor": "ACTIVE",
+        "l7policy": "ACTIVE",
+        "rule": "ACTIVE",
     }
     worker.step()
     assert set((await states(api, tree)).values()) == {"ACTIVE"}
@@ -52,13 +40,13 @@ async def test_change_and_settle(cloud: Cloud, api: Api, worker: Worker, tree: d
     assert served.listeners[0].timeout_client_data == 14400000
 
 
-async def test_every_change_while_pending_is_merged(api: Api, worker: Worker, tree: dict[str, dict[str, Any]]) -> None:
+async def test_every_change_while_pending_is_merged(api: Api, worker: Worker, tree: dict[str, str]) -> None:
     assert (await states(api, tree))["loadbalancer"] == "PENDING_CREATE"
-    await api.change("pool", tree["pool"]["id"], lb_algorithm="SOURCE_IP")
-    await api.change("healthmonitor", tree["healthmonitor"]["id"], delay=1, url_path="/up")
-    # Before anything was served, a change does not make it an update.
+    await api.change("pool", tree["pool"], lb_algorithm="SOURCE_IP")
+    await api.change("healthmonitor", tree["healthmonitor"], delay=1, url_path="/up")
+    # Before the first configuration is served, a change is no PENDING_UPDATE.
     assert set((await states(api, tree)).values()) == {"PENDING_CREATE"}
-    await api.change("loadbalancer", tree["loadbalancer"]["id"], name="other", description="d", tags=["x"])
+    await api.change("loadbalancer", tree["loadbalancer"], name="other", description="d", tags=["x"])
     assert len(worker.fetch().serve) == 1
     worker.holding = type(worker.holding)(host="host-1")
     worker.step()
@@ -69,10 +57,10 @@ async def test_every_change_while_pending_is_merged(api: Api, worker: Worker, tr
 
 
 async def test_an_old_confirmation_does_not_settle_a_newer_change(
-    api: Api, worker: Worker, tree: dict[str, dict[str, Any]]
+    api: Api, worker: Worker, tree: dict[str, str]
 ) -> None:
     orders = worker.fetch()
-    await api.change("pool", tree["pool"]["id"], name="later")
+    await api.change("pool", tree["pool"], name="later")
     worker.serve(orders)
     found = await states(api, tree)
     assert (found["loadbalancer"], found["pool"], found["listener"]) == (
@@ -110,39 +98,37 @@ async def test_an_old_confirmation_does_not_settle_a_newer_change(
         ("healthmonitor", "domain_name", None, None),
     ],
 )
-async def test_null_puts_the_default_back(
-    api: Api, tree: dict[str, dict[str, Any]], root: str, attribute: str, value: Any, default: Any
+async def test_null_resets_an_attribute_to_its_default(
+    api: Api, tree: dict[str, str], root: str, attribute: str, value: Any, default: Any
 ) -> None:
-    path = f"pools/{tree['pool']['id']}/members" if root == "member" else f"{root}s"
-    path += f"/{tree[root]['id']}"
-    given = (await api.put(path, {root: {attribute: value}}))[root]
-    assert given[attribute] == (True if value == "on" else value)
-    assert (await api.put(path, {root: {attribute: None}}))[root][attribute] == default
-    # And what is not named stays.
-    shown = (await api.get(path))[root]
-    same = {name for name in shown if shown[name] == tree[root].get(name)} | {attribute, "updated_at"}
-    same |= {"default_pool_id"}
-    assert same >= set(shown) - {"members", "healthmonitor_id", "pools", "listeners"}
+    path = paths_of(tree)[root]
+    before = (await api.get(path))[root]
+    changed = (await api.put(path, {root: {attribute: value}}))[root]
+    assert changed[attribute] == (True if value == "on" else value)
+    after = (await api.put(path, {root: {attribute: None}}))[root]
+    assert after == (await api.get(path))[root]
+    # The change touches nothing but the attribute.
+    assert after == {**before, attribute: default, "updated_at": after["updated_at"]}
 
 
-async def test_what_has_no_default_is_not_put_back(api: Api, tree: dict[str, dict[str, Any]]) -> None:
-    sentence = await api.fault("PUT", f"pools/{tree['pool']['id']}", 400, {"pool": {"lb_algorithm": None}})
+async def test_null_is_refused_for_an_algorithm(api: Api, tree: dict[str, str]) -> None:
+    sentence = await api.fault("PUT", f"pools/{tree['pool']}", 400, {"pool": {"lb_algorithm": None}})
     assert sentence == "None is not a valid option for lb_algorithm"
 
 
-async def test_delays_have_no_default(api: Api, tree: dict[str, dict[str, Any]]) -> None:
+async def test_null_is_refused_for_a_monitors_timing(api: Api, tree: dict[str, str]) -> None:
     for attribute in ("delay", "timeout", "max_retries"):
-        path = f"healthmonitors/{tree['healthmonitor']['id']}"
+        path = f"healthmonitors/{tree['healthmonitor']}"
         sentence = await api.fault("PUT", path, 400, {"healthmonitor": {attribute: None}})
         assert sentence == f"None is not a valid option for {attribute}"
 
 
-async def test_the_default_pool_of_a_listener(api: Api, tree: dict[str, dict[str, Any]]) -> None:
-    key, lb = tree["listener"]["id"], tree["loadbalancer"]["id"]
+async def test_changing_the_default_pool_of_a_listener(api: Api, tree: dict[str, str]) -> None:
+    key, lb = tree["listener"], tree["loadbalancer"]
     other = await api.create("pool", loadbalancer_id=lb, protocol="HTTP", lb_algorithm="SOURCE_IP")
     changed = await api.change("listener", key, default_pool_id=other["id"])
     assert changed["default_pool_id"] == other["id"]
-    assert (await api.show("pool", tree["pool"]["id"]))["listeners"] == []
+    assert (await api.show("pool", tree["pool"]))["listeners"] == []
     assert (await api.show("pool", other["id"]))["listeners"] == [{"id": key}]
     tcp = await api.create("pool", loadbalancer_id=lb, protocol="TCP", lb_algorithm="SOURCE_IP")
     body = {"listener": {"default_pool_id": tcp["id"]}}
@@ -151,10 +137,8 @@ async def test_the_default_pool_of_a_listener(api: Api, tree: dict[str, dict[str
     )
 
 
-async def test_attributes_of_other_monitor_types(api: Api, tree: dict[str, dict[str, Any]]) -> None:
-    pool = await api.create(
-        "pool", loadbalancer_id=tree["loadbalancer"]["id"], protocol="TCP", lb_algorithm="ROUND_ROBIN"
-    )
+async def test_attributes_of_other_monitor_types_are_refused(api: Api, tree: dict[str, str]) -> None:
+    pool = await api.create("pool", loadbalancer_id=tree["loadbalancer"], protocol="TCP", lb_algorithm="ROUND_ROBIN")
     made = await api.create("healthmonitor", pool_id=pool["id"], type="TCP", delay=1, timeout=1, max_retries=1)
     body = {"healthmonitor": {"url_path": "/"}}
     assert await api.fault("PUT", f"healthmonitors/{made['id']}", 400, body) == (
@@ -163,10 +147,10 @@ async def test_attributes_of_other_monitor_types(api: Api, tree: dict[str, dict[
     assert (await api.change("healthmonitor", made["id"], delay=9))["url_path"] is None
 
 
-async def test_a_refused_change_leaves_no_trace(api: Api, worker: Worker, tree: dict[str, dict[str, Any]]) -> None:
+async def test_a_refused_change_leaves_no_trace(api: Api, worker: Worker, tree: dict[str, str]) -> None:
     worker.step()
-    body = {"listener": {"name": "x", "default_pool_id": tree["listener"]["id"]}}
-    await api.fault("PUT", f"listeners/{tree['listener']['id']}", 404, body)
+    body = {"listener": {"name": "x", "default_pool_id": tree["listener"]}}
+    await api.fault("PUT", f"listeners/{tree['listener']}", 404, body)
     assert set((await states(api, tree)).values()) == {"ACTIVE"}
     assert worker.fetch().serve == ()
 
@@ -186,7 +170,7 @@ async def test_strict_immutable(tmp_path: Path) -> None:
         assert await api.fault("POST", "listeners", 409, {"listener": {**listener, "protocol_port": 81}}) == immutable
         assert await api.fault("PUT", f"listeners/{made['id']}", 409, {"listener": {"name": "x"}}) == immutable
         assert await api.fault("DELETE", f"listeners/{made['id']}", 409) == immutable
-        # What failed is not pending.
+        # A failed load balancer is not pending.
         worker.trouble = "no room"
         worker.step()
         assert (await api.show("loadbalancer", lb["id"]))["provisioning_status"] == "ERROR"

@@ -1,4 +1,4 @@
-"""Parallel requests: none is refused for being parallel, none is lost."""
+"""Parallel requests: none is refused because of another, and none is lost."""
 
 import asyncio
 from collections import Counter
@@ -37,21 +37,21 @@ async def test_parallel_members(api: Api, worker: Worker, pool: dict[str, Any]) 
     assert codes(answers) == {201: MANY}
     listed = (await api.get(path))["members"]
     assert {each["address"] for each in listed} == {member(number)["member"]["address"] for number in range(MANY)}
-    # Each is a change of its own, and all of them come to be served.
+    # Each is a change of its own, and all are served.
     assert len({answer.headers["etag"] for answer in answers}) == MANY
     worker.step()
     assert {each["provisioning_status"] for each in (await api.get(path))["members"]} == {"ACTIVE"}
 
 
-async def test_one_of_many_equal_members_wins(api: Api, pool: dict[str, Any]) -> None:
+async def test_one_of_many_equal_members_is_created(api: Api, pool: dict[str, Any]) -> None:
     path = f"pools/{pool['id']}/members"
     answers = await asyncio.gather(*(api.send("POST", path, json=member(1)) for _ in range(8)))
-    # The conflict is with the address that is taken, not with the others' haste.
+    # The conflict is about the address, not about parallel requests.
     assert codes(answers) == {201: 1, 409: 7}
     assert len((await api.get(path))["members"]) == 1
 
 
-async def test_parallel_changes_of_one_thing_are_all_kept(api: Api, pool: dict[str, Any]) -> None:
+async def test_parallel_changes_of_one_resource_are_all_kept(api: Api, pool: dict[str, Any]) -> None:
     path = f"pools/{pool['id']}/members"
     key = (await api.post(path, member(1)))["member"]["id"]
     changes: list[dict[str, Any]] = [
@@ -67,7 +67,9 @@ async def test_parallel_changes_of_one_thing_are_all_kept(api: Api, pool: dict[s
     assert [{name: shown[name] for name in change} for change in changes] == changes
 
 
-async def test_everything_at_once(cloud: Cloud, api: Api, worker: Worker, pool: dict[str, Any]) -> None:
+async def test_parallel_creates_changes_and_deletes(
+    cloud: Cloud, api: Api, worker: Worker, pool: dict[str, Any]
+) -> None:
     lb, path = pool["loadbalancers"][0]["id"], f"pools/{pool['id']}/members"
     doomed = [(await api.post(path, member(50 + number)))["member"]["id"] for number in range(5)]
     worker.step()
@@ -90,7 +92,7 @@ async def test_everything_at_once(cloud: Cloud, api: Api, worker: Worker, pool: 
     assert (shown["provisioning_status"], shown["name"][:5]) == ("ACTIVE", "name ")
 
 
-async def test_of_many_with_the_same_tag_one_wins(api: Api, pool: dict[str, Any]) -> None:
+async def test_one_of_many_changes_with_the_same_tag_succeeds(api: Api, pool: dict[str, Any]) -> None:
     path = f"pools/{pool['id']}"
     tag = (await api.send("GET", path)).headers["etag"]
     sent = (
@@ -103,7 +105,7 @@ async def test_parallel_load_balancers(cloud: Cloud, api: Api, worker: Worker) -
     body = {"loadbalancer": {"vip_subnet_id": cloud.subnet.id}}
     answers = await asyncio.gather(*(api.send("POST", "loadbalancers", json=body) for _ in range(MANY)))
     assert codes(answers) == {201: MANY}
-    # (That each has an address of its own is the network service's affair: tests/flow has a real one.)
+    # The network service gives each an address of its own; tests/flow has a real one.
     worker.step()
     gone = (api.send("DELETE", f"loadbalancers/{answer.json()['loadbalancer']['id']}") for answer in answers)
     assert codes(await asyncio.gather(*gone)) == {204: MANY}

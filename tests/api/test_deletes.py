@@ -1,4 +1,4 @@
-"""DELETE: what goes along, what must go first, what is seen meanwhile, and what is left."""
+"""DELETE: cascades, refusals, statuses meanwhile, and what is left."""
 
 from typing import Any
 
@@ -6,22 +6,11 @@ import pytest
 from msgspec import structs
 
 from hydria.model.network import Device
-from tests.support.api import Api
+from tests.support.api import Api, paths_of
 from tests.support.cloud import Cloud
 from tests.support.worker import Worker
 
 pytestmark = pytest.mark.both_databases
-
-
-@pytest.fixture
-async def tree(cloud: Cloud, api: Api) -> dict[str, str]:
-    lb = await api.create("loadbalancer", name="lb", vip_subnet_id=cloud.subnet.id)
-    listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
-    pool = await api.create("pool", listener_id=listener["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
-    member = await api.add_member(pool["id"], "10.0.0.11")
-    monitor = await api.create("healthmonitor", pool_id=pool["id"], type="HTTP", delay=5, timeout=3, max_retries=2)
-    made = {"loadbalancer": lb, "listener": listener, "pool": pool, "member": member, "healthmonitor": monitor}
-    return {root: each["id"] for root, each in made.items()}
 
 
 async def shown(api: Api, path: str) -> Any:
@@ -43,7 +32,7 @@ async def test_cascade(cloud: Cloud, api: Api, worker: Worker, tree: dict[str, s
     gone = (await api.show("loadbalancer", tree["loadbalancer"]))["provisioning_status"]
     assert gone == "PENDING_DELETE"
     assert (await api.show("listener", tree["listener"]))["provisioning_status"] == "PENDING_DELETE"
-    # Asking again is fine, changing is not.
+    # A second DELETE is accepted, a change is not.
     await api.delete(f"loadbalancers/{tree['loadbalancer']}")
     for path, body in (
         (f"loadbalancers/{tree['loadbalancer']}", {"loadbalancer": {"name": "x"}}),
@@ -59,14 +48,7 @@ async def test_cascade(cloud: Cloud, api: Api, worker: Worker, tree: dict[str, s
 
 
 async def test_deleting_bottom_up(cloud: Cloud, api: Api, worker: Worker, tree: dict[str, str]) -> None:
-    paths = (
-        f"pools/{tree['pool']}/members/{tree['member']}",
-        f"healthmonitors/{tree['healthmonitor']}",
-        f"pools/{tree['pool']}",
-        f"listeners/{tree['listener']}",
-        f"loadbalancers/{tree['loadbalancer']}",
-    )
-    for path in paths:
+    for path in reversed(paths_of(tree).values()):
         worker.step()
         await api.delete(path)
         found = await shown(api, path)
@@ -81,7 +63,7 @@ async def test_deleting_top_down(api: Api, worker: Worker, tree: dict[str, str])
     await api.delete(f"listeners/{tree['listener']}")
     assert (await api.show("pool", tree["pool"]))["listeners"] == []
     await api.delete(f"pools/{tree['pool']}")
-    # What went along is on its way too, and nothing can be made below it any more.
+    # Its children are being deleted, too, and nothing can be created below it any more.
     assert (await api.show("healthmonitor", tree["healthmonitor"]))["provisioning_status"] == "PENDING_DELETE"
     body = {"member": {"address": "10.0.0.12", "protocol_port": 80}}
     assert await api.fault("POST", f"pools/{tree['pool']}/members", 409, body) == (
@@ -95,7 +77,7 @@ async def test_deleting_top_down(api: Api, worker: Worker, tree: dict[str, str])
     assert await shown(api, f"loadbalancers/{tree['loadbalancer']}") == 404
 
 
-async def test_a_listener_loses_its_pool(api: Api, worker: Worker, tree: dict[str, str]) -> None:
+async def test_deleting_a_pool_leaves_its_listener_without_one(api: Api, worker: Worker, tree: dict[str, str]) -> None:
     worker.step()
     await api.delete(f"pools/{tree['pool']}")
     listener = await api.show("listener", tree["listener"])
@@ -106,7 +88,7 @@ async def test_a_listener_loses_its_pool(api: Api, worker: Worker, tree: dict[st
     assert (await api.show("listener", tree["listener"]))["default_pool_id"] == pool["id"]
 
 
-async def test_a_port_is_free_again_at_once(api: Api, tree: dict[str, str]) -> None:
+async def test_ports_and_addresses_are_free_at_once_after_a_delete(api: Api, tree: dict[str, str]) -> None:
     await api.delete(f"listeners/{tree['listener']}")
     await api.create("listener", loadbalancer_id=tree["loadbalancer"], protocol="TCP", protocol_port=80)
     await api.delete(f"pools/{tree['pool']}/members/{tree['member']}")
@@ -115,14 +97,14 @@ async def test_a_port_is_free_again_at_once(api: Api, tree: dict[str, str]) -> N
     await api.create("healthmonitor", pool_id=tree["pool"], type="TCP", delay=1, timeout=1, max_retries=1)
 
 
-async def test_deleting_what_no_host_ever_saw(cloud: Cloud, api: Api, tree: dict[str, str]) -> None:
+async def test_deleting_a_load_balancer_that_no_host_served(cloud: Cloud, api: Api, tree: dict[str, str]) -> None:
     await api.delete(f"loadbalancers/{tree['loadbalancer']}", cascade="true")
     cloud.controller.work()
     assert await shown(api, f"loadbalancers/{tree['loadbalancer']}") == 404
     assert cloud.networking.ports == {}
 
 
-async def test_a_port_of_the_users_own_is_given_back(cloud: Cloud, api: Api) -> None:
+async def test_a_users_own_port_is_released(cloud: Cloud, api: Api) -> None:
     port = cloud.networking.create_port("mine", "p-red", cloud.subnet, "10.0.0.50", Device(id="", owner=""))
     lb = await api.create("loadbalancer", vip_port_id=port.id)
     assert (lb["vip_port_id"], lb["vip_address"]) == (port.id, "10.0.0.50")
@@ -136,7 +118,7 @@ async def test_a_port_of_the_users_own_is_given_back(cloud: Cloud, api: Api) -> 
     assert cloud.networking.ports[port.id].device_id == ""
 
 
-async def test_a_port_that_is_plugged_or_has_a_gateways_address_is_no_vips(cloud: Cloud, api: Api) -> None:
+async def test_a_port_that_is_plugged_or_has_the_gateways_address_is_refused(cloud: Cloud, api: Api) -> None:
     nobody = Device(id="", owner="")
     port = cloud.networking.create_port("plugged", "p-red", cloud.subnet, "10.0.0.50", nobody)
     cloud.networking.ports[port.id] = structs.replace(port, plugged="host-1")

@@ -1,10 +1,10 @@
-"""ETag on every resource, If-Match on all that changes one."""
+"""ETag on every resource, and If-Match on every change of one."""
 
 from typing import Any
 
 import pytest
 
-from tests.support.api import Api
+from tests.support.api import Api, paths_of
 from tests.support.cloud import Cloud
 from tests.support.worker import Worker
 
@@ -18,27 +18,17 @@ async def tag(api: Api, path: str, **query: Any) -> str:
 
 
 @pytest.fixture
-async def paths(cloud: Cloud, api: Api) -> dict[str, str]:
-    lb = await api.create("loadbalancer", name="lb", vip_subnet_id=cloud.subnet.id)
-    listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
-    pool = await api.create("pool", listener_id=listener["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
-    member = await api.add_member(pool["id"], "10.0.0.11")
-    monitor = await api.create("healthmonitor", pool_id=pool["id"], type="HTTP", delay=5, timeout=3, max_retries=2)
-    return {
-        "loadbalancer": f"loadbalancers/{lb['id']}",
-        "listener": f"listeners/{listener['id']}",
-        "pool": f"pools/{pool['id']}",
-        "member": f"pools/{pool['id']}/members/{member['id']}",
-        "healthmonitor": f"healthmonitors/{monitor['id']}",
-    }
+def paths(tree: dict[str, str]) -> dict[str, str]:
+    """The paths of the tree's resources, by the roots of their bodies."""
+    return paths_of(tree)
 
 
-async def test_what_makes_changes_and_shows_agrees(cloud: Cloud, api: Api, paths: dict[str, str]) -> None:
+async def test_create_change_and_show_give_the_same_tag(cloud: Cloud, api: Api, paths: dict[str, str]) -> None:
     for root, path in paths.items():
         shown = await tag(api, path)
         assert shown.startswith('"'), "If-Match takes no weak tags"
         assert await tag(api, path, fields="id") == shown
-        put = await api.send("PUT", path, json={root: {"name": "x"}})
+        put = await api.send("PUT", path, json={root: {"admin_state_up": False}})
         assert put.headers["etag"] != shown
         assert put.headers["etag"] == await tag(api, path)
     made = await api.send("POST", "loadbalancers", json={"loadbalancer": {"vip_subnet_id": cloud.subnet.id}})
@@ -46,22 +36,24 @@ async def test_what_makes_changes_and_shows_agrees(cloud: Cloud, api: Api, paths
     assert "etag" not in (await api.send("GET", "loadbalancers")).headers
 
 
-async def test_statuses_change_no_tag(api: Api, worker: Worker, paths: dict[str, str]) -> None:
+async def test_statuses_do_not_change_the_tag(api: Api, worker: Worker, paths: dict[str, str]) -> None:
     before = {root: await tag(api, path) for root, path in paths.items()}
     worker.step()
     assert (await api.get(paths["pool"]))["pool"]["provisioning_status"] == "ACTIVE"
     assert {root: await tag(api, path) for root, path in paths.items()} == before
 
 
-async def test_a_load_balancer_has_the_tag_of_all_below_it(api: Api, paths: dict[str, str]) -> None:
+async def test_a_change_below_a_load_balancer_changes_its_tag(api: Api, paths: dict[str, str]) -> None:
     before = {root: await tag(api, path) for root, path in paths.items()}
     await api.put(paths["member"], {"member": {"weight": 5}})
     changed = {root for root, path in paths.items() if await tag(api, path) != before[root]}
     assert changed == {"loadbalancer", "member"}
 
 
-@pytest.mark.parametrize("root", ["loadbalancer", "listener", "pool", "member", "healthmonitor"])
-async def test_a_stale_change_is_refused_and_leaves_no_trace(api: Api, paths: dict[str, str], root: str) -> None:
+@pytest.mark.parametrize("root", ["loadbalancer", "listener", "pool", "member", "healthmonitor", "l7policy"])
+async def test_a_change_with_a_stale_tag_is_refused_and_changes_nothing(
+    api: Api, paths: dict[str, str], root: str
+) -> None:
     path, stale = paths[root], await tag(api, paths[root])
     await api.put(path, {root: {"name": "theirs"}})
     fresh = await tag(api, path)
@@ -77,18 +69,18 @@ async def test_a_stale_change_is_refused_and_leaves_no_trace(api: Api, paths: di
     assert gone.status_code == 204
 
 
-async def test_any_tag_will_do_but_something_must_be_there(api: Api, paths: dict[str, str]) -> None:
+async def test_an_asterisk_matches_every_existing_resource(api: Api, paths: dict[str, str]) -> None:
     answer = await api.send("PUT", paths["pool"], json={"pool": {"name": "x"}}, headers={"If-Match": "*"})
     assert answer.status_code == 200
     await api.fault("DELETE", "pools/nothing", 404, headers={"If-Match": "*"})
 
 
-async def test_others_learn_no_tag(cloud: Cloud, paths: dict[str, str]) -> None:
+async def test_other_projects_get_403_and_not_412(cloud: Cloud, paths: dict[str, str]) -> None:
     say = await cloud.api("bob").fault("DELETE", paths["pool"], 403, headers={"If-Match": '"none of these"'})
     assert say == "Policy does not allow this request to be performed."
 
 
-async def test_what_has_no_generations(cloud: Cloud) -> None:
+async def test_quotas_have_a_tag_too(cloud: Cloud) -> None:
     admin = cloud.api("admin")
     stale = await tag(admin, "quotas/p-red")
     assert await tag(admin, "quotas/p-red") == stale
@@ -101,7 +93,7 @@ async def test_what_has_no_generations(cloud: Cloud) -> None:
     assert done.status_code == 202
 
 
-async def test_fields_show_less_under_the_same_tag(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_fields_do_not_change_the_tag(cloud: Cloud, api: Api, worker: Worker) -> None:
     admin = cloud.api("admin")
     await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
     worker.step()
@@ -133,7 +125,9 @@ async def test_fields_show_less_under_the_same_tag(cloud: Cloud, api: Api, worke
     assert renamed.headers["ETag"] == await tag(admin, f"flavors/{flavor['id']}")
 
 
-async def test_a_failover_is_of_what_was_seen(cloud: Cloud, api: Api, worker: Worker, paths: dict[str, str]) -> None:
+async def test_a_failover_is_refused_when_the_resource_has_changed(
+    cloud: Cloud, api: Api, worker: Worker, paths: dict[str, str]
+) -> None:
     worker.step()
     admin, lb = cloud.api("admin"), paths["loadbalancer"]
     stale = await tag(admin, lb)
@@ -151,7 +145,9 @@ async def test_a_failover_is_of_what_was_seen(cloud: Cloud, api: Api, worker: Wo
     await admin.fault("PUT", "loadbalancers/nothing/failover", 404, headers={"If-Match": "*"})
 
 
-async def test_a_batch_is_for_the_members_that_were_seen(api: Api, worker: Worker, paths: dict[str, str]) -> None:
+async def test_a_batch_is_refused_when_the_members_have_changed(
+    api: Api, worker: Worker, paths: dict[str, str]
+) -> None:
     members = f"{paths['pool']}/members"
     batch = {"members": [{"address": "10.0.0.12", "protocol_port": 80}]}
 
@@ -165,7 +161,7 @@ async def test_a_batch_is_for_the_members_that_were_seen(api: Api, worker: Worke
     tags.append(await tag(api, members, fields="id", limit=1))
     await api.delete(f"{members}/{more['id']}")
     tags.append(await tag(api, members))
-    # What was seen first is what is there again.
+    # The members are the first ones again.
     assert tags[3] == tags[0]
     assert len(set(tags)) == 3
     for stale in tags[1:3]:
@@ -180,7 +176,7 @@ async def test_a_batch_is_for_the_members_that_were_seen(api: Api, worker: Worke
     assert left["address"] == "10.0.0.12"
 
 
-async def test_others_learn_no_tag_of_members(cloud: Cloud, paths: dict[str, str]) -> None:
+async def test_other_projects_get_403_and_not_412_for_a_batch(cloud: Cloud, paths: dict[str, str]) -> None:
     batch: dict[str, Any] = {"members": []}
     stale = {"If-Match": '"none of these"'}
     await cloud.api("bob").fault("PUT", f"{paths['pool']}/members", 403, batch, headers=stale)

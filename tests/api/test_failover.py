@@ -1,4 +1,4 @@
-"""Failover: the amphora is replaced and nothing else changes, whatever happens to its host meanwhile."""
+"""Failover: the amphora is replaced, and nothing else changes, whatever happens to its host."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def amphorae(cloud: Cloud) -> list[Amphora]:
     return cloud.database.read(lambda tx: tx.find(Amphora))
 
 
-async def test_counters_go_on(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
+async def test_counters_continue_after_a_failover(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
 
@@ -55,7 +55,7 @@ async def test_counters_go_on(cloud: Cloud, api: Api, admin: Api, worker: Worker
         await fail_over(admin, lb)
         worker.step()
         worker.step()
-        # Those of an amphora that is gone have ended.
+        # Connections of a removed amphora have ended.
         assert await stats() == (total - 1, 0)
         await serve(1)
         assert await stats() == (total, 2)
@@ -72,7 +72,7 @@ async def test_the_amphora_is_replaced(cloud: Cloud, api: Api, admin: Api, worke
     await fail_over(admin, lb)
     assert await status(api, lb) == "PENDING_UPDATE"
     orders = worker.fetch()
-    # The VIP's port is one leg: it is never ordered into two namespaces at once.
+    # The VIP's port is one interface: no two namespaces have it at once.
     assert (orders.withdraw, orders.serve) == ((before.id,), ())
     worker.serve(orders)
     worker.step()
@@ -86,7 +86,9 @@ async def test_the_amphora_is_replaced(cloud: Cloud, api: Api, admin: Api, worke
     assert list(worker.serving) == [after.id]
 
 
-async def test_changes_meanwhile_are_served_by_the_new_one(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
+async def test_changes_during_a_failover_are_served_by_the_new_amphora(
+    cloud: Cloud, api: Api, admin: Api, worker: Worker
+) -> None:
     lb = await make(cloud, api)
     worker.step()
     await fail_over(admin, lb)
@@ -98,7 +100,7 @@ async def test_changes_meanwhile_are_served_by_the_new_one(cloud: Cloud, api: Ap
     assert await status(api, lb) == "ACTIVE"
 
 
-async def test_it_mends_what_the_old_one_could_not(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
+async def test_a_failover_repairs_a_load_balancer_in_error(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     worker.trouble = "the process does not start"
     worker.serve(worker.fetch())
@@ -110,14 +112,14 @@ async def test_it_mends_what_the_old_one_could_not(cloud: Cloud, api: Api, admin
     assert await status(api, lb) == "ACTIVE"
 
 
-async def test_before_there_is_an_amphora(cloud: Cloud, api: Api, admin: Api) -> None:
+async def test_a_failover_without_an_amphora(cloud: Cloud, api: Api, admin: Api) -> None:
     lb = await make(cloud, api)
     await fail_over(admin, lb)
     Worker(cloud).step()
     assert await status(api, lb) == "ACTIVE"
 
 
-async def test_a_silent_host_is_not_waited_for(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
+async def test_a_failover_does_not_wait_for_a_silent_host(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     worker.step()
     cloud.clock.advance(91)
@@ -126,14 +128,14 @@ async def test_a_silent_host_is_not_waited_for(cloud: Cloud, api: Api, admin: Ap
     second.step()
     assert await status(api, lb) == "ACTIVE"
     assert {(each.host, each.leaving) for each in amphorae(cloud)} == {("host-1", True), ("host-2", False)}
-    # When it is back, it must let go.
+    # A host that comes back must remove its amphora.
     worker.step()
     assert [each.host for each in amphorae(cloud)] == ["host-2"]
     assert worker.serving == {}
     assert await status(api, lb) == "ACTIVE"
 
 
-async def test_with_nowhere_to_go(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
+async def test_a_failover_without_another_host(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     worker.step()
     cloud.clock.advance(91)
@@ -146,7 +148,7 @@ async def test_with_nowhere_to_go(cloud: Cloud, api: Api, admin: Api, worker: Wo
     assert await status(api, lb) == "ACTIVE"
 
 
-async def test_one_that_does_not_go(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
+async def test_an_old_amphora_that_cannot_be_removed(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     worker.step()
     (before,) = amphorae(cloud)
@@ -160,7 +162,7 @@ async def test_one_that_does_not_go(cloud: Cloud, api: Api, admin: Api, worker: 
     assert await status(api, lb) == "ACTIVE"
 
 
-async def test_deleting_meanwhile(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
+async def test_deleting_during_a_failover(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     worker.step()
     await fail_over(admin, lb)
@@ -173,7 +175,7 @@ async def test_deleting_meanwhile(cloud: Cloud, api: Api, admin: Api, worker: Wo
     assert cloud.networking.ports == {}
 
 
-async def test_who_may(cloud: Cloud, api: Api, admin: Api) -> None:
+async def test_only_admins_may_fail_over(cloud: Cloud, api: Api, admin: Api) -> None:
     lb = await make(cloud, api)
     await api.fault("PUT", f"loadbalancers/{lb['id']}/failover", 403)
     await cloud.api("bob").fault("PUT", f"loadbalancers/{lb['id']}/failover", 403)
@@ -181,7 +183,7 @@ async def test_who_may(cloud: Cloud, api: Api, admin: Api) -> None:
     assert await admin.fault("PUT", f"loadbalancers/{nowhere}/failover", 404) == f"Load Balancer {nowhere} not found."
 
 
-async def test_strictly_only_what_is_settled(tmp_path: Path) -> None:
+async def test_strict_immutable_refuses_a_failover_of_a_pending_load_balancer(tmp_path: Path) -> None:
     async with running(tmp_path, strict_immutable=True) as cloud:
         lb = await make(cloud, cloud.api())
         admin = cloud.api("admin")

@@ -1,4 +1,4 @@
-"""Flavors and their profiles: what admins make, what is refused, what load balancers get of them; providers."""
+"""Flavors, their profiles and providers: operations, refusals, and load balancers with a flavor."""
 
 import json
 from typing import Any
@@ -76,7 +76,7 @@ async def test_profiles(admin: Api) -> None:
         ),
     ],
 )
-async def test_data_that_the_provider_does_not_understand(
+async def test_data_that_the_provider_does_not_support_is_refused(
     admin: Api, status: int, data: str | None, sentence: str
 ) -> None:
     body = {"name": "p", "provider_name": "amphora", "flavor_data": data}
@@ -165,7 +165,7 @@ async def test_refused_flavors(admin: Api) -> None:
     await admin.fault("PUT", f"flavors/{made['id']}", 400, {"flavor": {"flavor_profile_id": profile_id}})
 
 
-async def test_profiles_in_use(admin: Api) -> None:
+async def test_profiles_in_use_stay(admin: Api) -> None:
     flavor = await make_flavor(admin)
     key = flavor["flavor_profile_id"]
     sentence = f"Flavor profile {key} is in use and cannot be modified."
@@ -177,7 +177,7 @@ async def test_profiles_in_use(admin: Api) -> None:
     await admin.delete(f"flavorprofiles/{key}")
 
 
-async def test_who_may(admin: Api, api: Api) -> None:
+async def test_only_admins_change_flavors(admin: Api, api: Api) -> None:
     forbidden = "Policy does not allow this request to be performed."
     flavor = await make_flavor(admin)
     one, profile = f"flavors/{flavor['id']}", f"flavorprofiles/{flavor['flavor_profile_id']}"
@@ -190,7 +190,7 @@ async def test_who_may(admin: Api, api: Api) -> None:
         assert await api.fault(method, path, 403, body) == forbidden
 
 
-async def test_load_balancers_have_flavors(cloud: Cloud, admin: Api, api: Api, worker: Worker) -> None:
+async def test_load_balancers_with_a_flavor(cloud: Cloud, admin: Api, api: Api, worker: Worker) -> None:
     flavor = await make_flavor(admin, compute_flavor="small")
     lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id, flavor_id=flavor["id"])
     assert (lb["flavor_id"], lb["provider"], lb["vip_vnic_type"]) == (flavor["id"], "amphora", "normal")

@@ -1,4 +1,4 @@
-"""The API under whatever its own description allows and more: no answer is a 5xx, every answer is as described."""
+"""Requests that the API's description allows, and others: no answer is a 5xx, every answer is as described."""
 
 import uuid
 from itertools import pairwise
@@ -21,16 +21,16 @@ from schemathesis.specs.openapi.checks import (
 from tests.support.cloud import Cloud
 from tests.support.worker import Worker
 
-# Of each operation, for each user.
+# Requests for each operation and user.
 EXAMPLES = 8
 SEED = 20261123
-# What only admins make.
+# Collections in which only admins create.
 _OFFERS = ("flavors", "flavorprofiles", "availabilityzones", "availabilityzoneprofiles")
 CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance]
 
 
-class Garden:
-    """A cloud with one of everything, whose ids are put where cases have made-up ones."""
+class Samples:
+    """One resource of each kind, whose ids replace the made-up ones of cases."""
 
     def __init__(self, cloud: Cloud, client: Any) -> None:
         self._client = client
@@ -39,14 +39,14 @@ class Garden:
         self.ids: dict[str, str] = {}
 
     def send(self, path: str, root: str, key: str = "id", **attributes: Any) -> str:
-        """Make something and return its id."""
+        """Create a resource and return its id."""
         headers = {"X-Auth-Token": "admin"} if path in _OFFERS else {}
         answer = self._client.post(f"/load-balancer/v2.0/lbaas/{path}", json={root: attributes}, headers=headers)
         assert answer.status_code == 201, answer.text
         return str(answer.json()[root][key])
 
-    def offers(self) -> dict[str, str]:
-        """Make one of what admins offer."""
+    def admin_resources(self) -> dict[str, str]:
+        """Create one resource of each kind that only admins create."""
         name = f"fuzz-{uuid.uuid4()}"
         profile = {"name": name, "provider_name": "amphora"}
         flavors = self.send("flavorprofiles", "flavorprofile", **profile, flavor_data="{}")
@@ -63,8 +63,8 @@ class Garden:
             "providers": "amphora",
         }
 
-    def plant(self) -> None:
-        """Make one of everything, anew."""
+    def renew(self) -> None:
+        """Create new resources of all kinds."""
         lb = self.send("loadbalancers", "loadbalancer", vip_subnet_id=self._subnet)
         listener = self.send("listeners", "listener", loadbalancer_id=lb, protocol="HTTP", protocol_port=80)
         pool = self.send("pools", "pool", listener_id=listener, protocol="HTTP", lb_algorithm="ROUND_ROBIN")
@@ -79,7 +79,7 @@ class Garden:
             f"/load-balancer/v2.0/octavia/amphorae?loadbalancer_id={lb}", headers={"X-Auth-Token": "admin"}
         )
         self.ids = {
-            **self.offers(),
+            **self.admin_resources(),
             "amphorae": listed.json()["amphorae"][0]["id"],
             "loadbalancers": lb,
             "loadbalancer_id": lb,
@@ -99,8 +99,8 @@ class Garden:
             "subnet_id": self._subnet,
         }
 
-    def put_in(self, case: Case[Any]) -> None:
-        """Put real ids in a case's path and body."""
+    def fill(self, case: Case[Any]) -> None:
+        """Put the ids into a case's path and body."""
         parts = case.path.split("/")
         for before, part in pairwise(parts):
             name = part[1:-1]
@@ -114,7 +114,7 @@ class Garden:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("user", ["alice", "admin"])
-def test_whatever_comes(tmp_path: Path, user: str) -> None:
+def test_every_answer_is_as_described(tmp_path: Path, user: str) -> None:
     cloud = Cloud(tmp_path)
     schema = schemathesis.openapi.from_asgi("/load-balancer/openapi.json", cloud.app)
     schema.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
@@ -122,7 +122,7 @@ def test_whatever_comes(tmp_path: Path, user: str) -> None:
     app: Any = cloud.app
     with asgi.get_client(app) as client:
         client.headers["X-Auth-Token"] = user
-        garden = Garden(cloud, client)
+        samples = Samples(cloud, client)
         tried = 0
         for operation in operations:
 
@@ -136,15 +136,15 @@ def test_whatever_comes(tmp_path: Path, user: str) -> None:
             @given(case=operation.as_strategy(), real=st.booleans())
             def answers(case: Case[Any], real: bool) -> None:
                 if real:
-                    garden.put_in(case)
+                    samples.fill(case)
                 response = case.call(session=client, headers={"X-Auth-Token": user})
                 nonlocal tried
                 tried += 1
-                # 501 is what Octavia says of options that a provider does not have.
+                # Octavia answers 501 for options that a provider does not have.
                 assert response.status_code < 500 or response.status_code == 501, case.as_curl_command()
                 case.validate_response(response, checks=CHECKS)
 
-            garden.plant()
+            samples.renew()
             answers()
     cloud.database.close()
     assert tried > len(operations)

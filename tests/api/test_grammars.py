@@ -1,4 +1,4 @@
-"""Values that no host could serve are refused at once, with the attribute named."""
+"""Values that no host could serve are refused at once, with the name of the attribute."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ async def lb(cloud: Cloud, api: Api) -> Body:
 
 
 async def refused(api: Api, path: str, root: str, made: Body, values: Body) -> None:
-    """Expect a refusal of values, in a new resource and in a change of one that is well; nothing is changed."""
+    """Expect a refusal of values in a create and in a change, neither of which has an effect."""
     assert await api.fault("POST", path, 400, {root: made | values})
     before = (await api.post(path, {root: made}))[root]
     assert await api.fault("PUT", f"{path}/{before['id']}", 400, {root: values})
@@ -31,7 +31,7 @@ async def refused(api: Api, path: str, root: str, made: Body, values: Body) -> N
         {"expected_codes": "200,099"},
     ],
 )
-async def test_a_monitor(api: Api, lb: Body, values: Body) -> None:
+async def test_values_of_a_monitor(api: Api, lb: Body, values: Body) -> None:
     pool = await api.create("pool", loadbalancer_id=lb["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
     form = {"pool_id": pool["id"], "type": "HTTP", "delay": 5, "timeout": 5, "max_retries": 1}
     await refused(api, "healthmonitors", "healthmonitor", form, values)
@@ -50,7 +50,7 @@ async def test_a_monitor(api: Api, lb: Body, values: Body) -> None:
         {"type": "SSL_VERIFY_RESULT", "compare_type": "EQUAL_TO", "value": "99999999999999999999"},
     ],
 )
-async def test_a_rule(api: Api, lb: Body, values: Body) -> None:
+async def test_values_of_a_rule(api: Api, lb: Body, values: Body) -> None:
     listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
     policy = await api.create("l7policy", listener_id=listener["id"], action="REJECT")
     form = {"type": "PATH", "compare_type": "EQUAL_TO", "value": "/"}
@@ -58,7 +58,7 @@ async def test_a_rule(api: Api, lb: Body, values: Body) -> None:
 
 
 @pytest.mark.parametrize("ciphers", ["NOT-A-CIPHER", "TLS_NOPE", "::"])
-async def test_ciphers(api: Api, lb: Body, ciphers: str) -> None:
+async def test_values_of_ciphers(api: Api, lb: Body, ciphers: str) -> None:
     values: Any = {"tls_ciphers": ciphers}
     form = {"loadbalancer_id": lb["id"], "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "tls_enabled": True}
     await refused(api, "pools", "pool", form, values)
@@ -67,7 +67,7 @@ async def test_ciphers(api: Api, lb: Body, ciphers: str) -> None:
 
 
 @pytest.mark.parametrize("value", ['"a\tb"', '"\t"'])
-async def test_a_tab_in_quotes_is_taken(api: Api, lb: Body, value: str) -> None:
+async def test_a_tab_in_quotes_is_accepted(api: Api, lb: Body, value: str) -> None:
     listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
     policy = await api.create("l7policy", listener_id=listener["id"], action="REJECT")
     rule = await api.add_rule(policy["id"], type="PATH", compare_type="CONTAINS", value=value)

@@ -1,4 +1,4 @@
-"""/healthcheck as oslo answers it."""
+"""/healthcheck, as oslo.middleware answers it."""
 
 import pytest
 

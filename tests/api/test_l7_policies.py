@@ -1,4 +1,4 @@
-"""L7 policies: their bodies, their order, what they redirect to, and what they cannot be."""
+"""L7 policies: bodies, order, redirections, refusals."""
 
 import asyncio
 from typing import Any
@@ -89,17 +89,17 @@ async def test_positions(api: Api, listener: Body) -> None:
     ]  # fmt: skip
     last = await add(api, listener, name="last", position=None)
     assert last["position"] == 6
-    # Giving the position that it has, or none, moves nothing.
+    # Its own position, or none, moves nothing.
     assert (await api.change("l7policy", last["id"], position=6))["position"] == 6
     assert (await api.change("l7policy", last["id"], position=None, name="l"))["position"] == 6
 
 
-async def test_listeners_number_their_own(api: Api, lb: Body, listener: Body) -> None:
+async def test_positions_are_counted_per_listener(api: Api, lb: Body, listener: Body) -> None:
     other = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=81)
     assert [(await add(api, each))["position"] for each in (listener, other, listener)] == [1, 1, 2]
 
 
-async def test_policies_at_once_keep_an_order(api: Api, listener: Body) -> None:
+async def test_parallel_creates_keep_all_policies_in_order(api: Api, listener: Body) -> None:
     await asyncio.gather(*(add(api, listener, name=str(number), position=1) for number in range(10)))
     assert len(await order(api, listener)) == 10
 
@@ -117,7 +117,7 @@ async def test_redirections(api: Api, lb: Body, listener: Body, pool: Body) -> N
             {"action": "REDIRECT_TO_POOL", "redirect_pool_id": pool["id"], "redirect_http_code": 301},
             ("REDIRECT_TO_POOL", pool["id"], None, None, None),
         ),
-        # What does not belong to an action is dropped, and a prefix makes a rejection a redirection, as in Octavia.
+        # Attributes of other actions are dropped, and a prefix makes a rejection a redirection, as in Octavia.
         ({"action": "REJECT", "redirect_url": URL}, ("REJECT", None, None, None, None)),
         ({"action": "REJECT", "redirect_prefix": URL}, ("REDIRECT_PREFIX", None, None, URL, 302)),
         (
@@ -129,7 +129,7 @@ async def test_redirections(api: Api, lb: Body, listener: Body, pool: Body) -> N
         assert tuple(made[name] for name in target) == expected
 
 
-async def test_a_change_keeps_what_it_does_not_name(api: Api, listener: Body, pool: Body) -> None:
+async def test_a_change_keeps_other_attributes(api: Api, listener: Body, pool: Body) -> None:
     other = "https://www.example.com/other"
     made = await add(api, listener, action="REDIRECT_TO_URL", redirect_url=URL, redirect_http_code=301)
     prefix = await add(api, listener, action="REDIRECT_PREFIX", redirect_prefix=URL, redirect_http_code=308)
@@ -139,9 +139,9 @@ async def test_a_change_keeps_what_it_does_not_name(api: Api, listener: Body, po
         (made, {"redirect_url": other}, ("REDIRECT_TO_URL", None, other, None, 301)),
         (made, {"name": "n", "position": 1}, ("REDIRECT_TO_URL", None, other, None, 301)),
         (made, {"redirect_http_code": 307}, ("REDIRECT_TO_URL", None, other, None, 307)),
-        # The action that it has already, and nothing else of what it does.
+        # The same action again, without its target.
         (made, {"action": "REDIRECT_TO_URL", "name": "m"}, ("REDIRECT_TO_URL", None, other, None, 307)),
-        # Another redirection keeps the code, a pool has none.
+        # Another redirection keeps the HTTP code; a pool has none.
         (made, {"redirect_prefix": URL}, ("REDIRECT_PREFIX", None, None, URL, 307)),
         (made, {"action": "REDIRECT_TO_URL", "redirect_url": URL}, ("REDIRECT_TO_URL", None, URL, None, 307)),
         (made, {"redirect_url": other, "redirect_http_code": None}, ("REDIRECT_TO_URL", None, other, None, 302)),
@@ -154,7 +154,7 @@ async def test_a_change_keeps_what_it_does_not_name(api: Api, listener: Body, po
         assert tuple(changed[name] for name in target) == expected, form
 
 
-async def test_changing_what_it_does(api: Api, listener: Body, pool: Body) -> None:
+async def test_changing_the_action(api: Api, listener: Body, pool: Body) -> None:
     made = await add(api, listener, action="REDIRECT_TO_URL", redirect_url=URL, redirect_http_code=301)
     changed = await api.change("l7policy", made["id"], redirect_pool_id=pool["id"])
     assert (changed["action"], changed["redirect_pool_id"]) == ("REDIRECT_TO_POOL", pool["id"])
@@ -184,7 +184,7 @@ async def test_changing_what_it_does(api: Api, listener: Body, pool: Body) -> No
     )
 
 
-async def test_what_a_policy_cannot_be(cloud: Cloud, api: Api, lb: Body, listener: Body, pool: Body) -> None:
+async def test_wrong_combinations_are_refused(cloud: Cloud, api: Api, lb: Body, listener: Body, pool: Body) -> None:
     args = "Invalid L7 Policy arguments: "
     both = "Cannot specify redirect_pool_id and redirect_url or redirect_prefix at the same time"
     elsewhere = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
@@ -231,7 +231,7 @@ async def test_what_a_policy_cannot_be(cloud: Cloud, api: Api, lb: Body, listene
         ("redirect_pool_id", "pool"),
     ],
 )
-async def test_wrong_values(api: Api, listener: Body, attribute: str, value: Any) -> None:
+async def test_wrong_values_are_refused(api: Api, listener: Body, attribute: str, value: Any) -> None:
     body = {"l7policy": {"listener_id": listener["id"], "action": "REJECT", attribute: value}}
     sentence = await api.fault("POST", "l7policies", 400, body)
     assert sentence.startswith(f"Invalid input for field/attribute {attribute}. Value: '")
@@ -244,12 +244,12 @@ async def test_urls(api: Api, listener: Body, url: str) -> None:
     assert (await add(api, listener, action="REDIRECT_TO_URL", redirect_url=url))["redirect_url"] == url
 
 
-async def test_a_pool_in_use_stays(api: Api, lb: Body, listener: Body, pool: Body) -> None:
+async def test_a_pool_in_use_by_a_policy_cannot_be_deleted(api: Api, lb: Body, listener: Body, pool: Body) -> None:
     made = await add(api, listener, action="REDIRECT_TO_POOL", redirect_pool_id=pool["id"])
     assert await api.fault("DELETE", f"pools/{pool['id']}", 409) == (
         f"Pool {pool['id']} is in use by L7 policy {made['id']}"
     )
-    # A policy without rules sends nothing anywhere.
+    # A policy without rules never matches.
     assert (await api.show("pool", pool["id"]))["listeners"] == []
     await api.add_rule(made["id"])
     assert (await api.show("pool", pool["id"]))["listeners"] == [{"id": listener["id"]}]
@@ -259,7 +259,7 @@ async def test_a_pool_in_use_stays(api: Api, lb: Body, listener: Body, pool: Bod
     await api.delete(f"pools/{pool['id']}")
 
 
-async def test_served_and_gone(api: Api, listener: Body, pool: Body, worker: Worker) -> None:
+async def test_policies_are_served_and_deleted(api: Api, listener: Body, pool: Body, worker: Worker) -> None:
     made = await add(api, listener, action="REDIRECT_TO_POOL", redirect_pool_id=pool["id"])
     off = await add(api, listener, admin_state_up=False)
     rule = await api.add_rule(made["id"])

@@ -1,4 +1,4 @@
-"""L7 rules: their bodies, what fits together, how many there may be."""
+"""L7 rules: bodies, combinations of attributes, and their number."""
 
 from typing import Any
 
@@ -93,14 +93,16 @@ CASES: list[tuple[dict[str, Any], str | None]] = [
 
 
 @pytest.mark.parametrize(("rule", "refusal"), CASES)
-async def test_what_fits_together(api: Api, policy: Body, rule: dict[str, Any], refusal: str | None) -> None:
+async def test_combinations_of_type_comparison_and_key(
+    api: Api, policy: Body, rule: dict[str, Any], refusal: str | None
+) -> None:
     path = f"l7policies/{policy['id']}/rules"
     if refusal is None:
         made = (await api.post(path, {"rule": rule}))["rule"]
         assert {name: made[name] for name in rule} == rule
         return
     assert await api.fault("POST", path, 400, {"rule": rule}) == f"Error parsing L7Rule: {refusal}"
-    # The same in a tree, and nothing is left of it.
+    # The same in a tree, of which nothing is left.
     body = {"l7policy": {"listener_id": policy["listener_id"], "action": "REJECT", "rules": [rule]}}
     assert await api.fault("POST", "l7policies", 400, body) == f"Error parsing L7Rule: {refusal}"
     assert len((await api.get("l7policies"))["l7policies"]) == 1
@@ -113,7 +115,7 @@ async def test_regular_expressions(api: Api, policy: Body) -> None:
 
 
 @pytest.mark.parametrize("value", ["/a\nhttp-request deny", "/a\r", "x" * 256])
-async def test_lines_stay_lines(api: Api, policy: Body, value: str) -> None:
+async def test_line_breaks_are_refused(api: Api, policy: Body, value: str) -> None:
     body = {"rule": {"type": "PATH", "compare_type": "REGEX", "value": value}}
     sentence = await api.fault("POST", f"l7policies/{policy['id']}/rules", 400, body)
     assert sentence.startswith("Invalid input for field/attribute value.")
@@ -129,7 +131,7 @@ async def test_changes(api: Api, policy: Body) -> None:
 
     assert (await change(value="b"))["key"] == "X-Some"
     assert (await change(invert=None))["invert"] is False
-    # A type without a key drops it.
+    # A change to a type without a key drops the key.
     changed = await change(type="HOST_NAME", value="www.example.com")
     assert (changed["type"], changed["key"]) == ("HOST_NAME", None)
     assert (await change(admin_state_up=False, tags=["a"]))["admin_state_up"] is False
@@ -143,7 +145,7 @@ async def test_changes(api: Api, policy: Body) -> None:
         assert await api.fault("PUT", path, 400, {"rule": attributes}) == say + sentence
 
 
-async def test_at_most_fifty(api: Api, policy: Body) -> None:
+async def test_a_policy_has_at_most_fifty_rules(api: Api, policy: Body) -> None:
     rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/"}
     body = {"listener_id": policy["listener_id"], "action": "REJECT", "rules": [rule] * 50}
     full = await api.create("l7policy", **body)
@@ -157,7 +159,9 @@ async def test_at_most_fifty(api: Api, policy: Body) -> None:
     await api.add_rule(full["id"])
 
 
-async def test_where_they_are(cloud: Cloud, api: Api, policy: Body, worker: Worker) -> None:
+async def test_rules_are_found_below_their_own_policy_only(
+    cloud: Cloud, api: Api, policy: Body, worker: Worker
+) -> None:
     made = await api.add_rule(policy["id"])
     other = await api.create("l7policy", listener_id=policy["listener_id"], action="REJECT")
     path = f"l7policies/{other['id']}/rules/{made['id']}"
@@ -176,7 +180,7 @@ async def test_where_they_are(cloud: Cloud, api: Api, policy: Body, worker: Work
     await api.fault("GET", f"l7policies/{policy['id']}/rules/{made['id']}", 404)
 
 
-async def test_unknown_attributes(api: Api, policy: Body) -> None:
+async def test_unknown_attributes_are_refused(api: Api, policy: Body) -> None:
     path = f"l7policies/{policy['id']}/rules"
     rule = {"type": "PATH", "compare_type": "EQUAL_TO", "value": "/", "name": "n"}
     assert await api.fault("POST", path, 400, {"rule": rule}) == "Unknown attribute for argument rule_.rule: name"

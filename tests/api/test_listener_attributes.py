@@ -1,4 +1,4 @@
-"""What listeners can have, by their protocols: certificates, client authentication, headers, sources, HSTS."""
+"""Attributes of listeners by protocol: certificates, client authentication, headers, sources, HSTS."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ async def test_tls_defaults(api: Api, lb: Body) -> None:
     }
 
 
-async def test_everything_of_tls_is_kept(api: Api, lb: Body) -> None:
+async def test_all_tls_attributes_are_kept(api: Api, lb: Body) -> None:
     given = {
         **TLS,
         "sni_container_refs": [REF + "b", REF + "c"],
@@ -140,7 +140,7 @@ REFUSED: list[tuple[Body, str]] = [
 
 
 @pytest.mark.parametrize(("attributes", "sentence"), REFUSED)
-async def test_what_does_not_fit(api: Api, lb: Body, attributes: Body, sentence: str) -> None:
+async def test_wrong_combinations_are_refused(api: Api, lb: Body, attributes: Body, sentence: str) -> None:
     body = {"listener": {"loadbalancer_id": lb["id"], **attributes}}
     assert await api.fault("POST", "listeners", 400, body) == sentence
 
@@ -169,7 +169,9 @@ async def test_what_does_not_fit(api: Api, lb: Body, attributes: Body, sentence:
         (protocol("HTTP"), {"allowed_cidrs": ["2001:db8::/32"]}, REFUSED[16][1]),
     ],
 )
-async def test_what_a_change_cannot_make(api: Api, lb: Body, before: Body, change: Body, sentence: str) -> None:
+async def test_changes_to_wrong_combinations_are_refused(
+    api: Api, lb: Body, before: Body, change: Body, sentence: str
+) -> None:
     made = await api.create("listener", loadbalancer_id=lb["id"], **before)
     assert await api.fault("PUT", f"listeners/{made['id']}", 400, {"listener": change}) == sentence
     assert await api.show("listener", made["id"]) == made
@@ -186,7 +188,7 @@ async def test_what_a_change_cannot_make(api: Api, lb: Body, before: Body, chang
         ("tls_ciphers", "x" * 2049),
     ],
 )
-async def test_wrong_values(api: Api, lb: Body, attribute: str, value: Any) -> None:
+async def test_wrong_values_are_refused(api: Api, lb: Body, attribute: str, value: Any) -> None:
     body = {"listener": {"loadbalancer_id": lb["id"], **TLS, attribute: value}}
     sentence = await api.fault("POST", "listeners", 400, body)
     assert sentence.startswith(f"Invalid input for field/attribute {attribute}.")
@@ -195,7 +197,7 @@ async def test_wrong_values(api: Api, lb: Body, attribute: str, value: Any) -> N
 async def test_every_protocol(api: Api, lb: Body, worker: Worker) -> None:
     for number, name in enumerate(("HTTP", "HTTPS", "PROMETHEUS", "TCP"), 80):
         await api.create("listener", loadbalancer_id=lb["id"], **protocol(name, number))
-    # Datagrams and streams have ports of their own.
+    # UDP, SCTP and TCP have port numbers of their own.
     for name in ("UDP", "SCTP"):
         await api.create("listener", loadbalancer_id=lb["id"], **protocol(name, 80))
     await api.create("listener", loadbalancer_id=lb["id"], **TLS)
@@ -225,7 +227,7 @@ async def test_prometheus_has_no_children(api: Api, lb: Body) -> None:
 
 
 @pytest.mark.parametrize("name", ["UDP", "SCTP"])
-async def test_datagrams_go_to_datagram_pools(api: Api, lb: Body, name: str) -> None:
+async def test_datagram_listeners_need_datagram_pools(api: Api, lb: Body, name: str) -> None:
     listener = await api.create("listener", loadbalancer_id=lb["id"], **protocol(name, 53))
     body = {"listener_id": listener["id"], "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN"}
     assert await api.fault("POST", "pools", 400, {"pool": body}) == (
@@ -241,12 +243,12 @@ async def test_datagrams_go_to_datagram_pools(api: Api, lb: Body, name: str) -> 
 
 
 @pytest.mark.parametrize("name", ["UDP", "SCTP"])
-async def test_members_that_no_vip_can_carry_are_refused_however_they_come(api: Api, lb: Body, name: str) -> None:
+async def test_members_of_an_address_family_without_a_vip_are_refused(api: Api, lb: Body, name: str) -> None:
     six: list[Body] = [{"address": "2001:db8::1", "protocol_port": 53}]
     mixed = [{"address": "10.0.0.11", "protocol_port": 53}, *six]
     pool = {"name": "p", "protocol": name, "lb_algorithm": "ROUND_ROBIN"}
     alone = await api.create("pool", loadbalancer_id=lb["id"], **pool)
-    # While no listener sends to it, nothing is known of its clients.
+    # Without a listener, the address family of the clients is unknown.
     await api.add_member(alone["id"], "2001:db8::1", 53)
     listener = await api.create("listener", loadbalancer_id=lb["id"], **protocol(name, 53))
     behind = await api.create("pool", listener_id=listener["id"], **pool)
@@ -266,7 +268,7 @@ async def test_members_that_no_vip_can_carry_are_refused_however_they_come(api: 
         ("POST", "loadbalancers", {"loadbalancer": {**root, "listeners": named, "pools": [{**pool, "members": six}]}}),
     ):
         assert "mixing IPv4 and IPv6" in await api.fault(method, path, 501, body), (method, path)
-    # An IPv4-mapped address is one of IPv4, and a pool of the right version is welcome anywhere.
+    # An IPv4-mapped address is an IPv4 address, and a pool of the right family is accepted.
     await api.add_member(behind["id"], "::ffff:10.0.0.11", 53)
     await api.change("listener", other["id"], default_pool_id=behind["id"])
 

@@ -1,4 +1,4 @@
-"""Lists: filters, tags, order, pages with links, chosen fields; and the same statuses as single resources show."""
+"""Lists: filters, tags, order, pages with links, selected fields, and the same statuses as single resources."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.both_databases
 
 @pytest.fixture
 async def many(cloud: Cloud, api: Api) -> list[Body]:
-    """Seven load balancers, two a second."""
+    """Seven load balancers, two created in each second."""
     made = []
     for number in range(7):
         made.append(
@@ -64,7 +64,7 @@ async def test_filters(cloud: Cloud, api: Api, many: list[Body]) -> None:
 
 
 @pytest.mark.parametrize("query", ["colour=red", "generation=1", "vip_port_owned=1", "reason=", "additional_vips=[]"])
-async def test_filters_on_what_is_no_attribute(api: Api, query: str) -> None:
+async def test_filters_on_unknown_attributes_are_refused(api: Api, query: str) -> None:
     assert await api.fault("GET", f"loadbalancers?{query}", 400) == (
         "One or more arguments are either duplicate or invalid"
     )
@@ -78,7 +78,7 @@ async def test_filters_on_statuses(cloud: Cloud, api: Api, worker: Worker, many:
     assert await numbers(api, "provisioning_status=PENDING_UPDATE") == {1}
     assert await numbers(api, "provisioning_status=PENDING_DELETE") == {2}
     assert await numbers(api, "provisioning_status=PENDING_UPDATE&provisioning_status=PENDING_DELETE") == {1, 2}
-    # Number 5 is switched off.
+    # Number 5 has admin_state_up false.
     assert await numbers(api, "operating_status=OFFLINE") == {5}
     assert await numbers(api, "operating_status=ONLINE") == {0, 1, 2, 3, 4, 6}
     await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id, description="number 7")
@@ -139,7 +139,7 @@ async def test_order(api: Api, many: list[Body]) -> None:
     assert len(await listed(api, "sort=operating_status,provisioning_status:desc,admin_state_up,flavor_id")) == 7
 
 
-async def test_wrong_orders_and_pages(api: Api, many: list[Body]) -> None:
+async def test_wrong_sort_keys_and_markers_are_refused(api: Api, many: list[Body]) -> None:
     for query, sentence in (
         ("sort=colour", "Supplied sort key 'colour' is not valid."),
         ("sort_key=tags", "Supplied sort key 'tags' is not valid."),
@@ -160,7 +160,7 @@ def links(found: Body) -> dict[str, str]:
     ["", "sort=name", "sort=name:desc", "sort_key=updated_at", "sort=admin_state_up:desc", "name=lb-0&name=lb-1"],
 )
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
-async def test_pages_there_and_back(api: Api, many: list[Body], query: str, limit: int) -> None:
+async def test_pages_forwards_and_backwards(api: Api, many: list[Body], query: str, limit: int) -> None:
     everything = ids(await listed(api, query))
     pages: list[list[str]] = []
     found = await api.get(f"loadbalancers?{query}&limit={limit}")

@@ -23,7 +23,7 @@ async def scrape(cloud: Cloud) -> dict[tuple[str, frozenset[str]], float]:
     }
 
 
-async def test_it_counts_requests_load_balancers_and_changes(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_metrics_count_requests_load_balancers_and_changes(cloud: Cloud, api: Api, worker: Worker) -> None:
     before = await scrape(cloud)
     lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
     seen = await scrape(cloud)
@@ -46,7 +46,7 @@ async def test_it_counts_requests_load_balancers_and_changes(cloud: Cloud, api: 
         for (name, labels), value in seen.items()
         if name == "hydria_http_request_duration_seconds_count" and "404" in labels
     ]
-    # By the route, not by what was asked for: labels must stay few.
+    # Labels have the route, not the requested path, so that they stay few.
     assert [(value, any("{" in label for label in labels)) for labels, value in shown] == [(1, True)]
     assert not any("nowhere" in label for _, labels in seen for label in labels)
 
@@ -61,7 +61,7 @@ async def test_it_counts_requests_load_balancers_and_changes(cloud: Cloud, api: 
         ("off", "127.0.0.1", 404),
     ],
 )
-async def test_who_may_read_is_a_setting(cloud: Cloud, who: str, client: str, status: int) -> None:
+async def test_readers_of_metrics_are_a_setting(cloud: Cloud, who: str, client: str, status: int) -> None:
     settings = ServerSettings(metrics=who)  # type: ignore[arg-type]
     app = Starlette(routes=metrics.routes(settings, cloud.database, HttpMetrics()))
     transport = httpx.ASGITransport(app, client=(client, 1))

@@ -1,4 +1,4 @@
-"""The API's description of itself: complete, true, and readable without the internet."""
+"""The API's description: complete, true, and readable without other servers."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -41,7 +41,7 @@ async def test_every_operation_is_described(cloud: Cloud, document: dict[str, An
     assert document["servers"] == [{"url": "http://cloud.test/load-balancer"}]
 
 
-async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+async def test_every_reference_has_a_schema(document: dict[str, Any]) -> None:
     assert references(document) <= {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
 
 
@@ -56,7 +56,7 @@ async def test_every_answer_is_described_in_full(document: dict[str, Any]) -> No
                 assert set() < set(schema["required"]) <= set(schema["properties"]), (method, path)
 
 
-async def test_what_admins_see_is_as_described(
+async def test_bodies_for_admins_are_as_described(
     cloud: Cloud, api: Api, worker: Worker, document: dict[str, Any]
 ) -> None:
     await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
@@ -87,7 +87,9 @@ async def test_what_admins_see_is_as_described(
     }
 
 
-async def test_forms_say_bounds_and_bodies_all_attributes(cloud: Cloud, api: Api, document: dict[str, Any]) -> None:
+async def test_forms_have_bounds_and_bodies_have_all_attributes(
+    cloud: Cloud, api: Api, document: dict[str, Any]
+) -> None:
     schemas = document["components"]["schemas"]
     weight = schemas["MemberUpdate"]["properties"]["weight"]["anyOf"][0]
     assert weight == {"type": "integer", "minimum": 0, "maximum": 256}
@@ -99,7 +101,7 @@ async def test_forms_say_bounds_and_bodies_all_attributes(cloud: Cloud, api: Api
 
 
 class Page(HTMLParser):
-    """What a browser would need of a page: targets of links, ids, what it would load, what stands open."""
+    """A page's links, ids, elements that load something, and elements that are not closed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,7 +125,7 @@ class Page(HTMLParser):
             self.open.pop()
 
 
-async def test_the_page_stands_alone(cloud: Cloud, document: dict[str, Any]) -> None:
+async def test_the_page_loads_nothing_and_its_links_lead_somewhere(cloud: Cloud, document: dict[str, Any]) -> None:
     answer = await cloud.api(None).send("GET", "/load-balancer/docs")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=UTF-8")
     page = Page()

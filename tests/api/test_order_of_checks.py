@@ -1,4 +1,4 @@
-"""What is told first of a request that several things are wrong with: as the real Octavia."""
+"""The order of checks: a request with several defects is refused for the same one as in Octavia."""
 
 from typing import Any
 
@@ -40,11 +40,11 @@ async def test_a_path_that_leads_nowhere_comes_before_a_bad_body(
         ("l7policies", {"l7policy": {"listener_id": UNKNOWN, "action": "REDIRECT_TO_URL"}}),
     ],
 )  # fmt: skip
-async def test_a_parent_that_is_not_there_comes_before_a_wrong_form(api: Api, path: str, body: Any) -> None:
+async def test_a_missing_parent_comes_before_a_wrong_form(api: Api, path: str, body: Any) -> None:
     assert (await api.fault("POST", path, 404, body)).endswith(f"{UNKNOWN} not found.")
 
 
-async def test_a_body_that_cannot_be_read_comes_before_an_unknown_id(api: Api) -> None:
+async def test_an_unreadable_body_comes_before_an_unknown_id(api: Api) -> None:
     assert (await api.fault("PUT", "loadbalancers/none", 400, {"loadbalancer": {"x": 1}})).startswith("Unknown attr")
 
 
@@ -82,17 +82,17 @@ async def test_a_wrong_form_comes_before_a_load_balancer_that_takes_no_change(cl
         ("GET", "/load-balancer/", {}),
     ],
 )
-async def test_what_takes_no_json_is_not_acceptable(cloud: Cloud, method: str, path: str, options: Any) -> None:
+async def test_an_accept_header_without_json_is_refused(cloud: Cloud, method: str, path: str, options: Any) -> None:
     answer = await cloud.api("alice").send(method, path, headers=HTML, **options)
     assert (answer.status_code, answer.headers["content-type"]) == (406, "application/json")
     description = "Only content type application/json is accepted."
     assert answer.json() == {"code": 406, "title": "Not Acceptable", "description": description}
 
 
-async def test_who_is_nobody_is_told_so_first(cloud: Cloud) -> None:
+async def test_a_missing_token_comes_first(cloud: Cloud) -> None:
     assert (await cloud.api(None).send("GET", "loadbalancers", headers=HTML)).status_code == 401
 
 
-async def test_pages_for_people_and_checks_for_machines_stay(cloud: Cloud) -> None:
+async def test_the_page_and_the_health_check_ignore_accept(cloud: Cloud) -> None:
     for path in ("/load-balancer/docs", "/load-balancer/openapi.json", "/healthcheck", "/metrics"):
         assert (await cloud.api(None).send("GET", path, headers=HTML)).status_code == 200, path

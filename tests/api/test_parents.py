@@ -1,4 +1,4 @@
-"""Which parents are PENDING_UPDATE while something changes: those that Octavia marks, for as long as it takes."""
+"""Parents are PENDING_UPDATE while a resource below them changes, as in Octavia."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ ROUND = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
 PATH = {"type": "PATH", "compare_type": "EQUAL_TO", "value": "/"}
 MONITOR = {"type": "HTTP", "delay": 5, "timeout": 3, "max_retries": 2}
 
-# A change with those that Octavia 19 sets to PENDING_UPDATE besides the load balancer.
+# Changes, each with the resources that Octavia 19 sets to PENDING_UPDATE besides the load balancer.
 CHANGES: list[tuple[str, str, Any, set[str]]] = [
     ("POST", "pools/{pool}/members", {"member": {"address": "10.0.0.9", "protocol_port": 1}}, {"pool", "listener"}),
     ("PUT", "pools/{pool}/members/{member}", {"member": {"weight": 9}}, {"pool", "listener", "member"}),
@@ -47,7 +47,7 @@ LISTS = ("loadbalancers", "listeners", "pools", "healthmonitors", "l7policies")
 
 @pytest.fixture
 async def tree(cloud: Cloud, api: Api, worker: Worker) -> dict[str, str]:
-    """A settled load balancer with a pool behind a listener, one behind a policy and one behind nothing."""
+    """A settled load balancer with three pools: of a listener, of a policy, and unused."""
     lb = (await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id))["id"]
     listener = (await api.create("listener", loadbalancer_id=lb, protocol="HTTP", protocol_port=80))["id"]
     pool = (await api.create("pool", listener_id=listener, **ROUND))["id"]
@@ -64,7 +64,7 @@ async def tree(cloud: Cloud, api: Api, worker: Worker) -> dict[str, str]:
 
 
 async def pending(api: Api, tree: dict[str, str]) -> set[str]:
-    """Return what shows itself as PENDING_UPDATE."""
+    """Return the resources that are PENDING_UPDATE."""
     found = set()
     for name, path in PATHS.items():
         answer = await api.send("GET", path.format(**tree))
@@ -81,7 +81,7 @@ async def test_the_parents_of_a_change_are_pending(
     assert await pending(api, tree) == set()
     assert (await api.send(method, path.format(**tree), json=body)).status_code < 300
     assert await pending(api, tree) == {"lb"} | marked
-    # Lists and the status tree say the same.
+    # Lists and the status tree show the same.
     ids = {tree[name] for name in {"lb"} | marked}
     listed = {
         each["id"] for kind in LISTS for each in (await api.get(kind, provisioning_status="PENDING_UPDATE"))[kind]
@@ -95,7 +95,7 @@ async def test_the_parents_of_a_change_are_pending(
     assert await pending(api, tree) == set()
 
 
-async def test_a_parent_is_not_in_error_for_what_failed_below(api: Api, worker: Worker, tree: dict[str, str]) -> None:
+async def test_a_failed_child_does_not_put_its_parent_in_error(api: Api, worker: Worker, tree: dict[str, str]) -> None:
     member = await api.add_member(tree["pool"], "10.0.0.12")
     worker.trouble = "no"
     worker.serve(worker.fetch())

@@ -1,4 +1,4 @@
-"""The policy: each role and action as Octavia's own enforcer answers, and an operator's file over the defaults."""
+"""The policy: the rights of each role, as Octavia's own enforcer decides, and an operator's file."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ def caller(*roles: str) -> Caller:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("defaults", ["new", "legacy"])
-def test_a_role_may_what_it_may_in_octavia(defaults: str, role: str) -> None:
+def test_a_role_has_the_rights_that_it_has_in_octavia(defaults: str, role: str) -> None:
     policy = OctaviaPolicy(legacy_roles=defaults == "legacy")
     who = caller(role)
     found = {}
@@ -69,7 +69,7 @@ class Server:
         return answer.json() if answer.content else None
 
     async def user(self, name: str, role: str) -> str:
-        """Make a user with one role in the project demo, and the role if it is not there; returns a token."""
+        """Create a user with one role in the project demo, and the role if it is missing; return a token."""
         found = (await self.identity("GET", f"roles?name={role}"))["roles"]
         role_id = (
             found[0]["id"] if found else (await self.identity("POST", "roles", {"role": {"name": role}}))["role"]["id"]
@@ -133,7 +133,7 @@ async def test_the_older_roles_over_the_api(tmp_path: Path) -> None:
             assert await server.status(token, "GET", f"loadbalancers/{key}") == (200 if sees else 403), role
 
 
-async def test_the_older_roles_are_nothing_unless_asked_for(tmp_path: Path) -> None:
+async def test_the_older_roles_have_no_rights_by_default(tmp_path: Path) -> None:
     async with serving(tmp_path, ApiSettings()) as server:
         for role in LEGACY:
             assert await server.status(await server.user(role, role), "GET", "loadbalancers") == 403
@@ -145,7 +145,7 @@ def written(tmp_path: Path, text: str) -> Path:
     return file
 
 
-async def test_an_operators_file_rules(tmp_path: Path) -> None:
+async def test_an_operators_file_replaces_rules(tmp_path: Path) -> None:
     file = written(
         tmp_path,
         """# Only the builders build.
@@ -165,7 +165,7 @@ async def test_an_operators_file_rules(tmp_path: Path) -> None:
             assert await server.status(builder, "GET", "loadbalancers") == 403
             assert await server.status(member, "GET", "loadbalancers") == 200
             assert await server.status(await server.user("g", "guest"), "GET", "flavors") == 200
-            # Who is an admin by the rule is one in every default.
+            # The default rules use the replaced rule.
             assert await server.status(await server.user("boss", "boss"), "GET", "amphorae") == 404
             assert await server.status(await server.user("boss2", "boss"), "GET", "flavorprofiles") == 200
     assert not [entry for entry in logs if entry["event"] == "policy_rule_unused"]
@@ -195,18 +195,18 @@ def test_a_broken_file_is_refused_with_the_place(tmp_path: Path, text: str, told
     assert str(caught.value).splitlines()[0].startswith(f"api.policy_file: {file}{told}")
 
 
-def test_all_mistakes_are_told(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         OctaviaPolicy(written(tmp_path, "a: 5\nb: oops\nc: role:x\n"))
     assert len(str(caught.value).splitlines()) == 2
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "{}\n", '{"context_is_admin": "role:root"}'])
-def test_files_that_say_little(tmp_path: Path, text: str) -> None:
+def test_files_without_rules_change_nothing(tmp_path: Path, text: str) -> None:
     assert OctaviaPolicy(written(tmp_path, text)).allows(POST, caller("member"), "p-own")
 
 
-def test_a_name_that_nothing_asks_for_is_warned_of(tmp_path: Path) -> None:
+def test_an_unused_rule_is_logged_as_a_warning(tmp_path: Path) -> None:
     file = written(tmp_path, '"os_load-balancer_api:loadbalancer:posst": "role:x"\n')
     with capture_logs() as logs:
         OctaviaPolicy(file)

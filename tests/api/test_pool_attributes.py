@@ -1,4 +1,4 @@
-"""What pools, members and monitors can have, by their protocols: persistence, TLS, checks."""
+"""Attributes of pools, members and monitors by protocol: persistence, TLS, health checks."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ COOKIES = [{"type": "HTTP_COOKIE"}, {"type": "APP_COOKIE", "cookie_name": "c"}]
 
 
 @pytest.mark.parametrize("cookie", COOKIES)
-async def test_cookies_that_nobody_could_read_are_refused(api: Api, lb: Body, cookie: Body) -> None:
+async def test_cookie_persistence_needs_a_listener_that_reads_http(api: Api, lb: Body, cookie: Body) -> None:
     say = UNREAD + cookie["type"] + " session persistence for {}, whose cookies it cannot read."
     sticky = {"lb_algorithm": "ROUND_ROBIN", "session_persistence": cookie}
     for protocol in ("TCP", "HTTPS"):
@@ -58,7 +58,7 @@ async def test_cookies_that_nobody_could_read_are_refused(api: Api, lb: Body, co
         plain = await add(api, lb, protocol)
         change = {"pool": {"session_persistence": cookie}}
         assert await api.fault("PUT", f"pools/{plain['id']}", 501, change) == say.format(f"{protocol} pools")
-    # Who stands in front of a PROXY pool says whether HTTP is read.
+    # The listener of a PROXY pool decides whether HTTP is read.
     behind = say.format("PROXY pools behind TCP listeners")
     tcp = await api.create("listener", loadbalancer_id=lb["id"], protocol="TCP", protocol_port=1)
     http = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=2)
@@ -74,7 +74,7 @@ async def test_cookies_that_nobody_could_read_are_refused(api: Api, lb: Body, co
     await api.change("listener", tcp["id"], default_pool_id=proxy["id"])
     change = {"pool": {"session_persistence": cookie}}
     assert await api.fault("PUT", f"pools/{proxy['id']}", 501, change) == behind
-    # A pool of HTTP reads it itself.
+    # An HTTP pool reads HTTP itself.
     read = await add(api, lb, "HTTP", session_persistence=cookie)
     await api.change("listener", tcp["id"], default_pool_id=read["id"])
     await api.change("pool", proxy["id"], session_persistence=cookie)
@@ -109,7 +109,7 @@ TIMEOUT = "persistence_timeout and persistence_granularity is only for UDP and S
         ),
     ],
 )
-async def test_persistence_that_does_not_fit(
+async def test_wrong_persistence_is_refused(
     api: Api, lb: Body, protocol: str, persistence: Body, sentence: str
 ) -> None:
     body = {"loadbalancer_id": lb["id"], "protocol": protocol, "lb_algorithm": "ROUND_ROBIN"}
@@ -216,7 +216,7 @@ async def test_monitors(api: Api, lb: Body, protocol: str, kind: str, sentence: 
     assert await api.fault("POST", "pools", 400, {"pool": {**nested, "healthmonitor": monitor}}) == SAY + sentence
 
 
-async def test_udp_checks_take_time(api: Api, lb: Body) -> None:
+async def test_udp_monitors_have_a_smallest_delay(api: Api, lb: Body) -> None:
     pool = await add(api, lb, "UDP")
     say = SAY + "The request delay value 2 should be larger than 3 for UDP-CONNECT health monitor type."
     monitor = {"pool_id": pool["id"], "type": "UDP-CONNECT", "delay": 2, "timeout": 1, "max_retries": 2}
@@ -235,7 +235,7 @@ async def test_http_versions_are_numbers_or_text(api: Api, lb: Body, version: An
     assert made["http_version"] == 1.1
 
 
-async def test_members_of_special_ports(api: Api, lb: Body) -> None:
+async def test_sriov_member_ports_are_refused(api: Api, lb: Body) -> None:
     pool = await add(api, lb)
     assert (await api.add_member(pool["id"], "10.0.0.11", request_sriov=False))["vnic_type"] == "normal"
     body = {"member": {"address": "10.0.0.12", "protocol_port": 80, "request_sriov": True}}

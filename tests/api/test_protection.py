@@ -1,4 +1,4 @@
-"""What protects a listener or a pool: no change may leave less than a new one needs, however it takes it away."""
+"""Protection of listeners and pools: no change may leave less of it than a create needs."""
 
 from typing import Any
 
@@ -80,7 +80,7 @@ async def test_a_listener_keeps_what_protects_it(api: Api, lb: Body, made: Body,
     listener = await api.create("listener", loadbalancer_id=lb["id"], **made)
     assert await api.fault("PUT", f"listeners/{listener['id']}", 400, {"listener": change}) == sentence
     assert await api.show("listener", listener["id"]) == listener
-    # The same is refused where it would be made so, alone and in a tree.
+    # A create is refused for the same reason, alone and in a tree.
     result = {name: value for name, value in (made | change).items() if value is not None}
     assert await api.fault("POST", "listeners", 400, {"listener": {"loadbalancer_id": lb["id"], **result}}) == sentence
     tree = {"vip_subnet_id": lb["vip_subnet_id"], "listeners": [result]}
@@ -98,13 +98,13 @@ async def test_a_pool_keeps_its_authority_while_it_has_a_revocation_list(api: Ap
     assert await api.show("pool", pool["id"]) == pool
 
 
-async def test_versions_that_were_of_no_use_count_once_tls_is_switched_on(api: Api, lb: Body) -> None:
+async def test_unused_tls_versions_are_checked_when_tls_is_switched_on(api: Api, lb: Body) -> None:
     form: Body = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "tls_versions": []}
     pool = await api.create("pool", loadbalancer_id=lb["id"], **form)
     assert await api.fault("PUT", f"pools/{pool['id']}", 400, {"pool": {"tls_enabled": True}}) == NO_VERSION
 
 
-# What a user may take away by name: the answer shows it.
+# Attributes that a user may reset by name.
 @pytest.mark.parametrize(
     ("made", "change"),
     [
@@ -115,7 +115,7 @@ async def test_versions_that_were_of_no_use_count_once_tls_is_switched_on(api: A
         (METRICS, {"default_tls_container_ref": None}),
     ],
 )
-async def test_what_is_taken_away_by_name_is_shown(api: Api, lb: Body, made: Body, change: Body) -> None:
+async def test_reset_attributes_are_shown(api: Api, lb: Body, made: Body, change: Body) -> None:
     listener = await api.create("listener", loadbalancer_id=lb["id"], **made)
     changed = await api.change("listener", listener["id"], **change)
     assert all(changed[name] in (None, [], "NONE") for name in change)

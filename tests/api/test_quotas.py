@@ -1,4 +1,4 @@
-"""Quotas: who may see and set them, what they default to, and that no create gets past them."""
+"""Quotas: rights, defaults, and the check of every create."""
 
 import asyncio
 from pathlib import Path
@@ -32,7 +32,7 @@ def met(title: str) -> str:
     return f"Quota has been met for resources: {title}"
 
 
-async def test_nobody_is_limited_unless_told(api: Api) -> None:
+async def test_projects_are_unlimited_by_default(api: Api) -> None:
     for path in ("quotas/p-red", "quotas/p-red/default"):
         quota = (await api.get(path))["quota"]
         assert quota == dict.fromkeys(EVERYTHING, -1) | {"project_id": "p-red", "tenant_id": "p-red"}
@@ -54,7 +54,7 @@ async def test_setting_and_resetting(api: Api, admin: Api) -> None:
     assert await admin.fault("DELETE", "quotas/p-blue", 404) == "Quotas p-blue not found."
 
 
-async def test_lists_show_what_is_set(cloud: Cloud, api: Api, admin: Api) -> None:
+async def test_lists_show_the_limits_that_are_set(cloud: Cloud, api: Api, admin: Api) -> None:
     await limit(admin, pool=2)
     await admin.put("quotas/p-blue", {"quota": {"loadbalancer": 5}}, status=202)
     found = (await admin.get("quotas"))["quotas"]
@@ -71,7 +71,7 @@ async def test_lists_show_what_is_set(cloud: Cloud, api: Api, admin: Api) -> Non
     assert [each["project_id"] for each in second.json()["quotas"]] == ["p-red"]
 
 
-async def test_who_may(cloud: Cloud, api: Api) -> None:
+async def test_rights_to_quotas(cloud: Cloud, api: Api) -> None:
     forbidden = "Policy does not allow this request to be performed."
     assert await api.fault("PUT", "quotas/p-red", 403, {"quota": {"pool": 1}}) == forbidden
     for method, path in (
@@ -98,7 +98,7 @@ async def test_refusals(admin: Api, limits: Body, sentence: str) -> None:
     assert await admin.fault("PUT", "quotas/p-red", 400, {"quota": limits}) == sentence
 
 
-async def test_every_create_is_held_to_it(cloud: Cloud, api: Api, admin: Api) -> None:
+async def test_every_create_is_checked(cloud: Cloud, api: Api, admin: Api) -> None:
     await limit(admin, loadbalancer=1, listener=1, pool=1, member=1, healthmonitor=1)
     lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
     ports = len(cloud.networking.ports)
@@ -118,11 +118,11 @@ async def test_every_create_is_held_to_it(cloud: Cloud, api: Api, admin: Api) ->
     await admin.put("quotas/p-red", {"quota": {"healthmonitor": 0}}, status=202)
     more = {"pool_id": pool["id"], "type": "TCP", "delay": 1, "timeout": 1, "max_retries": 1}
     assert await api.fault("POST", "healthmonitors", 403, {"healthmonitor": more}) == met("Health Monitor")
-    # A refused change is no change.
+    # A refused change changes nothing.
     assert len((await api.get("listeners"))["listeners"]) == 1
 
 
-async def test_trees_are_held_to_it_whole(cloud: Cloud, api: Api, admin: Api) -> None:
+async def test_a_whole_tree_is_checked_at_once(cloud: Cloud, api: Api, admin: Api) -> None:
     members = [{"address": f"10.0.0.{number}", "protocol_port": 80} for number in (11, 12, 13)]
     monitor = {"type": "TCP", "delay": 1, "timeout": 1, "max_retries": 1}
     pool = {
@@ -150,7 +150,7 @@ async def test_trees_are_held_to_it_whole(cloud: Cloud, api: Api, admin: Api) ->
     await api.post("loadbalancers", tree)
 
 
-async def test_what_goes_makes_room(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
+async def test_deleted_resources_do_not_count(cloud: Cloud, api: Api, admin: Api, worker: Worker) -> None:
     lb = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
     await limit(admin, loadbalancer=1, listener=1)
     at = {"loadbalancer_id": lb["id"], "protocol": "HTTP"}
@@ -159,21 +159,21 @@ async def test_what_goes_makes_room(cloud: Cloud, api: Api, admin: Api, worker: 
     await api.create("listener", protocol_port=81, **at)
     worker.step()
     await api.delete(f"loadbalancers/{lb['id']}", cascade="true")
-    # Its host still has it.
+    # Its host still serves it.
     await api.fault("POST", "loadbalancers", 403, {"loadbalancer": {"vip_subnet_id": cloud.subnet.id}})
     worker.step()
     worker.step()
     await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
 
 
-async def test_others_do_not_count(cloud: Cloud, api: Api, admin: Api) -> None:
+async def test_other_projects_do_not_count(cloud: Cloud, api: Api, admin: Api) -> None:
     await limit(admin, loadbalancer=0)
     await admin.create("loadbalancer", project_id="p-blue", vip_subnet_id=cloud.subnet.id)
     body = {"loadbalancer": {"project_id": "p-red", "vip_subnet_id": cloud.subnet.id}}
     assert await admin.fault("POST", "loadbalancers", 403, body) == met("Load Balancer")
 
 
-async def test_deployments_have_defaults(tmp_path: Path) -> None:
+async def test_deployments_have_default_limits(tmp_path: Path) -> None:
     async with running(tmp_path, default_quotas={"load_balancer": 1}) as cloud:
         api, admin = cloud.api(), cloud.api("admin")
         assert (await api.get("quotas/p-red/default"))["quota"]["loadbalancer"] == 1
@@ -186,12 +186,12 @@ async def test_deployments_have_defaults(tmp_path: Path) -> None:
         assert await api.fault("POST", "loadbalancers", 403, body) == met("Load Balancer")
 
 
-async def test_parallel_creates_never_exceed_it(cloud: Cloud, api: Api, admin: Api) -> None:
+async def test_parallel_creates_never_exceed_the_quota(cloud: Cloud, api: Api, admin: Api) -> None:
     await limit(admin, loadbalancer=5)
     body = {"loadbalancer": {"vip_subnet_id": cloud.subnet.id}}
     answers = await asyncio.gather(*(api.send("POST", "loadbalancers", json=body) for _ in range(20)))
     assert sorted(answer.status_code for answer in answers) == [201] * 5 + [403] * 15
 
 
-def test_the_limits_are_those_of_the_settings() -> None:
+def test_default_limits_come_from_the_settings() -> None:
     assert set(QuotaSettings.__struct_fields__) == set(LIMITS)

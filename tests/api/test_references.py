@@ -1,4 +1,4 @@
-"""Certificates that listeners and pools refer to: what leads nowhere is refused at once, nothing is lost."""
+"""References of listeners and pools to certificates: wrong ones are refused at once."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ async def load_balancer(api: Api, cloud: Cloud) -> str:
     return str(made["loadbalancer"]["id"])
 
 
-async def test_a_listeners_certificates_must_be_there(api: Api, cloud: Cloud, load_balancer: str) -> None:
+async def test_a_listeners_certificates_must_exist(api: Api, cloud: Cloud, load_balancer: str) -> None:
     cloud.secrets.lost = {"http://b/v1/secrets/1", "gone"}
     form = TLS | {"loadbalancer_id": load_balancer, "sni_container_refs": ["there", "gone"]}
     why = await api.fault("POST", "listeners", 400, {"listener": form})
@@ -30,7 +30,7 @@ async def test_a_listeners_certificates_must_be_there(api: Api, cloud: Cloud, lo
     assert why == "Could not retrieve certificate: ['gone']"
     shown = (await api.get(f"listeners/{listener}"))["listener"]
     assert shown["default_tls_container_ref"] == "http://b/v1/secrets/1"
-    # What is not named anew is not looked for.
+    # References that a change does not name are not checked.
     cloud.secrets.lost = {"http://b/v1/secrets/1"}
     await api.put(f"listeners/{listener}", {"listener": {"name": "x"}})
 
@@ -48,7 +48,7 @@ async def test_a_revocation_list_must_be_its_authoritys(api: Api, cloud: Cloud, 
 
 
 @pytest.mark.parametrize("attribute", ["tls_container_ref", "ca_tls_container_ref"])
-async def test_a_pools_certificates_must_be_there(api: Api, cloud: Cloud, load_balancer: str, attribute: str) -> None:
+async def test_a_pools_certificates_must_exist(api: Api, cloud: Cloud, load_balancer: str, attribute: str) -> None:
     cloud.secrets.lost = {"gone"}
     form: dict[str, Any] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "loadbalancer_id": load_balancer}
     why = await api.fault("POST", "pools", 400, {"pool": form | {"tls_enabled": True, attribute: "gone"}})

@@ -1,4 +1,4 @@
-"""Bad bodies and bad wishes: the status and the sentence of each."""
+"""Wrong requests: the status and the sentence of each refusal."""
 
 from typing import Any
 
@@ -21,18 +21,18 @@ async def pool(api: Api, lb: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe", b'{"loadbalancer": {"name": "a}}', b"[" * 5000, b"NaN"])
-async def test_broken_json(api: Api, raw: bytes) -> None:
+async def test_broken_json_is_refused(api: Api, raw: bytes) -> None:
     sentence = await api.fault("POST", "loadbalancers", 400, content=raw)
     assert sentence == "Request is not in valid JSON format"
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"text"', b"5", b"null"])
-async def test_body_is_no_object(api: Api, body: bytes) -> None:
+async def test_a_body_must_be_an_object(api: Api, body: bytes) -> None:
     assert "Request must be a JSON dict" in await api.fault("POST", "loadbalancers", 400, content=body)
 
 
 @pytest.mark.parametrize("body", [{}, {"loadbalancer": None}, {"loadbalancer": []}, {"loadbalancer": "text"}])
-async def test_root_is_no_object(api: Api, body: Any) -> None:
+async def test_a_root_must_be_an_object(api: Api, body: Any) -> None:
     sentence = await api.fault("POST", "loadbalancers", 400, json=body)
     assert sentence.startswith("Invalid input for field/attribute loadbalancer.")
 
@@ -48,7 +48,7 @@ async def test_unknown_attributes(cloud: Cloud, api: Api, pool: dict[str, Any]) 
     )
     nested = {"loadbalancer": {"vip_subnet_id": cloud.subnet.id, "listeners": [{"protocol": "TCP", "port": 80}]}}
     assert await api.fault("POST", "loadbalancers", 400, nested) == say + "load_balancer.loadbalancer.listeners: port"
-    # What is decided at creation cannot be changed.
+    # Some attributes can only be given at creation.
     assert await api.fault("PUT", f"pools/{pool['id']}", 400, {"pool": {"protocol": "TCP"}}) == (
         say + "pool_.pool: protocol"
     )
@@ -143,7 +143,7 @@ async def test_wrong_values_of_a_member(api: Api, pool: dict[str, Any], attribut
     assert sentence.startswith(f"Invalid input for field/attribute {attribute}. Value: '{value}'.")
 
 
-async def test_mandatory_attributes(api: Api, lb: dict[str, Any], pool: dict[str, Any]) -> None:
+async def test_mandatory_attributes_are_required(api: Api, lb: dict[str, Any], pool: dict[str, Any]) -> None:
     say = "Invalid input for field/attribute {}. Value: 'None'. Mandatory field missing."
     assert await api.fault("POST", "listeners", 400, {"listener": {}}) == say.format("protocol")
     listener = {"protocol": "HTTP", "protocol_port": 80}
@@ -163,7 +163,7 @@ async def test_mandatory_attributes(api: Api, lb: dict[str, Any], pool: dict[str
     )
 
 
-async def test_bodies_that_are_too_large(api: Api) -> None:
+async def test_large_bodies_are_refused(api: Api) -> None:
     sentence = await api.fault("POST", "loadbalancers", 413, content=b"x" * (MAX_BODY + 1))
     assert str(MAX_BODY) in sentence
 
@@ -188,7 +188,7 @@ async def test_unknown_ids(api: Api, lb: dict[str, Any], pool: dict[str, Any]) -
     assert await api.fault("POST", "listeners", 404, {"listener": listener}) == f"Pool {UNKNOWN} not found."
 
 
-async def test_a_member_is_found_in_its_own_pool_only(api: Api, lb: dict[str, Any], pool: dict[str, Any]) -> None:
+async def test_a_member_is_found_below_its_own_pool_only(api: Api, lb: dict[str, Any], pool: dict[str, Any]) -> None:
     other = await api.create("pool", loadbalancer_id=lb["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
     member = await api.add_member(pool["id"], "10.0.0.11")
     path = f"pools/{other['id']}/members/{member['id']}"
@@ -196,7 +196,7 @@ async def test_a_member_is_found_in_its_own_pool_only(api: Api, lb: dict[str, An
     assert await api.fault("DELETE", path, 404) == f"Member {member['id']} not found."
 
 
-async def test_a_pool_of_another_load_balancer(cloud: Cloud, api: Api, pool: dict[str, Any]) -> None:
+async def test_a_default_pool_of_another_load_balancer_is_refused(cloud: Cloud, api: Api, pool: dict[str, Any]) -> None:
     other = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
     listener = {
         "loadbalancer_id": other["id"],
@@ -207,7 +207,7 @@ async def test_a_pool_of_another_load_balancer(cloud: Cloud, api: Api, pool: dic
     assert await api.fault("POST", "listeners", 404, {"listener": listener}) == f"Pool {pool['id']} not found."
 
 
-async def test_ports_that_overlap(api: Api, lb: dict[str, Any]) -> None:
+async def test_two_listeners_of_one_port_are_refused(api: Api, lb: dict[str, Any]) -> None:
     await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
     body = {"listener": {"loadbalancer_id": lb["id"], "protocol": "TCP", "protocol_port": 80}}
     assert await api.fault("POST", "listeners", 409, body) == (
@@ -215,7 +215,7 @@ async def test_ports_that_overlap(api: Api, lb: dict[str, Any]) -> None:
     )
 
 
-async def test_members_that_are_there_twice(api: Api, pool: dict[str, Any]) -> None:
+async def test_two_members_of_one_address_and_port_are_refused(api: Api, pool: dict[str, Any]) -> None:
     await api.add_member(pool["id"], "10.0.0.11", 80)
     await api.add_member(pool["id"], "10.0.0.11", 81)
     body = {"member": {"address": "10.0.0.11", "protocol_port": 80}}
@@ -224,7 +224,7 @@ async def test_members_that_are_there_twice(api: Api, pool: dict[str, Any]) -> N
     )
 
 
-async def test_a_second_monitor(api: Api, pool: dict[str, Any]) -> None:
+async def test_a_second_monitor_is_refused(api: Api, pool: dict[str, Any]) -> None:
     monitor = {"pool_id": pool["id"], "type": "TCP", "delay": 1, "timeout": 1, "max_retries": 1}
     await api.create("healthmonitor", **monitor)
     assert await api.fault("POST", "healthmonitors", 409, {"healthmonitor": monitor}) == (
@@ -232,14 +232,14 @@ async def test_a_second_monitor(api: Api, pool: dict[str, Any]) -> None:
     )
 
 
-async def test_a_second_default_pool(api: Api, lb: dict[str, Any]) -> None:
+async def test_a_second_default_pool_is_refused(api: Api, lb: dict[str, Any]) -> None:
     listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
     pool = {"listener_id": listener["id"], "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
     await api.create("pool", **pool)
     assert await api.fault("POST", "pools", 409, {"pool": pool}) == "This listener already has a default pool"
 
 
-async def test_protocols_that_do_not_fit(api: Api, lb: dict[str, Any], pool: dict[str, Any]) -> None:
+async def test_pools_of_other_protocols_are_refused(api: Api, lb: dict[str, Any], pool: dict[str, Any]) -> None:
     listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
     body: dict[str, Any] = {"pool": {"listener_id": listener["id"], "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN"}}
     say = "Validation failure: The pool protocol '{}' is invalid while the listener protocol is '{}'."
@@ -248,7 +248,7 @@ async def test_protocols_that_do_not_fit(api: Api, lb: dict[str, Any], pool: dic
     assert await api.fault("POST", "listeners", 400, {"listener": tls}) == say.format("HTTP", "HTTPS")
 
 
-async def test_monitors_that_cannot_be(api: Api, pool: dict[str, Any]) -> None:
+async def test_wrong_monitors_are_refused(api: Api, pool: dict[str, Any]) -> None:
     monitor = {"pool_id": pool["id"], "type": "TCP", "delay": 1, "timeout": 1, "max_retries": 1}
     for attribute, value in (("http_method", "GET"), ("url_path", "/"), ("expected_codes", "200")):
         body = {"healthmonitor": {**monitor, attribute: value}}
@@ -268,7 +268,7 @@ async def test_monitors_that_cannot_be(api: Api, pool: dict[str, Any]) -> None:
     )
 
 
-async def test_the_metadata_service_is_no_member(api: Api, pool: dict[str, Any]) -> None:
+async def test_the_metadata_service_cannot_be_a_member(api: Api, pool: dict[str, Any]) -> None:
     body = {"member": {"address": "169.254.169.254", "protocol_port": 80}}
     assert await api.fault("POST", f"pools/{pool['id']}/members", 400, body) == (
         "169.254.169.254 is not a valid option for member address"
@@ -294,17 +294,19 @@ async def test_unknown_providers(cloud: Cloud, api: Api) -> None:
     assert await api.fault("POST", "loadbalancers", 400, body) == "Provider 'ovn' is not enabled."
 
 
-async def test_what_is_not_there_at_all(api: Api) -> None:
+async def test_unknown_paths_are_404(api: Api) -> None:
     assert await api.fault("GET", "flowers", 404) == "The resource could not be found."
     assert await api.fault("GET", "/load-balancer/v3/lbaas/loadbalancers", 404) == "The resource could not be found."
 
 
-async def test_methods_that_a_path_does_not_have(api: Api) -> None:
+async def test_unknown_methods_are_405(api: Api) -> None:
     assert "PATCH" in await api.fault("PATCH", "loadbalancers", 405)
     assert "DELETE" in await api.fault("DELETE", "loadbalancers", 405)
 
 
-async def test_a_pool_for_a_listener_of_another_load_balancer(cloud: Cloud, api: Api, lb: dict[str, Any]) -> None:
+async def test_a_pool_for_a_listener_of_another_load_balancer_is_refused(
+    cloud: Cloud, api: Api, lb: dict[str, Any]
+) -> None:
     other = await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
     listener = await api.create("listener", loadbalancer_id=other["id"], protocol="HTTP", protocol_port=80)
     form = {"listener_id": listener["id"], "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}

@@ -1,4 +1,4 @@
-"""How many SQL statements a call takes: few, and none that grows with what there is."""
+"""The number of SQL statements of a call: small, and independent of the number of resources."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from tests.support.api import Api
+from tests.support.api import Api, paths_of
 from tests.support.cloud import Cloud
 
 pytestmark = pytest.mark.both_databases
@@ -15,68 +15,39 @@ pytestmark = pytest.mark.both_databases
 
 @contextmanager
 def counted(cloud: Cloud) -> Iterator[list[str]]:
-    """Yield the statements that are run inside."""
-    heard: list[str] = []
+    """Yield a list of the statements that run meanwhile."""
+    statements: list[str] = []
 
     def note(_: Any, __: Any, statement: str, *rest: Any) -> None:
-        # To begin is a statement in SQLite only.
+        # BEGIN is a statement in SQLite only.
         if not statement.startswith("BEGIN"):
-            heard.append(statement)
+            statements.append(statement)
 
     for engine in cloud.database.engines:
         event.listen(engine, "before_cursor_execute", note)
     try:
-        yield heard
+        yield statements
     finally:
         for engine in cloud.database.engines:
             event.remove(engine, "before_cursor_execute", note)
 
 
 async def cost(cloud: Cloud, api: Api, method: str, path: str, body: Any = None) -> int:
-    with counted(cloud) as heard:
+    with counted(cloud) as statements:
         answer = await api.send(method, path, json=body)
     assert answer.status_code < 300, answer.text
-    return len(heard)
-
-
-@pytest.fixture
-async def made(cloud: Cloud, api: Api) -> dict[str, str]:
-    lb = await api.create("loadbalancer", name="lb", vip_subnet_id=cloud.subnet.id)
-    listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
-    pool = await api.create("pool", listener_id=listener["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
-    member = await api.add_member(pool["id"], "10.0.0.11")
-    monitor = await api.create("healthmonitor", pool_id=pool["id"], type="HTTP", delay=5, timeout=3, max_retries=2)
-    policy = await api.create("l7policy", listener_id=listener["id"], action="REJECT")
-    rule = await api.add_rule(policy["id"])
-    return {
-        "loadbalancer": lb["id"],
-        "listener": listener["id"],
-        "pool": pool["id"],
-        "member": member["id"],
-        "healthmonitor": monitor["id"],
-        "l7policy": policy["id"],
-        "rule": rule["id"],
-    }
-
-
-def of(made: dict[str, str], root: str) -> str:
-    inside = {
-        "member": f"pools/{made['pool']}/members",
-        "l7policy": "l7policies",
-        "rule": f"l7policies/{made['l7policy']}/rules",
-    }
-    return f"{inside.get(root, f'{root}s')}/{made[root]}"
+    return len(statements)
 
 
 @pytest.mark.parametrize("root", ["loadbalancer", "listener", "pool", "member", "healthmonitor", "l7policy", "rule"])
-async def test_one(cloud: Cloud, api: Api, made: dict[str, str], root: str) -> None:
-    path = of(made, root)
+async def test_show_and_change_cost_few_statements(cloud: Cloud, api: Api, tree: dict[str, str], root: str) -> None:
+    path = paths_of(tree)[root]
     assert 1 <= await cost(cloud, api, "GET", path) <= 3
     assert await cost(cloud, api, "PUT", path, {root: {"admin_state_up": False}}) <= 6
 
 
-async def test_creates(cloud: Cloud, api: Api, made: dict[str, str]) -> None:
-    lb, pool = made["loadbalancer"], made["pool"]
+async def test_creates_cost_few_statements(cloud: Cloud, api: Api, tree: dict[str, str]) -> None:
+    lb, pool = tree["loadbalancer"], tree["pool"]
     bare = await api.create("listener", loadbalancer_id=lb, protocol="HTTP", protocol_port=82)
     policy = await api.create("l7policy", listener_id=bare["id"], action="REJECT")
     alone = await api.create("pool", loadbalancer_id=lb, protocol="HTTP", lb_algorithm="ROUND_ROBIN")
@@ -104,7 +75,7 @@ async def test_creates(cloud: Cloud, api: Api, made: dict[str, str]) -> None:
     assert [(path, body, number) for path, body, number in costs if number > 6] == []
 
 
-async def test_a_batch_costs_the_same_whatever_its_size(cloud: Cloud, api: Api, made: dict[str, str]) -> None:
+async def test_a_batch_costs_the_same_whatever_its_size(cloud: Cloud, api: Api, tree: dict[str, str]) -> None:
     def batch(count: int, weight: int) -> Any:
         return {
             "members": [
@@ -112,23 +83,23 @@ async def test_a_batch_costs_the_same_whatever_its_size(cloud: Cloud, api: Api, 
             ]
         }
 
-    path = f"pools/{made['pool']}/members"
+    path = f"pools/{tree['pool']}/members"
     steps = [(2, 1), (40, 2), (3, 3), (80, 4)]
     costs = [await cost(cloud, api, "PUT", path, batch(*step)) for step in steps]
     assert max(costs) <= 9
 
 
-async def test_a_list_costs_the_same_whatever_its_length(cloud: Cloud, api: Api, made: dict[str, str]) -> None:
+async def test_a_list_costs_the_same_whatever_its_length(cloud: Cloud, api: Api, tree: dict[str, str]) -> None:
     paths = ["loadbalancers", "listeners", "pools", "healthmonitors", "l7policies"]
-    paths += [f"pools/{made['pool']}/members", f"l7policies/{made['l7policy']}/rules"]
-    paths.append(f"loadbalancers/{made['loadbalancer']}/status")
+    paths += [f"pools/{tree['pool']}/members", f"l7policies/{tree['l7policy']}/rules"]
+    paths.append(f"loadbalancers/{tree['loadbalancer']}/status")
     short = {path: await cost(cloud, api, "GET", path) for path in paths}
     for number in range(15):
         member = {"address": f"10.0.0.{50 + number}", "protocol_port": 80}
         pool = {"name": f"p{number}", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": [member]}
         listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
         await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id, listeners=[listener])
-        await api.add_member(made["pool"], f"10.0.0.{100 + number}")
+        await api.add_member(tree["pool"], f"10.0.0.{100 + number}")
     assert {path: await cost(cloud, api, "GET", path) for path in paths} == short
     assert max(short.values()) <= 8
 

@@ -1,4 +1,4 @@
-"""A load balancer with everything below it in one call."""
+"""A load balancer with its whole tree in one call."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def named(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {each["name"]: each for each in found}
 
 
-async def test_the_answer_has_all_in_full(cloud: Cloud, api: Api) -> None:
+async def test_the_answer_shows_all_resources_in_full(cloud: Cloud, api: Api) -> None:
     made = await api.create("loadbalancer", **whole(cloud))
     listeners, pools = named(made["listeners"]), named(made["pools"])
     assert set(listeners) == {"web", "db", "bare"}
@@ -61,7 +61,7 @@ async def test_the_answer_has_all_in_full(cloud: Cloud, api: Api) -> None:
     assert {each["operating_status"] for each in shared["members"]} == {"NO_MONITOR"}
     assert shared["healthmonitor"]["url_path"] == "/"
     assert shared["listeners"] == [{"id": listeners["web"]["id"]}]
-    # As Octavia has it: nothing in the tree points back to what it stands in.
+    # As in Octavia, no resource in the tree refers to its parent.
     assert "loadbalancers" not in listeners["web"]
     assert not {"loadbalancers", "healthmonitor_id"} & set(shared)
     assert "pools" not in shared["healthmonitor"]
@@ -175,7 +175,7 @@ async def test_a_tree_settles_at_once(cloud: Cloud, api: Api, worker: Worker) ->
         ),
     ],
 )
-async def test_a_tree_that_cannot_be_leaves_nothing(
+async def test_a_refused_tree_leaves_nothing(
     cloud: Cloud, api: Api, change: dict[str, Any], status: int, sentence: str
 ) -> None:
     body = {"loadbalancer": {"vip_subnet_id": cloud.subnet.id, **change}}
@@ -213,10 +213,10 @@ async def test_a_pool_with_its_members(cloud: Cloud, api: Api) -> None:
     assert (len(made["members"]), bool(made["healthmonitor_id"])) == (2, True)
 
 
-async def test_a_vip_on_a_network_goes_where_there_is_room(cloud: Cloud, api: Api) -> None:
+async def test_a_vip_on_a_network_takes_the_subnet_with_most_free_addresses(cloud: Cloud, api: Api) -> None:
     networking = cloud.networking
     network = networking.add_network("p-red")
-    # Three addresses less the gateway's, one, and five.
+    # Without the gateway's, they have five addresses, and one.
     small, full = networking.add_subnet(network, "10.9.0.0/29"), networking.add_subnet(network, "10.9.1.0/30")
     six = networking.add_subnet(network, "2001:db8::/64")
     nobody = Device(id="", owner="")
@@ -229,7 +229,7 @@ async def test_a_vip_on_a_network_goes_where_there_is_room(cloud: Cloud, api: Ap
         return str((await api.create("loadbalancer", vip_network_id=network, **more))["vip_subnet_id"])
 
     assert await subnet() == large.id
-    # The subnets of additional VIPs are not for the first.
+    # The first VIP does not take the subnet of an additional one.
     assert await subnet(additional_vips=[{"subnet_id": large.id}]) == small.id
     while networking.free_addresses(large):
         networking.create_port("taken", "p-red", large, None, nobody)
@@ -273,7 +273,7 @@ async def test_vips(cloud: Cloud, api: Api) -> None:
         assert await api.fault("POST", "loadbalancers", status, {"loadbalancer": vip}) == sentence
 
 
-async def test_a_full_subnet(cloud: Cloud, api: Api) -> None:
+async def test_a_vip_on_a_full_subnet_is_refused(cloud: Cloud, api: Api) -> None:
     small = cloud.networking.add_subnet(cloud.networking.add_network("p-red", key="small"), "192.0.2.0/30")
     await api.create("loadbalancer", vip_subnet_id=small.id)
     body = {"loadbalancer": {"vip_subnet_id": small.id}}

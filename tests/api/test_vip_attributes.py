@@ -29,7 +29,7 @@ async def test_additional_vips(cloud: Cloud, api: Api, six: Subnet, worker: Work
         {"subnet_id": six.id, "ip_address": "2001:db8::42", "port_id": port.id},
         {"subnet_id": third.id, "ip_address": "198.51.100.2", "port_id": port.id},
     ]
-    # One port has them all.
+    # One port has all addresses.
     assert list(port.fixed_ips) == [
         (cloud.subnet.id, lb["vip_address"]),
         (six.id, "2001:db8::42"),
@@ -47,7 +47,7 @@ async def test_additional_vips(cloud: Cloud, api: Api, six: Subnet, worker: Work
     assert cloud.networking.ports == {}
 
 
-async def test_addresses_are_values(cloud: Cloud, api: Api, six: Subnet, worker: Worker) -> None:
+async def test_addresses_are_shown_in_canonical_form(cloud: Cloud, api: Api, six: Subnet, worker: Worker) -> None:
     asked = [{"subnet_id": six.id, "ip_address": "2001:0DB8:0:0::42"}]
     lb = await api.create(
         "loadbalancer", vip_subnet_id=cloud.subnet.id, vip_address="::ffff:10.0.0.77", additional_vips=asked
@@ -75,7 +75,7 @@ async def test_addresses_are_values(cloud: Cloud, api: Api, six: Subnet, worker:
     assert set(served.tree.load_balancer.vip_addresses) <= {each.ip for each in served.interfaces[0].addresses}
 
 
-async def test_additional_vips_that_cannot_be(cloud: Cloud, api: Api, six: Subnet) -> None:
+async def test_wrong_additional_vips_are_refused(cloud: Cloud, api: Api, six: Subnet) -> None:
     elsewhere = cloud.networking.add_subnet(cloud.networking.add_network("p-red"), "192.0.2.0/24")
     same = SAY + "Duplicate VIP subnet(s) specified. Only one IP can be bound per subnet."
     for asked, status, sentence in (
@@ -93,12 +93,12 @@ async def test_additional_vips_that_cannot_be(cloud: Cloud, api: Api, six: Subne
         body = {"loadbalancer": {"vip_subnet_id": cloud.subnet.id, "additional_vips": asked}}
         found = await api.fault("POST", "loadbalancers", status, body)
         assert sentence in (None, found)
-    # Nothing is left of what could not be made whole.
+    # Nothing is left of a refused load balancer.
     assert cloud.networking.ports == {}
     assert (await api.get("loadbalancers"))["loadbalancers"] == []
 
 
-async def test_additional_vips_on_a_port_of_ones_own(cloud: Cloud, api: Api, six: Subnet) -> None:
+async def test_additional_vips_on_a_users_own_port(cloud: Cloud, api: Api, six: Subnet) -> None:
     nobody = Device(id="", owner="")
     port = cloud.networking.create_port("mine", "p-red", cloud.subnet, "10.0.0.50", nobody)
     asked = {"vip_port_id": port.id, "additional_vips": [{"subnet_id": six.id}]}
@@ -145,7 +145,7 @@ async def test_security_groups(cloud: Cloud, api: Api) -> None:
     assert (await api.change("loadbalancer", lb["id"], vip_sg_ids=None))["vip_sg_ids"] == []
 
 
-async def test_sources_are_known_before_the_address_is(cloud: Cloud, api: Api, tmp_path: Path) -> None:
+async def test_allowed_cidrs_are_checked_before_the_address_is_known(cloud: Cloud, api: Api, tmp_path: Path) -> None:
     listener = {"protocol": "HTTP", "protocol_port": 80, "allowed_cidrs": ["2001:db8::/32"]}
     body = {"loadbalancer": {"vip_subnet_id": cloud.subnet.id, "listeners": [listener]}}
     assert await api.fault("POST", "loadbalancers", 400, body) == (

@@ -94,3 +94,32 @@ class Api:
         rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/images", **attributes}
         found: Body = (await self.post(f"l7policies/{policy_id}/rules", {"rule": rule}))["rule"]
         return found
+
+
+async def make_tree(api: Api, subnet_id: str) -> dict[str, str]:
+    """Make one load balancer with one resource of each kind; return their ids by the roots of their bodies."""
+    lb = await api.create("loadbalancer", name="lb", vip_subnet_id=subnet_id)
+    listener = await api.create("listener", loadbalancer_id=lb["id"], protocol="HTTP", protocol_port=80)
+    pool = await api.create("pool", listener_id=listener["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
+    member = await api.add_member(pool["id"], "10.0.0.11")
+    monitor = await api.create("healthmonitor", pool_id=pool["id"], type="HTTP", delay=5, timeout=3, max_retries=2)
+    policy = await api.create("l7policy", listener_id=listener["id"], action="REJECT")
+    rule = await api.add_rule(policy["id"])
+    return {
+        "loadbalancer": lb["id"],
+        "listener": listener["id"],
+        "pool": pool["id"],
+        "member": member["id"],
+        "healthmonitor": monitor["id"],
+        "l7policy": policy["id"],
+        "rule": rule["id"],
+    }
+
+
+def paths_of(tree: dict[str, str]) -> dict[str, str]:
+    """Return the paths of the resources that `make_tree` made, by the roots of their bodies."""
+    collections = COLLECTIONS | {
+        "member": f"pools/{tree['pool']}/members",
+        "rule": f"l7policies/{tree['l7policy']}/rules",
+    }
+    return {root: f"{collections[root]}/{key}" for root, key in tree.items()}
