@@ -207,7 +207,7 @@ class Haproxy:
             raise HostError(f"HAProxy does not end ({', '.join(str(each.pid) for each in processes)}).")
 
     def close(self) -> None:
-        """Let go of the process; it runs on."""
+        """Close the handle of the process, which goes on."""
         self._release()
 
     # --- changes ---

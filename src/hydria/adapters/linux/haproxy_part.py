@@ -120,7 +120,7 @@ class HaproxyPart(Part):
         await self._haproxy.mark(states)
 
     async def close(self) -> None:
-        """Let go of the process, which runs on."""
+        """Stop all tasks, and close the handle of the process, which goes on."""
         self._stop()
         self._haproxy.close()
 

@@ -3,8 +3,9 @@
 import asyncio
 import re
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Protocol, Self
+from typing import Self
 
 from msgspec import Struct, structs
 
@@ -93,24 +94,21 @@ def targets(namespace: str, tree: Tree, pools: Iterable[Pool]) -> Iterator[Targe
                 yield Target.of(namespace, member, monitor)
 
 
-class Probe(Protocol):
+class Probe(ABC):
     """A kind of check. `silence` says whether a member that does not answer in time is healthy."""
 
-    silence: bool
+    silence = False
 
+    @abstractmethod
     async def ask(self) -> None:
         """Check the member; return when it is healthy. Raises OSError or Unwell."""
-        ...
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most probes keep nothing
         """Close what is kept between checks."""
-        ...
 
 
-class TcpProbe:
+class TcpProbe(Probe):
     """TCP: a connection can be made."""
-
-    silence = False
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -120,14 +118,9 @@ class TcpProbe:
         with self._target.open(socket.SOCK_STREAM) as connection:
             await asyncio.get_running_loop().sock_connect(connection, self._target.end)
 
-    def close(self) -> None:
-        """Nothing is kept."""
 
-
-class HttpProbe:
+class HttpProbe(Probe):
     """HTTP: a request is answered with one of the expected codes."""
-
-    silence = False
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -157,9 +150,6 @@ class HttpProbe:
         if int(status[1]) not in self._expected:
             raise Unwell(f"it answers with status {int(status[1])}")
 
-    def close(self) -> None:
-        """Nothing is kept."""
-
 
 def _codes(text: str) -> set[int]:
     found: set[int] = set()
@@ -169,7 +159,7 @@ def _codes(text: str) -> set[int]:
     return found
 
 
-class UdpProbe:
+class UdpProbe(Probe):
     """UDP-CONNECT: a datagram is not refused. All checks use one socket, so that a late refusal counts too."""
 
     silence = True

@@ -6,7 +6,7 @@ import random
 import socket
 import struct
 
-from hydria.adapters.linux.checking.probes import Target, Unwell, hear_errors
+from hydria.adapters.linux.checking.probes import Probe, Target, Unwell, hear_errors
 from hydria.adapters.linux.netns import sysctl
 
 _ECHO = {socket.AF_INET: (8, 0), socket.AF_INET6: (128, 129)}
@@ -19,10 +19,8 @@ _INIT_BODY = struct.Struct("!IIHHI")
 _INIT, _INIT_ACK, _ABORT = 1, 2, 6
 
 
-class PingProbe:
+class PingProbe(Probe):
     """PING: an echo request is answered."""
-
-    silence = False
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -49,14 +47,9 @@ class PingProbe:
                     if (kind, number) == (reply, self._number):
                         return
 
-    def close(self) -> None:
-        """Nothing is kept."""
 
-
-class SctpProbe:
+class SctpProbe(Probe):
     """SCTP: an INIT is answered by INIT ACK, then the association is aborted. An ABORT is a failure."""
-
-    silence = False
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -80,9 +73,6 @@ class SctpProbe:
                     return
                 if kind == _ABORT:
                     raise Unwell("it answers with ABORT")
-
-    def close(self) -> None:
-        """Nothing is kept."""
 
 
 def packet(source: int, target: int, tag: int, chunk: bytes) -> bytes:
