@@ -13,10 +13,11 @@ import pytest
 from msgspec import structs
 
 from hydria.adapters.linux.cgroups import Cgroups
-from hydria.adapters.linux.names import bridge, switch_end
+from hydria.adapters.linux.names import bridge, router_leg, switch_end
 from hydria.adapters.linux.netns import remove_namespace
 from hydria.agent.amphora_worker import AmphoraWorker
-from hydria.contract import FirewallRule, Instance, Limit, Network, Router, Topology
+from hydria.contract import FirewallRule, FloatingIp, Instance, Limit, Network, Route, Router, Topology
+from hydria.errors import HostError
 from hydria.model.load_balancer import AdditionalVip
 from hydria.protocols import WIRES
 from hydria.render.haproxy.parts import EVENTS, METRICS, ROOT
@@ -260,6 +261,88 @@ async def test_networks_and_routers_are_made_again_when_a_link_is_missing(machin
         await asyncio.to_thread(switch, machine, "link", "del", name)
         await eventually(rewired)
     await asyncio.to_thread(remove_namespace, machine.names.router(router.id))
+
+
+# The name of the router's inner link, where a command needs it.
+ROUTER, LEG = key("e", 7), "its leg"
+ROUTER_BREAKS: dict[str, tuple[str, ...]] = {
+    "its rules": ("nft", "flush", "ruleset"),
+    "its address": ("ip", "addr", "flush", "dev", LEG),
+    "its link is down": ("ip", "link", "set", LEG, "down"),
+    "its forwarding": ("sysctl", "-qw", "net.ipv4.ip_forward=0"),
+    "its default route": ("ip", "route", "del", "default"),
+}
+
+
+@pytest.mark.parametrize("what", [*ROUTER_BREAKS, "its namespace"])
+async def test_what_was_broken_inside_a_router_is_repaired(machine: Machine, what: str) -> None:
+    leg, way = interface(key("e", 8), "198.51.100.1/24"), Route(destination="0.0.0.0/0", via="192.0.2.1")
+    gateway = structs.replace(interface(key("e", 9), "192.0.2.10/24"), routes=(way,))
+    floating = FloatingIp(floating_ip="192.0.2.20", fixed_ip="198.51.100.5")
+    router = Router(id=ROUTER, interfaces=(leg,), gateway=gateway, floating_ips=(floating,))
+    topology = Topology(generation=1, networks=(Network(id=leg.network_id),), routers=(router,))
+    namespace = machine.names.router(ROUTER)
+
+    def inside_router(*words: str) -> str:
+        return run("ip", "netns", "exec", namespace, *words)
+
+    def router_state() -> object:
+        addresses = inside_router("ip", "-o", "addr", "show", "scope", "global")
+        return (
+            sorted(" ".join(line.split()[1:4]) for line in addresses.splitlines()),
+            sorted(line.split(" dev")[0] for line in inside_router("ip", "route").splitlines()),
+            inside_router("nft", "-s", "list", "ruleset"),
+            inside_router("sysctl", "-n", "net.ipv4.ip_forward"),
+        )
+
+    wiring = asyncio.Lock()
+
+    async def keep_wired() -> None:
+        while True:
+            if await machine.host.changed() == WIRES:
+                async with wiring:
+                    with contextlib.suppress(HostError):
+                        await machine.host.wire(topology)
+
+    await machine.host.wire(topology)
+    right = await asyncio.to_thread(router_state)
+    task = asyncio.create_task(keep_wired())
+    if what in ROUTER_BREAKS:
+        words = (router_leg(leg.port_id) if word is LEG else word for word in ROUTER_BREAKS[what])
+        await asyncio.to_thread(inside_router, *words)
+    else:
+        await asyncio.to_thread(remove_namespace, namespace)
+
+    async def repaired() -> bool:
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            return await asyncio.to_thread(router_state) == right
+        return False
+
+    await eventually(repaired)
+    async with wiring:
+        task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await asyncio.to_thread(remove_namespace, namespace)
+
+
+async def test_a_router_that_nobody_changes_is_left_alone(machine: Machine) -> None:
+    router = Router(id=ROUTER, interfaces=(interface(key("e", 8), "198.51.100.1/24"),))
+    topology = Topology(generation=1, networks=(Network(id=router.interfaces[0].network_id),), routers=(router,))
+    await machine.host.wire(topology)
+
+    async def quiet() -> bool:
+        """Go through the routers once more where the host asks for it, as it does after changes of its own."""
+        try:
+            async with asyncio.timeout(4):
+                while await machine.host.changed() != WIRES:
+                    pass
+        except TimeoutError:
+            return True
+        await machine.host.wire(topology)
+        return False
+
+    await eventually(quiet)
+    await asyncio.to_thread(remove_namespace, machine.names.router(ROUTER))
 
 
 async def test_a_removed_event_socket_is_made_again(kept: Machine, web: list[Web]) -> None:

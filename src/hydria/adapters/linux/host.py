@@ -9,7 +9,7 @@ from hydria.adapters.linux.accounts import Accounts
 from hydria.adapters.linux.amphora import Amphora
 from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.events import Events
-from hydria.adapters.linux.lookout import Lookout
+from hydria.adapters.linux.lookout import Lookout, RouterWatch
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.nft import Tables
 from hydria.adapters.linux.parts import HostServices, Place
@@ -41,7 +41,9 @@ class LinuxHost:
             remembered=self._remembered,
         )
         self._amphorae: dict[str, Amphora] = {}
-        self._lookout = Lookout(self._names, self._amphorae, partial(self._events.add, WIRES))
+        rewire = partial(self._events.add, WIRES)
+        self._routers = RouterWatch(self._names, self._wiring.routers, rewire)
+        self._lookout = Lookout(self._names, self._amphorae, self._routers, rewire)
 
     async def open(self) -> None:
         """Start watching for events and drift."""
@@ -71,7 +73,8 @@ class LinuxHost:
             # Written first, so that nothing is made that a restarted agent does not know.
             self._remembered.write_topology(topology)
             self._lookout.wires = links_of(topology)
-            await asyncio.to_thread(self._wiring.wire, topology)
+            with self._routers.wiring(topology):
+                await asyncio.to_thread(self._wiring.wire, topology)
         except OSError as error:
             raise HostError(f"The host cannot write down its networks: {error}") from None
         except HostError as error:

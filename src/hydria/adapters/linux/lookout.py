@@ -6,13 +6,16 @@ worker then checks all of it and repairs what has drifted.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import structlog
 
 from hydria.adapters.linux.names import Names
-from hydria.adapters.linux.watch import SwitchWatch
+from hydria.adapters.linux.routers import Routers
+from hydria.adapters.linux.watch import NamespaceWatch, SwitchWatch
+from hydria.contract import Topology
 from hydria.errors import HostError
 from hydria.tasks import endless
 
@@ -91,13 +94,61 @@ class Watched(Protocol):
         ...
 
 
+class RouterWatch:
+    """Detects changes inside routers' namespaces. `rewire` is called when the routers are to be gone through."""
+
+    def __init__(self, names: Names, routers: Routers, rewire: Callable[[], None]) -> None:
+        self._names = names
+        self._routers = routers
+        self._rewire = rewire
+        self._watches: dict[str, NamespaceWatch] = {}
+        self._suspicion: Suspicion | None = None
+        self._wiring = False
+
+    @contextlib.contextmanager
+    def wiring(self, topology: Topology) -> Iterator[None]:
+        """Watch the routers of a topology from now on; meanwhile changes may be the agent's own."""
+        suspicion = self._suspicion = self._suspicion or Suspicion(self._rewire)
+        drifted, self._wiring = suspicion.raised, True
+        try:
+            yield
+            self._watch({self._names.router(router.id) for router in topology.routers})
+        finally:
+            self._wiring = False
+            suspicion.settle(mended=drifted)
+
+    def look(self) -> None:
+        """Look for changes that the kernel does not report."""
+        if not self._wiring and (any(each.moved for each in self._watches.values()) or self._routers.drifted):
+            self._changed()
+
+    def close(self) -> None:
+        """Watch no more."""
+        for watch in self._watches.values():
+            watch.close()
+        self._watches.clear()
+
+    def _watch(self, wanted: set[str]) -> None:
+        for namespace in self._watches.keys() - wanted:
+            self._watches.pop(namespace).close()
+        for namespace in wanted:
+            self._watches.setdefault(namespace, NamespaceWatch(namespace, self._changed)).watch()
+
+    def _changed(self) -> None:
+        if self._suspicion is not None:
+            self._suspicion.raise_(busy=self._wiring)
+
+
 class Lookout:
     """Marks amphorae as suspected. `rewire` is called when networks and routers have to be checked."""
 
-    def __init__(self, names: Names, amphorae: Mapping[str, Watched], rewire: Callable[[], None]) -> None:
+    def __init__(
+        self, names: Names, amphorae: Mapping[str, Watched], routers: RouterWatch, rewire: Callable[[], None]
+    ) -> None:
         # The names of the links in the switch of networks and routers.
         self.wires: frozenset[str] = frozenset()
         self._amphorae = amphorae
+        self._routers = routers
         self._rewire = rewire
         self._switch = SwitchWatch(names.switch, self._link_changed)
         self._task: asyncio.Task[None] | None = None
@@ -113,6 +164,7 @@ class Lookout:
         if self._task is not None:
             self._task.cancel()
         self._switch.close()
+        self._routers.close()
 
     def suspect(self, key: str) -> None:
         """Have an amphora checked soon."""
@@ -143,6 +195,7 @@ class Lookout:
         if moved or now - self._rewired_at > WHOLE:
             self._rewired_at = now
             self._rewire()
+        self._routers.look()
         for key, amphora in list(self._amphorae.items()):
             if not amphora.busy and (amphora.suspicion.old or amphora.due or amphora.drifted()):
                 self.suspect(key)

@@ -42,6 +42,21 @@ class Routers:
         for link, interface in wanted.items():
             ensure_interface(self._names, namespace, link, interface)
 
+    @property
+    def drifted(self) -> bool:
+        """Whether somebody else changed the rules of a router, by a few system calls for each."""
+        return any(self._changed(router_id) for router_id in list(self._loaded))
+
+    def _changed(self, router_id: str) -> bool:
+        tables, loaded = self._tables.get(router_id), self._loaded.get(router_id)
+        if tables is None or loaded is None:
+            return False
+        try:
+            tables.look()
+        except (HostError, OSError):
+            return True
+        return tables.place != loaded[0]
+
     def forget(self, router_id: str) -> None:
         """Forget a router that is gone."""
         self._loaded.pop(router_id, None)

@@ -39,7 +39,7 @@ class TopologyWiring:
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._routers = Routers(names)
+        self.routers = Routers(names)
         # Bridges of removed networks that still have ports.
         self._doomed: set[str] = set()
 
@@ -68,7 +68,7 @@ class TopologyWiring:
                 remove_uplink(self._names)
         for router in topology.routers:
             with _noting(reasons, router.id):
-                self._routers.ensure(router, topology.removed)
+                self.routers.ensure(router, topology.removed)
         with _noting(reasons, "ports"):
             self._attach(topology.plugged)
             repair_filters(self._names.switch, topology.plugged)
@@ -85,7 +85,7 @@ class TopologyWiring:
         remove_all_interfaces(self._names)
         for namespace in namespaces(self._names.prefix):
             remove_namespace(namespace)
-        self._routers = Routers(self._names)
+        self.routers = Routers(self._names)
 
     def _remove_routers(self, removed: Collection[str]) -> None:
         begin = self._names.router("")
@@ -93,7 +93,7 @@ class TopologyWiring:
             router_id = namespace.removeprefix(begin)
             if namespace.startswith(begin) and router_id in removed:
                 remove_namespace(namespace)
-                self._routers.forget(router_id)
+                self.routers.forget(router_id)
 
     def _attach(self, plugged: Collection[Interface]) -> None:
         """Put ports of `hydria plug` back on the bridges of their networks."""
