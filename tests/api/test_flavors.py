@@ -240,7 +240,7 @@ async def test_providers(admin: Api, api: Api) -> None:
         found = (await admin.get(f"providers/{provider}/flavor_capabilities"))["flavor_capabilities"]
         assert {each["name"] for each in found} == {
             "loadbalancer_topology", "compute_flavor", "amp_image_tag", "sriov_vip", "allow_member_sriov",
-            "memory_mb", "cpu_weight", "pids", "flows",
+            "memory_mb", "cpu_weight", "pids", "flows", "normalise_l7_paths",
         }  # fmt: skip
         assert all(each["description"] for each in found)
     path = "providers/amphora/availability_zone_capabilities"

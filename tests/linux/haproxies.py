@@ -25,6 +25,8 @@ class Web:
         self.script: list[int] = []
         self.requests = 0
         self.peer = ""
+        # The path of the last request, as it came.
+        self.path = ""
         # The headers of the last request, as (name, value), and additional headers of answers.
         self.headers: list[tuple[str, str]] = []
         self.answers: dict[str, str] = {}
@@ -39,6 +41,7 @@ class Web:
             def do_GET(self) -> None:
                 web.requests += 1
                 web.peer = self.client_address[0]
+                web.path = self.requestline.split()[1]
                 web.headers = self.headers.items()
                 content = f"you hit: {name}\n".encode()
                 status = web.script.pop(0) if web.script else web.status

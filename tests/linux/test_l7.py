@@ -198,6 +198,40 @@ async def test_policies_are_ordered_by_action_then_position(machine: Machine, we
     assert answer(machine, "/a?b=c") == (302, "https://y.org/a?b=c")
 
 
+# Ways to write /admin that a member may take for it.
+DISGUISES = ("//admin", "/%61dmin", "/./admin", "/x/../admin", "/x/%2e%2e/admin", "/%2E/admin", "/.//admin?a=/./b")
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+async def test_rules_compare_normalised_paths_where_the_flavor_says_so(
+    machine: Machine, web: list[Web], normalise: bool
+) -> None:
+    refuse = policy(action="REJECT"), rule(type="PATH", compare_type="STARTS_WITH", value="/admin")
+    wanted = instance(*TREE, *refuse, flavor={"normalise_l7_paths": True} if normalise else {})
+    await machine.host.serve(wanted)
+    assert answer(machine, "/admin")[0] == 403
+    assert [answer(machine, each)[0] for each in DISGUISES] == [403 if normalise else 200] * len(DISGUISES)
+    assert answer(machine, "/./public//%61?b=/../%63")[0] == 200
+
+
+async def test_members_get_the_path_that_the_client_sent(machine: Machine, web: list[Web]) -> None:
+    refuse = policy(action="REJECT"), rule(type="PATH", compare_type="STARTS_WITH", value="/admin")
+    to_web2 = policy(2, action="REDIRECT_TO_POOL", redirect_pool_id=key("2", 2), position=2)
+    picture = rule(2, l7policy_id=to_web2.id, type="FILE_TYPE", compare_type="EQUAL_TO", value="png")
+    await machine.host.serve(instance(*TREE, *refuse, to_web2, picture, flavor={"normalise_l7_paths": True}))
+    sent = "/a/./b//%61.pn%67?c=/../%64"
+    assert answer(machine, sent) == (200, "web2")
+    assert web[1].path == sent
+
+
+async def test_an_expression_that_needs_too_many_steps_matches_nothing(machine: Machine, web: list[Web]) -> None:
+    # HAProxy cannot tell the limit of PCRE2 from a value that does not match: docs/architecture/l7.md says so.
+    refuse = policy(action="REJECT"), rule(type="PATH", compare_type="REGEX", value="^/((a+)+b|a+c)$")
+    await machine.host.serve(instance(*TREE, *refuse))
+    assert answer(machine, "/" + "a" * 5 + "c")[0] == 403
+    assert answer(machine, "/" + "a" * 60 + "c")[0] == 200
+
+
 async def test_without_a_default_pool_unmatched_requests_get_503(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(listener(default_pool_id=None), *TREE[1:], TO_WEB2, rule()))
     assert answer(machine, "/images") == (200, "web2")

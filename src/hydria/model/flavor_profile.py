@@ -9,6 +9,8 @@ from hydria.model.fields import Maybe, Name
 
 ProfileData = Annotated[str, Meta(max_length=4096)]
 
+NORMALISE_PATHS = "normalise_l7_paths"
+
 CAPABILITIES = {
     "loadbalancer_topology": Capability(
         # Octavia's words, which its own tests compare. ACTIVE_STANDBY is stored, and runs one amphora so far.
@@ -30,6 +32,11 @@ CAPABILITIES = {
         description="Whether members' ports may be virtual functions of a card. Here none is: false only.",
         type="boolean",
         values=(False,),
+    ),
+    NORMALISE_PATHS: Capability(
+        description="Whether L7 rules compare normalised paths: /./a //a /b/../a and /%61 as /a. Members get the path "
+        "as the client sent it.",
+        type="boolean",
     ),
     # The limits of an amphora, named and bounded as the agent's settings are, which hold where a flavor says nothing.
     "memory_mb": Capability(

@@ -1,6 +1,7 @@
 """The whole configuration of an instance, section after section. Pure."""
 
 from hydria.contract import Instance
+from hydria.model.flavor_profile import NORMALISE_PATHS
 from hydria.render.haproxy import tls
 from hydria.render.haproxy.acme import PORT, challenge_frontend
 from hydria.render.haproxy.backend import backend
@@ -67,6 +68,8 @@ def _global(instance: Instance, surroundings: Surroundings) -> Section:
         # HAProxy's HTTP client, which only scripts use, would read all CA certificates of the system: two thirds of a
         # start, and a fifth of the memory.
         "httpclient.ssl.verify none",
+        # HAProxy counts the normalisation of paths as experimental.
+        *(["expose-experimental-directives"] if instance.flavor.get(NORMALISE_PATHS) is True else []),
         *tls.global_lines(instance.tree, surroundings.directory),
         f"server-state-file {quote(surroundings.directory + '/servers.state')}",
         # From there HAProxy can see and write nothing of the host.

@@ -2,6 +2,7 @@
 
 from hydria.contract import Instance
 from hydria.model import Listener
+from hydria.model.flavor_profile import NORMALISE_PATHS
 from hydria.render.haproxy import tls
 from hydria.render.haproxy.acme import challenge_lines
 from hydria.render.haproxy.l7 import policy_lines
@@ -33,7 +34,8 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
     lines += tls.response_lines(listener)
     if listener.protocol == "PROMETHEUS":
         return [*lines, *metrics_lines(listener)]
-    lines += [*challenge_lines(instance, listener), *policy_lines(instance.tree, listener)]
+    normalise = instance.flavor.get(NORMALISE_PATHS) is True
+    lines += [*challenge_lines(instance, listener), *policy_lines(instance.tree, listener, normalise=normalise)]
     pool = instance.tree.active_pool(listener.default_pool_id)
     if pool is not None:
         lines.append(f"default_backend {backend_name(pool, listener)}")

@@ -18,7 +18,6 @@ _PRECEDENCE = {"REJECT": 0, "REDIRECT_TO_URL": 1, "REDIRECT_PREFIX": 1, "REDIREC
 
 # The sample fetch of a rule type; `{}` is the rule's key. Types that are not here use several.
 _FETCHES = {
-    "PATH": "path",
     "COOKIE": "req.cook({})",
     "SSL_DN_FIELD": "ssl_c_s_dn({})",
     "SSL_CONN_HAS_CERT": "ssl_c_used",
@@ -44,22 +43,40 @@ _LIST_HEADERS = frozenset({
 
 _WHOLE_HOST, _HOST_WITHOUT_PORT = "req.fhdr(host)", "req.fhdr(host),host_only,rtrim(.)"
 
+# A path as the client wrote it, and as it is after normalisation.
+_PATH, _NORMALISED_PATH = "path", "var(txn.normalised_path)"
 # The type is the part behind the last dot of a path; without a dot that is the path from a slash on.
-_FILE_TYPE = "path,field(-1,.)"
+_FILE_TYPE = ",field(-1,.)"
+
+# Letters are decoded first, because they may be dots. The request keeps its path; only the variable has the result.
+_NORMALISE = (
+    "http-request set-var(txn.asked_path) pathq",
+    "http-request normalize-uri percent-decode-unreserved",
+    "http-request normalize-uri path-strip-dot",
+    "http-request normalize-uri path-merge-slashes",
+    "http-request normalize-uri path-strip-dotdot full",
+    "http-request set-var(txn.normalised_path) path",
+    "http-request set-pathq %[var(txn.asked_path)]",
+)
 
 # Texts with a colon that is not before a port: groups and classes of expressions, addresses in brackets.
 _NO_PORT = re.compile(r"\(\?[A-Za-z-]*:|\[:\w+:\]|\[\^[^\]]*\]|\\?\[[0-9A-Fa-f:.]*\\?\]")
 
 
-def policy_lines(tree: Tree, listener: Listener) -> list[str]:
+def policy_lines(tree: Tree, listener: Listener, *, normalise: bool = False) -> list[str]:
     """Return the rules of a listener's policies, in the order of Octavia's amphora provider.
 
     Policies that reject come first, then those that redirect, then those that use a pool; each group is in the order
-    of positions. A policy matches nothing unless one of its rules is switched on.
+    of positions. A policy matches nothing unless one of its rules is switched on. With `normalise` rules compare normalised
+    paths; members get the path that the client sent.
     """
     policies = [policy for policy in tree.policies_of(listener.id) if tree.matches(policy)]
     conditions = {policy.id: _condition(tree, policy) for policy in policies}
-    lines = [line for policy in policies for rule in tree.active_rules_of(policy) for line in _definition(rule)]
+    rules = [rule for policy in policies for rule in tree.active_rules_of(policy)]
+    normalise = normalise and any(rule.type in ("PATH", "FILE_TYPE") for rule in rules)
+    path = _NORMALISED_PATH if normalise else _PATH
+    lines = [line for rule in rules for line in _definition(rule, path)]
+    lines += _NORMALISE if normalise else ()
     # The sort is stable, so positions keep their order.
     for policy in sorted(policies, key=lambda each: _PRECEDENCE[each.action]):
         action = _action(tree, listener, policy)
@@ -88,12 +105,12 @@ def _target(policy: L7Policy) -> str:
     return f"code {code} prefix {literal(policy.redirect_prefix or '/')}"
 
 
-def _definition(rule: L7Rule) -> list[str]:
+def _definition(rule: L7Rule, path: str) -> list[str]:
     """Return the acl lines of a rule; lines of one name are alternatives."""
-    return [f"acl {rule.id} {test}" for test in _tests(rule)]
+    return [f"acl {rule.id} {test}" for test in _tests(rule, path)]
 
 
-def _tests(rule: L7Rule) -> list[str]:
+def _tests(rule: L7Rule, path: str) -> list[str]:
     if rule.type == "SSL_CONN_HAS_CERT":
         return [_FETCHES[rule.type]]
     if rule.type == "SSL_VERIFY_RESULT":
@@ -102,11 +119,11 @@ def _tests(rule: L7Rule) -> list[str]:
     # Host names are compared without case. The dashes keep a value from being parsed as a flag.
     flags = "-i " if rule.type == "HOST_NAME" else ""
     wanted = f"{flags}-m {_MATCHES[rule.compare_type]} -- {quote(value)}"
-    fetches = (each.replace("{}", argument(rule.key or "")) for each in _fetches(rule, value))
+    fetches = (each.replace("{}", argument(rule.key or "")) for each in _fetches(rule, value, path))
     return [f"{quote(fetch)} {wanted}" for fetch in fetches]
 
 
-def _fetches(rule: L7Rule, value: str) -> list[str]:
+def _fetches(rule: L7Rule, value: str, path: str) -> list[str]:
     """Return the sample fetches that a rule's value is compared with; one of them must match."""
     if rule.type == "HEADER":
         return _header_fetches(rule.compare_type, (rule.key or "").lower())
@@ -114,7 +131,9 @@ def _fetches(rule: L7Rule, value: str) -> list[str]:
         return [_WHOLE_HOST if ":" in _NO_PORT.sub("", value) else _HOST_WITHOUT_PORT]
     if rule.type == "FILE_TYPE":
         # An expression may match the type or, as in Octavia, the end of the path.
-        return [_FILE_TYPE, "path"] if rule.compare_type == "REGEX" else [_FILE_TYPE]
+        return [path + _FILE_TYPE, path] if rule.compare_type == "REGEX" else [path + _FILE_TYPE]
+    if rule.type == "PATH":
+        return [path]
     return [_FETCHES[rule.type]]
 
 
