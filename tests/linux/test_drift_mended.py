@@ -13,7 +13,7 @@ import pytest
 from msgspec import structs
 
 from hydria.adapters.linux.cgroups import Cgroups
-from hydria.adapters.linux.names import bridge, router_leg, switch_end
+from hydria.adapters.linux.names import bridge, router_interface, switch_end
 from hydria.adapters.linux.netns import remove_namespace
 from hydria.agent.amphora_worker import AmphoraWorker
 from hydria.contract import FirewallRule, FloatingIp, Instance, Limit, Network, Route, Router, Topology
@@ -308,7 +308,7 @@ async def test_what_was_broken_inside_a_router_is_repaired(machine: Machine, wha
     right = await asyncio.to_thread(router_state)
     task = asyncio.create_task(keep_wired())
     if what in ROUTER_BREAKS:
-        words = (router_leg(leg.port_id) if word is LEG else word for word in ROUTER_BREAKS[what])
+        words = (router_interface(leg.port_id) if word is LEG else word for word in ROUTER_BREAKS[what])
         await asyncio.to_thread(inside_router, *words)
     else:
         await asyncio.to_thread(remove_namespace, namespace)

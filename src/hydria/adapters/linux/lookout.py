@@ -115,7 +115,7 @@ class RouterWatch:
             self._watch({self._names.router(router.id) for router in topology.routers})
         finally:
             self._wiring = False
-            suspicion.settle(mended=drifted)
+            suspicion.settle(repaired=drifted)
 
     def look(self) -> None:
         """Look for changes that the kernel does not report."""

@@ -67,8 +67,8 @@ def policy_lines(tree: Tree, listener: Listener, *, normalise: bool = False) -> 
     """Return the rules of a listener's policies, in the order of Octavia's amphora provider.
 
     Policies that reject come first, then those that redirect, then those that use a pool; each group is in the order
-    of positions. A policy matches nothing unless one of its rules is switched on. With `normalise` rules compare normalised
-    paths; members get the path that the client sent.
+    of positions. A policy matches nothing unless one of its rules is switched on. With `normalise`, rules compare
+    normalised paths; members get the path that the client sent.
     """
     policies = [policy for policy in tree.policies_of(listener.id) if tree.matches(policy)]
     conditions = {policy.id: _condition(tree, policy) for policy in policies}
