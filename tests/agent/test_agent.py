@@ -161,7 +161,7 @@ async def test_a_failed_change_leaves_the_last_instance_serving(host: SlowHost, 
         server.want(wanted(2))
         await eventually(lambda: server.last(AMPHORA).reason == "Address in use.")
         assert (server.last(AMPHORA).generation, server.last(AMPHORA).attempted) == (1, 2)
-        # Health goes on being told, beside the reason.
+        # Health is still reported, together with the reason.
         host.take_down(key("3", 1))
         await eventually(lambda: server.last(AMPHORA).servers[key("3", 1)] == "down")
         assert server.last(AMPHORA).reason == "Address in use."

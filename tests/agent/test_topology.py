@@ -6,7 +6,7 @@ from hydria.agent.topology import merged, unknown
 from hydria.contract import Address, FloatingIp, Interface, Network, Router, Topology
 
 
-def leg(port: str, network: str, ip: str) -> Interface:
+def nic(port: str, network: str, ip: str) -> Interface:
     return Interface(port_id=port, network_id=network, mac="02:00:00:00:00:01", addresses=(Address(ip=ip, prefix=24),))
 
 
@@ -14,8 +14,8 @@ PROVIDER, INNER = Network(id="provider", external=True), Network(id="inner")
 PAIR = FloatingIp(id="f1", floating_ip="203.0.113.10", fixed_ip="10.0.0.5")
 ROUTER = Router(
     id="r",
-    interfaces=(leg("p1", "inner", "10.0.0.1"),),
-    gateway=leg("g", "provider", "203.0.113.2"),
+    interfaces=(nic("p1", "inner", "10.0.0.1"),),
+    gateway=nic("g", "provider", "203.0.113.2"),
     snat_cidrs=("10.0.0.0/24",),
     floating_ips=(PAIR,),
 )
@@ -32,7 +32,7 @@ def test_an_empty_database_removes_nothing() -> None:
     assert unknown(kept, Topology(generation=1, networks=(other,))).routers == (ROUTER,)
 
 
-def test_what_is_named_as_removed_goes() -> None:
+def test_removed_names_are_removed() -> None:
     assert merged(HELD, Topology(generation=9, networks=(PROVIDER, INNER), removed=("r",))).routers == ()
     for name, part in (("p1", {"interfaces": ()}), ("f1", {"floating_ips": ()}), ("g", {"gateway": None})):
         ordered = structs.replace(
@@ -50,7 +50,7 @@ def test_parts_of_a_known_router_that_an_older_database_lacks_stay() -> None:
 
 
 def test_another_subnet_of_a_known_router_is_translated_as_before() -> None:
-    second = leg("p2", "inner", "10.0.1.1")
+    second = nic("p2", "inner", "10.0.1.1")
     held = structs.replace(ROUTER, interfaces=(*ROUTER.interfaces, second), snat_cidrs=("10.0.0.0/24", "10.0.1.0/24"))
     kept = merged(structs.replace(HELD, routers=(held,)), HELD)
     assert kept.routers == (held,)

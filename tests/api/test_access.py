@@ -49,15 +49,15 @@ WITHIN = ("pools/{pool}/members", "l7policies/{l7policy}/rules")
 
 async def refusals(cloud: Cloud, tree: dict[str, str], status: int, user: str = "bob") -> list[str]:
     """Return the refusals of all operations on a tree, and of creates below it."""
-    api, told = cloud.api(user), []
+    api, messages = cloud.api(user), []
     for root, path in paths_of(tree).items():
         for method, body in (("GET", None), ("PUT", {root: {}}), ("DELETE", None)):
-            told.append(await api.fault(method, path, status, body))
+            messages.append(await api.fault(method, path, status, body))
     for path, body in makers(cloud, tree)[1:]:
-        told.append(await api.fault("POST", path, status, body))
-    told += [await api.fault("GET", path.format(**tree), status) for path in (*ABOVE, *WITHIN)]
-    told.append(await api.fault("PUT", f"pools/{tree['pool']}/members", status, {"members": []}))
-    return told
+        messages.append(await api.fault("POST", path, status, body))
+    messages += [await api.fault("GET", path.format(**tree), status) for path in (*ABOVE, *WITHIN)]
+    messages.append(await api.fault("PUT", f"pools/{tree['pool']}/members", status, {"members": []}))
+    return messages
 
 
 async def test_resources_of_another_project_are_forbidden(cloud: Cloud, tree: dict[str, str]) -> None:

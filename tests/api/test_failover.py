@@ -79,9 +79,9 @@ async def test_the_amphora_is_replaced(cloud: Cloud, api: Api, admin: Api, worke
     (after,) = amphorae(cloud)
     assert after.id != before.id
     assert await status(api, lb) == "ACTIVE"
-    vip, leg = worker.serving[after.id].interfaces
+    vip, nic = worker.serving[after.id].interfaces
     assert vip.port_id == lb["vip_port_id"]
-    assert cloud.networking.ports[leg.port_id].device_id == after.id
+    assert cloud.networking.ports[nic.port_id].device_id == after.id
     assert {port.device_id for port in cloud.networking.ports.values()} == {f"lb-{lb['id']}", after.id}
     assert list(worker.serving) == [after.id]
 

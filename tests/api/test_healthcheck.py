@@ -13,9 +13,9 @@ async def test_healthcheck(cloud: Cloud, path: str) -> None:
     plain = await anybody.send("GET", path)
     assert (plain.status_code, plain.text) == (200, "OK")
     assert plain.headers["content-type"].lower() == "text/plain; charset=utf-8"
-    told = await anybody.send("GET", path, headers={"Accept": "application/json"})
-    assert told.json() == {"detailed": False, "reasons": ["OK"]}
-    assert told.headers["content-type"] == "application/json"
+    answer = await anybody.send("GET", path, headers={"Accept": "application/json"})
+    assert answer.json() == {"detailed": False, "reasons": ["OK"]}
+    assert answer.headers["content-type"] == "application/json"
     page = await anybody.send("GET", path, headers={"Accept": "text/html"})
     assert "OK" in page.text
     glance = await anybody.send("HEAD", path)

@@ -172,7 +172,7 @@ async def test_an_operators_file_replaces_rules(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('"a": "role:x"\n"b": [unfinished\n', ":3: is not YAML: "),
         ('"a": "role:x"\n\t"b": "role:y"\n', ":2: is not YAML: "),
@@ -188,11 +188,11 @@ async def test_an_operators_file_replaces_rules(tmp_path: Path) -> None:
         ('"project-member": "rule:load-balancer:write"\n', ':1: "project-member": it refers to itself: '),
     ],
 )
-def test_a_broken_file_is_refused_with_the_place(tmp_path: Path, text: str, told: str) -> None:
+def test_a_broken_file_is_refused_with_the_place(tmp_path: Path, text: str, message: str) -> None:
     file = written(tmp_path, text)
     with pytest.raises(SettingsError) as caught:
         OctaviaPolicy(file)
-    assert str(caught.value).splitlines()[0].startswith(f"api.policy_file: {file}{told}")
+    assert str(caught.value).splitlines()[0].startswith(f"api.policy_file: {file}{message}")
 
 
 def test_all_mistakes_are_reported(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def issuer(certificate: x509.Certificate) -> str:
 
 async def test_a_certificate_comes_once_the_amphora_answers_and_is_renewed_in_time(scene: Scene) -> None:
     lb = await scene.listen(SHOP)
-    # The listener serves at once, with one that nobody trusts.
+    # The listener serves at once, with a self-signed certificate.
     assert issuer(scene.carried()) == "CN=no certificate yet"
     await scene.work()
     first = scene.carried()

@@ -161,7 +161,7 @@ async def test_a_topology_wakes_a_poll(cloud: Cloud) -> None:
     cloud.database.transact(lambda tx: tx.hint("topology"))
     orders = await asyncio.wait_for(waiting, SOON)
     assert orders.topology is not None
-    # The host has one that nobody gave it: it gets the right one.
+    # The host has another topology: it gets the right one.
     assert (await poll(cloud, topology=7)).topology == orders.topology
 
 

@@ -105,7 +105,7 @@ async def test_the_amphora_of_a_failover_after_the_backup_is_recognised(cloud: C
     (old,) = worker.serving.values()
     young = structs.replace(old, amphora_id="young")
     worker.holding = structs.replace(worker.holding, amphorae={"young": 4})
-    # None is made anew beside it before the host has said what it is.
+    # No new amphora is made before the host has described this one.
     assert worker.fetch() == Orders(describe=("young",))
     describe(cloud, worker, young)
     assert orphans(cloud) == []

@@ -105,11 +105,11 @@ async def test_the_instance(cloud: Cloud, api: Api, worker: Worker) -> None:
     await api.add_member(pool["id"], "198.51.100.7")
     (instance,) = worker.fetch().serve
     assert instance.generation == 5
-    vip, leg = instance.interfaces
+    vip, nic = instance.interfaces
     assert (vip.port_id, vip.addresses[0].ip, vip.addresses[0].prefix) == (lb["vip_port_id"], lb["vip_address"], 24)
     assert [(route.destination, route.via) for route in vip.routes] == [("0.0.0.0/0", "10.0.0.1")]
-    assert (leg.addresses[0].ip, leg.routes) == ("10.0.1.2", ())
-    port = cloud.networking.ports[leg.port_id]
+    assert (nic.addresses[0].ip, nic.routes) == ("10.0.1.2", ())
+    port = cloud.networking.ports[nic.port_id]
     assert (port.device_id, port.device_owner) == (instance.amphora_id, "Octavia")
     # The server's own progress makes no instance differ.
     root = instance.tree.load_balancer
@@ -237,7 +237,7 @@ async def test_a_host_that_fails_and_recovers(cloud: Cloud, api: Api, worker: Wo
     assert amphorae(cloud)[0].id == amphora.id
 
 
-async def test_what_is_served_stays_active_when_a_change_fails(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_served_resources_stay_active_when_a_change_fails(cloud: Cloud, api: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     pool = await with_pool(api, lb)
     worker.step()
@@ -301,7 +301,7 @@ async def test_a_deletion_on_a_silent_host(cloud: Cloud, api: Api, worker: Worke
     cloud.clock.advance(91)
     cloud.controller.work()
     assert await status(api, lb) == "ERROR"
-    # Nobody else gets the address of what may still run there.
+    # The address of an amphora that may still run there is not given away.
     again = {"loadbalancer": {"vip_subnet_id": cloud.subnet.id, "vip_address": lb["vip_address"]}}
     assert "already allocated" in await api.fault("POST", "loadbalancers", 409, again)
     worker.step()
@@ -405,7 +405,7 @@ async def test_orders_only_read_and_leave_out_what_lacks_a_port(cloud: Cloud, ap
     assert len(instance.interfaces) == len(cloud.networking.ports) == 2
 
 
-async def test_what_failed_is_not_tried_again_at_each_hint(cloud: Cloud, api: Api, worker: Worker) -> None:
+async def test_a_failure_is_not_retried_at_each_hint(cloud: Cloud, api: Api, worker: Worker) -> None:
     lb = await make(cloud, api)
     pool = await with_pool(api, lb)
     other = cloud.networking.add_subnet(cloud.network_id, "10.0.1.0/24")
@@ -655,7 +655,7 @@ async def test_a_crash_after_any_step(cloud: Cloud, api: Api, crash_at: int) -> 
                 key, now = each.load_balancer_id, cloud.clock.now()
                 cloud.database.transact(partial(cloud.reconciler.reconcile, keys=[key], now=now))
         if step == crash_at:
-            # Told, and gone before it did it.
+            # The host fails after it got the order and before it carried it out.
             worker.fetch()
             worker = Worker(cloud)
         step += 1

@@ -213,7 +213,7 @@ async def test_a_change_of_another_state_than_the_one_that_was_seen_is_refused(h
         412,
         'The resource has changed: its ETag is "v1", If-Match names "v0".',
     )
-    # Without the right to change it, nobody learns the tag.
+    # A caller without the right to change it does not get the tag.
     assert (await put("two", seen, project="q")).status_code == 403
     assert (await http.get("/a/things")).json() == ["one"]
     assert (await put("three", "*")).headers["etag"] == '"v2"'

@@ -264,23 +264,23 @@ async def test_networks_and_routers_are_made_again_when_a_link_is_missing(machin
 
 
 # The name of the router's inner link, where a command needs it.
-ROUTER, LEG = key("e", 7), "its leg"
+ROUTER, NIC = key("e", 7), "its nic"
 ROUTER_BREAKS: dict[str, tuple[str, ...]] = {
     "its rules": ("nft", "flush", "ruleset"),
-    "its address": ("ip", "addr", "flush", "dev", LEG),
-    "its link is down": ("ip", "link", "set", LEG, "down"),
+    "its address": ("ip", "addr", "flush", "dev", NIC),
+    "its link is down": ("ip", "link", "set", NIC, "down"),
     "its forwarding": ("sysctl", "-qw", "net.ipv4.ip_forward=0"),
     "its default route": ("ip", "route", "del", "default"),
 }
 
 
 @pytest.mark.parametrize("what", [*ROUTER_BREAKS, "its namespace"])
-async def test_what_was_broken_inside_a_router_is_repaired(machine: Machine, what: str) -> None:
-    leg, way = interface(key("e", 8), "198.51.100.1/24"), Route(destination="0.0.0.0/0", via="192.0.2.1")
+async def test_drift_inside_a_router_is_repaired(machine: Machine, what: str) -> None:
+    nic, way = interface(key("e", 8), "198.51.100.1/24"), Route(destination="0.0.0.0/0", via="192.0.2.1")
     gateway = structs.replace(interface(key("e", 9), "192.0.2.10/24"), routes=(way,))
     floating = FloatingIp(floating_ip="192.0.2.20", fixed_ip="198.51.100.5")
-    router = Router(id=ROUTER, interfaces=(leg,), gateway=gateway, floating_ips=(floating,))
-    topology = Topology(generation=1, networks=(Network(id=leg.network_id),), routers=(router,))
+    router = Router(id=ROUTER, interfaces=(nic,), gateway=gateway, floating_ips=(floating,))
+    topology = Topology(generation=1, networks=(Network(id=nic.network_id),), routers=(router,))
     namespace = machine.names.router(ROUTER)
 
     def inside_router(*words: str) -> str:
@@ -308,7 +308,7 @@ async def test_what_was_broken_inside_a_router_is_repaired(machine: Machine, wha
     right = await asyncio.to_thread(router_state)
     task = asyncio.create_task(keep_wired())
     if what in ROUTER_BREAKS:
-        words = (router_interface(leg.port_id) if word is LEG else word for word in ROUTER_BREAKS[what])
+        words = (router_interface(nic.port_id) if word is NIC else word for word in ROUTER_BREAKS[what])
         await asyncio.to_thread(inside_router, *words)
     else:
         await asyncio.to_thread(remove_namespace, namespace)

@@ -338,7 +338,7 @@ def test_removed_names_are_removed_and_amphorae_stay(cloud: Cloud) -> None:
     assert bridges == [bridge(cloud.inner.id)]
 
 
-def test_what_is_not_in_the_topology_stays(cloud: Cloud) -> None:
+def test_resources_outside_the_topology_stay(cloud: Cloud) -> None:
     cloud.wire((FLOATING, "10.0.0.11"))
     web = cloud.inside_host("web", "10.0.0.11")
     cloud.wiring.wire(Topology(generation=1))

@@ -270,7 +270,7 @@ def test_amphorae_that_cannot_be_asked() -> None:
     assert [none[key] for key in ("lb", "listener", "pool", "m1")] == ["ERROR", "ERROR", "OFFLINE", "OFFLINE"]
 
 
-def test_what_an_amphora_does_not_serve_is_in_error() -> None:
+def test_unserved_resources_are_in_error() -> None:
     tree = Tree(load_balancer=ROOT, listeners=(LISTENER,), pools=(POOL,), members=TWO)
     up: dict[str, ServerState] = {"m1": "up", "m2": "up"}
     found = operating_statuses(tree, [seen(up), seen(up, unserved=("listener", "gone"))])
@@ -278,7 +278,7 @@ def test_what_an_amphora_does_not_serve_is_in_error() -> None:
     assert "gone" not in found
 
 
-def test_what_is_newer_than_the_served_generation_is_as_it_was_created() -> None:
+def test_newer_resources_have_their_initial_status() -> None:
     young = structs.replace(LISTENER, id="young", created_in=10)
     tree = Tree(load_balancer=ROOT, listeners=(LISTENER, young), pools=(POOL,), members=(member(1, created_in=10),))
     found = operating_statuses(tree, [seen({})])

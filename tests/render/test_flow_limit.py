@@ -10,7 +10,7 @@ from hydria.render.flow_limit import admitted, burst, pause, render_flow_limit
 
 
 @given(st.integers(0, 300_000), st.integers(1024, 200_000), st.none() | st.integers(1, 100_000))
-def test_what_is_admitted_between_two_looks_fits_in_what_is_left(count: int, most: int, before: int | None) -> None:
+def test_admitted_flows_fit_into_the_remaining_room(count: int, most: int, before: int | None) -> None:
     rate = admitted(count, most, before)
     if rate is None:
         assert count < most * 0.8
