@@ -181,7 +181,7 @@ class Topologies(Protocol):
 
     def topology(self) -> Topology: ...
 
-    def tell(self, host: str, down: Mapping[str, str]) -> None:
+    def record_trouble(self, host: str, down: Mapping[str, str]) -> None:
         """Record the reasons why a host could not make networks, by network id; it has made all others."""
         ...
 

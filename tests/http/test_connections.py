@@ -159,7 +159,7 @@ async def test_a_slow_request_is_answered_with_408(begun: bytes) -> None:
         assert await closed(stream)
 
 
-async def test_a_request_that_trickles_has_no_more_time() -> None:
+async def test_a_trickling_request_gets_no_more_time() -> None:
     async with site(seconds=SHORT) as one:
         stream = await one.connect(POST + b"Transfer-Encoding: chunked\r\n\r\n")
 
@@ -197,7 +197,7 @@ async def test_a_request_that_takes_long_to_answer_is_not_cut_off() -> None:
 
 
 @pytest.mark.parametrize("limits", [{"total": 5}, {"of_source": 5}])
-async def test_newcomers_get_in_beside_many_half_requests(limits: dict[str, int]) -> None:
+async def test_new_clients_are_served_despite_many_half_requests(limits: dict[str, int]) -> None:
     async with site(**limits) as one:
         poll = await one.connect(b"GET /held HTTP/1.1\r\nHost: here\r\n\r\n")
         await eventually(lambda: one.server.server_state.tasks)
@@ -210,7 +210,7 @@ async def test_newcomers_get_in_beside_many_half_requests(limits: dict[str, int]
         assert await answer(poll) == (200, "held")
 
 
-async def test_who_comes_when_all_are_busy_is_told() -> None:
+async def test_a_client_is_refused_when_all_connections_are_busy() -> None:
     async with site(total=3) as one:
         held = [await one.connect(b"GET /held HTTP/1.1\r\nHost: here\r\n\r\n") for _ in range(3)]
         await eventually(lambda: len(one.server.server_state.tasks) == 3)

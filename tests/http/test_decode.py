@@ -63,7 +63,7 @@ def read(field: str, value: Any) -> Any:
         ("parts", [], []),
     ],
 )
-def test_taken(field: str, value: Any, wanted: Any) -> None:
+def test_accepted_values(field: str, value: Any, wanted: Any) -> None:
     assert read(field, value) == wanted
 
 
@@ -101,14 +101,14 @@ def test_taken(field: str, value: Any, wanted: Any) -> None:
         ("headers", [], (), "wrong_type", ("object",)),
     ],
 )
-def test_refused(field: str, value: Any, path: tuple[Any, ...], problem: str, limit: Any) -> None:
+def test_refused_values(field: str, value: Any, path: tuple[Any, ...], problem: str, limit: Any) -> None:
     with pytest.raises(Defect) as caught:
         read(field, value)
     defect = caught.value
     assert (defect.problem, defect.limit, defect.path) == (problem, limit, ("thing", field, *path))
 
 
-def test_what_is_missing_or_unknown() -> None:
+def test_missing_and_unknown_attributes() -> None:
     with pytest.raises(Defect) as caught:
         read("parts", [{}])
     assert (caught.value.problem, caught.value.path) == ("missing", ("thing", "parts", 0, "port"))
@@ -129,7 +129,7 @@ class Keeping(Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] = {}
 
 
-def test_strict_types_and_unknown_attributes_that_are_kept() -> None:
+def test_strict_forms_keep_unknown_attributes() -> None:
     raw = b'{"other": 1, "thing": {"name": null, "tags": ["a"], "colour": "red", "extra": 5}}'
     found = decode(raw, "thing", Keeping, manner=STRICT)
     assert found == Keeping(name=None, tags=("a",), extra={"colour": "red", "extra": 5})
@@ -150,7 +150,9 @@ def test_strict_types_and_unknown_attributes_that_are_kept() -> None:
         ({"labels": {"a": 1}}, ("labels", None), "wrong_type", ("string",)),
     ],
 )
-def test_what_strict_types_refuse(attributes: dict[str, Any], path: tuple[Any, ...], problem: str, limit: Any) -> None:
+def test_refused_values_of_strict_forms(
+    attributes: dict[str, Any], path: tuple[Any, ...], problem: str, limit: Any
+) -> None:
     with pytest.raises(Defect) as caught:
         decode(json.dumps({"thing": attributes}).encode(), "thing", Keeping, manner=STRICT)
     defect = caught.value
@@ -176,7 +178,7 @@ def test_without_a_root() -> None:
     assert caught.value.path == ("port",)
 
 
-def test_old_names() -> None:
+def test_aliases() -> None:
     aliases = {"tenant_id": "project_id"}
     assert decode(b'{"thing": {"tenant_id": "p"}}', "thing", Form, aliases).project_id == "p"
     assert decode(b'{"thing": {"tenant_id": "p", "project_id": "q"}}', "thing", Form, aliases).project_id == "q"
@@ -205,7 +207,7 @@ def test_any_values_are_read_or_refused(attributes: dict[str, Any]) -> None:
         decode(raw, "loadbalancer", LoadBalancerCreate)
 
 
-def test_nesting_without_end() -> None:
+def test_deep_nesting_is_refused() -> None:
     with pytest.raises(Defect) as caught:
         decode(b'{"thing": ' + b"[" * 100_000, "thing", Form)
     assert caught.value.problem == "not_json"

@@ -68,7 +68,7 @@ class DesiredState:
         topologies = self._topologies_of(transaction)
         made_topology(transaction, topologies, reports, now)
         if reports.networks_down is not None:
-            topologies.tell(reports.host, reports.networks_down)
+            topologies.record_trouble(reports.host, reports.networks_down)
 
     def _assigned(self, transaction: Transaction, host: str) -> list[Assigned]:
         """Return the amphorae that the rows give a host, and the orphans that it is known to have."""

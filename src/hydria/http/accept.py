@@ -1,4 +1,4 @@
-"""The `Accept` header (RFC 9110, 12.5.1), as far as it matters where every answer is JSON."""
+"""The `Accept` header (RFC 9110, 12.5.1): whether it allows JSON."""
 
 import re
 from functools import lru_cache
@@ -22,7 +22,7 @@ def takes_json(header: str | None) -> bool:
         weight = parameters[names.index("q")].partition("=")[2].strip() if "q" in names else "1"
         if not _RANGE.match(media) or not _WEIGHT.match(weight):
             return True
-        # JSON has no parameters, so a range with some means something else.
+        # JSON has no parameters, so a range with parameters does not match it.
         if not names or names[0] == "q":
             weights[media.lower()] = float(weight)
     closest = next((weights[media] for media in _CLOSEST if media in weights), None)

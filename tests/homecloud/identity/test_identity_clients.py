@@ -52,7 +52,7 @@ def connect(url: str, **auth: str) -> Any:
 
 
 @pytest.mark.parametrize("path", ["/identity", "/identity/", "/identity/v3"])
-def test_keystoneauth_finds_its_way(url: str, path: str) -> None:
+def test_keystoneauth_discovers_the_service(url: str, path: str) -> None:
     auth = v3.Password(
         auth_url=url + path,
         username="admin",

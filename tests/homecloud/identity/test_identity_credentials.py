@@ -27,7 +27,7 @@ async def robot(keystone: Keystone, credential: Any) -> Session:
     return Session(keystone, answer.headers["x-subject-token"])
 
 
-async def test_made_and_used(keystone: Keystone, admin: Session) -> None:
+async def test_a_credential_logs_in(keystone: Keystone, admin: Session) -> None:
     alice = await admin.member()
     made = await create(alice, description="ci")
     assert len(made["secret"]) == 86
@@ -55,7 +55,7 @@ async def test_made_and_used(keystone: Keystone, admin: Session) -> None:
     assert (await login(keystone, id="nothing", secret=made["secret"])).status_code == 401
 
 
-async def test_only_its_roles(keystone: Keystone, admin: Session) -> None:
+async def test_a_credential_has_its_roles_only(keystone: Keystone, admin: Session) -> None:
     alice = await admin.member(role="admin")
     made = await create(alice, roles=[{"name": "reader"}], secret="chosen")
     assert made["secret"] == "chosen"
@@ -69,7 +69,7 @@ async def test_only_its_roles(keystone: Keystone, admin: Session) -> None:
     assert caller.roles == {"member", "reader"}
 
 
-async def test_refused(keystone: Keystone, admin: Session) -> None:
+async def test_refused_credentials(keystone: Keystone, admin: Session) -> None:
     alice = await admin.member()
     unassigned = INVALID + "Cannot create an application credential with unassigned role"
     assert await create(alice, 400, roles=[{"name": "admin"}]) == unassigned
@@ -84,7 +84,7 @@ async def test_refused(keystone: Keystone, admin: Session) -> None:
     assert "for another user" in await create(other, 403)
 
 
-async def test_the_scope_is_its_project(keystone: Keystone, admin: Session) -> None:
+async def test_the_scope_is_the_credentials_project(keystone: Keystone, admin: Session) -> None:
     alice = await admin.member()
     made = await create(alice)
     await admin.grant(keystone.project_id, alice.user_id, "member")
@@ -103,7 +103,7 @@ async def test_the_scope_is_its_project(keystone: Keystone, admin: Session) -> N
     assert keystone.caller(again.headers["x-subject-token"]) is None
 
 
-async def test_restricted(keystone: Keystone, admin: Session) -> None:
+async def test_a_restricted_credential_makes_no_others(keystone: Keystone, admin: Session) -> None:
     alice = await admin.member()
     bound = await robot(keystone, await create(alice, name="bound"))
     free = await robot(keystone, await create(alice, name="free", unrestricted=True))
@@ -115,7 +115,7 @@ async def test_restricted(keystone: Keystone, admin: Session) -> None:
     assert (await free.call("DELETE", f"{path}/x")).status_code == 404
 
 
-async def test_expires(keystone: Keystone, admin: Session) -> None:
+async def test_a_credential_expires(keystone: Keystone, admin: Session) -> None:
     alice = await admin.member()
     made = await create(alice, expires_at="2026-03-01T13:00:00")
     assert made["expires_at"] == "2026-03-01T13:00:00.000000"
@@ -128,7 +128,7 @@ async def test_expires(keystone: Keystone, admin: Session) -> None:
     assert (await login(keystone, id=made["id"], secret=made["secret"])).status_code == 401
 
 
-async def test_lost(keystone: Keystone, admin: Session) -> None:
+async def test_a_credential_is_lost_with_its_user_role_or_project(keystone: Keystone, admin: Session) -> None:
     async def lost(name: str, method: str, path: str, body: Any = None) -> bool:
         someone = await admin.member(name)
         made = await create(someone)
@@ -146,7 +146,7 @@ async def test_lost(keystone: Keystone, admin: Session) -> None:
     assert await lost("f", "DELETE", "projects/{project}")
 
 
-async def test_others_cannot_touch_it(keystone: Keystone, admin: Session) -> None:
+async def test_other_users_cannot_use_it(keystone: Keystone, admin: Session) -> None:
     alice, bob = await admin.member("alice"), await admin.member("bob")
     made = await create(alice)
     assert (await bob.call("GET", f"users/{alice.user_id}/application_credentials/{made['id']}")).status_code == 403

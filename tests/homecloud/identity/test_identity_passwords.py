@@ -52,7 +52,7 @@ async def test_others_cannot_lock_a_user_out(keystone: Keystone, admin: Session)
         assert (await log_in(home, "alice", PASSWORD)).status_code == 201
 
 
-async def test_a_long_password_that_was_right_before_is_never_held_back(keystone: Keystone, admin: Session) -> None:
+async def test_a_long_remembered_password_is_never_limited(keystone: Keystone, admin: Session) -> None:
     alice = await admin.member()
     change = {"user": {"original_password": PASSWORD, "password": LONG}}
     async with from_address(keystone, "192.0.2.1") as shared:
@@ -66,7 +66,7 @@ async def test_a_long_password_that_was_right_before_is_never_held_back(keystone
         assert (await log_in(shared, "alice", PASSWORD)).status_code == 401
 
 
-async def test_the_first_admin_gets_in_whatever_others_try(keystone: Keystone) -> None:
+async def test_the_first_admin_is_not_limited(keystone: Keystone) -> None:
     keystone.identity.expect(keystone.database, PASSWORD)
     async with from_address(keystone, "192.0.2.1") as attacker, from_address(keystone, "192.0.2.2") as home:
         await exhaust(attacker, "admin")
@@ -95,7 +95,7 @@ async def test_many_addresses_cannot_guess_one_users_password(keystone: Keystone
         assert (await log_in(home, "alice", PASSWORD)).status_code == 201
 
 
-async def test_a_right_password_forgets_wrong_ones(keystone: Keystone, admin: Session) -> None:
+async def test_a_right_password_resets_the_limit(keystone: Keystone, admin: Session) -> None:
     await admin.member()
     async with from_address(keystone, "192.0.2.1") as home:
         for _ in range(2):
@@ -104,7 +104,7 @@ async def test_a_right_password_forgets_wrong_ones(keystone: Keystone, admin: Se
             assert (await log_in(home, "alice", PASSWORD)).status_code == 201
 
 
-async def test_right_logins_at_once_are_all_let_in(keystone: Keystone, admin: Session) -> None:
+async def test_concurrent_right_logins_succeed(keystone: Keystone, admin: Session) -> None:
     await admin.member()
     async with from_address(keystone, "192.0.2.1") as home:
         answers = await asyncio.gather(*(log_in(home, "alice", PASSWORD) for _ in range(4 * PER_MINUTE)))
@@ -112,7 +112,7 @@ async def test_right_logins_at_once_are_all_let_in(keystone: Keystone, admin: Se
 
 
 @pytest.mark.parametrize("way", ["change", "credential"])
-async def test_every_way_to_try_a_secret_has_the_limit(keystone: Keystone, admin: Session, way: str) -> None:
+async def test_all_methods_are_limited(keystone: Keystone, admin: Session, way: str) -> None:
     alice = await admin.member()
     change: dict[str, Any] = {"user": {"original_password": "wrong", "password": "new"}}
     secret = {"identity": {"methods": ["application_credential"], "application_credential": {"id": "x", "secret": "y"}}}

@@ -160,7 +160,7 @@ async def test_user(keystone: Keystone, admin: Session) -> None:
     assert message(await admin.call("DELETE", path), 404) == f"Could not find user: {made['id']}."
 
 
-async def test_names_are_taken_once(keystone: Keystone, admin: Session) -> None:
+async def test_names_are_unique(keystone: Keystone, admin: Session) -> None:
     for kind, where in (("user", " at domain ID default"), ("role", "")):
         await admin.create(kind, name="one")
         two = await admin.create(kind, name="two")
@@ -212,7 +212,7 @@ async def test_roles(keystone: Keystone, admin: Session) -> None:
     assert "immutable" in message(await admin.call("PATCH", built_in, {"role": {"name": "x"}}), 403)
 
 
-async def test_a_role_that_goes_takes_its_assignments(keystone: Keystone, admin: Session) -> None:
+async def test_deleting_a_role_deletes_its_assignments(keystone: Keystone, admin: Session) -> None:
     made = await admin.create("role", name="auditor")
     alice = await admin.member(role="auditor")
     await admin.call("DELETE", f"roles/{made['id']}")
@@ -285,7 +285,7 @@ async def test_domain_and_catalogue(keystone: Keystone, admin: Session) -> None:
     assert (await admin.call("GET", f"endpoints/{endpoints[0]['id']}")).json()["endpoint"] == endpoints[0]
 
 
-async def test_what_a_member_may(keystone: Keystone, admin: Session) -> None:
+async def test_rights_of_a_member(keystone: Keystone, admin: Session) -> None:
     alice, bob = await admin.member("alice"), await admin.member("bob")
     for path in (
         f"users/{alice.user_id}",
@@ -334,7 +334,7 @@ async def test_demo_is_a_member(keystone: Keystone) -> None:
     assert caller.roles == {"member", "reader"}
 
 
-async def test_nobody_gets_nothing(keystone: Keystone) -> None:
+async def test_requests_without_a_token_are_refused(keystone: Keystone) -> None:
     for path in ("users", "projects", "roles", "auth/tokens", "role_assignments", "regions", "auth/catalog"):
         answer = await keystone.http.get(f"/identity/v3/{path}")
         assert answer.status_code == 401

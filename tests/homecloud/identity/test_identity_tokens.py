@@ -213,7 +213,7 @@ async def test_revoke(keystone: Keystone, admin: Session) -> None:
     assert again.json() == error(404, "Not Found", "Failed to validate token")
 
 
-async def test_refused_once_the_ground_is_gone(keystone: Keystone, admin: Session) -> None:
+async def test_a_token_is_refused_after_what_it_depends_on_is_deleted(keystone: Keystone, admin: Session) -> None:
     async def lost(name: str, method: str, path: str, body: Any = None) -> bool:
         someone = await admin.member(name)
         assert keystone.caller(someone.token) is not None
@@ -245,7 +245,7 @@ async def test_expiry(keystone: Keystone, admin: Session) -> None:
     assert keystone.caller(admin.token) is None
 
 
-async def test_what_another_server_changes_counts_soon_even_unheard_of(keystone: Keystone, admin: Session) -> None:
+async def test_a_change_by_another_server_counts_after_the_cache_expires(keystone: Keystone, admin: Session) -> None:
     alice = await admin.member()
     assert keystone.caller(alice.token) is not None
     # As another server does whose hint is lost.
@@ -254,7 +254,7 @@ async def test_what_another_server_changes_counts_soon_even_unheard_of(keystone:
     assert keystone.caller(alice.token) is None
 
 
-async def test_who_was_just_there_is_not_looked_up_again(keystone: Keystone, admin: Session) -> None:
+async def test_a_validated_token_is_cached(keystone: Keystone, admin: Session) -> None:
     alice = await admin.member()
     assert keystone.caller(alice.token) is not None
 
@@ -265,7 +265,7 @@ async def test_who_was_just_there_is_not_looked_up_again(keystone: Keystone, adm
     assert keystone.database.transact(look) is not None
 
 
-async def test_another_key_makes_no_tokens(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_tokens_of_another_key_are_refused(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> None:
     stranger = Keystone(tmp_path_factory.mktemp("stranger"))
     async with stranger.http:
         token = await stranger.token("admin", project="admin")

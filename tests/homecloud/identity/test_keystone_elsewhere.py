@@ -103,7 +103,7 @@ async def refused(identity: KeystoneIdentity, token: str) -> str:
 
 
 @pytest.mark.parametrize("end", ["/identity", "/identity/", "/identity/v3", "/identity/v3/"])
-async def test_whose_a_token_is(elsewhere: Elsewhere, end: str) -> None:
+async def test_the_owner_of_a_token(elsewhere: Elsewhere, end: str) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity(auth_url=elsewhere.url + end)
     caller = await identity.prepare(alice.token)
@@ -129,7 +129,7 @@ async def test_whose_a_token_is(elsewhere: Elsewhere, end: str) -> None:
     assert (nowhere.user_id, nowhere.project_id, nowhere.roles) == (alice.user_id, None, frozenset())
 
 
-async def test_nobodys_tokens(elsewhere: Elsewhere) -> None:
+async def test_invalid_tokens(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity()
     assert await identity.prepare(alice.token[:-8]) is None
@@ -140,7 +140,7 @@ async def test_nobodys_tokens(elsewhere: Elsewhere) -> None:
     assert elsewhere.looks == 1
 
 
-async def test_an_answer_counts_for_a_while(elsewhere: Elsewhere) -> None:
+async def test_answers_are_cached(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity(cache_seconds=30)
     for _ in range(3):
@@ -155,7 +155,7 @@ async def test_an_answer_counts_for_a_while(elsewhere: Elsewhere) -> None:
     assert elsewhere.looks == 3
 
 
-async def test_no_answer_counts_without_a_cache(elsewhere: Elsewhere) -> None:
+async def test_answers_are_not_cached_without_a_cache(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity(cache_seconds=0)
     for _ in range(3):
@@ -163,7 +163,7 @@ async def test_no_answer_counts_without_a_cache(elsewhere: Elsewhere) -> None:
     assert elsewhere.looks == 3
 
 
-async def test_a_token_is_not_good_for_longer_than_it_is(elsewhere: Elsewhere) -> None:
+async def test_a_cached_token_expires(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity(cache_seconds=3600)
     elsewhere.clock.advance(hours=1, minutes=50)
@@ -173,7 +173,7 @@ async def test_a_token_is_not_good_for_longer_than_it_is(elsewhere: Elsewhere) -
     assert await identity.prepare(alice.token) is None
 
 
-async def test_many_at_once_ask_once_and_who_gives_up_takes_no_answer_away(elsewhere: Elsewhere) -> None:
+async def test_concurrent_requests_share_one_answer(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity()
     asking = [asyncio.create_task(identity.prepare(alice.token)) for _ in range(20)]
@@ -185,7 +185,7 @@ async def test_many_at_once_ask_once_and_who_gives_up_takes_no_answer_away(elsew
     assert elsewhere.looks == 1
 
 
-async def test_hydria_logs_in_again_when_its_own_token_is_no_good(elsewhere: Elsewhere) -> None:
+async def test_hydria_logs_in_again_when_its_token_is_invalid(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     identity = elsewhere.identity(cache_seconds=0)
     assert await identity.prepare(alice.token) is not None
@@ -197,20 +197,20 @@ async def test_hydria_logs_in_again_when_its_own_token_is_no_good(elsewhere: Els
     assert await identity.prepare(alice.token) is not None
 
 
-async def test_a_wrong_password_is_said_to_be_hydrias(elsewhere: Elsewhere) -> None:
+async def test_a_wrong_service_password_is_reported(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     sentence = await refused(elsewhere.identity(password="wrong"), alice.token)
     assert "Keystone does not let Hydria in as hydria." in sentence
 
 
-async def test_a_user_that_may_look_at_no_tokens(elsewhere: Elsewhere) -> None:
+async def test_a_service_user_without_the_right_to_validate(elsewhere: Elsewhere) -> None:
     alice = await elsewhere.fill()
     await (await elsewhere.keystone.admin()).member("weak", role="reader")
     identity = elsewhere.identity(username="weak", project_name="weaks")
     assert "lets weak validate no tokens; give it the role service" in await refused(identity, alice.token)
 
 
-async def test_keystone_goes_and_comes(tmp_path: Path) -> None:
+async def test_an_outage_of_keystone(tmp_path: Path) -> None:
     elsewhere = Elsewhere(tmp_path)
     alice = await elsewhere.fill()
     bob = await (await elsewhere.keystone.admin()).member("bob")
@@ -231,7 +231,7 @@ async def test_keystone_goes_and_comes(tmp_path: Path) -> None:
     elsewhere.keystone.database.close()
 
 
-async def test_a_look_that_times_out_is_tried_once_more(elsewhere: Elsewhere) -> None:
+async def test_a_timeout_is_retried_once(elsewhere: Elsewhere) -> None:
     alice, bob = await elsewhere.fill(), await (await elsewhere.keystone.admin()).member("bob")
     identity = elsewhere.identity(timeout_seconds=5)
     # Keystone knows Hydria from here on, so only looks are slow.
@@ -243,7 +243,7 @@ async def test_a_look_that_times_out_is_tried_once_more(elsewhere: Elsewhere) ->
     assert "cannot be reached" in await refused(identity, "token")
 
 
-async def test_a_keystone_that_does_not_answer_stops_nobody_else(elsewhere: Elsewhere) -> None:
+async def test_a_silent_keystone_does_not_block_the_event_loop(elsewhere: Elsewhere) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         identity = elsewhere.identity(auth_url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=1)
         begun = time.monotonic()
@@ -267,7 +267,7 @@ async def test_a_keystone_that_does_not_answer_stops_nobody_else(elsewhere: Else
         (200, b'{"token": {"user": {"id": "u"}}}', "answers with something that is no token"),
     ],
 )
-async def test_answers_that_are_none(elsewhere: Elsewhere, status: int, body: bytes, told: str) -> None:
+async def test_malformed_answers(elsewhere: Elsewhere, status: int, body: bytes, told: str) -> None:
     alice = await elsewhere.fill()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -281,7 +281,7 @@ async def test_answers_that_are_none(elsewhere: Elsewhere, status: int, body: by
         assert told in await refused(elsewhere.identity(auth_url=f"{url}/identity"), alice.token)
 
 
-async def test_a_whole_server_with_users_from_elsewhere(elsewhere: Elsewhere, tmp_path: Path) -> None:
+async def test_a_server_with_users_of_another_keystone(elsewhere: Elsewhere, tmp_path: Path) -> None:
     alice = await elsewhere.fill()
     settings = Settings(
         state_dir=tmp_path / "state",
@@ -318,7 +318,7 @@ def _subnet(network_id: str) -> dict[str, Any]:
     return {"subnet": {"network_id": network_id, "cidr": "10.0.0.0/24", "ip_version": 4}}
 
 
-def test_settings_that_cannot_work(tmp_path: Path) -> None:
+def test_invalid_settings(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("none")
     for file in ("ca.pem", "missing.pem"):
         keystone = KeystoneSettings(auth_url="https://k", password="p", cafile=tmp_path / file)

@@ -10,7 +10,7 @@ async def _port(cloud: Cloud, network: Any, **more: Any) -> Any:
     return await cloud.make("/ports", network_id=network["id"], name="P", **more)
 
 
-async def test_a_new_floating_ip_is_as_in_the_tutorial(cloud: Cloud) -> None:
+async def test_a_new_floating_ip_has_neutrons_body(cloud: Cloud) -> None:
     external = await cloud.provider()
     floating = await cloud.make("/floatingips", floating_network_id=external["id"])
     assert floating | {"id": ""} == {
@@ -40,7 +40,7 @@ async def test_a_new_floating_ip_is_as_in_the_tutorial(cloud: Cloud) -> None:
     assert again["floating_ip_address"] == "203.0.113.10"
 
 
-async def test_it_leads_to_a_port_and_away_again(cloud: Cloud) -> None:
+async def test_a_floating_ip_is_associated_and_disassociated(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     router = await cloud.way_out(subnet)
     port = await _port(cloud, network)
@@ -67,7 +67,7 @@ async def test_it_leads_to_a_port_and_away_again(cloud: Cloud) -> None:
     assert cloud.topology().routers[0].floating_ips == ()
 
 
-async def test_without_a_way_out_the_answer_is_neutrons(cloud: Cloud) -> None:
+async def test_association_needs_a_router(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     port, external = await _port(cloud, network), await cloud.provider()
     floating = await cloud.make("/floatingips", floating_network_id=external["id"])
@@ -89,7 +89,7 @@ async def test_without_a_way_out_the_answer_is_neutrons(cloud: Cloud) -> None:
     assert (await cloud.put(path, body))["floatingip"]["status"] == "ACTIVE"
 
 
-async def test_a_way_in_use_stays(cloud: Cloud) -> None:
+async def test_what_a_floating_ip_uses_cannot_be_removed(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     router, port = await cloud.way_out(subnet), await _port(cloud, network)
     external = await cloud.provider()
@@ -107,7 +107,7 @@ async def test_a_way_in_use_stays(cloud: Cloud) -> None:
     assert answer[:2] == (409, "ExternalNetworkInUse")
 
 
-async def test_a_port_that_goes_frees_its_floating_ip(cloud: Cloud) -> None:
+async def test_deleting_a_port_disassociates_its_floating_ip(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     await cloud.way_out(subnet)
     port = await _port(cloud, network)
@@ -121,7 +121,7 @@ async def test_a_port_that_goes_frees_its_floating_ip(cloud: Cloud) -> None:
     assert cloud.topology().routers[0].floating_ips == ()
 
 
-async def test_what_cannot_be_led_is_refused(cloud: Cloud) -> None:
+async def test_impossible_associations_are_refused(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     await cloud.way_out(subnet)
     external = await cloud.provider()
@@ -157,7 +157,7 @@ async def test_what_cannot_be_led_is_refused(cloud: Cloud) -> None:
     assert chosen["floating_ip_address"] == "203.0.113.77"
 
 
-async def test_an_exhausted_external_network_says_so(cloud: Cloud) -> None:
+async def test_an_exhausted_external_network_is_reported(cloud: Cloud) -> None:
     external = await cloud.provider()
     path = f"/subnets/{external['subnets'][0]}"
     pools = {"subnet": {"allocation_pools": [{"start": "203.0.113.10", "end": "203.0.113.11"}]}}

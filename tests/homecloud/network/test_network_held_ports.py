@@ -21,7 +21,7 @@ async def _vip(cloud: Cloud, subnet_id: str, address: str | None = None) -> Port
 
 
 @pytest.mark.parametrize("who", ["demo", "admin"])
-async def test_the_port_of_a_load_balancer_is_not_deleted_by_hand(cloud: Cloud, who: str) -> None:
+async def test_the_port_of_a_load_balancer_cannot_be_deleted(cloud: Cloud, who: str) -> None:
     network, subnet = await cloud.inside()
     port = await _vip(cloud, subnet["id"])
     text = f"Port {port.id} cannot be deleted directly via the port API: has device owner Octavia."
@@ -45,7 +45,7 @@ async def test_the_port_of_a_load_balancer_is_not_deleted_by_hand(cloud: Cloud, 
         {"binding:host_id": "elsewhere"},
     ],
 )
-async def test_what_a_load_balancers_port_is_made_of_stays(cloud: Cloud, change: dict[str, Any]) -> None:
+async def test_fixed_attributes_of_a_load_balancers_port_cannot_change(cloud: Cloud, change: dict[str, Any]) -> None:
     _, subnet = await cloud.inside()
     port = await _vip(cloud, subnet["id"])
     before = (await cloud.get(f"/ports/{port.id}", "admin"))["port"]
@@ -55,7 +55,7 @@ async def test_what_a_load_balancers_port_is_made_of_stays(cloud: Cloud, change:
     assert (await cloud.get(f"/ports/{port.id}", "admin"))["port"] == before
 
 
-async def test_saying_what_is_already_so_is_no_change(cloud: Cloud) -> None:
+async def test_equal_values_are_accepted(cloud: Cloud) -> None:
     _, subnet = await cloud.inside()
     port = await _vip(cloud, subnet["id"])
     same = {
@@ -68,7 +68,7 @@ async def test_saying_what_is_already_so_is_no_change(cloud: Cloud) -> None:
     assert (await cloud.put(f"/ports/{port.id}", {"port": same}))["port"]["name"] == "mine"
 
 
-async def test_nobody_poses_as_a_load_balancer(cloud: Cloud) -> None:
+async def test_ports_cannot_be_given_a_load_balancers_owner(cloud: Cloud) -> None:
     network, _ = await cloud.inside()
     pose = {"network_id": network["id"], "device_owner": "Octavia"}
     assert (await cloud.refused("POST", "/ports", {"port": pose}))[:2] == (409, "UnsupportedPortDeviceOwner")
@@ -97,7 +97,7 @@ async def test_a_plugged_port_keeps_its_addresses_until_it_is_unplugged(cloud: C
 
 
 @pytest.mark.parametrize("version", [4, 6])
-async def test_the_gateways_address_is_given_to_no_port(cloud: Cloud, version: int) -> None:
+async def test_the_gateways_address_is_not_allocated(cloud: Cloud, version: int) -> None:
     cidr, gateway, free = (
         ("10.0.0.0/24", "10.0.0.254", "10.0.0.1") if version == 4 else ("2001:db8::/64", "2001:db8::fe", "2001:db8::1")
     )
@@ -123,7 +123,7 @@ async def test_the_gateways_address_is_given_to_no_port(cloud: Cloud, version: i
     await cloud.put(f"/routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]})
 
 
-async def test_what_a_load_balancers_port_may_send_follows_it_to_the_host(cloud: Cloud) -> None:
+async def test_port_security_of_a_load_balancers_port_reaches_its_host(cloud: Cloud) -> None:
     _, subnet = await cloud.inside()
     port = await _vip(cloud, subnet["id"])
     path = f"/ports/{port.id}"
@@ -154,7 +154,7 @@ async def test_what_a_load_balancers_port_may_send_follows_it_to_the_host(cloud:
     assert (told().port_security, told().admin_state_up) == (False, False)
 
 
-async def test_a_plugged_port_is_of_the_topology_and_a_routers_is_trusted(cloud: Cloud) -> None:
+async def test_the_topology_has_plugged_ports_and_trusts_routers(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     port = await cloud.make("/ports", network_id=network["id"])
     await cloud.way_out(subnet)

@@ -169,7 +169,7 @@ async def test_every_project_has_a_default_group(cloud: Cloud) -> None:
     assert (await cloud.get("/security-groups?name=default", "other"))["security_groups"][0]["id"] != group["id"]
 
 
-async def test_groups_and_rules_are_kept(cloud: Cloud) -> None:
+async def test_security_groups_and_rules(cloud: Cloud) -> None:
     group = await cloud.make("/security-groups", name="web")
     assert {rule["direction"] for rule in group["security_group_rules"]} == {"egress"}
     rule = {
@@ -204,7 +204,7 @@ async def test_groups_and_rules_are_kept(cloud: Cloud) -> None:
     await cloud.delete(f"/security-groups/{group['id']}")
 
 
-async def test_clients_find_their_way(cloud: Cloud) -> None:
+async def test_discovery(cloud: Cloud) -> None:
     for path in ("/network", "/network/"):
         (version,) = (await cloud.ask("GET", path, who=None)).json()["versions"]
         assert (version["id"], version["status"]) == ("v2.0", "CURRENT")

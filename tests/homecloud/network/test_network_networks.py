@@ -8,7 +8,7 @@ from hydria.homecloud.network import HomeTopologies, bootstrap
 from tests.homecloud.network.neutron import DEMO, Cloud
 
 
-async def test_the_external_network_is_there_from_the_start_and_only_once(cloud: Cloud) -> None:
+async def test_bootstrap_makes_the_external_network_once(cloud: Cloud) -> None:
     cloud.work(lambda transaction: bootstrap(transaction, cloud.clock.now(), "x", "198.51.100.0/24"))
     (network,) = (await cloud.get("/networks?router:external=True"))["networks"]
     assert (network["name"], network["shared"], network["is_default"]) == ("provider", False, True)
@@ -22,7 +22,7 @@ async def test_the_external_network_is_there_from_the_start_and_only_once(cloud:
     assert network["subnets"] == [subnet["id"]]
 
 
-async def test_a_small_external_range_is_used_whole(tmp_path: Path) -> None:
+async def test_a_small_external_range_is_one_pool(tmp_path: Path) -> None:
     cloud = Cloud(tmp_path, "198.51.100.16/28")
     (subnet,) = (await cloud.get("/subnets"))["subnets"]
     assert subnet["allocation_pools"] == [{"start": "198.51.100.18", "end": "198.51.100.30"}]
@@ -59,25 +59,25 @@ async def test_a_network_has_neutrons_body(cloud: Cloud) -> None:
     assert seen["provider:network_type"] == "local"
 
 
-async def test_a_network_that_the_host_could_not_make_is_down(cloud: Cloud) -> None:
+async def test_a_network_that_a_host_could_not_make_is_down(cloud: Cloud) -> None:
     made = [await cloud.make("/networks", name=name) for name in ("lan", "other")]
     lan = made[0]["id"]
 
-    def tell(down: dict[str, str], host: str = "one") -> None:
-        cloud.work(lambda transaction: HomeTopologies(transaction).tell(host, down))
+    def record(down: dict[str, str], host: str = "one") -> None:
+        cloud.work(lambda transaction: HomeTopologies(transaction).record_trouble(host, down))
 
-    tell({lan: "No bridge.", "unknown": "No bridge either."})
+    record({lan: "No bridge.", "unknown": "No bridge either."})
     assert await cloud.names("/networks?status=DOWN") == ["lan"]
     network = (await cloud.get(f"/networks/{lan}"))["network"]
     assert (network["status"], network["revision_number"], "hydria:trouble" in network) == ("DOWN", 1, False)
     assert (await cloud.get(f"/networks/{lan}", "admin"))["network"]["hydria:trouble"] == "No bridge."
     # A host speaks for itself only.
-    tell({}, host="two")
+    record({}, host="two")
     assert await cloud.names("/networks?status=DOWN") == ["lan"]
-    tell({lan: "No memory."}, host="two")
-    tell({})
+    record({lan: "No memory."}, host="two")
+    record({})
     assert (await cloud.get(f"/networks/{lan}", "admin"))["network"]["hydria:trouble"] == "No memory."
-    tell({}, host="two")
+    record({}, host="two")
     assert await cloud.names("/networks?status=DOWN") == []
     assert (await cloud.get(f"/networks/{lan}"))["network"]["status"] == "ACTIVE"
 
@@ -124,7 +124,7 @@ async def test_a_network_is_looked_up_by_name_changed_and_deleted(cloud: Cloud) 
     assert await cloud.names("/subnets") == ["provider-subnet"]
 
 
-async def test_a_network_with_ports_stays(cloud: Cloud) -> None:
+async def test_a_network_with_ports_cannot_be_deleted(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     port = await cloud.make("/ports", network_id=network["id"])
     status, kind, text = await cloud.refused("DELETE", f"/networks/{network['id']}")
@@ -136,7 +136,7 @@ async def test_a_network_with_ports_stays(cloud: Cloud) -> None:
     assert (await cloud.refused("DELETE", f"/subnets/{subnet['id']}"))[:2] == (409, "SubnetInUse")
 
 
-async def test_foreign_networks_are_not_there(cloud: Cloud) -> None:
+async def test_networks_of_other_projects_are_hidden(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     one, other = f"/networks/{network['id']}", f"/subnets/{subnet['id']}"
     for path, kind in ((one, "NetworkNotFound"), (other, "SubnetNotFound")):
@@ -150,7 +150,7 @@ async def test_foreign_networks_are_not_there(cloud: Cloud) -> None:
     assert (await cloud.refused("POST", "/ports", body, who="other"))[:2] == (404, "NetworkNotFound")
 
 
-async def test_the_external_network_is_the_administrators(cloud: Cloud) -> None:
+async def test_only_administrators_change_the_external_network(cloud: Cloud) -> None:
     external = await cloud.provider()
     path = f"/networks/{external['id']}"
     assert (await cloud.refused("PUT", path, {"network": {"name": "mine"}}))[:2] == (403, "PolicyNotAuthorized")
@@ -165,7 +165,7 @@ async def test_the_external_network_is_the_administrators(cloud: Cloud) -> None:
     assert (await cloud.refused("POST", "/networks", second, who="admin"))[1] == "DefaultExternalNetworkExists"
 
 
-async def test_a_shared_network_is_everybodys_to_use(cloud: Cloud) -> None:
+async def test_every_project_can_use_a_shared_network(cloud: Cloud) -> None:
     network, subnet = await cloud.inside(who="admin")
     path = f"/networks/{network['id']}"
     await cloud.put(path, {"network": {"shared": True}}, "admin")
@@ -214,13 +214,13 @@ async def test_bad_networks_are_refused(cloud: Cloud, body: object, status: int,
     assert text in (None, answer[2])
 
 
-async def test_bodies_that_are_no_json_are_refused_and_large_ones_not_read(cloud: Cloud) -> None:
+async def test_malformed_and_large_bodies_are_refused(cloud: Cloud) -> None:
     answer = await cloud.refused("POST", "/networks", raw=b'{"network": ')
     assert answer == (400, "HTTPBadRequest", "Body contains invalid data")
     assert (await cloud.refused("POST", "/networks", raw=b" " * 70000))[0] == 413
 
 
-async def test_strangers_get_keystones_answer(cloud: Cloud) -> None:
+async def test_a_request_without_a_token_gets_keystones_401(cloud: Cloud) -> None:
     answer = await cloud.ask("GET", "/networks", who=None)
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, 401)
 
@@ -244,7 +244,7 @@ async def test_a_subnet_has_neutrons_body_and_defaults(cloud: Cloud) -> None:
     assert subnet | expected == subnet
 
 
-async def test_a_gateway_in_the_middle_splits_the_pool_and_none_leaves_it_whole(cloud: Cloud) -> None:
+async def test_allocation_pools_leave_out_the_gateway(cloud: Cloud) -> None:
     _, subnet = await cloud.inside("10.0.0.7/29", gateway_ip="10.0.0.4")
     assert subnet["cidr"] == "10.0.0.0/29"
     assert subnet["allocation_pools"] == [
@@ -256,7 +256,7 @@ async def test_a_gateway_in_the_middle_splits_the_pool_and_none_leaves_it_whole(
     assert subnet["allocation_pools"] == [{"start": "10.0.1.1", "end": "10.0.1.6"}]
 
 
-async def test_an_ipv6_subnet_gives_addresses_too(cloud: Cloud) -> None:
+async def test_an_ipv6_subnet_allocates_addresses(cloud: Cloud) -> None:
     network, v4 = await cloud.inside()
     v6 = await cloud.make("/subnets", network_id=network["id"], ip_version=6, cidr="2001:DB8::/64")
     assert (v6["cidr"], v6["gateway_ip"]) == ("2001:db8::/64", "2001:db8::1")
@@ -313,7 +313,7 @@ async def test_bad_subnets_are_refused(
     assert text in answer[2]
 
 
-async def test_a_subnet_changes_but_not_under_its_router(cloud: Cloud) -> None:
+async def test_a_subnet_changes_but_keeps_the_gateway_of_its_router(cloud: Cloud) -> None:
     _, subnet = await cloud.inside()
     path = f"/subnets/{subnet['id']}"
     body = {

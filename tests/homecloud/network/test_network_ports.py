@@ -43,7 +43,7 @@ async def test_a_port_has_neutrons_body(cloud: Cloud) -> None:
     assert "binding:host_id" in (await cloud.get(f"/ports/{port['id']}", "admin"))["port"]
 
 
-async def test_the_lowest_free_address_is_given(cloud: Cloud) -> None:
+async def test_a_port_gets_the_lowest_free_address(cloud: Cloud) -> None:
     network, subnet = await cloud.inside(allocation_pools=[{"start": "10.0.0.10", "end": "10.0.0.250"}])
 
     async def port(**fixed: str) -> str:
@@ -61,7 +61,7 @@ async def test_the_lowest_free_address_is_given(cloud: Cloud) -> None:
     assert await port() == "10.0.0.12"
 
 
-async def test_an_address_outside_taken_or_not_to_be_had_is_refused(cloud: Cloud) -> None:
+async def test_unavailable_addresses_are_refused(cloud: Cloud) -> None:
     network, subnet = await cloud.inside("10.0.0.0/29")
 
     async def refused(*fixed: dict[str, str]) -> tuple[int, str, str]:
@@ -88,7 +88,7 @@ async def test_an_address_outside_taken_or_not_to_be_had_is_refused(cloud: Cloud
     await cloud.make("/ports", network_id=network["id"], fixed_ips=[])
 
 
-async def test_a_mac_address_is_one_ports_on_a_network(cloud: Cloud) -> None:
+async def test_a_mac_address_is_unique_on_a_network(cloud: Cloud) -> None:
     network, _ = await cloud.inside()
     await cloud.make("/ports", network_id=network["id"], mac_address="FA:16:3E:00:00:01")
     body = {"port": {"network_id": network["id"], "mac_address": "fa:16:3e:00:00:01"}}
@@ -114,7 +114,7 @@ async def test_a_port_changes_its_addresses(cloud: Cloud) -> None:
     await cloud.delete(f"/ports/{other['id']}")
 
 
-async def test_port_security_and_groups_go_together(cloud: Cloud) -> None:
+async def test_security_groups_need_port_security(cloud: Cloud) -> None:
     network, _ = await cloud.inside()
     port = await cloud.make("/ports", network_id=network["id"])
     path = f"/ports/{port['id']}"
@@ -135,7 +135,7 @@ async def test_port_security_and_groups_go_together(cloud: Cloud) -> None:
     assert answer[:2] == (404, "SecurityGroupNotFound")
 
 
-async def test_nobody_poses_as_a_router(cloud: Cloud) -> None:
+async def test_ports_cannot_be_given_a_routers_owner(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     router = await cloud.way_out(subnet)
     (leg,) = (await cloud.get(f"/ports?device_id={router['id']}"))["ports"]
@@ -154,7 +154,7 @@ async def test_nobody_poses_as_a_router(cloud: Cloud) -> None:
     await cloud.put(f"/ports/{leg['id']}", {"port": {"name": "leg"}})
 
 
-async def test_tenants_do_not_see_the_ports_outside(cloud: Cloud) -> None:
+async def test_tenants_do_not_see_gateway_ports(cloud: Cloud) -> None:
     _, subnet = await cloud.inside()
     await cloud.way_out(subnet)
     await cloud.make("/floatingips", floating_network_id=(await cloud.provider())["id"])
@@ -182,7 +182,7 @@ async def test_bad_ports_are_refused(cloud: Cloud, attributes: dict[str, object]
     assert text in answer[2]
 
 
-async def test_a_foreign_networks_rights_stay_its_owners(cloud: Cloud) -> None:
+async def test_attributes_reserved_to_the_networks_owner(cloud: Cloud) -> None:
     network, _ = await cloud.inside(who="admin")
     await cloud.put(f"/networks/{network['id']}", {"network": {"shared": True}}, "admin")
     for body in (

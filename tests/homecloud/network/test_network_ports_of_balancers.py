@@ -25,7 +25,7 @@ async def _vip(cloud: Cloud, subnet_id: str, address: str | None = None) -> Port
     return cloud.networking(work)
 
 
-async def test_the_tutorials_first_vip(cloud: Cloud) -> None:
+async def test_a_port_is_created_for_a_vip(cloud: Cloud) -> None:
     network, subnet = await cloud.inside(allocation_pools=[{"start": "10.0.0.10", "end": "10.0.0.250"}])
     for ip in ("10.0.0.11", "10.0.0.12"):
         await cloud.make("/ports", network_id=network["id"], fixed_ips=[{"ip_address": ip}])
@@ -37,7 +37,7 @@ async def test_the_tutorials_first_vip(cloud: Cloud) -> None:
     assert (await _vip(cloud, subnet["id"])).fixed_ips[0][1] == "10.0.0.13"
 
 
-async def test_addresses_are_refused_as_over_the_api(cloud: Cloud) -> None:
+async def test_unavailable_addresses_are_refused_in_neutrons_words(cloud: Cloud) -> None:
     _, subnet = await cloud.inside()
     await _vip(cloud, subnet["id"], "10.0.0.77")
     with pytest.raises(Conflict, match="already allocated"):
@@ -56,7 +56,7 @@ async def test_a_port_costs_few_statements(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_ports_come_and_go_and_each_gets_the_lowest_free_address(cloud: Cloud, seed: int) -> None:
+async def test_ports_get_the_lowest_free_address_after_deletions(cloud: Cloud, seed: int) -> None:
     pools = [{"start": "10.0.0.10", "end": "10.0.0.17"}, {"start": "10.0.0.20", "end": "10.0.0.24"}]
     _, subnet = await cloud.inside(allocation_pools=pools)
     offered = [*range(10, 18), *range(20, 25)]
@@ -79,7 +79,7 @@ async def test_ports_come_and_go_and_each_gets_the_lowest_free_address(cloud: Cl
                 cloud.networking(partial(HomeNetworking.delete_port, port_id=gone))
 
 
-async def test_a_free_address_is_found_at_once_however_many_are_taken(cloud: Cloud) -> None:
+async def test_the_cost_of_allocation_does_not_grow_with_taken_addresses(cloud: Cloud) -> None:
     _, subnet = await cloud.inside()
     await _vip(cloud, subnet["id"])
     plans: list[str] = []
@@ -112,7 +112,7 @@ async def test_free_addresses_are_counted(cloud: Cloud) -> None:
         assert cloud.networking(free) == left
 
 
-async def test_a_project_sees_its_own(cloud: Cloud) -> None:
+async def test_look_ups_are_limited_to_the_project(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     port = await _vip(cloud, subnet["id"])
 
@@ -171,7 +171,7 @@ async def test_a_network_without_port_security_refuses_vips(cloud: Cloud) -> Non
     assert network["id"] in reason
 
 
-async def test_a_change_that_hosts_wire_is_announced_once_it_is_committed(cloud: Cloud) -> None:
+async def test_a_hint_is_sent_after_commit(cloud: Cloud) -> None:
     heard: list[str] = []
     cloud.database.subscribe(heard.extend)
     network = await cloud.make("/networks")
@@ -180,7 +180,7 @@ async def test_a_change_that_hosts_wire_is_announced_once_it_is_committed(cloud:
     assert heard == ["topology"]
 
 
-async def test_a_port_gets_one_more_address(cloud: Cloud) -> None:
+async def test_add_address(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     other = await cloud.make("/subnets", network_id=network["id"], cidr="198.51.100.0/24", ip_version=4)
     port = await _vip(cloud, subnet["id"], "10.0.0.77")

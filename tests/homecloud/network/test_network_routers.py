@@ -4,7 +4,7 @@ from hydria.contract import Address, Route
 from tests.homecloud.network.neutron import DEMO, Cloud
 
 
-async def test_a_router_gets_its_gateway_and_its_leg(cloud: Cloud) -> None:
+async def test_a_router_gets_a_gateway_and_an_interface(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     external = await cloud.provider()
     router = await cloud.make("/routers", name="r1", admin_state_up=True)
@@ -39,7 +39,7 @@ async def test_a_router_gets_its_gateway_and_its_leg(cloud: Cloud) -> None:
     assert await cloud.names("/ports", "admin") == []
 
 
-async def test_a_router_is_made_with_its_gateway_and_takes_it_along(cloud: Cloud) -> None:
+async def test_a_router_is_created_and_deleted_with_its_gateway(cloud: Cloud) -> None:
     _, subnet = await cloud.inside()
     router = await cloud.way_out(subnet)
     await cloud.put(f"/routers/{router['id']}/remove_router_interface", {"subnet_id": subnet["id"]})
@@ -47,7 +47,7 @@ async def test_a_router_is_made_with_its_gateway_and_takes_it_along(cloud: Cloud
     assert await cloud.names("/ports", "admin") == []
 
 
-async def test_a_port_becomes_a_leg(cloud: Cloud) -> None:
+async def test_a_port_becomes_an_interface(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     router = await cloud.make("/routers")
     port = await cloud.make("/ports", network_id=network["id"], fixed_ips=[{"ip_address": "10.0.0.9"}])
@@ -65,7 +65,7 @@ async def test_a_port_becomes_a_leg(cloud: Cloud) -> None:
     assert (await cloud.refused("GET", f"/ports/{port['id']}"))[0] == 404
 
 
-async def test_legs_that_cannot_be_are_refused(cloud: Cloud) -> None:
+async def test_impossible_interfaces_are_refused(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     _, same = await cloud.inside("10.0.0.0/25")
     _, closed = await cloud.inside("10.1.0.0/24", gateway_ip=None)
@@ -96,7 +96,7 @@ async def test_legs_that_cannot_be_are_refused(cloud: Cloud) -> None:
     assert answer[0] == 400
 
 
-async def test_the_machines_own_address_is_nobody_elses(cloud: Cloud) -> None:
+async def test_the_address_of_the_machine_is_not_allocated(cloud: Cloud) -> None:
     external = await cloud.provider()
     router = await cloud.make("/routers", "admin")
     path = f"/routers/{router['id']}/add_router_interface"
@@ -104,7 +104,7 @@ async def test_the_machines_own_address_is_nobody_elses(cloud: Cloud) -> None:
     assert answer[:2] == (409, "IpAddressAlreadyAllocated")
 
 
-async def test_a_gateway_that_cannot_be_is_refused(cloud: Cloud) -> None:
+async def test_impossible_gateways_are_refused(cloud: Cloud) -> None:
     network, _ = await cloud.inside()
     foreign, _ = await cloud.inside("10.5.0.0/24", who="other")
     external = await cloud.provider()
@@ -125,7 +125,7 @@ async def test_a_gateway_that_cannot_be_is_refused(cloud: Cloud) -> None:
     assert (await cloud.refused("DELETE", f"/routers/{router['id']}"))[:2] == (404, "RouterNotFound")
 
 
-async def test_the_topology_is_what_was_asked_for(cloud: Cloud) -> None:
+async def test_the_topology_has_networks_and_routers(cloud: Cloud) -> None:
     network, subnet = await cloud.inside()
     router = await cloud.way_out(subnet)
     external = await cloud.provider()
@@ -152,7 +152,7 @@ async def test_the_topology_is_what_was_asked_for(cloud: Cloud) -> None:
     assert cloud.topology().routers == ()
 
 
-async def test_only_what_a_host_wires_counts(cloud: Cloud) -> None:
+async def test_only_changes_on_hosts_increment_the_generation(cloud: Cloud) -> None:
     counted = cloud.generation()
     assert counted >= 1
 

@@ -45,7 +45,7 @@ async def test_authorities_and_revocations(barbican: Barbican) -> None:
         check_issued(listed, certificates.authority("second").pem)
 
 
-async def test_what_is_not_there(barbican: Barbican) -> None:
+async def test_missing_secrets(barbican: Barbican) -> None:
     reference = await barbican.store(LEAF.pkcs12())
     for lost in (f"http://barbican/v1/secrets/{uuid.uuid4()}", "nonsense", await barbican.store(name="empty")):
         with pytest.raises(NotFound):
@@ -56,7 +56,7 @@ async def test_what_is_not_there(barbican: Barbican) -> None:
         barbican.pem(await barbican.contain("certificate", certificate=await barbican.store(LEAF.pem)))
 
 
-async def test_what_is_not_as_it_must_be(barbican: Barbican) -> None:
+async def test_malformed_secrets(barbican: Barbican) -> None:
     for content, what in (
         (b"no bundle", "PKCS12 bundle is unreadable"),
         (LEAF.pkcs12("sesame"), "does not require a pass phrase"),

@@ -70,7 +70,7 @@ async def test_the_database_shows_no_payload(barbican: Barbican) -> None:
     assert all(b"open sesame" not in file.read_bytes() and b"b3BlbiBzZXNhbW" not in file.read_bytes() for file in files)
 
 
-async def test_others_see_nothing_and_readers_no_payload(barbican: Barbican) -> None:
+async def test_other_projects_see_nothing_and_readers_no_payload(barbican: Barbican) -> None:
     reference = await barbican.store("mine")
     for path in (reference, f"{reference}/payload", f"{reference}/metadata", f"{reference}/acl"):
         assert (await barbican.refused("GET", path, who="other"))[0] == 404
@@ -83,7 +83,7 @@ async def test_others_see_nothing_and_readers_no_payload(barbican: Barbican) -> 
     assert (await barbican.ask("GET", reference, who=None)).status_code == 401
 
 
-async def test_access_lists_let_in_and_keep_out(barbican: Barbican) -> None:
+async def test_access_lists(barbican: Barbican) -> None:
     reference = await barbican.store("mine")
     acl = f"{reference}/acl"
     assert await barbican.get(acl) == {"read": {"project-access": True}}
@@ -113,7 +113,7 @@ async def test_lists_are_filtered_and_paged(barbican: Barbican) -> None:
     assert (await barbican.get("/secrets?alg=none"))["total"] == 0
 
 
-async def test_what_has_expired_is_gone(barbican: Barbican) -> None:
+async def test_expired_secrets_are_gone(barbican: Barbican) -> None:
     soon = (barbican.clock.now() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S")
     reference = await barbican.store("x", expiration=soon)
     assert (await barbican.ask("GET", f"{reference}/payload")).text == "x"
@@ -151,7 +151,7 @@ async def test_what_has_expired_is_gone(barbican: Barbican) -> None:
         ({"expiration": "0003-01-01T00:00:00"}, 400, "before current time"),
     ],
 )
-async def test_what_does_not_fit_is_refused(barbican: Barbican, body: Any, status: int, what: str) -> None:
+async def test_malformed_secrets_are_refused(barbican: Barbican, body: Any, status: int, what: str) -> None:
     found, why = await barbican.refused("POST", "/secrets", json=body)
     assert found == status
     assert what in why
@@ -210,14 +210,14 @@ async def test_generic_containers_change(barbican: Barbican) -> None:
         ("generic", ["a", "a"], "Duplicate"),
     ],
 )
-async def test_containers_that_do_not_fit(barbican: Barbican, kind: str, names: list[str], what: str) -> None:
+async def test_malformed_containers_are_refused(barbican: Barbican, kind: str, names: list[str], what: str) -> None:
     refs = [{"name": name, "secret_ref": await barbican.store("x")} for name in names]
     status, why = await barbican.refused("POST", "/containers", json={"type": kind, "secret_refs": refs})
     assert status == 400
     assert what in why
 
 
-async def test_a_container_of_what_is_another_projects_is_refused(barbican: Barbican) -> None:
+async def test_a_container_of_another_projects_secret_is_refused(barbican: Barbican) -> None:
     theirs = await barbican.store("x", who="other")
     refs = [{"name": "a", "secret_ref": theirs}]
     status, why = await barbican.refused("POST", "/containers", json={"type": "generic", "secret_refs": refs})
@@ -241,7 +241,7 @@ async def test_consumers(barbican: Barbican) -> None:
         assert (await barbican.refused("DELETE", path, json=consumer))[0] == 404
 
 
-async def test_orders_are_the_projects_own(barbican: Barbican) -> None:
+async def test_orders_are_limited_to_the_project(barbican: Barbican) -> None:
     order = AcmeOrder(
         id="b" * 32,
         project_id=DEMO,

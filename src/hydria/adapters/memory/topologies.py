@@ -21,7 +21,7 @@ class MemoryTopologies:
     def topology(self) -> Topology:
         return self._topology
 
-    def tell(self, host: str, down: Mapping[str, str]) -> None:
+    def record_trouble(self, host: str, down: Mapping[str, str]) -> None:
         """Keep why a host could not make these networks."""
         self.down = down
 

@@ -1,4 +1,4 @@
-"""Who may do what to the identity service's things: admins everything, a user what is its own."""
+"""Access rules of the identity service: admins may do everything, a user what concerns itself."""
 
 from typing import Any
 
@@ -12,25 +12,25 @@ DOMAIN = {"id": DOMAIN_ID, "name": DOMAIN_NAME}
 
 
 def only_admin(call: Call, action: str) -> None:
-    """Refuse (403) everybody else."""
+    """Refuse (403) callers who are not admins."""
     if not call.caller.is_admin:
         raise forbidden(f"identity:{action}")
 
 
 def admin_or(call: Call, user_id: str | None, action: str) -> None:
-    """Refuse (403) everybody but admins and this user."""
+    """Refuse (403) callers who are neither admins nor this user."""
     if user_id is None or call.caller.user_id != user_id:
         only_admin(call, action)
 
 
 def changeable(kind: str, row: Any, verb: str, options: Any = None) -> None:
-    """Refuse (403) to change or delete what is immutable, unless the change ends just that."""
+    """Refuse (403) to change or delete an immutable row, unless the change clears that option."""
     if row.options.get("immutable") and (options or {}).get("immutable", True):
         raise immutable(verb, kind, row.id)
 
 
 def same_domain(given: Any, target: str) -> None:
-    """Refuse (400) a domain that is not there; there is only the default one."""
+    """Refuse (400) any domain but the default one, the only one that there is."""
     if isinstance(given, str) and given != DOMAIN_ID:
         raise expecting(f"an existing domain_id instead of '{given}'", target)
 
@@ -41,7 +41,7 @@ def merged(old: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def further(old: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes that Keystone only keeps, after a change."""
+    """Return the attributes that Keystone does not know and keeps, after a change."""
     return merged(old, {key: value for key, value in given.items() if key not in ("id", "links")})
 
 

@@ -1,4 +1,4 @@
-"""Who has which role where: granting, checking, taking away, listing."""
+"""Role assignments: grant, check, revoke, list."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from hydria.homecloud.identity.users import USER
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import columns
 
-# Filters that only fit what is not here: groups, domains and the system have no roles.
+# Filters that match nothing: groups, domains and the system have no roles here.
 _OTHERS = ("group.id", "scope.domain.id", "scope.system", "scope.OS-INHERIT:inherited_to")
 
 
 class _Held(Struct, frozen=True):
     assignment: Assignment
-    # The role that implies the assignment's, where it is not granted itself.
+    # The granted role that implies the assignment's, None where that is granted itself.
     prior_id: str | None = None
 
 

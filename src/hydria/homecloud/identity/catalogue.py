@@ -1,4 +1,4 @@
-"""The service catalogue: what there is and where. It is made of the settings and the address that the client used."""
+"""The service catalogue, made from the settings and the address that the client used."""
 
 import uuid
 from typing import Any
@@ -161,6 +161,6 @@ def _list_domains(call: Call) -> Any:
 
 def _get_domain(call: Call) -> Any:
     key = call.path["id"]
-    # Everybody belongs to the one domain that there is.
+    # Every user belongs to the only domain.
     admin_or(call, call.caller.user_id if key == DOMAIN["id"] else None, "get_domain")
     return {"domain": _one("domain", [_domain(call)], key)}

@@ -131,7 +131,7 @@ def given(form: Struct, row: type[Struct]) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(form, name)) is not UNSET}
 
 
-# What every kind has and stores in the same way, and the one domain that there is.
+# Attributes that all kinds store in the same way, and the domain, of which there is only one.
 _APART = frozenset({"options", "extra", "domain_id"})
 
 

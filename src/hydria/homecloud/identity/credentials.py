@@ -1,4 +1,4 @@
-"""Application credentials: passwords of programs, made by a user for some of its roles in one project."""
+"""Application credentials: a user makes them for programs, with some of its roles in one project."""
 
 import uuid
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from hydria.store import columns
 
 
 class Credentials:
-    """What users do with their application credentials."""
+    """The operations on application credentials."""
 
     def __init__(self, box: TokenBox, passwords: Passwords) -> None:
         """`box` opens the caller's token, which says how the caller logged in."""
@@ -83,7 +83,7 @@ class Credentials:
         return Reply(status=204)
 
     def _check_login(self, call: Call) -> None:
-        """Refuse who logged in with a credential that may not make or delete others."""
+        """Refuse callers who logged in with a restricted credential: it may not make or delete others."""
         payload = self._box.open(call.headers["x-auth-token"])
         if payload is None or payload.credential_id is None:
             return

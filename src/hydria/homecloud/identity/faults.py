@@ -1,4 +1,4 @@
-"""Keystone's sentences for what it refuses."""
+"""Keystone's refusals and their texts."""
 
 from hydria.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 
@@ -9,55 +9,55 @@ _CLIENT_ERROR = (
 
 
 def expecting(attribute: str, target: str) -> Invalid:
-    """Say that something is missing (400)."""
+    """Return the refusal (400) of a body that lacks something."""
     return Invalid(f"Expecting to find {attribute} in {target}. {_CLIENT_ERROR}")
 
 
 def bad_input(field: str, why: str) -> Invalid:
-    """Say that an attribute is wrong (400); an empty field is the whole body."""
+    """Return the refusal (400) of an attribute; an empty field means the whole body."""
     return Invalid(f"Invalid input for field '{field}': {why}" if field else why)
 
 
 def bad_timestamp() -> Invalid:
-    """Say that a time cannot be read (400)."""
+    """Return the refusal (400) of a malformed time."""
     return Invalid(f"Timestamp not in expected format. {_CLIENT_ERROR}")
 
 
 def past_expiry() -> Invalid:
-    """Say that something would have ended before it began (400)."""
+    """Return the refusal (400) of a time of expiry in the past."""
     return Invalid(f"The 'expires_at' must not be before now. {_CLIENT_ERROR}")
 
 
-def nobody(why: str = "The request you have made requires authentication.") -> Unauthenticated:
-    """Say that the caller is not known (401); the default does not tell whether user or password was wrong."""
+def unauthenticated(why: str = "The request you have made requires authentication.") -> Unauthenticated:
+    """Return the refusal (401) of an unknown caller; the default text hides whether user or password was wrong."""
     return Unauthenticated(why)
 
 
 def forbidden(action: str) -> Forbidden:
-    """Say that the caller may not do this (403)."""
+    """Return the refusal (403) of an action."""
     return Forbidden(f"You are not authorized to perform the requested action: {action}.")
 
 
 def immutable(verb: str, kind: str, key: str) -> Forbidden:
-    """Say that the option `immutable` protects something (403)."""
+    """Return the refusal (403) to change a row with the option `immutable`."""
     return Forbidden(
         f'Unable to {verb} immutable {kind} resource: `{key}. Set resource option "immutable" to false first.'
     )
 
 
 def missing(what: str, key: str) -> NotFound:
-    """Say that something is not there (404)."""
+    """Return the refusal (404) of an id that does not exist."""
     return NotFound(f"Could not find {what}: {key}.")
 
 
 def duplicate(kind: str, name: str, domain_id: str | None = None) -> Conflict:
-    """Say that a name is taken (409)."""
+    """Return the refusal (409) of a name that is taken."""
     where = f" at domain ID {domain_id}" if domain_id else ""
     return Conflict(f"Conflict occurred attempting to store {kind} - Duplicate entry found with name {name}{where}.")
 
 
 def duplicate_project(name: str, key: str) -> Conflict:
-    """Say that a project's name is taken (409)."""
+    """Return the refusal (409) of a project's name that is taken."""
     return Conflict(
         "Conflict occurred attempting to store project - it is not permitted to have two projects with either the"
         f" same name or same id in the same domain: name is {name}, project id {key}."

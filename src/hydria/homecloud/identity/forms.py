@@ -1,4 +1,4 @@
-"""What clients send to the identity service. Types are strict; a form with `extra` keeps unknown attributes."""
+"""The wire forms of the identity service. Types are strict; a form with `extra` keeps unknown attributes."""
 
 from typing import Annotated, Any
 
@@ -29,13 +29,13 @@ class UserRef(Struct, frozen=True, kw_only=True):
 
 
 class PasswordMethod(Struct, frozen=True, kw_only=True):
-    """Who logs in with a password."""
+    """The user of a login with a password."""
 
     user: UserRef | UnsetType = UNSET
 
 
 class TokenMethod(Struct, frozen=True, kw_only=True):
-    """The token that is changed for another."""
+    """The token of a login by token."""
 
     id: str
 
@@ -50,7 +50,7 @@ class CredentialMethod(Struct, frozen=True, kw_only=True):
 
 
 class Proof(Struct, frozen=True, kw_only=True):
-    """Keystone's `identity`: the methods, and what each of them needs."""
+    """Keystone's `identity`: the methods of a login and their data."""
 
     methods: list[str]
     password: PasswordMethod | UnsetType = UNSET
@@ -67,7 +67,7 @@ class ProjectRef(Struct, frozen=True, kw_only=True):
 
 
 class Scope(Struct, frozen=True, kw_only=True):
-    """What a token is asked for; exactly one of these."""
+    """The scope of a requested token: exactly one of these."""
 
     project: ProjectRef | UnsetType = UNSET
     domain: DomainRef | UnsetType = UNSET
@@ -100,7 +100,7 @@ class UserOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ProjectUpdate(Struct, frozen=True, kw_only=True):
-    """What may change of a project."""
+    """A change of a project."""
 
     name: _ProjectName | UnsetType = UNSET
     description: str | None | UnsetType = UNSET
@@ -120,7 +120,7 @@ class ProjectCreate(ProjectUpdate, frozen=True, kw_only=True):
 
 
 class UserUpdate(Struct, frozen=True, kw_only=True):
-    """What may change of a user."""
+    """A change of a user."""
 
     name: _Name | UnsetType = UNSET
     password: str | None | UnsetType = UNSET
@@ -146,7 +146,7 @@ class PasswordChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class RoleUpdate(Struct, frozen=True, kw_only=True):
-    """What may change of a role."""
+    """A change of a role."""
 
     name: _Name | UnsetType = UNSET
     description: str | None | UnsetType = UNSET

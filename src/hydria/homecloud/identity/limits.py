@@ -1,4 +1,4 @@
-"""How often wrong passwords may come: by user and source address, by source, and by user from everywhere."""
+"""Limits of wrong passwords: by user and source address, by source, and by user from all sources."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from hydria.errors import TooMany
 
 log = structlog.get_logger(__name__)
 
-# How many times what one source may try for one user it may try for all users, and all sources for one user.
+# Factors of the limit of a user from one source: for all users of a source, and for all sources of a user.
 _SOURCE, _USER = 3, 5
-# How many of each are remembered; the one that was used longest ago is forgotten first.
+# How many buckets of each sort are kept; the least recently used is dropped first.
 _MOST = 4096
 _MINUTE = 60.0
 # The longest part of a user's name that the log shows (characters).
@@ -21,24 +21,24 @@ _SHOWN = 64
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
-    """Whose password is tried, known or not, and the address from which."""
+    """The user (known or not) whose password is tried, and the source address."""
 
     user: str
     source: str
 
     @property
     def keys(self) -> tuple[tuple[str, ...], ...]:
-        """What the attempt counts for: the pair, the source, the user."""
+        """The buckets of the attempt: the pair, the source, the user."""
         source = network_of(self.source)
         return ("pair", self.user, source), ("source", source), ("user", self.user)
 
 
 class _Bucket(Struct):
-    """Attempts that are left at a moment."""
+    """The attempts that are left at a moment."""
 
     left: float
     at: float
-    told: bool = False
+    logged: bool = False
 
 
 class Limits:
@@ -60,8 +60,8 @@ class Limits:
             if bucket is None or bucket.left >= 1:
                 continue
             seconds = int((1 - bucket.left) * _MINUTE / self._most[key[0]]) + 1
-            if not bucket.told:
-                bucket.told = True
+            if not bucket.logged:
+                bucket.logged = True
                 log.warning("passwords_limited", by=key[0], user=attempt.user[:_SHOWN], source=attempt.source)
             raise TooMany(f"There were too many wrong passwords. Try again in {seconds} s.", seconds)
 
@@ -89,14 +89,14 @@ class Limits:
         if bucket.left >= most:
             del self._buckets[key]
             return None
-        # Half full again is quiet: the next burst is told anew.
-        bucket.told = bucket.told and bucket.left < most / 2
+        # Once it is half full again, the next burst is logged again.
+        bucket.logged = bucket.logged and bucket.left < most / 2
         self._buckets.move_to_end(key)
         return bucket
 
 
 def network_of(source: str) -> str:
-    """Return what counts as one source: an IPv4 address, or the /64 of an IPv6 address, which one machine has."""
+    """Return the source of an address: an IPv4 address, or the /64 of an IPv6 address, which one machine may have."""
     try:
         address = ip_address(source.partition("%")[0])
     except ValueError:

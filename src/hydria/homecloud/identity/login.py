@@ -1,4 +1,4 @@
-"""Logging in: from a proof (password, token, application credential) and a scope to what the new token says."""
+"""Logging in: from a proof (password, token, application credential) and a scope to the payload of a token."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,24 +7,24 @@ from typing import TypeVar
 from msgspec import UNSET, Struct, UnsetType
 
 from hydria.errors import Invalid
-from hydria.homecloud.identity.faults import bad_input, expecting, nobody
+from hydria.homecloud.identity.faults import bad_input, expecting, unauthenticated
 from hydria.homecloud.identity.forms import Auth, CredentialMethod, DomainRef, ProjectRef, Proof, Scope, UserRef
 from hydria.homecloud.identity.limits import Attempt
 from hydria.homecloud.identity.passwords import Checked, Passwords
 from hydria.homecloud.identity.rows import DOMAIN_ID, DOMAIN_NAME, ApplicationCredential, Project, User
-from hydria.homecloud.identity.token_validation import roles_in, standing
+from hydria.homecloud.identity.token_validation import roles_in, valid_token
 from hydria.homecloud.identity.tokens import Payload, TokenBox, new_audit_id
 from hydria.http.operation import Call, Preparation
 from hydria.store import Transaction, columns
 
 R = TypeVar("R", User, Project)
 
-# What counts as a user's name where there is no such user (characters): longer ones cannot be.
+# The longest part of an unknown user's name that is counted (characters): no user has a longer name.
 _LONGEST_NAME = 255
 
 
 class _Proven(Struct, frozen=True, kw_only=True):
-    """What one method says of who logs in; `ancestor` is the token that was shown."""
+    """The result of one method of a login; `ancestor` is the payload of the token that was shown."""
 
     user: User
     methods: tuple[str, ...]
@@ -33,7 +33,7 @@ class _Proven(Struct, frozen=True, kw_only=True):
 
 
 class _Kept(Struct, frozen=True, kw_only=True):
-    """The secret that a login shows, and the hash that it should have; none for what is not there."""
+    """The secret of a login and the hash to check it against, None for an unknown user."""
 
     secret: str
     hash: str | None
@@ -41,7 +41,7 @@ class _Kept(Struct, frozen=True, kw_only=True):
 
 
 class Login:
-    """Proofs into payloads."""
+    """Turns proofs into payloads."""
 
     def __init__(self, box: TokenBox, passwords: Passwords, token_hours: int) -> None:
         """`token_hours` is how long a new token is good for."""
@@ -50,7 +50,7 @@ class Login:
         self._seconds = token_hours * 3600
 
     async def check(self, preparation: Preparation) -> dict[str, Checked]:
-        """Return the hashes that a login's secrets were right for, by method.
+        """Return the hashes that a login's secrets match, by method.
 
         Raises Unauthenticated, Invalid, TooMany.
         """
@@ -64,12 +64,12 @@ class Login:
             kept = await preparation.read(lambda transaction, look=look: look(transaction, auth.identity, preparation))
             checked = await self._passwords.check(kept.secret, kept.hash, kept.attempt)
             if checked is None:
-                raise nobody()
+                raise unauthenticated()
             right[method] = checked
         return right
 
     def payload(self, call: Call) -> Payload:
-        """Return what the token of a login will say; `check` has run. Raises Unauthenticated, Invalid."""
+        """Return the payload of a login's token; `check` has run. Raises Unauthenticated, Invalid."""
         auth: Auth = call.form
         proven = self._prove(call.transaction, auth.identity, call.prepared, call.time)
         project_id = _scope(call.transaction, auth, proven)
@@ -91,8 +91,8 @@ class Login:
             audit_ids=audit_ids,
             credential_id=proven.credential.id if proven.credential else None,
         )
-        if standing(call.transaction, payload, now) is None:
-            raise nobody()
+        if valid_token(call.transaction, payload, now) is None:
+            raise unauthenticated()
         return payload
 
     def _prove(self, transaction: Transaction, proof: Proof, right: Mapping[str, Checked], now: datetime) -> _Proven:
@@ -105,9 +105,9 @@ class Login:
             elif method == "application_credential":
                 found.append(_by_credential(transaction, proof, right[method], now))
             else:
-                raise nobody("Attempted to authenticate with an unsupported method.")
+                raise unauthenticated("Attempted to authenticate with an unsupported method.")
         if len({each.user.id for each in found}) != 1:
-            raise nobody()
+            raise unauthenticated()
         return _Proven(
             user=found[0].user,
             methods=tuple(dict.fromkeys(method for each in found for method in each.methods)),
@@ -119,12 +119,12 @@ class Login:
         if proof.token is UNSET:
             raise expecting("token", "identity")
         payload = self._box.open(proof.token.id)
-        if payload is None or standing(transaction, payload, now.timestamp()) is None:
-            raise nobody()
+        if payload is None or valid_token(transaction, payload, now.timestamp()) is None:
+            raise unauthenticated()
         user = transaction.get(User, payload.user_id)
         credential = transaction.get(ApplicationCredential, payload.credential_id) if payload.credential_id else None
         if user is None:
-            raise nobody()
+            raise unauthenticated()
         return _Proven(user=user, methods=("token", *payload.methods), credential=credential, ancestor=payload)
 
 
@@ -142,7 +142,7 @@ def _by_password(transaction: Transaction, proof: Proof, right: Checked) -> _Pro
     user = _user(transaction, _shown_user(proof))
     # The password may have changed since it was checked.
     if user is None or user.password_hash != right.kept or not user.enabled:
-        raise nobody()
+        raise unauthenticated()
     return _Proven(user=user, methods=("password",))
 
 
@@ -164,7 +164,7 @@ def _kept_secret(transaction: Transaction, proof: Proof, preparation: Preparatio
     return _Kept(secret=ref.secret, hash=credential.secret_hash if credential else None, attempt=attempt)
 
 
-# What a method shows that must be checked against a hash.
+# The methods whose secrets are checked against a hash.
 _SECRETS = {"password": _kept_password, "application_credential": _kept_secret}
 
 
@@ -177,10 +177,10 @@ def _shown_credential(proof: Proof) -> CredentialMethod:
 def _by_credential(transaction: Transaction, proof: Proof, right: Checked, now: datetime) -> _Proven:
     credential = _credential(transaction, _shown_credential(proof))
     if credential is None or credential.secret_hash != right.kept:
-        raise nobody()
+        raise unauthenticated()
     user = transaction.get(User, credential.user_id)
     if user is None or (credential.expires_at is not None and credential.expires_at <= now.timestamp()):
-        raise nobody()
+        raise unauthenticated()
     return _Proven(user=user, methods=("application_credential",), credential=credential)
 
 
@@ -206,7 +206,7 @@ def _project(transaction: Transaction, ref: ProjectRef) -> Project | None:
 
 
 def _by_reference(transaction: Transaction, kind: type[R], ref: UserRef | ProjectRef, name: str) -> R | None:
-    """Return what has this id, or this name in this domain."""
+    """Return the row with this id, or with this name in this domain."""
     if ref.id is not UNSET:
         return transaction.get(kind, ref.id)
     if ref.domain is UNSET:
@@ -221,20 +221,20 @@ def _by_reference(transaction: Transaction, kind: type[R], ref: UserRef | Projec
 def _is_default(ref: DomainRef) -> bool:
     if ref.id is not UNSET:
         return ref.id == DOMAIN_ID
-    # Keystone's usual database does not tell capitals apart, and clients count on it.
+    # Keystone's usual database compares without regard to case, and clients rely on it.
     return ref.name is not UNSET and ref.name.lower() == DOMAIN_NAME.lower()
 
 
 def _scope(transaction: Transaction, auth: Auth, proven: _Proven) -> str | None:
-    """Return the project that the token is for, or None. Raises Unauthenticated for what is not there."""
+    """Return the project of the token, or None. Raises Unauthenticated for an unknown one."""
     scope, credential = auth.scope, proven.credential
     if credential is not None:
         if scope not in (UNSET, None) and "application_credential" in auth.identity.methods:
             raise Invalid("Application credentials cannot request a scope.")
         asked = _asked(transaction, scope) if isinstance(scope, Scope) else credential.project_id
-        # A credential is good for its one project, and so is every token that comes of it.
+        # A credential is valid for one project, and so are all tokens made from it.
         if asked != credential.project_id:
-            raise nobody()
+            raise unauthenticated()
         return credential.project_id
     if isinstance(scope, Scope):
         return _asked(transaction, scope)
@@ -251,10 +251,10 @@ def _asked(transaction: Transaction, scope: Scope) -> str | None:
         raise expecting("project, domain, OS-TRUST:trust or unscoped", "scope")
     if scope.unscoped is not UNSET:
         return None
-    # Roles are given in projects only: nobody has any in the domain or the system.
+    # Roles are granted in projects only, never in the domain or the system.
     project = _project(transaction, scope.project) if scope.project is not UNSET else None
     if project is None:
-        raise nobody()
+        raise unauthenticated()
     return project.id
 
 

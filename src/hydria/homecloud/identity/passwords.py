@@ -28,16 +28,16 @@ R = TypeVar("R")
 
 # OWASP's smallest advice for argon2id: 19 MiB, two passes.
 _hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# Stands in for who does not exist, so that asking takes as long as for who does.
+# The hash that is checked for unknown users, so that their logins take as long as those of known users.
 _NOBODY = _hasher.hash(secrets.token_bytes(16))
 
-# Hashes at once: one, which leaves the other processors of a small machine to traffic.
+# Concurrent hashes: one, which leaves the other processors of a small machine to traffic.
 _AT_ONCE = 1
-# How many may wait for it, and how many of one source: some 20 ms each.
+# How many logins may wait for it, and how many of one source: some 20 ms each.
 _WAITING, _WAITING_OF_SOURCE = 128, 64
 # How many right passwords are remembered.
 _REMEMBERED = 1024
-# From how many characters on a remembered password is beyond guessing, however often somebody tries.
+# The length (characters) from which a remembered password cannot be guessed, however often it is tried.
 _LONG = 16
 
 
@@ -86,7 +86,7 @@ class Passwords:
             if running is None:
                 running = self._running[digest, attempt] = asyncio.create_task(self._verify(password, kept, attempt))
                 running.add_done_callback(lambda _: self._running.pop((digest, attempt)))
-            # Who gives up does not take the answer from others who wait for it.
+            # A client that disconnects must not cancel the check for others that wait for it.
             if not await asyncio.shield(running):
                 self._limits.wrong(attempt)
                 return None
@@ -153,7 +153,7 @@ def matches(password: str, kept: str | None) -> bool:
 
 
 def _bytes(password: str) -> bytes:
-    # A lone half of a surrogate pair, which JSON can say, is no reason to fail.
+    # JSON may have a lone surrogate, which must not fail here.
     return password.encode("utf-8", "surrogatepass")
 
 
@@ -163,6 +163,6 @@ def new_secret() -> str:
 
 
 def member_password(admin_password: str) -> str:
-    """Return the first password of the user `demo`, made of the admin's and saying nothing of it."""
+    """Return the first password of the user `demo`, derived from the admin's, which it does not reveal."""
     key = hashlib.scrypt(admin_password.encode(), salt=b"hydria demo", n=2**14, r=8, p=1, dklen=18)
     return base64.urlsafe_b64encode(key).decode()

@@ -1,4 +1,4 @@
-"""The stored things of the identity service: one struct for each table, whose names begin with `identity_`."""
+"""The rows of the identity service: one struct for each table. The tables' names begin with `identity_`."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from msgspec import Struct
 
 from hydria.store import register
 
-# There is this one domain; it needs no row.
+# The only domain. It has no row.
 DOMAIN_ID = "default"
 DOMAIN_NAME = "Default"
 
 
 class Project(Struct, frozen=True, kw_only=True):
-    """A tenant. `extra` are attributes that Keystone does not know and keeps; `parent_id` is the domain at the top."""
+    """A tenant. `extra` has attributes that Keystone does not know; the `parent_id` of a top project is the domain."""
 
     id: str
     name: str
@@ -26,14 +26,14 @@ class Project(Struct, frozen=True, kw_only=True):
 
 
 class User(Struct, frozen=True, kw_only=True):
-    """Somebody who can log in. A token is refused when its `token_epoch` is not the user's any more."""
+    """A user. A token is refused when its `token_epoch` differs from the user's."""
 
     id: str
     name: str
     enabled: bool = True
     domain_id: str = DOMAIN_ID
     default_project_id: str | None = None
-    # An argon2id hash; None cannot log in with a password.
+    # An argon2id hash; a user with None cannot log in with a password.
     password_hash: str | None = None
     token_epoch: int = 1
     options: dict[str, Any] = {}
@@ -41,7 +41,7 @@ class User(Struct, frozen=True, kw_only=True):
 
 
 class Role(Struct, frozen=True, kw_only=True):
-    """What somebody may be in a project."""
+    """A role."""
 
     id: str
     name: str
@@ -59,7 +59,7 @@ class Assignment(Struct, frozen=True, kw_only=True):
 
 
 class ApplicationCredential(Struct, frozen=True, kw_only=True):
-    """A password of a program: some roles of a user in one project. `expires_at` is UTC, seconds since the epoch."""
+    """An application credential: some roles of a user in one project. `expires_at` is UTC, seconds since the epoch."""
 
     id: str
     user_id: str
@@ -73,7 +73,7 @@ class ApplicationCredential(Struct, frozen=True, kw_only=True):
 
 
 class Revocation(Struct, frozen=True, kw_only=True):
-    """A token that was given back, by its audit id; kept until the token would have expired (UTC, seconds)."""
+    """A revoked token, by its audit id; kept until the token would have expired (UTC, seconds)."""
 
     id: str
     expires_at: int

@@ -1,4 +1,4 @@
-"""The identity service: its parts put together, what the dispatcher asks of it, and its first things."""
+"""The identity service: its operations, its authenticator, and its first rows."""
 
 import uuid
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from hydria.homecloud.identity.passwords import Passwords, hashed, matches, memb
 from hydria.homecloud.identity.roles import ROLE
 from hydria.homecloud.identity.rows import DOMAIN_ID, Assignment, Project, Role, User
 from hydria.homecloud.identity.sessions import Sessions, forget_expired
-from hydria.homecloud.identity.token_validation import standing
+from hydria.homecloud.identity.token_validation import valid_token
 from hydria.homecloud.identity.tokens import TokenBox
 from hydria.http.operation import Mount
 from hydria.model.caller import Caller
 from hydria.store import Database, Listener, Transaction, columns
 
-# The roles that there are from the start.
+# The built-in roles.
 _ROLES = ("admin", "member", "reader", "service")
 
 
@@ -73,23 +73,23 @@ class Identity:
         return token
 
     def resolve(self, transaction: Transaction, prepared: str) -> Caller | None:
-        """Return whose token this is, or None when it is nobody's or not good any more."""
+        """Return the owner of a token, or None for an unknown or invalid one."""
         now = self._now().timestamp()
         return self._callers.find(prepared, now, lambda: self._look(transaction, prepared, now))
 
     def _look(self, transaction: Transaction, token: str, now: float) -> CachedCaller | None:
         payload = self._box.open(token)
-        worth = None if payload is None else standing(transaction, payload, now)
-        if worth is None:
+        valid = None if payload is None else valid_token(transaction, payload, now)
+        if valid is None:
             return None
         caller = Caller(
-            user_id=worth.user_id,
-            project_id=worth.project_id,
-            roles=worth.roles,
-            user_name=worth.user_name,
-            project_name=worth.project_name,
+            user_id=valid.user_id,
+            project_id=valid.project_id,
+            roles=valid.roles,
+            user_name=valid.user_name,
+            project_name=valid.project_name,
         )
-        return CachedCaller(caller=caller, until=worth.until)
+        return CachedCaller(caller=caller, until=valid.until)
 
     def bootstrap(self, transaction: Transaction, now: datetime, password: str) -> str:
         """Make what is missing of the first things; returns the id of the project `admin`.
@@ -100,13 +100,13 @@ class Identity:
         """
         forget_expired(transaction, int(now.timestamp()))
         role_ids = {name: _role(transaction, name) for name in _ROLES}
-        # Whoever deletes `demo` does not want it back.
+        # `demo` is made once only: an operator may have deleted it.
         if not transaction.find(User):
             _tenant(transaction, "demo", role_ids["member"], member_password(password))
         return _tenant(transaction, "admin", role_ids["admin"], password)
 
     def expect(self, database: Database, password: str) -> None:
-        """Let the user `admin` log in with this password, if it is still right, however many wrong ones others try."""
+        """Exempt this password of the user `admin`, if it is still right, from the limits of wrong passwords."""
         u = columns(User)
         found = database.read(lambda transaction: transaction.find(User, u.domain_id == DOMAIN_ID, u.name == "admin"))
         for kept in (user.password_hash for user in found):

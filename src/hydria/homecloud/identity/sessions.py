@@ -1,4 +1,4 @@
-"""Tokens over HTTP: issue, look at, give back; and what a token's owner may ask about itself."""
+"""Tokens over HTTP: issue, validate, revoke; and the catalogue of a token's owner."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,19 +8,19 @@ from sqlalchemy import select
 from hydria.errors import Forbidden, NotFound
 from hydria.homecloud.identity.access import DOMAIN, admin_or
 from hydria.homecloud.identity.catalogue import Catalogue
-from hydria.homecloud.identity.faults import nobody
+from hydria.homecloud.identity.faults import unauthenticated
 from hydria.homecloud.identity.forms import Auth
 from hydria.homecloud.identity.listing import listing
 from hydria.homecloud.identity.login import Login
 from hydria.homecloud.identity.rows import Revocation, Role
-from hydria.homecloud.identity.token_validation import ValidToken, standing
+from hydria.homecloud.identity.token_validation import ValidToken, valid_token
 from hydria.homecloud.identity.tokens import Payload, TokenBox
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import Transaction, columns
 
 
 class Sessions:
-    """What is done with tokens."""
+    """The operations on tokens."""
 
     def __init__(self, box: TokenBox, login: Login, catalogue: Catalogue) -> None:
         self._box = box
@@ -44,26 +44,26 @@ class Sessions:
 
     def _issue(self, call: Call) -> Reply:
         payload = self._login.payload(call)
-        # Logging in has looked, but what is shown is what the token is worth.
-        worth = standing(call.transaction, payload, call.time.timestamp())
-        if worth is None:
-            raise nobody()
-        return self._reply(call, self._box.seal(payload), payload, worth)
+        # The answer shows the token as it is validated, not as the login saw it.
+        valid = valid_token(call.transaction, payload, call.time.timestamp())
+        if valid is None:
+            raise unauthenticated()
+        return self._reply(call, self._box.seal(payload), payload, valid)
 
     def _show(self, call: Call) -> Reply:
         token, payload = self._subject(call)
         if "service" not in call.caller.roles:
             admin_or(call, payload.user_id, "validate_token")
-        worth = standing(call.transaction, payload, call.time.timestamp())
-        if worth is None:
+        valid = valid_token(call.transaction, payload, call.time.timestamp())
+        if valid is None:
             raise NotFound("Failed to validate token")
-        return self._reply(call, token, payload, worth)
+        return self._reply(call, token, payload, valid)
 
     def _revoke(self, call: Call) -> None:
         _, payload = self._subject(call)
         admin_or(call, payload.user_id, "revoke_token")
         now = int(call.time.timestamp())
-        if standing(call.transaction, payload, now) is None:
+        if valid_token(call.transaction, payload, now) is None:
             raise NotFound("Failed to validate token")
         forget_expired(call.transaction, now)
         call.transaction.insert(Revocation(id=payload.audit_ids[0], expires_at=payload.expires_at))
@@ -82,25 +82,25 @@ class Sessions:
             raise Forbidden("A project-scoped token is required to produce a service catalog.")
         return listing(call, "catalog", self._catalogue.of(call))
 
-    def _reply(self, call: Call, token: str, payload: Payload, worth: ValidToken) -> Reply:
+    def _reply(self, call: Call, token: str, payload: Payload, valid: ValidToken) -> Reply:
         body: dict[str, Any] = {
             "methods": list(payload.methods),
-            "user": {"domain": DOMAIN, "id": worth.user_id, "name": worth.user_name, "password_expires_at": None},
+            "user": {"domain": DOMAIN, "id": valid.user_id, "name": valid.user_name, "password_expires_at": None},
             "audit_ids": list(payload.audit_ids),
             "expires_at": _moment(payload.expires_at),
             "issued_at": _moment(payload.issued_at),
         }
-        if worth.project_id is not None:
-            body["project"] = {"domain": DOMAIN, "id": worth.project_id, "name": worth.project_name}
+        if valid.project_id is not None:
+            body["project"] = {"domain": DOMAIN, "id": valid.project_id, "name": valid.project_name}
             body["is_domain"] = False
-            body["roles"] = _roles(call.transaction, worth)
+            body["roles"] = _roles(call.transaction, valid)
             if "nocatalog" not in call.query.names():
                 body["catalog"] = self._catalogue.of(call)
         if payload.credential_id is not None:
             body["application_credential"] = {
                 "id": payload.credential_id,
-                "name": worth.credential_name,
-                "restricted": not worth.credential_unrestricted,
+                "name": valid.credential_name,
+                "restricted": not valid.credential_unrestricted,
             }
         return Reply(body={"token": body}, headers={"X-Subject-Token": token, "Vary": "X-Auth-Token"})
 
@@ -110,9 +110,9 @@ def forget_expired(transaction: Transaction, now: int) -> None:
     transaction.delete(Revocation, columns(Revocation).expires_at <= now)
 
 
-def _roles(transaction: Transaction, worth: ValidToken) -> list[dict[str, Any]]:
+def _roles(transaction: Transaction, valid: ValidToken) -> list[dict[str, Any]]:
     c = columns(Role)
-    rows = transaction.execute(select(c.id, c.name).where(c.name.in_(worth.roles)).order_by(c.name))
+    rows = transaction.execute(select(c.id, c.name).where(c.name.in_(valid.roles)).order_by(c.name))
     return [{"id": row.id, "name": row.name} for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""What a token is worth now: one statement says who its owner is, what they may be, and whether it is still good."""
+"""Validates tokens: one statement reads the owner, its roles, and whether the token is still valid."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,12 +11,12 @@ from hydria.homecloud.identity.rows import ApplicationCredential, Assignment, Pr
 from hydria.homecloud.identity.tokens import Payload
 from hydria.store import Transaction, columns
 
-# Who is the one is the other too.
+# The role that each role implies.
 IMPLIED = {"admin": "member", "member": "reader"}
 
 
 class ValidToken(Struct, frozen=True, kw_only=True):
-    """Who somebody is in a project (or in none), with the names of all roles, implied ones included.
+    """A valid token's owner in a project (or in none), with the names of all roles, implied ones included.
 
     `until` is when that ends by itself (UTC seconds).
     """
@@ -74,8 +74,8 @@ def with_implied(names: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def standing(transaction: Transaction, payload: Payload, now: float) -> ValidToken | None:
-    """Return what a token is worth at `now` (UTC seconds), or None when it is worth nothing any more."""
+def valid_token(transaction: Transaction, payload: Payload, now: float) -> ValidToken | None:
+    """Return a token's owner and scope at `now` (UTC seconds), or None when the token is not valid."""
     if payload.expires_at <= now:
         return None
     result = transaction.execute(

@@ -1,4 +1,4 @@
-"""Fernet tokens: what they carry, sealing and opening. Whether a token is still good is `standing`'s part."""
+"""Fernet tokens: their payload, sealing and opening. `token_validation` decides whether a token is valid."""
 
 import secrets
 
@@ -6,12 +6,12 @@ import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 from msgspec import Struct
 
-# Longer than any that we make; what is longer is not worth a look.
+# Longer than any token of ours (characters).
 _LONGEST = 1024
 
 
 class Payload(Struct, frozen=True, array_like=True):
-    """What a token says. Times are UTC seconds since the epoch; `audit_ids` are its own and its first ancestor's."""
+    """The payload of a token. Times are UTC seconds; `audit_ids` are its own and its first ancestor's."""
 
     user_id: str
     token_epoch: int
@@ -36,7 +36,7 @@ class TokenBox:
         return self._fernet.encrypt(msgspec.msgpack.encode(payload)).decode()
 
     def open(self, token: str) -> Payload | None:
-        """Return what a token says, or None when it is not one of ours. Expiry is not looked at."""
+        """Return the payload of a token, or None when it is not one of ours. Expiry is not checked."""
         if len(token) > _LONGEST:
             return None
         try:
@@ -46,10 +46,10 @@ class TokenBox:
 
 
 def new_key() -> bytes:
-    """Return a new key for tokens; whoever has it can make tokens of anybody."""
+    """Return a new key for tokens. With it, a token can be made for any user."""
     return Fernet.generate_key()
 
 
 def new_audit_id() -> str:
-    """Return a name for a token that does not give it away."""
+    """Return a random identifier for a token, from which the token cannot be derived."""
     return secrets.token_urlsafe(16)

@@ -1,4 +1,4 @@
-"""Users, and everybody's own change of password."""
+"""Users, and the change of one's own password."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, structs
 from hydria.errors import Invalid
 from hydria.homecloud.identity.access import admin_or, same_domain
 from hydria.homecloud.identity.collection import Kind, given
-from hydria.homecloud.identity.faults import duplicate, forbidden, nobody
+from hydria.homecloud.identity.faults import duplicate, forbidden, unauthenticated
 from hydria.homecloud.identity.forms import PasswordChange, UserCreate, UserUpdate
 from hydria.homecloud.identity.limits import Attempt
 from hydria.homecloud.identity.passwords import Passwords
@@ -17,7 +17,7 @@ from hydria.store import columns
 
 
 class Users:
-    """What is done with users."""
+    """The operations on users."""
 
     def __init__(self, passwords: Passwords) -> None:
         self._passwords = passwords
@@ -34,25 +34,25 @@ class Users:
     async def _hash(self, preparation: Preparation) -> str | None:
         """Return the hash of the password that an admin gives a user, if one is given."""
         password = preparation.form.password
-        # Others are refused in a moment.
+        # The transaction refuses other callers.
         if preparation.caller is None or not preparation.caller.is_admin or not isinstance(password, str):
             return None
         return await self._passwords.hashed(password, preparation.source)
 
     async def _check(self, preparation: Preparation) -> "_Change":
-        """Check a user's old password and hash the new one: the old one says who asks, no token is needed."""
+        """Check a user's old password, which stands for a token here, and hash the new one."""
         form: PasswordChange = preparation.form
         key = preparation.path["id"]
         user = await preparation.read(lambda transaction: transaction.get(User, key))
         attempt = Attempt(user=key[:255], source=preparation.source)
         old = await self._passwords.check(form.original_password, user.password_hash if user else None, attempt)
         if old is None:
-            raise nobody()
+            raise unauthenticated()
         return _Change(old=old.kept, new=await self._passwords.hashed(form.password, preparation.source))
 
 
 class _Change(Struct, frozen=True, kw_only=True):
-    """The hash that the old password was right for, and that of the new one."""
+    """The hash that the old password matches, and the hash of the new one."""
 
     old: str
     new: str
@@ -89,7 +89,7 @@ def _change_password(call: Call) -> Reply:
     user = call.transaction.get(User, call.path["id"])
     # The password may have changed since it was checked.
     if user is None or user.password_hash != change.old or not user.enabled:
-        raise nobody()
+        raise unauthenticated()
     if user.options.get("lock_password"):
         raise forbidden("identity:change_password")
     call.transaction.update(structs.replace(user, password_hash=change.new, token_epoch=user.token_epoch + 1))

@@ -1,4 +1,4 @@
-"""Which versions of the API there are: what clients read before anything else."""
+"""The versions of the API, which clients read first."""
 
 from typing import Any
 

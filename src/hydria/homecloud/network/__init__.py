@@ -1,4 +1,4 @@
-"""Neutron's API v2.0 of the home cloud, and the same networks as the load balancers' side and the hosts see them."""
+"""Neutron's API v2.0 of the home cloud, and the protocols through which the server uses the same networks."""
 
 from hydria.homecloud.network import (
     discovery,

@@ -1,4 +1,4 @@
-"""Who may do what to the network service's things: Neutron's default rules, in code."""
+"""Access rules of the network service: Neutron's default policy, in code."""
 
 from msgspec import UNSET, Struct
 from sqlalchemy import ColumnElement, false, or_, select
@@ -9,7 +9,7 @@ from hydria.http.operation import Call
 from hydria.model.caller import Caller
 from hydria.store import columns
 
-# A token with none of these reads only.
+# A token without any of these roles may only read.
 _WRITERS = frozenset({"admin", "manager", "member"})
 
 
@@ -41,7 +41,7 @@ def of_open_network(network_id: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def creator(call: Call, form: Struct, action: str) -> str:
-    """Return the project that what a create form asks for will belong to, or refuse."""
+    """Return the project that will own what a create form asks for, or refuse."""
     asked = {value for name in ("project_id", "tenant_id") if (value := getattr(form, name)) is not UNSET}
     if len(asked) > 1:
         raise fault("HTTPBadRequest", msg="'project_id' and 'tenant_id' do not match")
@@ -56,16 +56,16 @@ def creator(call: Call, form: Struct, action: str) -> str:
 
 
 def for_admins(call: Call, form: Struct, action: str, names: dict[str, str]) -> None:
-    """Refuse (403) when somebody else than an admin gives one of these; `names` is wire names by field."""
+    """Refuse (403) these attributes to callers who are not admins; `names` has wire names by field."""
     if call.caller.is_admin:
         return
     for field, name in names.items():
-        # What anybody has anyway needs no right.
+        # The default value needs no right.
         if getattr(form, field) not in (UNSET, None, False):
             raise forbidden(action, name)
 
 
 def forbidden(action: str, attribute: str | None = None) -> Exception:
-    """Return Neutron's answer to what a rule does not allow."""
+    """Return Neutron's refusal (403) of what a rule does not allow."""
     rule = f"rule:{action}" if attribute is None else f"(rule:{action} and rule:{action}:{attribute})"
     return fault("PolicyNotAuthorized", rule=rule)

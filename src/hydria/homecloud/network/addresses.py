@@ -1,4 +1,4 @@
-"""Arithmetic of subnets: which addresses they have, which of them are given out, what their gateway is. Pure."""
+"""Arithmetic of subnets: their addresses, allocation pools and gateways. Pure."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def usable(network: IpNetwork) -> Range:
     first, last = int(network.network_address), int(network.broadcast_address)
     if network.version == 4:
         return (first, last) if network.prefixlen >= 31 else (first + 1, last - 1)
-    # The first address of an IPv6 subnet is that of all its routers.
+    # The first address of an IPv6 subnet is the anycast address of its routers.
     return (first, last) if network.prefixlen >= 127 else (first + 1, last)
 
 
@@ -41,7 +41,7 @@ def is_usable(network: IpNetwork, ip: str) -> bool:
 
 
 def default_gateway(network: IpNetwork) -> str:
-    """Return the address of the gateway that nobody named: the first one."""
+    """Return the default gateway: the first address."""
     return str(_address(usable(network)[0], network.version))
 
 
@@ -77,7 +77,7 @@ def checked_pools(network: IpNetwork, pools: Sequence[tuple[str, str]]) -> tuple
 
 
 def check_gateway(network: IpNetwork, gateway: str, pools: Sequence[Pool]) -> None:
-    """Refuse a gateway that the subnet's hosts cannot reach, or that a port could be given."""
+    """Refuse a gateway that the subnet's hosts cannot reach, or that is in an allocation pool."""
     if ipaddress.ip_address(gateway).version != network.version:
         raise invalid_input(f"'gateway_ip' '{gateway}' does not match the ip_version '{network.version}'")
     if not is_usable(network, gateway):

@@ -1,7 +1,7 @@
-"""Addresses of subnets are taken and given back here, in steps that do not grow with how many are taken.
+"""Allocates addresses of subnets and frees them, in a number of steps that does not depend on how many are taken.
 
-The lowest free address of a pool is its first one or the successor of one that is taken. Each row knows whether its
-successor is free (`Address.next`); whoever takes or frees an address tells the row before it.
+The lowest free address of a pool is its first one or the successor of a taken one. Each row says whether its successor
+is free (`Address.next`); taking or freeing an address updates the row before it.
 """
 
 from functools import cache
@@ -16,12 +16,12 @@ from hydria.store.tables import rows_of
 
 
 def has_free(transaction: Transaction, subnet: Subnet) -> bool:
-    """Say whether the subnet's pools have an address that nobody has."""
+    """Return whether the subnet's pools have a free address."""
     return any(transaction.execute(_has_free(), ends).scalar_one() for ends in _ends(subnet))
 
 
 def count_free(transaction: Transaction, subnet: Subnet) -> int:
-    """Return how many addresses of the subnet's pools nobody has."""
+    """Return the number of free addresses in the subnet's pools."""
     c, free = columns(Address), 0
     for ends in _ends(subnet):
         within = select(func.count()).where(c.subnet_id == subnet.id, c.key.between(ends["first"], ends["last"]))
@@ -31,37 +31,37 @@ def count_free(transaction: Transaction, subnet: Subnet) -> int:
 
 
 def take_lowest(transaction: Transaction, subnet: Subnet, port: Port, position: int) -> Address | None:
-    """Give a port the lowest address of the pools that nobody has; returns it, or None when there is none left."""
+    """Give a port the lowest free address of the pools and return it, or None when there is none left."""
     for ends in _ends(subnet):
-        # Those who take one at the same moment meet here, in one row.
+        # Concurrent transactions serialise here, on one row.
         before = transaction.execute(_taking(), ends).scalar_one_or_none()
         if before is not None:
-            return _insert(transaction, subnet, _beside(before, 1), port, position)
+            return _insert(transaction, subnet, _neighbour(before, 1), port, position)
         if not transaction.execute(_is_taken(), ends).scalar_one():
             return take(transaction, subnet, from_key(ends["first"], subnet.ip_version), port, position)
     return None
 
 
 def take(transaction: Transaction, subnet: Subnet, ip: str, port: Port, position: int) -> Address:
-    """Give a port this address, which nobody has."""
+    """Give a port this address, which must be free."""
     key = key_of(ip)
-    _tell(transaction, subnet.id, _beside(key, -1), None)
+    _set_next(transaction, subnet.id, _neighbour(key, -1), None)
     return _insert(transaction, subnet, key, port, position)
 
 
 def free(transaction: Transaction, *addresses: Address) -> None:
-    """Take addresses back."""
+    """Free addresses."""
     c = columns(Address)
     for address in addresses:
         transaction.delete(Address, c.subnet_id == address.subnet_id, c.key == address.key)
-        _tell(transaction, address.subnet_id, _beside(address.key, -1), address.key)
+        _set_next(transaction, address.subnet_id, _neighbour(address.key, -1), address.key)
 
 
 def _insert(transaction: Transaction, subnet: Subnet, key: str, port: Port, position: int) -> Address:
     address = Address(
         subnet_id=subnet.id,
         key=key,
-        next=_beside(key, 1),
+        next=_neighbour(key, 1),
         ip_address=from_key(key, subnet.ip_version),
         port_id=port.id,
         position=position,
@@ -71,14 +71,14 @@ def _insert(transaction: Transaction, subnet: Subnet, key: str, port: Port, posi
     return address
 
 
-def _tell(transaction: Transaction, subnet_id: str, key: str, following: str | None) -> None:
-    """Have an address know whether the one after it is free."""
+def _set_next(transaction: Transaction, subnet_id: str, key: str, following: str | None) -> None:
+    """Set the successor of an address, None when that is taken."""
     c = columns(Address)
     it = (c.subnet_id == subnet_id) & (c.key == key)
     transaction.execute(update(rows_of(Address).table).where(it).values(next=following))
 
 
-def _beside(key: str, steps: int) -> str:
+def _neighbour(key: str, steps: int) -> str:
     return f"{int(key, 16) + steps:032x}"
 
 
@@ -117,7 +117,7 @@ def _taking() -> Update:
 
 @cache
 def _inserting() -> Insert:
-    """Write an address, whose `next` is what follows if nobody has that."""
+    """Insert an address; its `next` is its successor if that is free."""
     table = rows_of(Address).table
     given = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in table.c}
     other = table.alias().c

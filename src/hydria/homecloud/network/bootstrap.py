@@ -1,4 +1,4 @@
-"""What a home cloud has from its first start: the external network `provider`."""
+"""The first start of a home cloud: makes the external network `provider`."""
 
 import ipaddress
 import uuid
@@ -65,7 +65,7 @@ def bootstrap(
 
 
 def _pools(cidr: ipaddress.IPv4Network, gateway: str) -> tuple[Pool, ...]:
-    """Leave some addresses at both ends to whoever gives them out by hand, where there are enough."""
+    """Return the pools; a /24 keeps some addresses at both ends free for manual use."""
     if cidr.prefixlen != 24:
         return default_pools(cidr, gateway)
     return (Pool(start=str(cidr[10]), end=str(cidr[250])),)

@@ -76,7 +76,7 @@ def add(transaction: Transaction, *rows: Row) -> None:
 
 
 def change(transaction: Transaction, row: R, now: datetime, **values: object) -> R:
-    """Store a row with other values, its revision and time moved on; returns it. Nothing to change is no change."""
+    """Store a row with other values, a new revision and time, and return it. Equal values are no change."""
     differing = {name for name, value in values.items() if getattr(row, name) != value}
     if not differing:
         return row

@@ -1,4 +1,4 @@
-"""What clients ask before they start: versions, extensions, availability zones."""
+"""Discovery: versions, extensions, availability zones."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ VERSION = f"{ROOT}/v2.0"
 
 _UPDATED = "2025-01-01T00:00:00-00:00"
 
-# Only what works here: a client sends more to a service that announces more.
+# Only extensions that work here: clients use what a service announces.
 _EXTENSIONS = {
     "allowed-address-pairs": "Allowed Address Pairs",
     "availability_zone": "Availability Zone",

@@ -177,5 +177,5 @@ def invalid_input(message: str) -> Refusal:
 
 
 def invalid_attribute(attribute: str, reason: str) -> Refusal:
-    """Return Neutron's answer to an attribute's value that cannot be (400)."""
+    """Return Neutron's refusal (400) of an attribute's value."""
     return fault("HTTPBadRequest", msg=f"Invalid input for {attribute}. Reason: {reason}.")

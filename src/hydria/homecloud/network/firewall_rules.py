@@ -1,4 +1,4 @@
-"""Security groups as a host makes them: what they let in, with the addresses of the groups that they name."""
+"""Ingress rules of security groups for hosts, with the addresses of the remote groups filled in."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +9,7 @@ from hydria.store.functions import contains_any, quoted
 
 
 def guard(transaction: Transaction, security_group_ids: Sequence[str]) -> tuple[FirewallRule, ...]:
-    """Return what security groups let in. What leaves is not asked: an amphora sends only answers and checks."""
+    """Return the ingress rules of security groups. Egress rules are not enforced on the interfaces of services."""
     c = columns(SecurityGroupRule)
     rules = transaction.find(
         SecurityGroupRule,
@@ -38,7 +38,7 @@ def _sources(rule: SecurityGroupRule, members: Iterable[str]) -> tuple[str, ...]
 
 
 def _addresses(transaction: Transaction, group: str) -> tuple[str, ...]:
-    """Return what the ports of a group may send from."""
+    """Return the source addresses that the ports of a group may use."""
     ports = transaction.find(Port, contains_any(columns(Port).security_groups, quoted([group])))
     c = columns(Address)
     own = transaction.find(Address, c.port_id.in_([port.id for port in ports]))

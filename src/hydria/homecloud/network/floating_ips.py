@@ -1,4 +1,4 @@
-"""Floating IPs: addresses of an external network that a router leads to a port inside."""
+"""Floating IPs: addresses of an external network that a router translates to an internal port."""
 
 import ipaddress
 import uuid
@@ -12,7 +12,7 @@ from hydria.homecloud.network.faults import bad_request, fault
 from hydria.homecloud.network.forms import FloatingIpCreate, FloatingIpUpdate
 from hydria.homecloud.network.kinds import FLOATING, NETWORK, PORT
 from hydria.homecloud.network.plugging import Wish
-from hydria.homecloud.network.resource import given, operations, owned, seen
+from hydria.homecloud.network.resource import given, load, load_owned, operations
 from hydria.homecloud.network.rows import (
     FLOATING_IP,
     ROUTER_INTERFACE,
@@ -27,13 +27,13 @@ from hydria.http.operation import Call
 from hydria.model.network import Device
 from hydria.store import Transaction, columns
 
-# What decides where a floating IP comes from and leads to.
+# The attributes that choose the address and the port.
 _SPECIAL = frozenset({"floating_network_id", "floating_ip_address", "port_id", "fixed_ip_address"})
-_NOWHERE: dict[str, Any] = {"port_id": None, "fixed_ip_address": None, "router_id": None}
+_UNASSOCIATED: dict[str, Any] = {"port_id": None, "fixed_ip_address": None, "router_id": None}
 
 
-class _Aim(Struct, frozen=True, kw_only=True):
-    """The port and the address on it that a floating IP shall lead to."""
+class _Target(Struct, frozen=True, kw_only=True):
+    """The port, and its address, that a floating IP is to be associated with."""
 
     port: Port
     address: Address
@@ -43,13 +43,13 @@ def _create(call: Call) -> FloatingIp:
     form: FloatingIpCreate = call.form
     project_id = creator(call, form, "create_floatingip")
     for_admins(call, form, "create_floatingip", {"floating_ip_address": "floating_ip_address"})
-    network = seen(call, NETWORK, Network, form.floating_network_id)
+    network = load(call, NETWORK, Network, form.floating_network_id)
     if not network.external:
         raise bad_request("floatingip", f"Network {network.id} is not a valid external network")
     key = str(uuid.uuid4())
     # Without a project: tenants see the floating IP, not the port that holds its address.
     port = plugging.service_port(call.time, network.id, "", Device(id=key, owner=FLOATING_IP))
-    (address,) = plugging.plug(call.transaction, port, [_outside(call.transaction, network, form)])
+    (address,) = plugging.plug(call.transaction, port, [_requested_address(call.transaction, network, form)])
     floating_ip = changes.new(
         FloatingIp,
         call.time,
@@ -66,21 +66,21 @@ def _create(call: Call) -> FloatingIp:
 
 
 def _update(call: Call) -> FloatingIp:
-    floating_ip = owned(call, FLOATING, FloatingIp, "update_floatingip")
+    floating_ip = load_owned(call, FLOATING, FloatingIp, "update_floatingip")
     values = given(call.form, FloatingIp, _SPECIAL) | _association(call, floating_ip, call.form)
     return changes.change(call.transaction, floating_ip, call.time, **values)
 
 
 def _delete(call: Call) -> None:
-    floating_ip = owned(call, FLOATING, FloatingIp, "delete_floatingip")
+    floating_ip = load_owned(call, FLOATING, FloatingIp, "delete_floatingip")
     changes.remove(call.transaction, floating_ip)
     port = call.transaction.get(Port, floating_ip.floating_port_id)
     if port is not None:
         plugging.unplug(call.transaction, port, call.time)
 
 
-def _outside(transaction: Transaction, network: Network, form: FloatingIpCreate) -> Wish:
-    """Return the subnet and the address that a new floating IP shall have."""
+def _requested_address(transaction: Transaction, network: Network, form: FloatingIpCreate) -> Wish:
+    """Return the subnet and the address of a new floating IP."""
     subnets = [each for each in plugging.subnets_of(transaction, network.id) if each.ip_version == 4]
     if not subnets:
         raise bad_request("floatingip", f"Network {network.id} does not contain any IPv4 subnet")
@@ -102,11 +102,11 @@ def _outside(transaction: Transaction, network: Network, form: FloatingIpCreate)
 
 
 def _association(call: Call, floating_ip: FloatingIp, form: FloatingIpUpdate) -> dict[str, Any]:
-    """Return what changes in a floating IP for it to lead where the form says."""
+    """Return the values that associate a floating IP as the form asks."""
     if form.port_id is None:
         if form.fixed_ip_address:
             raise bad_request("floatingip", "fixed_ip_address cannot be specified without a port_id")
-        return _NOWHERE
+        return _UNASSOCIATED
     port_id = floating_ip.port_id if form.port_id is UNSET else form.port_id
     if form.port_id is UNSET and form.fixed_ip_address is UNSET:
         return {}
@@ -114,14 +114,14 @@ def _association(call: Call, floating_ip: FloatingIp, form: FloatingIpUpdate) ->
         if form.fixed_ip_address:
             raise bad_request("floatingip", "fixed_ip_address cannot be specified without a port_id")
         return {}
-    port = seen(call, PORT, Port, port_id)
+    port = load(call, PORT, Port, port_id)
     if port.project_id != floating_ip.project_id and not call.caller.is_admin:
         text = f"Port {port.id} is associated with a different project than Floating IP {floating_ip.id} and "
         raise bad_request("floatingip", text + "therefore cannot be bound")
-    aim = _Aim(port=port, address=_address(call.transaction, port, form.fixed_ip_address or None))
-    _check_single(call.transaction, floating_ip, aim)
-    router_id = _way(call.transaction, floating_ip, aim)
-    return {"port_id": port.id, "fixed_ip_address": aim.address.ip_address, "router_id": router_id}
+    target = _Target(port=port, address=_address(call.transaction, port, form.fixed_ip_address or None))
+    _check_single(call.transaction, floating_ip, target)
+    router_id = _router_between(call.transaction, floating_ip, target)
+    return {"port_id": port.id, "fixed_ip_address": target.address.ip_address, "router_id": router_id}
 
 
 def _address(transaction: Transaction, port: Port, asked: str | None) -> Address:
@@ -140,12 +140,12 @@ def _address(transaction: Transaction, port: Port, asked: str | None) -> Address
     return inside[0]
 
 
-def _check_single(transaction: Transaction, floating_ip: FloatingIp, aim: _Aim) -> None:
+def _check_single(transaction: Transaction, floating_ip: FloatingIp, target: _Target) -> None:
     c = columns(FloatingIp)
     others = transaction.find(
         FloatingIp,
-        c.port_id == aim.port.id,
-        c.fixed_ip_address == aim.address.ip_address,
+        c.port_id == target.port.id,
+        c.fixed_ip_address == target.address.ip_address,
         c.floating_network_id == floating_ip.floating_network_id,
         c.id != floating_ip.id,
     )
@@ -154,19 +154,19 @@ def _check_single(transaction: Transaction, floating_ip: FloatingIp, aim: _Aim) 
             "FloatingIPPortAlreadyAssociated",
             ip=floating_ip.floating_ip_address,
             id=floating_ip.id,
-            port=aim.port.id,
-            fixed=aim.address.ip_address,
+            port=target.port.id,
+            fixed=target.address.ip_address,
             network=floating_ip.floating_network_id,
         )
 
 
-def _way(transaction: Transaction, floating_ip: FloatingIp, aim: _Aim) -> str:
+def _router_between(transaction: Transaction, floating_ip: FloatingIp, target: _Target) -> str:
     """Return the router between the external network and the port's subnet, or refuse (404)."""
-    subnet = transaction.get(Subnet, aim.address.subnet_id)
+    subnet = transaction.get(Subnet, target.address.subnet_id)
     assert subnet is not None  # noqa: S101 - a subnet with addresses is not deleted
-    legs = _legs(transaction, subnet)
-    # The router that the subnet's hosts send their answers to is the better one.
-    for _, router in sorted(legs, key=lambda leg: leg[0] != subnet.gateway_ip):
+    routers = _routers_of(transaction, subnet)
+    # Prefer the router that is the subnet's gateway: answers of its hosts go there.
+    for _, router in sorted(routers, key=lambda found: found[0] != subnet.gateway_ip):
         gateway = None if router.gw_port_id is None else transaction.get(Port, router.gw_port_id)
         if gateway is not None and gateway.network_id == floating_ip.floating_network_id:
             return router.id
@@ -174,14 +174,14 @@ def _way(transaction: Transaction, floating_ip: FloatingIp, aim: _Aim) -> str:
         "ExternalGatewayForFloatingIPNotFound",
         network=floating_ip.floating_network_id,
         subnet=subnet.id,
-        port=aim.port.id,
+        port=target.port.id,
     )
 
 
-def _legs(transaction: Transaction, subnet: Subnet) -> list[tuple[str, Router]]:
+def _routers_of(transaction: Transaction, subnet: Subnet) -> list[tuple[str, Router]]:
     """Return the routers of a subnet with their addresses on it."""
     ports = columns(Port)
-    legs = []
+    routers = []
     on_network = transaction.find(
         Port, ports.network_id == subnet.network_id, ports.device_owner == ROUTER_INTERFACE, order_by=(ports.id,)
     )
@@ -189,8 +189,8 @@ def _legs(transaction: Transaction, subnet: Subnet) -> list[tuple[str, Router]]:
     for port in on_network:
         router = transaction.get(Router, port.device_id)
         if router is not None:
-            legs += [(each.ip_address, router) for each in addresses[port.id] if each.subnet_id == subnet.id]
-    return legs
+            routers += [(each.ip_address, router) for each in addresses[port.id] if each.subnet_id == subnet.id]
+    return routers
 
 
 OPERATIONS = operations(

@@ -1,4 +1,4 @@
-"""The wire forms of the network service: what a client may give, `UNSET` where it did not, None where that clears.
+"""The wire forms of the network service. `UNSET` is an attribute that was not given; None clears one.
 
 `READ_ONLY` names attributes that a resource shows but that this form does not take, for a better answer. In the forms
 of new things `project_id` and `tenant_id` are two names of one attribute.
@@ -19,7 +19,7 @@ Name = Annotated[str, Meta(max_length=255)]
 Text = Annotated[str, Meta(max_length=255)]
 ProjectId = Annotated[str, Meta(max_length=255)]
 Tag = Annotated[str, Meta(max_length=255)]
-# Neutron wants the prefix length here.
+# Neutron requires the prefix length here.
 Cidr = Annotated[Network, Meta(pattern=r"\A[^\s/]+/\d{1,3}\Z")]
 
 _COMMON = frozenset({"id", "status", "created_at", "updated_at", "revision_number", "tags"})
@@ -103,14 +103,14 @@ class SubnetCreate(SubnetUpdate, kw_only=True):
 
 
 class FixedIp(Struct, kw_only=True):
-    """An address that a port should have: any of a subnet, this one, or both said."""
+    """A requested address of a port: any of a subnet, a certain one, or both."""
 
     subnet_id: Given[Uuid] = UNSET
     ip_address: Given[IpAddress] = UNSET
 
 
 class PairForm(Struct, kw_only=True):
-    """An address that a port may use besides its own: an address or a range, and a MAC address or the port's."""
+    """An allowed address pair: an address or a range, and a MAC address (the port's by default)."""
 
     ip_address: Network
     mac_address: Maybe[MacAddress] = UNSET
@@ -148,7 +148,7 @@ class PortCreate(PortUpdate, kw_only=True):
 
 
 class GatewayForm(Struct, kw_only=True):
-    """A router's way to an external network; an empty one takes it away."""
+    """A router's gateway to an external network; an empty form clears it."""
 
     network_id: Given[Uuid] = UNSET
     enable_snat: Given[bool] = UNSET
@@ -176,7 +176,7 @@ class RouterCreate(RouterUpdate, kw_only=True):
 
 
 class RouterInterface(Struct, kw_only=True):
-    """Which leg a router gets or loses."""
+    """The interface that a router gets or loses."""
 
     subnet_id: Given[Uuid] = UNSET
     port_id: Given[Uuid] = UNSET
@@ -285,6 +285,6 @@ class BandwidthRuleCreate(BandwidthRuleUpdate, kw_only=True):
 
 
 class Tags(Struct, kw_only=True):
-    """All tags of a thing."""
+    """All tags of a resource."""
 
     tags: list[Tag]

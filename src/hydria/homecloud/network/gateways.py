@@ -1,4 +1,4 @@
-"""A router's way out: the port on an external network that `external_gateway_info` asks for."""
+"""Gateways of routers: the port on an external network that `external_gateway_info` asks for."""
 
 import ipaddress
 from datetime import datetime
@@ -10,7 +10,7 @@ from hydria.homecloud.network.access import forbidden
 from hydria.homecloud.network.faults import bad_request, fault
 from hydria.homecloud.network.forms import GatewayForm
 from hydria.homecloud.network.kinds import NETWORK
-from hydria.homecloud.network.resource import seen
+from hydria.homecloud.network.resource import load
 from hydria.homecloud.network.rows import ROUTER_GATEWAY, Address, FloatingIp, Network, Port, Router, Subnet
 from hydria.http.operation import Call
 from hydria.model.network import Device
@@ -18,7 +18,7 @@ from hydria.store import Transaction, columns
 
 
 def apply(call: Call, router: Router, form: GatewayForm | UnsetType | None) -> Router:
-    """Give a router the gateway that a form asks for, and return it; not given changes nothing, empty clears it."""
+    """Set a router's gateway as a form asks and return the router. UNSET changes nothing; an empty form clears it."""
     if form is UNSET:
         return router
     if form is None or form.network_id is UNSET:
@@ -27,7 +27,7 @@ def apply(call: Call, router: Router, form: GatewayForm | UnsetType | None) -> R
         return clear(call.transaction, router, call.time)
     assert isinstance(form, GatewayForm)  # noqa: S101 - mypy does not narrow UNSET here
     _check_rights(call, form)
-    network = seen(call, NETWORK, Network, form.network_id)
+    network = load(call, NETWORK, Network, form.network_id)
     if not network.external:
         raise bad_request("router", f"Network {network.id} is not an external network")
     snat = True if form.enable_snat is UNSET else form.enable_snat
@@ -40,7 +40,7 @@ def apply(call: Call, router: Router, form: GatewayForm | UnsetType | None) -> R
 
 
 def clear(transaction: Transaction, router: Router, now: datetime) -> Router:
-    """Take a router's gateway away and return the router. Refuses while floating IPs go through it."""
+    """Clear a router's gateway and return the router. Refuses while floating IPs use it."""
     if router.gw_port_id is None:
         return router
     port = transaction.get(Port, router.gw_port_id)
@@ -73,7 +73,7 @@ def _check_rights(call: Call, form: GatewayForm) -> None:
 def _plug(call: Call, router: Router, network: Network, form: GatewayForm) -> Port:
     transaction = call.transaction
     subnets = plugging.subnets_of(transaction, network.id)
-    _check_legs(transaction, router, subnets)
+    _check_interfaces(transaction, router, subnets)
     # Without a project: tenants do not see the ports that their routers have outside.
     port = plugging.service_port(call.time, network.id, "", Device(id=router.id, owner=ROUTER_GATEWAY))
     asked = form.external_fixed_ips or None
@@ -81,7 +81,7 @@ def _plug(call: Call, router: Router, network: Network, form: GatewayForm) -> Po
     return port
 
 
-def _check_legs(transaction: Transaction, router: Router, subnets: list[Subnet]) -> None:
+def _check_interfaces(transaction: Transaction, router: Router, subnets: list[Subnet]) -> None:
     ports, addresses = columns(Port), columns(Address)
     ids = [port.id for port in transaction.find(Port, ports.device_id == router.id)]
     inside = {each.subnet_id for each in transaction.find(Address, addresses.port_id.in_(ids))}

@@ -1,4 +1,4 @@
-"""Ports as a host makes them: addresses with their prefixes, and the routes that go with them."""
+"""Interfaces for hosts, made from ports: addresses with prefix lengths, and routes."""
 
 import ipaddress
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ def interface(
     subnets: Mapping[str, Subnet],
     routes: tuple[contract.Route, ...] = (),
 ) -> contract.Interface:
-    """Return a port as a host makes it."""
+    """Return the interface of a port."""
     return contract.Interface(
         port_id=port.id,
         network_id=network.id,

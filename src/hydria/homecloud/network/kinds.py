@@ -1,4 +1,4 @@
-"""The kinds of things that the API shows: who sees them, how they look, and what lists can filter and sort them by."""
+"""The resource types of the API: who sees them, their bodies, and what lists can filter and sort by."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -31,12 +31,12 @@ Column = ColumnElement[Any]
 Match = Callable[[Sequence[str]], ColumnElement[bool]]
 View = Callable[[Transaction, Any, Caller], list[dict[str, Any]]]
 
-# What bodies show and nothing ever has.
+# Attributes that bodies show and that are always null.
 _NOTHING = cast(null(), Text)
 
 
 class Kind(Struct, frozen=True, kw_only=True):
-    """One kind of thing.
+    """One resource type.
 
     `name` and `plural` are the bodies' keys, `missing` the fault's name. `attributes` are what lists compare and
     sort by, `matches` the filters that are more than a comparison. `seen_by` is for callers who are no admins.

@@ -23,7 +23,7 @@ class HomeNetworking:
     def __init__(self, transaction: Transaction, now: datetime) -> None:
         self._transaction = transaction
         self._now = now
-        # Read by this transaction, in which nothing of a subnet changes between a look and a port on it.
+        # Subnets that this transaction has read: they do not change between the look-up and the allocation of a port.
         self._known: dict[str, Subnet] = {}
 
     def subnet(self, subnet_id: str, project_id: str | None) -> model.Subnet | None:
@@ -43,7 +43,7 @@ class HomeNetworking:
         return tuple(_subnet(each) for each in plugging.subnets_of(self._transaction, network_id))
 
     def free_addresses(self, subnet: model.Subnet) -> int:
-        """Return how many addresses of a subnet's pools nobody has."""
+        """Return the number of free addresses in a subnet's pools."""
         row = self._row(subnet.id)
         return 0 if row is None else allocation.count_free(self._transaction, row)
 

@@ -12,7 +12,7 @@ from hydria.homecloud.network.faults import fault, invalid_input
 from hydria.homecloud.network.forms import NetworkCreate, NetworkUpdate
 from hydria.homecloud.network.kinds import NETWORK
 from hydria.homecloud.network.plugging import subnets_of
-from hydria.homecloud.network.resource import given, operations, owned
+from hydria.homecloud.network.resource import given, load_owned, operations
 from hydria.homecloud.network.rows import FLOATING_IP, ROUTER_GATEWAY, Network, NetworkTrouble, Port, Subnet
 from hydria.http.operation import Call
 from hydria.store import Transaction, columns
@@ -32,7 +32,7 @@ _LINK = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 
 _MTU = 1500
 _MAX_MTU = 65535
-# What a link of each version must carry at least; Linux makes none below the first.
+# The smallest MTU of each IP version; Linux makes no link below the first.
 _MIN_MTU = {4: 68, 6: 1280}
 
 
@@ -47,7 +47,7 @@ def _create(call: Call) -> Network:
 
 
 def _update(call: Call) -> Network:
-    network = owned(call, NETWORK, Network, "update_network")
+    network = load_owned(call, NETWORK, Network, "update_network")
     for_admins(call, call.form, "update_network", _FOR_ADMINS)
     values = _values(call.transaction, call.form, network)
     if network.shared and values.get("shared") is False:
@@ -60,7 +60,7 @@ def _update(call: Call) -> Network:
 
 
 def _delete(call: Call) -> None:
-    network = owned(call, NETWORK, Network, "delete_network")
+    network = load_owned(call, NETWORK, Network, "delete_network")
     ports = call.transaction.find(Port, columns(Port).network_id == network.id)
     if ports:
         raise fault("NetworkInUse", id=network.id, ports=", ".join(sorted(port.id for port in ports)))
@@ -93,7 +93,7 @@ def _checked_mtu(transaction: Transaction, asked: int, network: Network | None) 
 
 
 def _provider(transaction: Transaction, form: NetworkCreate) -> dict[str, Any]:
-    """Return what the form says of the network's kind, or refuse what this machine does not make."""
+    """Return the provider attributes of a form, or refuse those that this machine cannot make."""
     kind, physical = form.network_type or "local", form.physical_network or None
     if kind not in ("local", "flat"):
         raise invalid_input(f"network_type value '{kind}' not supported")

@@ -1,4 +1,4 @@
-"""Ports come and go here: MAC addresses, the addresses of subnets, and what hangs on a port that goes."""
+"""Creates and deletes ports, with their MAC addresses, addresses and floating IPs."""
 
 import ipaddress
 import random
@@ -16,7 +16,7 @@ from hydria.homecloud.network.rows import ROUTER_INTERFACE, Address, FloatingIp,
 from hydria.model.network import Device
 from hydria.store import Transaction, columns
 
-# What a port should have: an address of a subnet, this one or any.
+# A requested address: of this subnet, this one or any.
 Wish = tuple[Subnet, str | None]
 
 _MAX_FIXED_IPS = 5
@@ -36,14 +36,14 @@ def service_port(now: datetime, network_id: str, project_id: str, device: Device
 
 
 def plug(transaction: Transaction, port: Port, wishes: Sequence[Wish]) -> tuple[Address, ...]:
-    """Store a new port with its addresses and return these. Raises a Refusal when they cannot be had."""
+    """Store a new port with its addresses and return them. Raises a Refusal when they are not available."""
     addresses = give(transaction, port, wishes)
     changes.add(transaction, port)
     return addresses
 
 
 def unplug(transaction: Transaction, port: Port, now: datetime) -> None:
-    """Remove a port; its addresses are free, and floating IPs that led to it lead nowhere."""
+    """Delete a port, free its addresses and disassociate its floating IPs."""
     for floating_ip in transaction.find(FloatingIp, columns(FloatingIp).port_id == port.id):
         changes.change(transaction, floating_ip, now, port_id=None, fixed_ip_address=None, router_id=None)
     allocation.free(transaction, *addresses_of(transaction, port.id)[port.id])
@@ -52,7 +52,7 @@ def unplug(transaction: Transaction, port: Port, now: datetime) -> None:
 
 
 def give(transaction: Transaction, port: Port, wishes: Sequence[Wish], first: int = 0) -> tuple[Address, ...]:
-    """Give a port addresses, the first of them at this position. Raises a Refusal when they cannot be had."""
+    """Give a port addresses, the first of them at this position. Raises a Refusal when they are not available."""
     given: list[Address] = []
     for position, (subnet, wanted) in enumerate(wishes, start=first):
         if wanted is None:
@@ -93,15 +93,15 @@ def subnets_of(transaction: Transaction, network_id: str) -> list[Subnet]:
 
 
 def new_mac() -> str:
-    """Return a MAC address that hardly anybody has. Where somebody has, the database refuses the port's row.
+    """Return a random MAC address.
 
-    What makes the row is run again then, and asks for another.
+    When a port of the network has it already, the database refuses the row and the transaction runs again.
     """
     return "fa:16:3e:" + _random.randbytes(3).hex(":")
 
 
 def check_mac(transaction: Transaction, network_id: str, mac: str) -> str:
-    """Return the MAC address, or refuse one that is taken on the network or that no single card can have."""
+    """Return the MAC address, or refuse one that is taken on the network or is a group address."""
     c = columns(Port)
     # The lowest bit of the first byte marks groups.
     if int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
@@ -112,7 +112,7 @@ def check_mac(transaction: Transaction, network_id: str, mac: str) -> str:
 
 
 def _checked(transaction: Transaction, subnet: Subnet, ip: str, owner: str) -> str:
-    """Return the address if the subnet has it and nobody else does; the gateway's is for a router's port only."""
+    """Return the address if it is usable and free; the gateway's is for a router's port only."""
     if not is_usable(ipaddress.ip_network(subnet.cidr), ip):
         raise fault("InvalidIpForSubnet", ip=ip)
     c = columns(Address)
@@ -124,7 +124,7 @@ def _checked(transaction: Transaction, subnet: Subnet, ip: str, owner: str) -> s
 
 
 def _is_external(transaction: Transaction, subnet: Subnet) -> bool:
-    """Say whether the machine itself has the subnet's gateway address."""
+    """Return whether the subnet is external: the machine itself has its gateway address."""
     network = transaction.get(Network, subnet.network_id)
     return network is not None and network.external
 

@@ -1,4 +1,4 @@
-"""Ports: legs in networks, with their addresses and what may be said of who uses them."""
+"""Ports of networks."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from hydria.homecloud.network.faults import fault, invalid_input
 from hydria.homecloud.network.forms import FixedIp, PairForm, PortCreate, PortUpdate
 from hydria.homecloud.network.kinds import NETWORK, PORT, QOS_POLICY
 from hydria.homecloud.network.plugging import Wish
-from hydria.homecloud.network.resource import given, operations, seen
+from hydria.homecloud.network.resource import given, load, operations
 from hydria.homecloud.network.rows import (
     HELD,
     Address,
@@ -31,7 +31,7 @@ from hydria.model.network import PORT_OWNER
 from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of
 
-# What names the user of a port, or is on its link already: fixed while a host has the port.
+# Attributes that are fixed while a host has the port.
 _FIXED = ("device_id", "device_owner", "mac_address", "binding_host_id")
 _BINDING = {"binding_host_id": "binding:host_id", "binding_profile": "binding:profile"}
 _SPECIAL = frozenset({
@@ -46,7 +46,7 @@ def _create(call: Call) -> Port:
     form: PortCreate = call.form
     transaction = call.transaction
     project_id = creator(call, form, "create_port")
-    network = seen(call, NETWORK, Network, form.network_id)
+    network = load(call, NETWORK, Network, form.network_id)
     _check_rights(call, form, network, "create_port")
     if form.device_owner is not UNSET and form.device_owner in HELD:
         raise fault("UnsupportedPortDeviceOwner", op="create", owner=form.device_owner, id="of this request")
@@ -95,7 +95,7 @@ def _update(call: Call) -> Port:
     if not secured and pairs:
         raise fault("AddressPairAndPortSecurityRequired")
     if form.fixed_ips is not UNSET and form.fixed_ips is not None and _move(call.transaction, port, form.fixed_ips):
-        # The addresses are rows of their own; the port's revision tells that they changed.
+        # Addresses are rows of their own, so the port's revision must be incremented for them.
         port = structs.replace(port, revision_number=port.revision_number + 1, updated_at=changes.stamp(call.time))
         call.transaction.update(port)
         changes.alter(call.transaction, [port.id])
@@ -115,8 +115,8 @@ def _delete(call: Call) -> None:
 
 
 def _owned(call: Call, action: str) -> tuple[Port, Network]:
-    """Return the port and its network if the port's or the network's owner asks."""
-    port = seen(call, PORT, Port, call.path["id"])
+    """Return the port and its network; refuse callers who own neither."""
+    port = load(call, PORT, Port, call.path["id"])
     network = call.transaction.get(Network, port.network_id)
     assert network is not None  # noqa: S101 - a network with ports is not deleted
     if not may_write(call.caller, port.project_id) and not may_write(call.caller, network.project_id):
@@ -125,7 +125,7 @@ def _owned(call: Call, action: str) -> tuple[Port, Network]:
 
 
 def _check_rights(call: Call, form: PortUpdate, network: Network, action: str) -> None:
-    """Refuse what is the administrators' business, and on foreign networks what is their owners'."""
+    """Refuse attributes that only administrators, or owners of the network, may set."""
     for_admins(call, form, action, _BINDING)
     if may_write(call.caller, network.project_id):
         return
@@ -140,7 +140,7 @@ def _check_rights(call: Call, form: PortUpdate, network: Network, action: str) -
 
 
 def _check_held(transaction: Transaction, port: Port, form: PortUpdate) -> None:
-    """Refuse to change by hand what a router, floating IP or another service relies on, or to pose as one."""
+    """Refuse changes of ports that a router, floating IP or service uses, and forged owners."""
     changed = [name for name in _FIXED if getattr(form, name) not in (UNSET, None, getattr(port, name))]
     if port.device_owner != PORT_OWNER and form.qos_policy_id not in (UNSET, port.qos_policy_id):
         changed.append("qos_policy_id")
@@ -151,7 +151,7 @@ def _check_held(transaction: Transaction, port: Port, form: PortUpdate) -> None:
 
 
 def _check_plugged(transaction: Transaction, port: Port, form: PortUpdate) -> None:
-    """Refuse to take away the addresses of a port that something on a host has."""
+    """Refuse other addresses for a port that is plugged on a host."""
     other_mac = form.mac_address not in (UNSET, None, port.mac_address)
     if other_mac or _moves(transaction, port, form):
         raise fault("PortInUse", id=port.id, network=port.network_id, device=f"on host {port.binding_host_id}")
@@ -178,12 +178,12 @@ def _bound(form: PortUpdate) -> dict[str, Any]:
 
 def _shaped(call: Call, form: PortUpdate) -> dict[str, Any]:
     if form.qos_policy_id:
-        seen(call, QOS_POLICY, QosPolicy, form.qos_policy_id)
+        load(call, QOS_POLICY, QosPolicy, form.qos_policy_id)
     return {} if form.qos_policy_id is UNSET else {"qos_policy_id": form.qos_policy_id}
 
 
 def _groups(call: Call, form: PortUpdate, project_id: str, *, secured: bool) -> tuple[str, ...]:
-    """Return the security groups that the form asks for; without any said, the project's default."""
+    """Return the security groups that the form asks for, by default the project's default group."""
     asked = form.security_groups
     if asked is UNSET or asked is None:
         return (default_group(call.transaction, project_id, call.time).id,) if secured else ()
@@ -217,7 +217,7 @@ def _pairs(form: PortUpdate, mac: str, *, secured: bool) -> tuple[AddressPair, .
 
 
 def _move(transaction: Transaction, port: Port, asked: Sequence[FixedIp]) -> bool:
-    """Give a port other addresses; those that it has and keeps stay as they are. Says whether anything changed."""
+    """Change a port's addresses and return whether any changed; those that stay are not touched."""
     subnets = plugging.subnets_of(transaction, port.network_id)
     wishes = plugging.wishes_of(transaction, port.network_id, subnets, asked)
     left = plugging.addresses_of(transaction, port.id)[port.id]
@@ -231,7 +231,7 @@ def _move(transaction: Transaction, port: Port, asked: Sequence[FixedIp]) -> boo
             raise fault("FipAssociated", id=port.id)
     allocation.free(transaction, *left)
     for position, address in enumerate(kept):
-        # What frees others may have changed more of the row.
+        # Only the position: freeing others may have changed `next` of this row.
         own = (c.subnet_id == address.subnet_id) & (c.key == address.key)
         transaction.execute(update(rows_of(Address).table).where(own).values(position=position))
     plugging.give(transaction, port, missing, first=len(kept))
@@ -239,9 +239,9 @@ def _move(transaction: Transaction, port: Port, asked: Sequence[FixedIp]) -> boo
 
 
 def _match(wishes: Sequence[Wish], left: list[Address]) -> tuple[list[Address], list[tuple[Subnet, str | None]]]:
-    """Return which addresses fulfil wishes and which wishes stay open; `left` keeps what nobody wishes for."""
+    """Return the addresses that meet requests and the requests that none meets; `left` keeps the other addresses."""
     kept, missing = [], []
-    # Those that name an address choose first.
+    # Requests for a certain address choose first.
     for subnet, ip in sorted(wishes, key=lambda wish: wish[1] is None):
         found = next((a for a in left if a.subnet_id == subnet.id and ip in (None, a.ip_address)), None)
         if found is None:

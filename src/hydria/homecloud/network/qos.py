@@ -1,4 +1,4 @@
-"""QoS policies: bandwidth limits that ports are held to, one for each direction."""
+"""QoS policies: bandwidth limits of ports, one for each direction."""
 
 import uuid
 from typing import Any
@@ -16,7 +16,7 @@ from hydria.homecloud.network.forms import (
 )
 from hydria.homecloud.network.kinds import QOS_POLICY
 from hydria.homecloud.network.listing import chosen
-from hydria.homecloud.network.resource import given, operations, owned, seen
+from hydria.homecloud.network.resource import given, load, load_owned, operations
 from hydria.homecloud.network.rows import BandwidthRule, Port, QosPolicy
 from hydria.http.operation import Call, Operation
 from hydria.store import columns
@@ -36,7 +36,7 @@ def _create(call: Call) -> QosPolicy:
 
 
 def _update(call: Call) -> QosPolicy:
-    policy = owned(call, QOS_POLICY, QosPolicy, "update_policy")
+    policy = load_owned(call, QOS_POLICY, QosPolicy, "update_policy")
     return changes.change(call.transaction, policy, call.time, **_values(call, "update_policy"))
 
 
@@ -49,7 +49,7 @@ def _values(call: Call, action: str) -> dict[str, Any]:
 
 
 def _delete(call: Call) -> None:
-    policy = owned(call, QOS_POLICY, QosPolicy, "delete_policy")
+    policy = load_owned(call, QOS_POLICY, QosPolicy, "delete_policy")
     users = call.transaction.find(Port, columns(Port).qos_policy_id == policy.id)
     if users:
         raise fault("QosPolicyInUse", id=policy.id, port=users[0].id)
@@ -60,23 +60,23 @@ def _delete(call: Call) -> None:
 
 
 def _list_rules(call: Call) -> Any:
-    policy = seen(call, QOS_POLICY, QosPolicy, call.path["id"])
+    policy = load(call, QOS_POLICY, QosPolicy, call.path["id"])
     return {f"{_ROOT}s": [chosen(call, structs.asdict(rule)) for rule in policy.rules]}
 
 
 def _show_rule(call: Call) -> Any:
-    return {_ROOT: structs.asdict(_rule(call, seen(call, QOS_POLICY, QosPolicy, call.path["id"])))}
+    return {_ROOT: structs.asdict(_rule(call, load(call, QOS_POLICY, QosPolicy, call.path["id"])))}
 
 
 def _create_rule(call: Call) -> Any:
-    policy = owned(call, QOS_POLICY, QosPolicy, "create_policy_bandwidth_limit_rule")
+    policy = load_owned(call, QOS_POLICY, QosPolicy, "create_policy_bandwidth_limit_rule")
     form: BandwidthRuleCreate = call.form
     values = given(form, BandwidthRule)
     return _store(call, policy, policy.rules, BandwidthRule(id=str(uuid.uuid4()), **values))
 
 
 def _update_rule(call: Call) -> Any:
-    policy = owned(call, QOS_POLICY, QosPolicy, "update_policy_bandwidth_limit_rule")
+    policy = load_owned(call, QOS_POLICY, QosPolicy, "update_policy_bandwidth_limit_rule")
     before = _rule(call, policy)
     form: BandwidthRuleUpdate = call.form
     values = given(form, BandwidthRule)
@@ -85,7 +85,7 @@ def _update_rule(call: Call) -> Any:
 
 
 def _delete_rule(call: Call) -> None:
-    policy = owned(call, QOS_POLICY, QosPolicy, "delete_policy_bandwidth_limit_rule")
+    policy = load_owned(call, QOS_POLICY, QosPolicy, "delete_policy_bandwidth_limit_rule")
     gone = _rule(call, policy)
     left = tuple(rule for rule in policy.rules if rule != gone)
     changes.change(call.transaction, policy, call.time, rules=left)

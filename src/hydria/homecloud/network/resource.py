@@ -1,4 +1,4 @@
-"""What all kinds have in common: finding what the caller may see or change, and the operations of a collection."""
+"""What all resource types share: loading rows with access checks, and the operations of a collection."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -22,8 +22,8 @@ Remover = Callable[[Call], None]
 _OWNER = frozenset({"project_id"})
 
 
-def seen(call: Call, kind: Kind, row: type[R], key: str) -> R:
-    """Return what the caller may see, or refuse (404)."""
+def load(call: Call, kind: Kind, row: type[R], key: str) -> R:
+    """Return a row that the caller may see, or refuse (404)."""
     assert kind.row is row  # noqa: S101 - the second names the type for the reader and mypy
     found = call.transaction.find(row, columns(row).id == key, kind.visible(call.caller))
     if not found:
@@ -31,9 +31,9 @@ def seen(call: Call, kind: Kind, row: type[R], key: str) -> R:
     return found[0]
 
 
-def owned(call: Call, kind: Kind, row: type[R], action: str) -> R:
-    """Return what the path names if the caller may change it, or refuse (404, 403)."""
-    found = seen(call, kind, row, call.path["id"])
+def load_owned(call: Call, kind: Kind, row: type[R], action: str) -> R:
+    """Return the row that the path names if the caller may change it, or refuse (404, 403)."""
+    found = load(call, kind, row, call.path["id"])
     if not may_write(call.caller, found.project_id):
         raise forbidden(action)
     return found
@@ -63,7 +63,7 @@ def operations(
     """Return the operations of a collection; `create` and `update` are a form and what is done with it."""
 
     def show(call: Call) -> Any:
-        return body(call, kind, seen(call, kind, kind.row, call.path["id"]))
+        return body(call, kind, load(call, kind, kind.row, call.path["id"]))
 
     def writing(what: tuple[type[Struct], Handler]) -> tuple[type[Struct], Work]:
         form, handler = what

@@ -1,4 +1,4 @@
-"""Rows made again of what a host still has: for operators who adopt orphans after a database was lost."""
+"""Restores rows from what a host still has: for operators who adopt orphans after a database was lost."""
 
 import ipaddress
 import uuid
@@ -31,7 +31,7 @@ _RESTORED = "restored"
 
 
 class Restoring:
-    """Makes rows of one transaction that are missing; what is there is left alone."""
+    """Makes missing rows in one transaction; rows that exist are left alone."""
 
     def __init__(self, transaction: Transaction, now: datetime, project_id: str) -> None:
         self._transaction = transaction
@@ -58,31 +58,31 @@ class Restoring:
 
     def port(
         self,
-        leg: contract.Interface,
+        interface: contract.Interface,
         subnet_ids: Sequence[str | None],
         name: str,
         device: Device,
         groups: Sequence[str] = (),
     ) -> Port:
         """Return the row of a port as a host has it, with its network and subnets. Raises Conflict or Invalid."""
-        found = self._transaction.get(Port, leg.port_id)
+        found = self._transaction.get(Port, interface.port_id)
         if found is not None:
             return found
-        network = self.network(contract.Network(id=leg.network_id, mtu=leg.mtu))
+        network = self.network(contract.Network(id=interface.network_id, mtu=interface.mtu))
         # An address without a subnet's id is on whatever subnet of the network has it.
-        ids = [*subnet_ids, *[None] * len(leg.addresses)]
+        ids = [*subnet_ids, *[None] * len(interface.addresses)]
         wishes = [
-            (self._subnet(network, address, subnet_id, leg.routes), address.ip)
-            for address, subnet_id in zip(leg.addresses, ids, strict=False)
+            (self._subnet(network, address, subnet_id, interface.routes), address.ip)
+            for address, subnet_id in zip(interface.addresses, ids, strict=False)
         ]
         for group in groups:
-            self._security_group(group, leg.guard or (), first=group == groups[0])
-        plugging.check_mac(self._transaction, network.id, leg.mac)
+            self._security_group(group, interface.guard or (), first=group == groups[0])
+        plugging.check_mac(self._transaction, network.id, interface.mac)
         port = Port(
-            id=leg.port_id,
+            id=interface.port_id,
             network_id=network.id,
             name=name,
-            mac_address=leg.mac,
+            mac_address=interface.mac,
             device_id=device.id,
             device_owner=device.owner,
             port_security_enabled=device.owner not in (ROUTER_INTERFACE, ROUTER_GATEWAY),
@@ -93,14 +93,14 @@ class Restoring:
         return port
 
     def router(self, wanted: contract.Router) -> list[str]:
-        """Make a router's row, or the parts that are missing of one; returns what could not be."""
+        """Make a router's row or its missing parts, and return what could not be made."""
         router = self._transaction.get(Router, wanted.id)
         if router is None:
             snat = bool(wanted.snat_cidrs) or wanted.gateway is None
             router = Router(id=wanted.id, name=_RESTORED, enable_snat=snat, **self._common)
             changes.add(self._transaction, router)
-        for leg in wanted.interfaces:
-            self.port(leg, (), "", Device(id=router.id, owner=ROUTER_INTERFACE))
+        for interface in wanted.interfaces:
+            self.port(interface, (), "", Device(id=router.id, owner=ROUTER_INTERFACE))
         if wanted.gateway is not None and router.gw_port_id is None:
             gateway = self.port(wanted.gateway, (), "", Device(id=router.id, owner=ROUTER_GATEWAY))
             router = changes.change(self._transaction, router, self._now, gw_port_id=gateway.id)
@@ -142,7 +142,7 @@ class Restoring:
         return subnet
 
     def _security_group(self, key: str, rules: Sequence[contract.FirewallRule], *, first: bool) -> None:
-        """Make a group; the first of several gets all rules, as the host does not know whose they are."""
+        """Make a group; the first of several gets all rules, because the host does not know which group has which."""
         if self._transaction.get(SecurityGroup, key) is not None:
             return
         changes.add(self._transaction, SecurityGroup(id=key, name=_RESTORED, **self._common))
@@ -162,11 +162,13 @@ class Restoring:
                 changes.add(self._transaction, row)
 
     def _floating_ip(self, router: Router, pair: contract.FloatingIp) -> bool:
-        """Make a floating IP that leads to an address inside; that gets a port where it has none."""
+        """Make a floating IP, and a port for its fixed address if there is none; return whether it was possible."""
         gateway = None if router.gw_port_id is None else self._transaction.get(Port, router.gw_port_id)
         c = columns(Port)
-        legs = self._transaction.find(Port, c.device_id == router.id, c.device_owner == ROUTER_INTERFACE)
-        inside = [each for leg in legs for each in plugging.subnets_of(self._transaction, leg.network_id)]
+        interfaces = self._transaction.find(Port, c.device_id == router.id, c.device_owner == ROUTER_INTERFACE)
+        inside = [
+            each for interface in interfaces for each in plugging.subnets_of(self._transaction, interface.network_id)
+        ]
         fixed = ipaddress.ip_address(pair.fixed_ip)
         subnet = next((each for each in inside if fixed in ipaddress.ip_network(each.cidr)), None)
         outside = [] if gateway is None else plugging.subnets_of(self._transaction, gateway.network_id)

@@ -1,4 +1,4 @@
-"""Routers: their gateways to external networks and their legs in subnets."""
+"""Routers: their gateways to external networks and their interfaces in subnets."""
 
 import ipaddress
 from typing import Any
@@ -10,7 +10,7 @@ from hydria.homecloud.network.access import creator
 from hydria.homecloud.network.faults import bad_request, fault
 from hydria.homecloud.network.forms import RouterCreate, RouterInterface, RouterUpdate
 from hydria.homecloud.network.kinds import PORT, ROUTER, SUBNET
-from hydria.homecloud.network.resource import given, operations, owned, seen
+from hydria.homecloud.network.resource import given, load, load_owned, operations
 from hydria.homecloud.network.rows import ROUTER_INTERFACE, FloatingIp, Port, Router, Subnet
 from hydria.http.operation import Call, Operation
 from hydria.model.network import Device
@@ -27,23 +27,23 @@ def _create(call: Call) -> Router:
 
 def _update(call: Call) -> Router:
     form: RouterUpdate = call.form
-    router = owned(call, ROUTER, Router, "update_router")
+    router = load_owned(call, ROUTER, Router, "update_router")
     router = gateways.apply(call, router, form.external_gateway_info)
     return changes.change(call.transaction, router, call.time, **given(form, Router))
 
 
 def _delete(call: Call) -> None:
-    router = owned(call, ROUTER, Router, "delete_router")
-    legs = _legs(call.transaction, router.id)
-    if legs:
-        raise fault("RouterInUse", id=router.id, ports=", ".join(sorted(port.id for port in legs)))
+    router = load_owned(call, ROUTER, Router, "delete_router")
+    interfaces = _interfaces(call.transaction, router.id)
+    if interfaces:
+        raise fault("RouterInUse", id=router.id, ports=", ".join(sorted(port.id for port in interfaces)))
     gateways.clear(call.transaction, router, call.time)
     changes.remove(call.transaction, router)
 
 
 def _add_interface(call: Call) -> dict[str, Any]:
     form: RouterInterface = call.form
-    router = owned(call, ROUTER, Router, "add_router_interface")
+    router = load_owned(call, ROUTER, Router, "add_router_interface")
     if form.subnet_id is not UNSET and form.port_id is not UNSET:
         raise bad_request("router", "Cannot specify both subnet-id and port-id")
     if form.port_id is not UNSET:
@@ -56,7 +56,7 @@ def _add_interface(call: Call) -> dict[str, Any]:
 
 
 def _add_subnet(call: Call, router: Router, subnet_id: str) -> tuple[Port, list[Subnet]]:
-    subnet = seen(call, SUBNET, Subnet, subnet_id)
+    subnet = load(call, SUBNET, Subnet, subnet_id)
     if subnet.gateway_ip is None:
         raise bad_request("router", "Subnet for router interface must have a gateway IP")
     if subnet.project_id != call.caller.project_id and not call.caller.is_admin:
@@ -72,7 +72,7 @@ def _add_subnet(call: Call, router: Router, subnet_id: str) -> tuple[Port, list[
 
 
 def _add_port(call: Call, router: Router, port_id: str) -> tuple[Port, list[Subnet]]:
-    port = seen(call, PORT, Port, port_id)
+    port = load(call, PORT, Port, port_id)
     user = port.device_id or port.binding_host_id
     if user:
         raise fault("PortInUse", id=port.id, network=port.network_id, device=user)
@@ -90,10 +90,10 @@ def _add_port(call: Call, router: Router, port_id: str) -> tuple[Port, list[Subn
 
 def _remove_interface(call: Call) -> dict[str, Any]:
     form: RouterInterface = call.form
-    router = owned(call, ROUTER, Router, "remove_router_interface")
+    router = load_owned(call, ROUTER, Router, "remove_router_interface")
     if form.subnet_id is UNSET and form.port_id is UNSET:
         raise bad_request("router", "Either subnet_id or port_id must be specified")
-    port, subnets = _leg(call.transaction, router, form)
+    port, subnets = _named_interface(call.transaction, router, form)
     transaction = call.transaction
     fixed = transaction.find(FloatingIp, columns(FloatingIp).router_id == router.id)
     for subnet in subnets:
@@ -104,9 +104,9 @@ def _remove_interface(call: Call) -> dict[str, Any]:
     return _interface(router, port, subnets)
 
 
-def _leg(transaction: Transaction, router: Router, form: RouterInterface) -> tuple[Port, list[Subnet]]:
+def _named_interface(transaction: Transaction, router: Router, form: RouterInterface) -> tuple[Port, list[Subnet]]:
     """Return the interface that the form names, and its subnets."""
-    for port in _legs(transaction, router.id):
+    for port in _interfaces(transaction, router.id):
         subnets = _subnets(transaction, [port])
         on_subnet = any(subnet.id == form.subnet_id for subnet in subnets)
         if form.port_id is UNSET and on_subnet:
@@ -120,7 +120,7 @@ def _leg(transaction: Transaction, router: Router, form: RouterInterface) -> tup
     raise fault("RouterInterfaceNotFoundForSubnet", id=router.id, subnet=form.subnet_id)
 
 
-def _legs(transaction: Transaction, router_id: str) -> list[Port]:
+def _interfaces(transaction: Transaction, router_id: str) -> list[Port]:
     c = columns(Port)
     return transaction.find(Port, c.device_id == router_id, c.device_owner == ROUTER_INTERFACE)
 
@@ -132,8 +132,8 @@ def _subnets(transaction: Transaction, ports: list[Port]) -> list[Subnet]:
 
 
 def _check_overlaps(transaction: Transaction, router: Router, new: list[Subnet]) -> None:
-    """Refuse a subnet that the router has already, or of whose addresses it has some elsewhere."""
-    ports = _legs(transaction, router.id)
+    """Refuse a subnet that the router has already, or that overlaps with another one of the router."""
+    ports = _interfaces(transaction, router.id)
     gateway = None if router.gw_port_id is None else transaction.get(Port, router.gw_port_id)
     for old in _subnets(transaction, ports if gateway is None else [*ports, gateway]):
         for subnet in new:

@@ -1,4 +1,4 @@
-"""The stored things of the network service: one struct for each table, whose names begin with `network_`."""
+"""The rows of the network service: one struct for each table. The tables' names begin with `network_`."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_IP = "network:floatingip"
 
-# Owners whose ports only the service that made them may release: a host has their addresses until then.
+# Owners whose ports only the service that made them may delete: a host has their addresses until then.
 HELD = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP, PORT_OWNER})
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """What all have in common. Times are UTC, `YYYY-MM-DDTHH:MM:SSZ`, as Neutron prints them."""
+    """The attributes that all rows share. Times are UTC, `YYYY-MM-DDTHH:MM:SSZ`, as Neutron prints them."""
 
     id: str
     project_id: str
@@ -29,7 +29,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 class Network(Row, frozen=True, kw_only=True):
-    """A layer 2 network: a bridge on the host. `is_default` marks the external network that is taken unasked."""
+    """A layer 2 network: a bridge on the host. `is_default` marks the default external network."""
 
     name: str = ""
     admin_state_up: bool = True
@@ -38,7 +38,7 @@ class Network(Row, frozen=True, kw_only=True):
     is_default: bool = False
     mtu: int = 1500
     port_security_enabled: bool = True
-    # A bridge of the machine's that the network is one with: then it is of type `flat`, else `local`.
+    # The bridge of the machine that a `flat` network is joined with; None for a `local` network.
     physical_network: str | None = None
     # Why a host could not make it: one of its `NetworkTrouble` rows, None where there is none.
     trouble: str | None = None
@@ -52,7 +52,7 @@ class Pool(Struct, frozen=True, kw_only=True):
 
 
 class HostRoute(Struct, frozen=True, kw_only=True):
-    """A route that the hosts of a subnet should have."""
+    """A route for the hosts of a subnet."""
 
     destination: Cidr
     nexthop: IpAddress
@@ -76,14 +76,14 @@ class Subnet(Row, frozen=True, kw_only=True):
 
 
 class AddressPair(Struct, frozen=True, kw_only=True):
-    """An address or a network that a port may use besides its own; one address is stored without `/32` or `/128`."""
+    """An allowed address pair. A single address is stored without `/32` or `/128`."""
 
     ip_address: Cidr
     mac_address: MacAddress
 
 
 class BandwidthRule(Struct, frozen=True, kw_only=True):
-    """How many kbit a second a port may send (`egress`) or be sent; a burst of 0 is four fifths of a second's."""
+    """A bandwidth limit for one direction; `egress` is what a port sends. A burst of 0 means 80 % of `max_kbps`."""
 
     id: str
     max_kbps: int
@@ -92,7 +92,7 @@ class BandwidthRule(Struct, frozen=True, kw_only=True):
 
 
 class QosPolicy(Row, frozen=True, kw_only=True):
-    """What ports that have it are held to: at most one rule for each direction."""
+    """Bandwidth limits for ports: at most one rule for each direction."""
 
     name: str = ""
     shared: bool = False
@@ -101,7 +101,7 @@ class QosPolicy(Row, frozen=True, kw_only=True):
 
 
 class Port(Row, frozen=True, kw_only=True):
-    """A leg in a network. Its addresses are `Address` rows; `device_id` and `device_owner` say who uses it."""
+    """A port of a network. Its addresses are `Address` rows; `device_id` and `device_owner` say who uses it."""
 
     network_id: str
     name: str = ""
@@ -122,7 +122,7 @@ class Address(Struct, frozen=True, kw_only=True):
     """One address of a port; `position` is its place in the port's `fixed_ips`.
 
     `key` is the address as hexadecimal digits of fixed width, so that a database can sort addresses of both versions;
-    `next` is the key of its successor while nobody has that, so that the lowest free one is found at once.
+    `next` is the key of its successor while that is free, so that the lowest free address is found at once.
     """
 
     subnet_id: str
@@ -163,7 +163,7 @@ class SecurityGroup(Row, frozen=True, kw_only=True):
 
 
 class SecurityGroupRule(Row, frozen=True, kw_only=True):
-    """What a security group lets through."""
+    """A rule of a security group."""
 
     security_group_id: str
     direction: str
@@ -191,7 +191,7 @@ class AlteredPort(Struct, frozen=True, kw_only=True):
 
 
 class TopologyCounter(Struct, frozen=True, kw_only=True):
-    """The single row that counts changes of what a host must wire."""
+    """The single row that counts the changes of networks and routers on hosts."""
 
     id: str = "topology"
     generation: int = 1

@@ -1,4 +1,4 @@
-"""Security groups and their rules: kept and shown, as clients expect them; every project has a default group."""
+"""Security groups and their rules. Every project has a default group."""
 
 import ipaddress
 from datetime import datetime
@@ -11,7 +11,7 @@ from hydria.homecloud.network.access import creator
 from hydria.homecloud.network.faults import fault, invalid_attribute, invalid_input
 from hydria.homecloud.network.forms import SecurityGroupCreate, SecurityGroupRuleCreate, SecurityGroupUpdate
 from hydria.homecloud.network.kinds import SECURITY_GROUP, SECURITY_GROUP_RULE
-from hydria.homecloud.network.resource import given, operations, owned, seen
+from hydria.homecloud.network.resource import given, load, load_owned, operations
 from hydria.homecloud.network.rows import Port, SecurityGroup, SecurityGroupRule
 from hydria.http.operation import Call, Operation
 from hydria.store import Transaction, columns
@@ -41,7 +41,7 @@ def default_group(transaction: Transaction, project_id: str, now: datetime) -> S
 
 
 def _usual_rules(group: SecurityGroup, now: datetime) -> list[SecurityGroupRule]:
-    """Return what a new group lets through: everything out, and in the default group also from its members in."""
+    """Return the rules of a new group: all egress and, in the default group, ingress from its own members."""
     directions = _DIRECTIONS if group.is_default else ("egress",)
     return [
         changes.new(
@@ -70,7 +70,7 @@ def _create(call: Call) -> SecurityGroup:
 
 
 def _update(call: Call) -> SecurityGroup:
-    group = owned(call, SECURITY_GROUP, SecurityGroup, "update_security_group")
+    group = load_owned(call, SECURITY_GROUP, SecurityGroup, "update_security_group")
     values = given(call.form, SecurityGroup)
     if group.is_default and values.get("name", group.name) != group.name:
         raise fault("SecurityGroupCannotUpdateDefault")
@@ -78,7 +78,7 @@ def _update(call: Call) -> SecurityGroup:
 
 
 def _delete(call: Call) -> None:
-    group = owned(call, SECURITY_GROUP, SecurityGroup, "delete_security_group")
+    group = load_owned(call, SECURITY_GROUP, SecurityGroup, "delete_security_group")
     if group.is_default and not call.caller.is_admin:
         raise fault("SecurityGroupCannotRemoveDefault")
     if call.transaction.find(Port, contains_any(columns(Port).security_groups, quoted([group.id]))):
@@ -91,10 +91,10 @@ def _delete(call: Call) -> None:
 def _create_rule(call: Call) -> SecurityGroupRule:
     form: SecurityGroupRuleCreate = call.form
     project_id = creator(call, form, "create_security_group_rule")
-    group = seen(call, SECURITY_GROUP, SecurityGroup, form.security_group_id)
+    group = load(call, SECURITY_GROUP, SecurityGroup, form.security_group_id)
     values = _rule(form)
     if values.get("remote_group_id"):
-        seen(call, SECURITY_GROUP, SecurityGroup, values["remote_group_id"])
+        load(call, SECURITY_GROUP, SecurityGroup, values["remote_group_id"])
     c = columns(SecurityGroupRule)
     for other in call.transaction.find(SecurityGroupRule, c.security_group_id == group.id):
         if all(getattr(other, name) == value for name, value in values.items()):
@@ -107,12 +107,12 @@ def _create_rule(call: Call) -> SecurityGroupRule:
 
 
 def _delete_rule(call: Call) -> None:
-    rule = owned(call, SECURITY_GROUP_RULE, SecurityGroupRule, "delete_security_group_rule")
+    rule = load_owned(call, SECURITY_GROUP_RULE, SecurityGroupRule, "delete_security_group_rule")
     changes.remove(call.transaction, rule)
 
 
 def _rule(form: SecurityGroupRuleCreate) -> dict[str, Any]:
-    """Return what makes a rule differ from others, checked."""
+    """Return the checked attributes that distinguish a rule from others."""
     if form.direction not in _DIRECTIONS:
         raise invalid_attribute("direction", f"'{form.direction}' is not in {list(_DIRECTIONS)}")
     ethertype = _ethertype(form)
@@ -171,7 +171,7 @@ def _check_ports(protocol: str | None, low: int | None, high: int | None) -> Non
 
 
 def _with_default(operation: Operation) -> Operation:
-    """Have a read make the caller's default group first."""
+    """Return a read that makes the caller's default group first."""
 
     def work(call: Call) -> Any:
         if call.caller.project_id:

@@ -1,4 +1,4 @@
-"""Subnets: the ranges of addresses on a network, what of them is given out, and what their hosts are told."""
+"""Subnets: address ranges of a network, their allocation pools, gateways, name servers and host routes."""
 
 import ipaddress
 import uuid
@@ -14,14 +14,14 @@ from hydria.homecloud.network.faults import bad_request, fault, invalid_attribut
 from hydria.homecloud.network.forms import PoolForm, RouteForm, SubnetCreate, SubnetUpdate
 from hydria.homecloud.network.kinds import NETWORK, SUBNET
 from hydria.homecloud.network.plugging import subnets_of
-from hydria.homecloud.network.resource import given, operations, owned, seen
+from hydria.homecloud.network.resource import given, load, load_owned, operations
 from hydria.homecloud.network.rows import ROUTER_INTERFACE, Address, HostRoute, Network, Pool, Port, Subnet
 from hydria.http.operation import Call
 from hydria.store import Transaction, columns
 
 _MAX_NAMESERVERS = 5
 _MAX_ROUTES = 20
-# What is checked and reckoned before it is stored.
+# Attributes that are checked or computed before they are stored.
 _SPECIAL = frozenset({
     "network_id", "ip_version", "cidr", "gateway_ip", "allocation_pools", "dns_nameservers", "host_routes",
     "ipv6_ra_mode", "ipv6_address_mode",
@@ -30,7 +30,7 @@ _SPECIAL = frozenset({
 
 def _create(call: Call) -> Subnet:
     form: SubnetCreate = call.form
-    network = seen(call, NETWORK, Network, form.network_id)
+    network = load(call, NETWORK, Network, form.network_id)
     if not may_write(call.caller, network.project_id):
         raise forbidden("create_subnet")
     project_id = creator(call, form, "create_subnet") if call.caller.is_admin else network.project_id
@@ -55,17 +55,17 @@ def _create(call: Call) -> Subnet:
         gateway_ip=gateway,
         allocation_pools=_pools(form.allocation_pools or None, cidr, gateway),
         **given(form, Subnet, _SPECIAL),
-        **_told(form, key, cidr),
+        **_host_options(form, key, cidr),
     )
     changes.add(call.transaction, subnet)
     return subnet
 
 
 def _update(call: Call) -> Subnet:
-    subnet = owned(call, SUBNET, Subnet, "update_subnet")
+    subnet = load_owned(call, SUBNET, Subnet, "update_subnet")
     form: SubnetUpdate = call.form
     cidr = ipaddress.ip_network(subnet.cidr)
-    values = given(form, Subnet, _SPECIAL) | _told(form, subnet.id, cidr)
+    values = given(form, Subnet, _SPECIAL) | _host_options(form, subnet.id, cidr)
     pools = subnet.allocation_pools
     if form.allocation_pools is not UNSET:
         pools = _pools(form.allocation_pools, cidr, subnet.gateway_ip)
@@ -80,7 +80,7 @@ def _update(call: Call) -> Subnet:
 
 
 def _delete(call: Call) -> None:
-    subnet = owned(call, SUBNET, Subnet, "delete_subnet")
+    subnet = load_owned(call, SUBNET, Subnet, "delete_subnet")
     if call.transaction.find(Address, columns(Address).subnet_id == subnet.id):
         raise fault("SubnetInUse", id=subnet.id)
     changes.remove(call.transaction, subnet)
@@ -140,8 +140,8 @@ def _pools(asked: Sequence[PoolForm] | None, cidr: IpNetwork, gateway: str | Non
     return pools
 
 
-def _told(form: SubnetUpdate, key: str, cidr: IpNetwork) -> dict[str, Any]:
-    """Return what the form says of what hosts are told: name servers and routes."""
+def _host_options(form: SubnetUpdate, key: str, cidr: IpNetwork) -> dict[str, Any]:
+    """Return the name servers and host routes of a form."""
     values: dict[str, Any] = {}
     if form.dns_nameservers is not UNSET:
         values["dns_nameservers"] = _nameservers(form.dns_nameservers or (), key)
@@ -176,7 +176,7 @@ def _routes(asked: Sequence[RouteForm], key: str, cidr: IpNetwork) -> tuple[Host
 
 
 def _check_gateway_free(transaction: Transaction, subnet: Subnet, gateway: str | None) -> None:
-    """Refuse to move the gateway away from a router, or to an address that anything but a router has."""
+    """Refuse to move the gateway away from a router, or to an address of a port that is not a router's."""
     c = columns(Address)
     moved = [ip for ip in (subnet.gateway_ip, gateway) if ip is not None]
     for address in transaction.find(Address, c.subnet_id == subnet.id, c.ip_address.in_(moved)):

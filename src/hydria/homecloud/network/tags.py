@@ -1,4 +1,4 @@
-"""Tags of everything that has some: all at once, or one by one."""
+"""Tags of all resources that have them: all at once, or one by one."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from hydria.homecloud.network import changes
 from hydria.homecloud.network.faults import fault, invalid_attribute
 from hydria.homecloud.network.forms import Tags
 from hydria.homecloud.network.kinds import FLOATING, NETWORK, PORT, QOS_POLICY, ROUTER, SECURITY_GROUP, SUBNET, Kind
-from hydria.homecloud.network.resource import owned, seen
+from hydria.homecloud.network.resource import load, load_owned
 from hydria.homecloud.network.rows import Row
 from hydria.http.operation import Call, Operation
 
@@ -15,10 +15,10 @@ _MAX_LENGTH = 255
 
 def _operations(kind: Kind) -> tuple[Operation, ...]:
     def row(call: Call) -> Row:
-        return owned(call, kind, kind.row, f"update_{kind.name}_tags")
+        return load_owned(call, kind, kind.row, f"update_{kind.name}_tags")
 
     def show(call: Call) -> Any:
-        return {"tags": list(seen(call, kind, kind.row, call.path["id"]).tags)}
+        return {"tags": list(load(call, kind, kind.row, call.path["id"]).tags)}
 
     def replace(call: Call) -> Any:
         return {"tags": _store(call, row(call), call.form.tags)}
@@ -27,7 +27,7 @@ def _operations(kind: Kind) -> tuple[Operation, ...]:
         _store(call, row(call), [])
 
     def check(call: Call) -> None:
-        _find(seen(call, kind, kind.row, call.path["id"]), call.path["tag"])
+        _find(load(call, kind, kind.row, call.path["id"]), call.path["tag"])
 
     def add(call: Call) -> None:
         found = row(call)

@@ -1,4 +1,4 @@
-"""Networks and routers as hosts make them: `hydria.protocols.Topologies` over rows, in a fixed number of statements."""
+"""`hydria.protocols.Topologies` over the rows of networks and routers, in a fixed number of statements."""
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -64,7 +64,7 @@ class HomeTopologies:
                 self._transaction.ensure(RemovedWire(id=key, generation=generation))
 
     def _owner(self) -> str:
-        """Return the project of the external network: its admin gives adopted things to whom they belong."""
+        """Return the project of the external network: adopted resources belong to it until an admin gives them away."""
         found = self._transaction.find(Network, columns(Network).external)
         return found[0].project_id if found else ""
 
@@ -72,7 +72,7 @@ class HomeTopologies:
         self._transaction.delete(RemovedWire, columns(RemovedWire).generation <= generation)
 
     def _removed(self) -> tuple[str, ...]:
-        """Name what hosts must remove: what is deleted, and what is switched off or leads nowhere."""
+        """Return the ids of what hosts must remove: deleted, switched off, or no longer associated."""
         port, router, floating_ip = columns(Port), columns(Router), columns(FloatingIp)
         statements = (
             select(columns(RemovedWire).id),
@@ -84,7 +84,7 @@ class HomeTopologies:
         )
         return tuple(sorted(key for (key,) in self._transaction.execute(union(*statements))))
 
-    def tell(self, host: str, down: Mapping[str, str]) -> None:
+    def record_trouble(self, host: str, down: Mapping[str, str]) -> None:
         c = columns(NetworkTrouble)
         before = {each.network_id: each.reason for each in self._transaction.find(NetworkTrouble, c.host == host)}
         changed = [key for key in {**before, **down} if before.get(key) != down.get(key)]
@@ -103,12 +103,12 @@ class HomeTopologies:
 
 
 class _Read(Struct, frozen=True, kw_only=True):
-    """All rows that a topology is made of."""
+    """The rows from which a topology is made."""
 
     networks: dict[str, Network]
     subnets: dict[str, Subnet]
     routers: list[Router]
-    legs: dict[str, list[Port]]
+    interfaces_of: dict[str, list[Port]]
     addresses: dict[str, list[Address]]
     floating_ips: dict[str, list[FloatingIp]]
     plugged: list[Port]
@@ -118,29 +118,29 @@ class _Read(Struct, frozen=True, kw_only=True):
         ports, routers, floating_ips = columns(Port), columns(Router), columns(FloatingIp)
         networks = transaction.find(Network, order_by=(columns(Network).created_at, columns(Network).id))
         up = transaction.find(Router, routers.admin_state_up, order_by=(routers.created_at, routers.id))
-        legs: dict[str, list[Port]] = {router.id: [] for router in up}
+        interfaces_of: dict[str, list[Port]] = {router.id: [] for router in up}
         owned = ports.device_owner.in_([ROUTER_INTERFACE, ROUTER_GATEWAY])
         for port in transaction.find(Port, owned, ports.admin_state_up, order_by=(ports.created_at, ports.id)):
-            if port.device_id in legs:
-                legs[port.device_id].append(port)
-        leading: dict[str, list[FloatingIp]] = {router.id: [] for router in up}
-        for each in transaction.find(FloatingIp, floating_ips.router_id.in_(leading), order_by=(floating_ips.id,)):
-            leading[str(each.router_id)].append(each)
+            if port.device_id in interfaces_of:
+                interfaces_of[port.device_id].append(port)
+        translating: dict[str, list[FloatingIp]] = {router.id: [] for router in up}
+        for each in transaction.find(FloatingIp, floating_ips.router_id.in_(translating), order_by=(floating_ips.id,)):
+            translating[str(each.router_id)].append(each)
         plugged = transaction.find(Port, ports.binding_host_id != "", order_by=(ports.created_at, ports.id))
         return cls(
             networks={network.id: network for network in networks},
             subnets={subnet.id: subnet for subnet in transaction.find(Subnet)},
             routers=up,
-            legs=legs,
+            interfaces_of=interfaces_of,
             addresses=plugging.addresses_of(
-                transaction, *(port.id for each in (*legs.values(), plugged) for port in each)
+                transaction, *(port.id for each in (*interfaces_of.values(), plugged) for port in each)
             ),
-            floating_ips=leading,
+            floating_ips=translating,
             plugged=plugged,
         )
 
     def network(self, network: Network) -> contract.Network:
-        """Return a network's bridge; on an external one the machine itself has the gateway's addresses."""
+        """Return a network for hosts; on an external one the machine itself has the gateway's addresses."""
         subnets = [each for each in self.subnets.values() if each.network_id == network.id and network.external]
         return contract.Network(
             id=network.id,
@@ -155,9 +155,9 @@ class _Read(Struct, frozen=True, kw_only=True):
         )
 
     def router(self, router: Router) -> contract.Router:
-        """Return a router with its legs, its gateway and what it translates."""
-        inside = [port for port in self.legs[router.id] if port.device_owner == ROUTER_INTERFACE]
-        gateway = next((port for port in self.legs[router.id] if port.id == router.gw_port_id), None)
+        """Return a router with its interfaces, its gateway and its floating IPs."""
+        inside = [port for port in self.interfaces_of[router.id] if port.device_owner == ROUTER_INTERFACE]
+        gateway = next((port for port in self.interfaces_of[router.id] if port.id == router.gw_port_id), None)
         snat = gateway is not None and router.enable_snat
         return contract.Router(
             id=router.id,
@@ -172,7 +172,7 @@ class _Read(Struct, frozen=True, kw_only=True):
         )
 
     def plugged_port(self, port: Port) -> contract.Interface:
-        """Return a port that is plugged: what may be sent from there."""
+        """Return the interface of a plugged port, with its port security."""
         return structs.replace(self._interface(port), **interfaces.security_of(port))
 
     def _interface(self, port: Port, routes: tuple[contract.Route, ...] = ()) -> contract.Interface:

@@ -161,7 +161,7 @@ def port(row: Port, addresses: Sequence[Address], caller: Caller) -> Body:
 
 
 def port_status(row: Port) -> str:
-    """Say ACTIVE of a port that somebody uses and that is not switched off."""
+    """Return the status of a port: ACTIVE when it is in use and not switched off."""
     if row.device_owner == FLOATING_IP:
         return "N/A"
     used = row.device_id or row.binding_host_id

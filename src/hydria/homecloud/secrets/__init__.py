@@ -1,4 +1,4 @@
-"""Barbican's API v1 of the home cloud, and the same secrets as load balancers refer to them."""
+"""Barbican's API v1 of the home cloud, and the protocol through which the server reads secrets."""
 
 from hydria.homecloud.secrets.references import HomeSecrets
 from hydria.homecloud.secrets.service import KeyManager

@@ -1,4 +1,4 @@
-"""Who may do what to the key manager's things: Barbican's default rules, in code."""
+"""Access rules of the key manager: Barbican's default policy, in code."""
 
 import uuid
 from typing import TypeVar
@@ -11,20 +11,20 @@ R = TypeVar("R", bound=Row)
 
 VERSION = "/key-manager/v1"
 
-# A token with none of these reads no payload and changes nothing.
+# A token without any of these roles may read no payload and change nothing.
 _WRITERS = frozenset({"admin", "creator", "manager", "member"})
 
 
 def writer(call: Call, what: str) -> str:
-    """Return the caller's project if it may make things there. Raises Forbidden."""
+    """Return the caller's project if it may create things there. Raises Forbidden."""
     caller = call.caller
     if caller.project_id is None or _WRITERS.isdisjoint(caller.roles):
         raise _forbidden(what, "creation")
     return caller.project_id
 
 
-def seen(call: Call, kind: type[R]) -> R:
-    """Return what the path names if the caller may see it. Raises NotFound also for another project's, Forbidden."""
+def load(call: Call, kind: type[R]) -> R:
+    """Return the row that the path names if the caller may see it. Raises NotFound, Forbidden."""
     what = kind.__name__
     found = call.transaction.get(kind, call.path["id"])
     if found is None or (found.project_id != call.caller.project_id and call.caller.user_id not in found.acl.users):
@@ -35,17 +35,17 @@ def seen(call: Call, kind: type[R]) -> R:
     return found
 
 
-def owned(call: Call, kind: type[R]) -> R:
-    """Return what the path names if the caller may change it. Raises NotFound, Forbidden."""
-    found = seen(call, kind)
+def load_owned(call: Call, kind: type[R]) -> R:
+    """Return the row that the path names if the caller may change it. Raises NotFound, Forbidden."""
+    found = load(call, kind)
     if found.project_id != call.caller.project_id or _WRITERS.isdisjoint(call.caller.roles):
         raise _forbidden(kind.__name__, "change")
     return found
 
 
-def opened(call: Call) -> Secret:
+def load_readable(call: Call) -> Secret:
     """Return the secret that the path names if the caller may read its payload. Raises NotFound, Forbidden."""
-    found = seen(call, Secret)
+    found = load(call, Secret)
     if _WRITERS.isdisjoint(call.caller.roles) and call.caller.user_id not in found.acl.users:
         raise _forbidden("Secret payload", "retrieval")
     return found
@@ -71,12 +71,12 @@ def secret_href(call: Call, secret_id: str) -> str:
 
 
 def missing(what: str) -> NotFound:
-    """Return the refusal of what is not there."""
+    """Return the refusal (404) of something that does not exist."""
     return NotFound(f"{what} not found.")
 
 
 def bad(why: str) -> Invalid:
-    """Return the refusal of what does not fit."""
+    """Return the refusal (400) of a body."""
     return Invalid(f"Provided object does not match schema: {why}")
 
 

@@ -1,10 +1,10 @@
-"""Access lists of secrets and containers: who may read besides the project, or instead of it."""
+"""Access lists of secrets and containers: users who may read besides the project, or instead of it."""
 
 from typing import Any
 
 from msgspec import structs
 
-from hydria.homecloud.secrets.access import href, owned, seen
+from hydria.homecloud.secrets.access import href, load, load_owned
 from hydria.homecloud.secrets.forms import AclForm
 from hydria.homecloud.secrets.rows import Access, Container, Row, Secret
 from hydria.http.operation import Call, Operation
@@ -19,15 +19,15 @@ def _of(collection: str, kind: type[Row]) -> tuple[Operation, ...]:
     path = f"/{collection}/{{id}}/acl"
 
     def show(call: Call) -> Any:
-        row = seen(call, kind)
+        row = load(call, kind)
         if row.acl == Access():
             return {"read": {"project-access": True}}
         read = {"users": list(row.acl.users), "project-access": row.acl.project_access}
         return {"read": {**read, "created": row.created_at, "updated": row.updated_at}}
 
     def write(call: Call) -> Any:
-        """Replace the list, or with PATCH only what is given."""
-        row, read = owned(call, kind), call.form.read
+        """Replace the list; PATCH replaces only what is given."""
+        row, read = load_owned(call, kind), call.form.read
         before = row.acl if call.operation.method == "PATCH" else Access()
         after = Access(
             users=before.users if read.users is None else tuple(dict.fromkeys(read.users)),
@@ -37,7 +37,7 @@ def _of(collection: str, kind: type[Row]) -> tuple[Operation, ...]:
         return {"acl_ref": f"{href(call, row)}/acl"}
 
     def clear(call: Call) -> Any:
-        call.transaction.update(structs.replace(owned(call, kind), acl=Access()))
+        call.transaction.update(structs.replace(load_owned(call, kind), acl=Access()))
 
     return (
         Operation(method="GET", path=path, work=show),

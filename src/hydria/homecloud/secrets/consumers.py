@@ -1,11 +1,11 @@
-"""Who uses a container or a secret, as the users say it themselves."""
+"""Consumers of containers and secrets, as they register themselves."""
 
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 from hydria.errors import NotFound
-from hydria.homecloud.secrets.access import href, owned, seen
+from hydria.homecloud.secrets.access import href, load, load_owned
 from hydria.homecloud.secrets.forms import ConsumerForm, SecretConsumerForm
 from hydria.homecloud.secrets.rows import Consumer, Container, Row, Secret
 from hydria.http.operation import Call, Operation
@@ -37,18 +37,18 @@ def _of(collection: str, kind: type[Row], form: type[Any], said: _Said) -> tuple
     path = f"/{collection}/{{id}}/consumers"
 
     def show(call: Call) -> Any:
-        found = [consumer.said for consumer in consumers_of(call, seen(call, kind))]
+        found = [consumer.said for consumer in consumers_of(call, load(call, kind))]
         return {"consumers": found, "total": len(found)}
 
     def add(call: Call) -> Any:
-        owner = owned(call, kind)
+        owner = load_owned(call, kind)
         if said(call) not in [consumer.said for consumer in consumers_of(call, owner)]:
             consumer = Consumer(id=str(uuid.uuid4()), owner_id=owner.id, said=said(call), created_at=call.now)
             call.transaction.insert(consumer)
         return _answer(call, owner)
 
     def remove(call: Call) -> Any:
-        owner = owned(call, kind)
+        owner = load_owned(call, kind)
         going = [consumer.id for consumer in consumers_of(call, owner) if consumer.said == said(call)]
         if not going:
             raise NotFound("Consumer not found.")

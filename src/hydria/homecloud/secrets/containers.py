@@ -1,4 +1,4 @@
-"""/containers: secrets that belong together."""
+"""/containers: named groups of secrets."""
 
 import uuid
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import structs
 
 from hydria.errors import NotFound
-from hydria.homecloud.secrets.access import bad, href, id_in, owned, secret_href, seen, writer
+from hydria.homecloud.secrets.access import bad, href, id_in, load, load_owned, secret_href, writer
 from hydria.homecloud.secrets.consumers import consumers_of
 from hydria.homecloud.secrets.forms import ContainerCreate, PartForm
 from hydria.homecloud.secrets.listing import listing
@@ -15,7 +15,7 @@ from hydria.homecloud.secrets.rows import Consumer, Container, Part, Secret
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import columns
 
-# What the types must and may have.
+# The names that each type must and may have.
 _REQUIRED = {
     "generic": frozenset[str](),
     "certificate": frozenset({"certificate"}),
@@ -33,7 +33,7 @@ def operations() -> tuple[Operation, ...]:
     return (
         Operation(method="POST", path="/containers", work=_create, form=ContainerCreate, status=201),
         Operation(method="GET", path="/containers", work=_list),
-        Operation(method="GET", path=one_path, work=lambda call: _shown(call, seen(call, Container))),
+        Operation(method="GET", path=one_path, work=lambda call: _shown(call, load(call, Container))),
         Operation(method="DELETE", path=one_path, work=_delete, status=204),
         Operation(method="POST", path=f"{one_path}/secrets", work=_add, form=PartForm, status=201),
         Operation(method="DELETE", path=f"{one_path}/secrets", work=_remove, form=PartForm, status=204),
@@ -103,7 +103,7 @@ def _shown(call: Call, container: Container) -> dict[str, Any]:
 
 
 def _delete(call: Call) -> None:
-    container = owned(call, Container)
+    container = load_owned(call, Container)
     call.transaction.delete(Consumer, columns(Consumer).owner_id == container.id)
     call.transaction.delete(Container, columns(Container).id == container.id)
 
@@ -126,7 +126,7 @@ def _remove(call: Call) -> None:
 
 
 def _generic(call: Call) -> Container:
-    container = owned(call, Container)
+    container = load_owned(call, Container)
     if container.type != "generic":
         raise bad("Only 'generic' containers can be modified.")
     return container

@@ -63,7 +63,7 @@ def _refusal(defect: Defect) -> Invalid:
         return Invalid("Unable to decode request data as JSON.")
     if defect.problem == "nul":
         return Invalid("The request body has characters that cannot be stored (NUL). Leave them out.")
-    # What is missing is said of the object around it.
+    # A missing attribute is reported at the object that lacks it.
     path = _path(defect.path[:-1] if defect.problem == "missing" else defect.path)
     at = f"`key` in `{path}`" if defect.in_key else f"`{path}`"
     place = "" if at == "`$`" else f" - at {at}"

@@ -10,7 +10,7 @@ ContainerType = Literal["generic", "rsa", "certificate"]
 
 
 class SecretCreate(Struct, kw_only=True):
-    """A new secret; with a payload it is whole, without one a PUT brings it."""
+    """A new secret; without a payload, a PUT brings it later."""
 
     name: Name | None = None
     expiration: str | None = None
@@ -54,20 +54,20 @@ class SecretConsumerForm(Struct, kw_only=True):
 
 
 class Metadata(Struct, kw_only=True):
-    """All of a user's own metadata."""
+    """All user metadata of a secret."""
 
     metadata: dict[Name, str]
 
 
 class MetadatumForm(Struct, kw_only=True):
-    """One of them."""
+    """One entry of the user metadata."""
 
     key: Name
     value: str
 
 
 class ReadForm(Struct, kw_only=True):
-    """Who may read."""
+    """The readers of an access list."""
 
     users: list[Name] | None = None
     project_access: bool | None = field(name="project-access", default=None)

@@ -1,4 +1,4 @@
-"""What a secret's payload is: how it comes, how it is typed, how it is answered."""
+"""Payloads of secrets: decoding, content types, limits of size."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ _MOST = 20_000
 
 
 def in_form(form: SecretCreate) -> tuple[bytes, str] | None:
-    """Return the payload of a form and its type, or None where a PUT is to bring it. Raises Invalid, TooLarge."""
+    """Return the payload of a form and its type, or None where a PUT will bring it. Raises Invalid, TooLarge."""
     if form.payload is None:
         if form.payload_content_type is not None:
             raise bad("payload must be provided when payload_content_type is supplied.")
@@ -42,7 +42,7 @@ def normal(content_type: str | None) -> str:
 
 
 def decoded(payload: bytes) -> bytes:
-    """Return what base64 says. Raises Invalid."""
+    """Return the bytes of a base64 text. Raises Invalid."""
     try:
         return base64.b64decode(b"".join(payload.split()), validate=True)
     except binascii.Error:

@@ -1,4 +1,4 @@
-"""`hydria.protocols.Secrets` over the same rows as the API: what a reference leads to, as PEM text."""
+"""`hydria.protocols.Secrets` over the same rows as the API: the secret or container of a reference, as PEM text."""
 
 from hydria import certificates
 from hydria.errors import NotFound
@@ -15,13 +15,13 @@ class HomeSecrets:
     """Implements `hydria.protocols.Secrets`."""
 
     def __init__(self, transaction: Transaction, vault: Vault, now: str) -> None:
-        """`now` is the time as rows have it: what has expired is not there."""
+        """`now` is the time as rows have it: secrets that have expired do not exist."""
         self._transaction = transaction
         self._vault = vault
         self._now = now
 
     def pem(self, reference: str, purpose: str, project_id: str) -> str:
-        """Return what a reference leads to as PEM text. Raises NotFound, Invalid.
+        """Return the secret or container of a reference as PEM text. Raises NotFound, Invalid.
 
         `purpose` is certificate, ca or crl.
         """

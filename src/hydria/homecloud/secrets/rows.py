@@ -1,4 +1,4 @@
-"""The stored things of the key manager: one struct for each table, whose names begin with `secrets_`."""
+"""The rows of the key manager: one struct for each table. The tables' names begin with `secrets_`."""
 
 from msgspec import Struct
 
@@ -6,14 +6,14 @@ from hydria.store import register
 
 
 class Access(Struct, frozen=True, kw_only=True):
-    """Who may read a thing besides its project; without `project_access` of the project only its creator."""
+    """An access list: users besides the project; without `project_access`, only the creator of the project's."""
 
     users: tuple[str, ...] = ()
     project_access: bool = True
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """What all have in common. Times are UTC, `YYYY-MM-DDTHH:MM:SS`, as Barbican prints them."""
+    """The attributes that secrets and containers share. Times are UTC, `YYYY-MM-DDTHH:MM:SS`."""
 
     id: str
     project_id: str
@@ -38,21 +38,21 @@ class Secret(Row, frozen=True, kw_only=True):
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """What a secret is to its container."""
+    """A secret in a container, with its name there."""
 
     name: str | None = None
     secret_id: str
 
 
 class Container(Row, frozen=True, kw_only=True):
-    """Secrets that belong together: `type` is generic, rsa or certificate."""
+    """A named group of secrets: `type` is generic, rsa or certificate."""
 
     type: str
     parts: tuple[Part, ...] = ()
 
 
 class Consumer(Struct, frozen=True, kw_only=True):
-    """Somebody who uses a secret or a container, which `owner_id` names; `said` is what it says of itself."""
+    """A consumer of a secret or container, whose id is `owner_id`; `said` is the registered description."""
 
     id: str
     owner_id: str

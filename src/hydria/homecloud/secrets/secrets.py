@@ -8,7 +8,7 @@ from msgspec import structs
 
 from hydria.errors import Conflict, Invalid, NotFound
 from hydria.homecloud.secrets import payloads
-from hydria.homecloud.secrets.access import bad, href, missing, opened, owned, seen, writer
+from hydria.homecloud.secrets.access import bad, href, load, load_owned, load_readable, missing, writer
 from hydria.homecloud.secrets.dialect import Raw
 from hydria.homecloud.secrets.forms import Metadata, MetadatumForm, SecretCreate
 from hydria.homecloud.secrets.listing import listing
@@ -18,7 +18,7 @@ from hydria.http.lists import Condition
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import columns
 
-# Filters of the list, and what they are in a row.
+# Filters of the list and their attributes.
 _FILTERS = {"name": "name", "alg": "algorithm", "mode": "mode", "secret_type": "secret_type"}
 
 
@@ -69,14 +69,14 @@ class Secrets:
         return Reply(body={"secret_ref": reference}, headers={"Location": reference})
 
     def _show(self, call: Call) -> Any:
-        """Show a secret, or, as old clients ask, its payload under the type that they accept."""
+        """Show a secret, or its payload where `Accept` asks for it, as old clients do."""
         accepted = call.headers.get("accept", "").partition(",")[0].partition(";")[0].strip()
         if accepted in (payloads.TEXT, payloads.BINARY):
             return self._fetch(call)
-        return shown(call, seen(call, Secret))
+        return shown(call, load(call, Secret))
 
     def _fetch(self, call: Call) -> Any:
-        secret = opened(call)
+        secret = load_readable(call)
         if secret.payload is None or secret.content_type is None:
             raise missing("Secret payload")
         if expired(secret, call.now):
@@ -87,7 +87,7 @@ class Secrets:
         return Reply(body=self._vault.open(secret.payload), headers=headers)
 
     def _fill(self, call: Call) -> None:
-        secret = owned(call, Secret)
+        secret = load_owned(call, Secret)
         if secret.payload is not None:
             raise Conflict("Secret already has data, cannot modify it.")
         form: Raw = call.form
@@ -104,7 +104,7 @@ class Secrets:
 
 
 def shown(call: Call, secret: Secret) -> dict[str, Any]:
-    """Return a secret as it is answered, without its payload."""
+    """Return the body of a secret, without its payload."""
     body: dict[str, Any] = {
         "algorithm": secret.algorithm,
         "bit_length": secret.bit_length,
@@ -124,7 +124,7 @@ def shown(call: Call, secret: Secret) -> dict[str, Any]:
 
 
 def expired(secret: Secret, now: str) -> bool:
-    """Say whether a secret's time is over."""
+    """Return whether a secret has expired."""
     return secret.expiration is not None and secret.expiration <= now
 
 
@@ -140,25 +140,25 @@ def _list(call: Call) -> Any:
 
 
 def _delete(call: Call) -> None:
-    secret = owned(call, Secret)
+    secret = load_owned(call, Secret)
     call.transaction.delete(Consumer, columns(Consumer).owner_id == secret.id)
     call.transaction.delete(Secret, columns(Secret).id == secret.id)
 
 
 def _metadata(call: Call) -> Any:
-    return {"metadata": seen(call, Secret).user_metadata}
+    return {"metadata": load(call, Secret).user_metadata}
 
 
 def _replace_metadata(call: Call) -> Any:
     form: Metadata = call.form
-    secret = owned(call, Secret)
+    secret = load_owned(call, Secret)
     _write(call, secret, {key.lower(): value for key, value in form.metadata.items()})
     return {"metadata_ref": f"{href(call, secret)}/metadata"}
 
 
 def _add_metadatum(call: Call) -> Any:
     form: MetadatumForm = call.form
-    secret = owned(call, Secret)
+    secret = load_owned(call, Secret)
     if form.key.lower() in secret.user_metadata:
         raise Conflict(f"Conflict. Key in request is already in use: {form.key}")
     _write(call, secret, {**secret.user_metadata, form.key.lower(): form.value})
@@ -167,12 +167,12 @@ def _add_metadatum(call: Call) -> Any:
 
 def _metadatum(call: Call) -> Any:
     key = call.path["key"].lower()
-    return {"key": key, "value": _value(seen(call, Secret), key)}
+    return {"key": key, "value": _value(load(call, Secret), key)}
 
 
 def _set_metadatum(call: Call) -> Any:
     form: MetadatumForm = call.form
-    secret = owned(call, Secret)
+    secret = load_owned(call, Secret)
     key = call.path["key"].lower()
     if form.key.lower() != key:
         raise bad("the key of the body is not that of the path.")
@@ -182,7 +182,7 @@ def _set_metadatum(call: Call) -> Any:
 
 
 def _remove_metadatum(call: Call) -> None:
-    secret = owned(call, Secret)
+    secret = load_owned(call, Secret)
     key = call.path["key"].lower()
     _value(secret, key)
     _write(call, secret, {name: value for name, value in secret.user_metadata.items() if name != key})
@@ -207,9 +207,9 @@ def _expiration(wanted: str | None, now: str) -> str | None:
         if moment.tzinfo is not None:
             moment = moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
-        # A time zone may lead out of the years that there are.
+        # A time zone may shift the time out of the range of years.
         raise bad("Invalid date for 'expiration'.") from None
-    # Not strftime, which writes the year 3 as "3".
+    # strftime would write the year 3 as "3".
     written = moment.isoformat(timespec="seconds")
     if written <= now:
         raise bad("'expiration' is before current time.")

@@ -1,4 +1,4 @@
-"""The key manager: its parts put together, and the document of its versions."""
+"""The key manager: its operations and the document of its versions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How payloads are kept: sealed, so that neither the database nor a copy of it shows one."""
+"""Encrypts payloads for storage, so that neither the database nor a copy of it reveals one."""
 
 from cryptography.fernet import Fernet, InvalidToken
 
