@@ -79,7 +79,7 @@ START = Chapter(
     title="Hydria starts",
     text="Two processes: the server (API, home cloud, controller) and this machine's agent.",
     steps=(
-        Type(command="hydria doctor", before="Is this machine able?"),
+        Type(command="hydria doctor", before="Can this machine run Hydria?"),
         Type(command="hydria up --detach", shows=Says("Hydria runs")),
     ),
 )
