@@ -1,1 +1,1 @@
-"""The stand-in cloud of a machine without OpenStack: identity and network, as Keystone and Neutron answer."""
+"""The home cloud of a machine without OpenStack: the APIs of Keystone, Neutron and Barbican for load balancers."""

@@ -1,4 +1,4 @@
-"""Identity of the home cloud: what the clients need of Keystone's v3 API, below `/identity`."""
+"""The home cloud's identity service: the part of Keystone's v3 API that clients need, below `/identity`."""
 
 from hydria.homecloud.identity.passwords import Passwords, member_password
 from hydria.homecloud.identity.service import Identity, restore_project

@@ -1,4 +1,4 @@
-"""The five operations on projects, users and roles: who may, checks, options, further attributes, answers."""
+"""The five operations on projects, users and roles: access, checks, options, further attributes, answers."""
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,12 +19,12 @@ R = TypeVar("R", Project, User, Role)
 
 
 class Kind(Struct, Generic[R], frozen=True, kw_only=True):
-    """One kind of thing. A body has the row's attributes, without `hidden`, and `always`; `filters` are those of lists.
+    """One kind of resource. A body has the row's attributes, without `hidden`, and `always`; `filters` are for lists.
 
     `values` checks a form and returns what to store besides options and further attributes; the row before the change
-    is None where there is none yet. `taken` makes the refusal of a row with the name of another. `leave` deletes what
-    belongs to a row that goes. `may_show` refuses callers who may not see what the path names; `finds_nothing` says
-    that a list's query asks for what cannot be here. `kept` returns the further attributes of a form.
+    is None for a new one. `taken` makes the refusal of a name that another row has. `leave` deletes what
+    belongs to a deleted row. `may_show` refuses callers who may not see the row of the path; `finds_nothing` says
+    that no row can match a list's query. `kept` returns the further attributes of a form.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Kind(Struct, Generic[R], frozen=True, kw_only=True):
         return row
 
     def find(self, call: Call, names: tuple[str, ...], *where: Condition) -> dict[str, Any]:
-        """Return the body of a list of what the query's filters of these names find."""
+        """Return the body of a list of the rows that match the query's filters of these names."""
         rows = [] if self.finds_nothing(call) else matching(call, self.row, names, *where)
         return listing(call, self.plural, [self.body(call, row) for row in rows])
 

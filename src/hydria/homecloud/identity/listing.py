@@ -36,7 +36,7 @@ def wanted(call: Call, key: str) -> bool | None:
 
 
 def flag(call: Call, key: str) -> bool:
-    """Say whether a switch is on."""
+    """Return the value of a boolean filter; False when it is missing."""
     return bool(wanted(call, key))
 
 

@@ -1,7 +1,7 @@
-"""Passwords and secrets: argon2id hashes, at a cost that a login of an embedded server can bear (about 20 ms).
+"""Passwords and secrets: argon2id hashes that take about 20 ms, which is acceptable for each login.
 
-They are computed in a thread, a few at a time and never inside a transaction: argon2 gives Python's lock back, so that
-the event loop goes on meanwhile.
+They are computed in a thread and never inside a transaction. argon2 releases the GIL, so that
+the event loop continues.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ _NOBODY = _hasher.hash(secrets.token_bytes(16))
 _AT_ONCE = 1
 # How many logins may wait for it, and how many of one source: some 20 ms each.
 _WAITING, _WAITING_OF_SOURCE = 128, 64
-# How many right passwords are remembered.
+# How many correct passwords are cached.
 _REMEMBERED = 1024
-# The length (characters) from which a remembered password cannot be guessed, however often it is tried.
+# The length (characters) from which a cached password cannot be guessed, however often it is tried.
 _LONG = 16
 
 
 class Checked(Struct, frozen=True, kw_only=True):
-    """A password that was right for this hash."""
+    """The hash that a password was correct for."""
 
     kept: str
 
@@ -50,8 +50,8 @@ class Checked(Struct, frozen=True, kw_only=True):
 class Passwords:
     """Hashes passwords and checks them.
 
-    A password that was right is remembered by a digest under a key that only this process has: whoever logs in often
-    costs no second hash, and a right password is told from a wrong one while wrong ones must wait.
+    A correct password is cached as a digest under a key that only this process has. So frequent logins
+    need no second hash, and a correct password is recognised while wrong ones have to wait.
     """
 
     def __init__(self, wrong_per_minute: int, monotonic: Callable[[], float]) -> None:
@@ -71,7 +71,7 @@ class Passwords:
             return await self._aside(partial(hashed, password))
 
     async def check(self, password: str, kept: str | None, attempt: Attempt) -> Checked | None:
-        """Say whether a password is the one that was hashed; it takes as long when there is no hash.
+        """Return whether a password matches a hash; it takes as long when there is no hash.
 
         Raises TooMany after too many wrong ones, and while too many wait.
         """
@@ -97,7 +97,7 @@ class Passwords:
         return Checked(kept=kept)
 
     def remember(self, password: str, kept: str) -> None:
-        """Remember a password that is right for a hash."""
+        """Cache a password that is correct for a hash."""
         self._remember(self._digest(password, kept))
 
     async def _verify(self, password: str, kept: str | None, attempt: Attempt) -> bool:
@@ -111,7 +111,7 @@ class Passwords:
 
     @asynccontextmanager
     async def _turn(self, source: str) -> AsyncIterator[None]:
-        """Wait for the turn to hash. Raises TooMany when too many wait already."""
+        """Wait until no other password is hashed. Raises TooMany when too many wait already."""
         network = network_of(source)
         if self._waiting[network] >= _WAITING_OF_SOURCE or self._waiting.total() >= _WAITING:
             if not self._full:
@@ -145,7 +145,7 @@ def hashed(password: str) -> str:
 
 
 def matches(password: str, kept: str | None) -> bool:
-    """Say whether a password is the one that was hashed; it takes as long when there is no hash."""
+    """Return whether a password matches a hash; it takes as long when there is no hash."""
     try:
         return _hasher.verify(kept or _NOBODY, _bytes(password)) and kept is not None
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):

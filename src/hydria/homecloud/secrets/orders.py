@@ -10,7 +10,7 @@ from hydria.http.operation import Call, Operation
 
 
 class Order(Protocol):
-    """What the row of an order has. Times are as Barbican prints them; `sealed` is the certificate once it is there."""
+    """The attributes of an order's row. Times are as Barbican prints them; `sealed` is the certificate, once issued."""
 
     id: str
     project_id: str
