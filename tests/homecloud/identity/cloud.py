@@ -5,28 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from starlette.applications import Starlette
 
 from hydria.adapters.memory import ManualClock
 from hydria.homecloud.identity import Identity, Passwords, new_key
-from hydria.http.dispatch import Dispatcher
 from hydria.model.caller import Caller
 from hydria.protocols import Clock
 from hydria.store import Database, metadata
+from tests.support.mounted import mounted
 
 PASSWORD = "correct horse"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Wrong passwords for a user from an address.
 PER_MINUTE = 10
-
-
-class Anything:
-    """Identity decides by itself: this is never asked."""
-
-    hides_foreign = False
-
-    def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
-        raise AssertionError(rule)
 
 
 class Keystone:
@@ -46,14 +36,7 @@ class Keystone:
             now=clock.now,
         )
         self.project_id = self.bootstrap()
-        dispatcher = Dispatcher(
-            self.database,
-            authenticator=self.identity,
-            authorisation=Anything(),
-            clock=clock,
-            max_body=65536,
-        )
-        self.app = Starlette(routes=dispatcher.routes(self.identity.mount()))
+        self.app = mounted(self.database, clock, self.identity, (self.identity.mount(),))
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://cloud")
 
     def bootstrap(self, password: str = PASSWORD) -> str:

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from starlette.applications import Starlette
 
 from hydria.adapters.memory import ManualClock, MemoryIdentity
 from hydria.contract import Topology
 from hydria.homecloud.network import HomeNetworking, HomeTopologies, bootstrap, mounts
-from hydria.http.dispatch import Dispatcher
 from hydria.model.caller import Caller
 from hydria.store import Database, Transaction, metadata
+from tests.support.mounted import mounted
 
 R = TypeVar("R")
 
@@ -28,15 +27,6 @@ _CALLERS = {
 }
 
 
-class Nobody:
-    """The network service asks no policy file."""
-
-    hides_foreign = False
-
-    def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
-        raise AssertionError((rule, caller, project_id))
-
-
 class Cloud:
     """The service, and the calls of several people; `demo` asks where nobody else is named."""
 
@@ -47,14 +37,7 @@ class Cloud:
             self.database.with_connection(metadata.create_all)
         self.clock = ManualClock(START)
         self.work(lambda transaction: bootstrap(transaction, START, ADMIN, external_cidr))
-        dispatcher = Dispatcher(
-            self.database,
-            authenticator=MemoryIdentity(_CALLERS),
-            authorisation=Nobody(),
-            clock=self.clock,
-            max_body=65536,
-        )
-        self.app = Starlette(routes=[route for mount in mounts() for route in dispatcher.routes(mount)])
+        self.app = mounted(self.database, self.clock, MemoryIdentity(_CALLERS), mounts())
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app), base_url="http://neutron")
 
     async def close(self) -> None:

@@ -5,16 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from starlette.applications import Starlette
 
 from hydria.adapters.memory import ManualClock, MemoryIdentity
 from hydria.homecloud.secrets import HomeSecrets, KeyManager, Vault, new_key
-from hydria.http.dispatch import Dispatcher
 from hydria.model.base import stamp
 from hydria.model.caller import Caller
 from hydria.model.references import Purpose
 from hydria.store import Database, metadata
 from hydria.store.certificates import AcmeOrder
+from tests.support.mounted import mounted
 
 DEMO, OTHER = "d" * 32, "e" * 32
 ROOT = "/key-manager/v1"
@@ -27,15 +26,6 @@ _CALLERS = {
 }
 
 
-class Nobody:
-    """The key manager asks no policy file."""
-
-    hides_foreign = False
-
-    def allows(self, rule: str, caller: Caller, project_id: str | None) -> bool:
-        raise AssertionError((rule, caller, project_id))
-
-
 class Barbican:
     """The service, and the calls of several people; `demo` asks where nobody else is named."""
 
@@ -45,15 +35,8 @@ class Barbican:
         self.database.with_connection(metadata.create_all)
         self.clock = ManualClock()
         self.vault = Vault(new_key())
-        dispatcher = Dispatcher(
-            self.database,
-            authenticator=MemoryIdentity(_CALLERS),
-            authorisation=Nobody(),
-            clock=self.clock,
-            max_body=65536,
-        )
         mounts = KeyManager(self.vault, orders=AcmeOrder).mounts()
-        app = Starlette(routes=[route for mount in mounts for route in dispatcher.routes(mount)])
+        app = mounted(self.database, self.clock, MemoryIdentity(_CALLERS), mounts)
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://barbican")
 
     async def close(self) -> None:
