@@ -21,8 +21,8 @@ LAST_RETRY = 5.0
 
 # The same after what served has ended, or cannot be asked: a start takes little, and traffic waits for it. One that
 # was well for LIFETIME is brought back at once.
-FIRST_REVIVAL = 0.1
-LAST_REVIVAL = 0.5
+FIRST_RESTART = 0.1
+LAST_RESTART = 0.5
 LIFETIME = 1.0
 
 
@@ -46,15 +46,15 @@ class AmphoraWorker:
         self._leaving = False
         self._served: Instance | None = None
         # What the task is to do: converge the amphora to the newest order, or only observe it.
-        self._ordered = False
-        self._curious = False
+        self._must_converge = False
+        self._must_observe = False
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._again_at: float | None = None
+        self._retry_at: float | None = None
         self._backoff = backoff or Backoff(FIRST_RETRY, LAST_RETRY)
-        self._revival = Backoff(FIRST_REVIVAL, LAST_REVIVAL)
-        self._well_since = 0.0
-        self._task = endless(self._keep(), f"amphora {amphora_id}")
+        self._restart_backoff = Backoff(FIRST_RESTART, LAST_RESTART)
+        self._running_since = 0.0
+        self._task = endless(self._run(), f"amphora {amphora_id}")
 
     @property
     def holding(self) -> int | None:
@@ -79,7 +79,7 @@ class AmphoraWorker:
 
     def look(self) -> None:
         """Order the worker to observe the amphora soon. One that does not run is started again."""
-        self._curious = True
+        self._must_observe = True
         self._woken.set()
 
     async def close(self) -> None:
@@ -88,41 +88,41 @@ class AmphoraWorker:
         await asyncio.gather(self._task, return_exceptions=True)
 
     def _order(self) -> None:
-        self._ordered = True
+        self._must_converge = True
         self._backoff.reset()
         self._woken.set()
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         while True:
             try:
-                async with asyncio.timeout_at(self._again_at):
+                async with asyncio.timeout_at(self._retry_at):
                     await self._woken.wait()
             except TimeoutError:
-                self._ordered = True
+                self._must_converge = True
             self._woken.clear()
-            if self._ordered:
-                self._ordered = self._curious = False
-                await self._bring()
-            if self._curious:
-                self._curious = False
-                await self._look()
+            if self._must_converge:
+                self._must_converge = self._must_observe = False
+                await self._converge()
+            if self._must_observe:
+                self._must_observe = False
+                await self._observe()
 
-    async def _bring(self) -> None:
+    async def _converge(self) -> None:
         """Carry out the newest order. A failure is reported, and tried again later."""
-        self._again_at = None
+        self._retry_at = None
         try:
-            await self._obey()
+            await self._carry_out()
         except Exception as error:
             if not isinstance(error, HostError):
                 log.exception("amphora_failed", amphora=self.amphora_id)
             # A newer order has superseded this one, so its failure is not reported.
-            if not self._ordered:
-                self._again_in(self._backoff.next())
-                await self._fail(error)
+            if not self._must_converge:
+                self._retry_in(self._backoff.next())
+                await self._report_order_failure(error)
 
-    async def _obey(self) -> None:
+    async def _carry_out(self) -> None:
         if self._leaving:
-            await self._look_once_more()
+            await self._read_last_counters()
             await self._host.withdraw(self.amphora_id)
             self._served, self.withdrawn = None, self._leaving
             self._on_report(self)
@@ -134,53 +134,53 @@ class AmphoraWorker:
         self._served = wanted
         self._backoff.reset()
         # The observation below sees all events until now.
-        self._curious = False
+        self._must_observe = False
         try:
             seen = await self._host.observe(self.amphora_id)
         except Exception as error:
-            await self._revive(error, lived=0)
+            await self._restart(error, lived=0)
             return
-        self._well_since = self._loop.time()
-        self._tell(report_of(wanted, seen))
+        self._running_since = self._loop.time()
+        self._set_report(report_of(wanted, seen))
 
-    async def _look(self) -> None:
+    async def _observe(self) -> None:
         served = self._served
         if served is None or self._leaving:
             return
-        lived = self._loop.time() - self._well_since
+        lived = self._loop.time() - self._running_since
         try:
             seen = await self._host.observe(self.amphora_id)
         except Exception as error:
             log.warning("amphora_not_well", amphora=self.amphora_id, reason=str(error))
-            if self._again_at is None:
-                await self._revive(error, lived)
+            if self._retry_at is None:
+                await self._restart(error, lived)
             elif self.report.reason is not None:
-                self._tell(_unreachable(self.report))
+                self._set_report(_unreachable(self.report))
             return
         before = self.report
-        self._tell(report_of(served, seen, attempted=before.attempted, reason=before.reason))
+        self._set_report(report_of(served, seen, attempted=before.attempted, reason=before.reason))
 
-    async def _look_once_more(self) -> None:
+    async def _read_last_counters(self) -> None:
         """Report the counters of an amphora before it is removed."""
         if self._served is not None:
             with contextlib.suppress(HostError):
                 seen = await self._host.observe(self.amphora_id)
                 self.report = structs.replace(self.report, counters=dict(seen.counters))
 
-    async def _revive(self, error: Exception, lived: float) -> None:
+    async def _restart(self, error: Exception, lived: float) -> None:
         """Serve again what has ended. One that ends again and again must not keep the machine busy."""
         if lived > LIFETIME:
-            self._revival.reset()
-            self._ordered = True
+            self._restart_backoff.reset()
+            self._must_converge = True
             self._woken.set()
             return
-        self._again_in(self._revival.next())
+        self._retry_in(self._restart_backoff.next())
         self._report_failure(error, None)
 
-    def _again_in(self, seconds: float) -> None:
-        self._again_at = self._loop.time() + seconds
+    def _retry_in(self, seconds: float) -> None:
+        self._retry_at = self._loop.time() + seconds
 
-    async def _fail(self, error: Exception) -> None:
+    async def _report_order_failure(self, error: Exception) -> None:
         """Report why the newest order is not served, and the health of the last instance, which is still served."""
         last, seen = self._served, None
         if last is not None and not self._leaving:
@@ -205,13 +205,13 @@ class AmphoraWorker:
         log.warning("amphora_failing", amphora=self.amphora_id, generation=attempted, reason=reason)
         failure = structs.replace(self.report, attempted=attempted, reason=reason)
         if self._served is None or self._leaving:
-            self._tell(structs.replace(failure, reachable=None))
+            self._set_report(structs.replace(failure, reachable=None))
         elif seen is None:
-            self._tell(_unreachable(failure))
+            self._set_report(_unreachable(failure))
         else:
-            self._tell(_observed(failure, seen))
+            self._set_report(_observed(failure, seen))
 
-    def _tell(self, report: Report) -> None:
+    def _set_report(self, report: Report) -> None:
         if self._wanted is not None and self._wanted.generation == 0:
             # It is a part that the host remembers. The server knows more about the load balancer.
             return

@@ -57,7 +57,7 @@ class Agent:
         self._topology_reason: str | None = None
         # The part of it that no order names.
         self._unknown: Topology | None = None
-        self._strays: set[str] = set()
+        self._unmanaged: set[str] = set()
         # None before anything was tried.
         self._networks_down: dict[str, str] | None = None
         self._wiring = asyncio.Lock()
@@ -65,8 +65,8 @@ class Agent:
         # The amphorae whose newest report was not sent, and the last report that was sent of each.
         self._unsent: set[str] = set()
         self._sent: dict[str, Report] = {}
-        self._sent_wires: tuple[object, ...] | None = None
-        self._news = asyncio.Event()
+        self._sent_topology_report: tuple[object, ...] | None = None
+        self._changed = asyncio.Event()
         self.look_seconds = LOOK_PERIOD
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -74,9 +74,9 @@ class Agent:
         for instance in (await self._host.remembered()).values():
             self._worker(instance.amphora_id).serve(instance)
         # These cannot be looked after without an instance, which only the server may have.
-        self._strays = set(await self._host.inventory()) - self._workers.keys()
-        loops = (self._take_orders, self._mend_wires, self._send_reports, self._watch, self._look_around)
-        tasks = [endless(self._forever(each), each.__name__) for each in loops]
+        self._unmanaged = set(await self._host.inventory()) - self._workers.keys()
+        loops = (self._take_orders, self._retry_wiring, self._send_reports, self._watch, self._observe_all)
+        tasks = [endless(self._repeat(each), each.__name__) for each in loops]
         try:
             await stop.wait()
         finally:
@@ -86,7 +86,7 @@ class Agent:
             for worker in self._workers.values():
                 await worker.close()
 
-    async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
         """Repeat a step; after a failure wait longer each time."""
         backoff = Backoff(FIRST_RETRY, LAST_RETRY)
         while True:
@@ -96,7 +96,7 @@ class Agent:
             except LinkError as error:
                 pause = backoff.next()
                 log.warning("server_away", reason=str(error), again_in=round(pause, 2))
-                self._send_all_again()
+                self._resend_reports()
                 await asyncio.sleep(pause)
             except Exception:
                 log.exception("agent_step_failed", step=step.__name__)
@@ -105,7 +105,7 @@ class Agent:
     # --- orders ---
 
     async def _take_orders(self) -> None:
-        held: dict[str, int | None] = dict.fromkeys(self._strays, 0)
+        held: dict[str, int | None] = dict.fromkeys(self._unmanaged, 0)
         held |= {key: worker.holding for key, worker in self._workers.items()}
         holding = Holding(
             host=self._identity.id,
@@ -131,17 +131,17 @@ class Agent:
         if orders.describe:
             await self._describe(orders.describe)
         if orders.report:
-            self._send_all_again()
+            self._resend_reports()
 
     async def _describe(self, keys: Sequence[str]) -> None:
         """Describe amphorae that the server does not know. They go on serving."""
         known = await self._host.inventory()
         described = tuple(Description(amphora_id=key, instance=known.get(key)) for key in keys)
-        held = (*self._workers, *self._strays)
+        held = (*self._workers, *self._unmanaged)
         await self._link.report(Reports(host=self._identity.id, described=described, held=held))
 
     async def _wire(self) -> None:
-        """Make the newest topology. `_mend_wires` tries a failed one again, and amphorae are served meanwhile."""
+        """Make the newest topology. `_retry_wiring` tries a failed one again, and amphorae are served meanwhile."""
         async with self._wiring:
             topology, reason, down = self._topology, None, {}
             if topology is None:
@@ -157,9 +157,9 @@ class Agent:
                 if reason is not None and reason != self._topology_reason:
                     log.warning("topology_failing", generation=topology.generation, reason=reason)
                 self._tried, self._topology_reason, self._networks_down = tried, reason, down
-                self._news.set()
+                self._changed.set()
 
-    async def _mend_wires(self) -> None:
+    async def _retry_wiring(self) -> None:
         await self._rewire.wait()
         backoff = Backoff(FIRST_RETRY, LAST_RETRY)
         while self._rewire.is_set():
@@ -176,47 +176,47 @@ class Agent:
 
     def _note_report(self, worker: AmphoraWorker) -> None:
         self._unsent.add(worker.amphora_id)
-        self._news.set()
+        self._changed.set()
 
-    def _send_all_again(self) -> None:
+    def _resend_reports(self) -> None:
         """Send all reports again: the server may be another one, or may have lost what it received last."""
         self._sent.clear()
-        self._sent_wires = None
+        self._sent_topology_report = None
         self._unsent |= self._workers.keys()
-        self._news.set()
+        self._changed.set()
 
     async def _send_reports(self) -> None:
-        await self._news.wait()
-        self._news.clear()
+        await self._changed.wait()
+        self._changed.clear()
         going, self._unsent = self._unsent, set()
         workers = [self._workers[key] for key in going if key in self._workers]
         withdrawn = tuple(worker.amphora_id for worker in workers if worker.withdrawn)
         reports = {
             worker.amphora_id: worker.report
             for worker in workers
-            if worker.report not in (self._sent.get(worker.amphora_id), _nothing(worker))
+            if worker.report not in (self._sent.get(worker.amphora_id), _empty_report(worker))
         }
-        wires = (*self._tried, self._topology_reason, self._networks_down, self._unknown)
-        if not reports and not withdrawn and wires == self._sent_wires:
+        topology_report = (*self._tried, self._topology_reason, self._networks_down, self._unknown)
+        if not reports and not withdrawn and topology_report == self._sent_topology_report:
             return
         message = Reports(
             host=self._identity.id,
             reports=tuple(reports.values()),
             withdrawn=withdrawn,
-            topology=wires[0],
-            topology_change=wires[1],
-            topology_reason=wires[2],
-            networks_down=self._networks_down if wires != self._sent_wires else None,
-            unknown=self._unknown if wires != self._sent_wires else None,
+            topology=topology_report[0],
+            topology_change=topology_report[1],
+            topology_reason=topology_report[2],
+            networks_down=self._networks_down if topology_report != self._sent_topology_report else None,
+            unknown=self._unknown if topology_report != self._sent_topology_report else None,
         )
         try:
             await self._link.report(message)
         except LinkError:
             self._unsent |= going
-            self._news.set()
+            self._changed.set()
             raise
         self._sent |= reports
-        self._sent_wires = wires
+        self._sent_topology_report = topology_report
         for key in withdrawn:
             await self._forget(key)
 
@@ -225,7 +225,7 @@ class Agent:
         # The amphora may have been ordered again meanwhile.
         if worker.withdrawn:
             del self._workers[key]
-            self._strays.discard(key)
+            self._unmanaged.discard(key)
             self._sent.pop(key, None)
             await worker.close()
 
@@ -239,7 +239,7 @@ class Agent:
         elif worker is not None:
             worker.look()
 
-    async def _look_around(self) -> None:
+    async def _observe_all(self) -> None:
         workers = list(self._workers.values())
         for worker in workers:
             worker.look()
@@ -248,6 +248,6 @@ class Agent:
             await asyncio.sleep(self.look_seconds)
 
 
-def _nothing(worker: AmphoraWorker) -> Report:
+def _empty_report(worker: AmphoraWorker) -> Report:
     """Return the report of an amphora for which nothing was tried yet, which is not sent."""
     return Report(amphora_id=worker.amphora_id, generation=0)

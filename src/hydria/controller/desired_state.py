@@ -55,7 +55,7 @@ class DesiredState:
             describe=tuple(describe),
         )
 
-    def doubted(self, transaction: Transaction, host: str) -> bool:
+    def has_silence(self, transaction: Transaction, host: str) -> bool:
         """Return whether a load balancer of this host, which polls, still has the host's silence as its reason."""
         amphora, lb = columns(Amphora), columns(LoadBalancer)
         joined = rows_of(Amphora).table.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id)

@@ -62,9 +62,9 @@ class Exchange:
             raise ValueError("an empty secret would authenticate everyone")
         self._secret = secret
         self._waiting: set[Wakeup] = set()
-        self._asking: set[str] = set()
+        self._polled: set[str] = set()
         # When hosts were last asked for all their reports, by the loop's time.
-        self._doubted: dict[str, float] = {}
+        self._asked_again: dict[str, float] = {}
         self._closing = False
         self.poll_seconds = 25.0
         database.subscribe(self._wake)
@@ -92,7 +92,7 @@ class Exchange:
     async def _hosts(self, request: Request) -> Response:
         """Return the hosts that have polled since this server started."""
         refusal = self._refusal(request)
-        return refusal or Response(_encoder.encode({"hosts": sorted(self._asking)}), media_type="application/json")
+        return refusal or Response(_encoder.encode({"hosts": sorted(self._polled)}), media_type="application/json")
 
     async def _poll(self, request: Request) -> Response:
         refusal = self._refusal(request)
@@ -102,7 +102,7 @@ class Exchange:
             holding = decode_holding(await request.body())
         except Invalid as error:
             return Response(error.message, 400)
-        self._asking.add(holding.host)
+        self._polled.add(holding.host)
         wakeup = Wakeup()
         self._waiting.add(wakeup)
         try:
@@ -122,7 +122,7 @@ class Exchange:
                 seen = loop.time()
                 now = self._clock.now()
                 await self._database.run(partial(heard_from, holding=holding, now=now), writing=True)
-                if await self._doubts(holding.host):
+                if await self._wants_all_reports(holding.host):
                     return Orders(report=True)
             orders = await self._database.run(partial(self._desired_state.orders, holding=holding), writing=False)
             if orders != Orders():
@@ -133,14 +133,14 @@ class Exchange:
             await wakeup.wait(min(left, _SEEN_PERIOD))
         return Orders()
 
-    async def _doubts(self, host: str) -> bool:
+    async def _wants_all_reports(self, host: str) -> bool:
         """Return whether to ask a host for all its reports. It is not asked at once again, as it may have none yet."""
         now = asyncio.get_running_loop().time()
-        if now - self._doubted.get(host, -_DOUBT_PERIOD) < _DOUBT_PERIOD:
+        if now - self._asked_again.get(host, -_DOUBT_PERIOD) < _DOUBT_PERIOD:
             return False
-        if not await self._database.run(partial(self._desired_state.doubted, host=host), writing=False):
+        if not await self._database.run(partial(self._desired_state.has_silence, host=host), writing=False):
             return False
-        self._doubted[host] = now
+        self._asked_again[host] = now
         return True
 
     async def _report(self, request: Request) -> Response:

@@ -57,11 +57,11 @@ class Reconciler:
         not be made; with it, some of those that are merely pending are looked at too, in case something is missing
         that no row says.
         """
-        parameters = {"heard_since": heard_since(now) if self._hears(now) else 0}
+        parameters = {"heard_since": heard_since(now) if self._can_judge_silence(now) else 0}
         found = transaction.execute(_due(attached=self._attached, retry=retry), parameters)
         return [key for (key,) in found]
 
-    def _hears(self, now: datetime) -> bool:
+    def _can_judge_silence(self, now: datetime) -> bool:
         """Say whether this server has run for long enough to call a host silent."""
         return self._awake_since is None or self._awake_since <= now - timedelta(seconds=HOST_SILENCE)
 
@@ -90,21 +90,21 @@ class Reconciler:
         for load_balancer in transaction.among(LoadBalancer, keys):
             amphorae = of[load_balancer.id]
             if load_balancer.deleted_in is None:
-                after = self._keep(transaction, load_balancer, amphorae, placement, ports)
+                after = self._place_or_settle(transaction, load_balancer, amphorae, placement, ports)
             elif amphorae:
                 after = self._withdraw(transaction, load_balancer, amphorae)
             else:
                 self._remove(transaction, load_balancer)
                 continue
-            if self._hears(now):
-                after = self._miss_hosts(transaction, after, amphorae, placement)
+            if self._can_judge_silence(now):
+                after = self._mark_silence(transaction, after, amphorae, placement)
             if after != load_balancer:
                 transaction.update(after)
                 if after.reason is not None and after.reason != load_balancer.reason:
                     log.warning("load_balancer_failing", load_balancer=after.id, reason=after.reason)
         placement.save()
 
-    def _keep(
+    def _place_or_settle(
         self,
         transaction: Transaction,
         load_balancer: LoadBalancer,
@@ -124,7 +124,7 @@ class Reconciler:
             after, placed = _placed(load_balancer, placement)
             staying = [placed] if placed else []
         else:
-            return _judged(load_balancer, amphorae)
+            return _with_failures(load_balancer, amphorae)
         if after.observed < after.generation:
             try:
                 for amphora in staying:
@@ -139,7 +139,7 @@ class Reconciler:
         """Return the load balancer with what its amphorae serve; what no amphora serves any more is deleted."""
         served = min(_confirmed(load_balancer, each) for each in amphorae)
         observed = max(load_balancer.observed, served)
-        settled = _judged(structs.replace(load_balancer, observed=observed), amphorae)
+        settled = _with_failures(structs.replace(load_balancer, observed=observed), amphorae)
         if observed > load_balancer.observed:
             transaction.milestones.append(Milestone(load_balancer_id=settled.id, generation=observed, served=True))
             self._forget_deleted(transaction, settled)
@@ -150,7 +150,7 @@ class Reconciler:
             log.info("load_balancer_settled", load_balancer=load_balancer.id, generation=observed)
         return settled
 
-    def _miss_hosts(
+    def _mark_silence(
         self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora], placement: Placement
     ) -> LoadBalancer:
         """Return the load balancer with the silence of its hosts: nothing is known of what they serve."""
@@ -187,7 +187,7 @@ class Reconciler:
                 # A failure to serve is not a failure to remove.
                 transaction.update(structs.replace(amphora, leaving=True, reason=None))
                 transaction.hint("instances")
-        return _judged(load_balancer, [amphora for amphora in amphorae if amphora.leaving])
+        return _with_failures(load_balancer, [amphora for amphora in amphorae if amphora.leaving])
 
     def _remove(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
         """Delete the rows and ports of a load balancer that no host has: they were what remembered the work."""
@@ -294,7 +294,7 @@ def _confirmed(load_balancer: LoadBalancer, amphora: Amphora) -> int:
     return 0 if foreign or amphora.served > load_balancer.generation else amphora.served
 
 
-def _judged(load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalancer:
+def _with_failures(load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalancer:
     """Return the load balancer with the failures that its hosts report."""
     failing = next((amphora for amphora in amphorae if amphora.reason is not None), None)
     if failing is not None:
