@@ -2,10 +2,20 @@
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hydria.api.resource_types import ApiNames
+from hydria.http import collections
 from hydria.http.operation import Call, Operation
+
+# The names of actions in policy rules.
+_ACTIONS = {
+    ("collection", "GET"): "get_all",
+    ("collection", "POST"): "post",
+    ("item", "GET"): "get_one",
+    ("item", "PUT"): "put",
+    ("item", "DELETE"): "delete",
+}
 
 
 class Collection:
@@ -21,58 +31,27 @@ class Collection:
     single_list: bool = True
 
     def operations(self) -> tuple[Operation, ...]:
-        kind, item = self.kind, f"{self.path}/{{{self.kind.key}}}"
-        return (
-            Operation(
-                method="GET",
-                path=self.path,
-                on="collection",
-                shows=kind,
-                work=self._list,
-                rule=kind.rule("get_all"),
-                single=self.single_list,
-            ),
-            Operation(
-                method="POST",
-                path=self.path,
-                on="collection",
-                shows=kind,
-                work=self._post,
-                form=self.create_form,
-                root=kind.root,
-                status=201,
-                rule=kind.rule("post"),
-            ),
-            Operation(
-                method="GET",
-                path=item,
-                on="item",
-                shows=kind,
-                work=self._show,
-                rule=kind.rule("get_one"),
-                single=True,
-            ),
-            Operation(
-                method="PUT",
-                path=item,
-                on="item",
-                shows=kind,
-                work=self._put,
-                tag=self._tag,
-                form=self.update_form,
-                root=kind.root,
-                rule=kind.rule("put"),
-            ),
-            Operation(
-                method="DELETE",
-                path=item,
-                on="item",
-                shows=kind,
-                work=self._delete,
-                tag=self._tag,
-                status=204,
-                rule=kind.rule("delete"),
-            ),
+        find_all, show, create, delete, update = collections.Collection(
+            path=self.path,
+            key=self.kind.key,
+            root=self.kind.root,
+            find_all=self._list,
+            show=self._show,
+            create=(self.create_form, self._post),
+            update=(self.update_form, self._put),
+            delete=self._delete,
+        ).operations()
+        # OpenAPI and the header `Allow` have them in this order.
+        return tuple(map(self._completed, (find_all, create, show, update, delete)))
+
+    def _completed(self, operation: Operation) -> Operation:
+        on, method = operation.on, operation.method
+        return structs.replace(
+            operation,
+            shows=self.kind,
+            rule=self.kind.rule(_ACTIONS[on, method]),
+            tag=self._tag if on == "item" and method != "GET" else None,
+            single=method == "GET" and (on == "item" or self.single_list),
         )
 
     def _list(self, call: Call) -> Any:

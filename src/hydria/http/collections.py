@@ -13,10 +13,12 @@ Work = Callable[[Call], Any]
 class Collection(Struct, frozen=True, kw_only=True):
     """The operations on the resources of a path, whose bodies have a root key.
 
-    `create` and `update` are a form and the work with it; `prepare` runs before both.
+    `key` is the attribute that the path of one resource ends in. `create` and `update` are a form and the work with it;
+    `prepare` runs before both.
     """
 
     path: str
+    key: str = "id"
     root: str
     find_all: Work
     show: Work
@@ -27,12 +29,12 @@ class Collection(Struct, frozen=True, kw_only=True):
     prepare: Callable[[Preparation], Awaitable[Any]] | None = None
 
     def operations(self) -> tuple[Operation, ...]:
-        one = self.path + "/{id}"
+        one = f"{self.path}/{{{self.key}}}"
         found = [
-            Operation(method="GET", path=self.path, work=self.find_all),
-            Operation(method="GET", path=one, work=self.show),
+            Operation(method="GET", path=self.path, on="collection", work=self.find_all),
+            Operation(method="GET", path=one, on="item", work=self.show),
             self._writing("POST", self.path, self.create),
-            Operation(method="DELETE", path=one, work=self.delete, status=204),
+            Operation(method="DELETE", path=one, on="item", work=self.delete, status=204),
         ]
         if self.update is not None:
             found.append(self._writing(self.update_method, one, self.update))
@@ -40,7 +42,13 @@ class Collection(Struct, frozen=True, kw_only=True):
 
     def _writing(self, method: str, path: str, what: tuple[type[Struct], Work]) -> Operation:
         form, work = what
-        status = 201 if method == "POST" else 200
         return Operation(
-            method=method, path=path, work=work, form=form, root=self.root, status=status, prepare=self.prepare
+            method=method,
+            path=path,
+            on="collection" if method == "POST" else "item",
+            work=work,
+            form=form,
+            root=self.root,
+            status=201 if method == "POST" else 200,
+            prepare=self.prepare,
         )
