@@ -18,6 +18,7 @@ from rich.console import Console
 import beside
 import changes
 import create
+import cycles
 import flows
 import logins
 import member
@@ -43,6 +44,7 @@ _WHOLE: dict[str, Measure] = {
     "datagrams": packets.measure,
     "flows": flows.measure,
     "memory": memory.measure,
+    "cycles": cycles.measure,
 }
 _PARTS = (*_WHOLE, "api", "logins", "beside")
 _PROGRAMS = {

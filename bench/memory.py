@@ -16,12 +16,12 @@ _ROLES = {"server": b"server", "agent": b"agent", "supervisor": b"up"}
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     """Create the load balancers, leave them idle, and read the processes' numbers."""
     count = 10 if quick else 100
-    yield from _programs(_roles(stand), "with none")
+    yield from _programs(role_pids(stand), "with none")
     made = [
         stand.whole_load_balancer(f"idle-{number}")["id"] for number in track(range(count), "making", transient=True)
     ]
     stand.settle(count)
-    roles, proxies = _roles(stand), _proxies(stand)
+    roles, proxies = role_pids(stand), _proxies(stand)
     if len(proxies) != count:
         raise RuntimeError(f"{len(proxies)} HAProxies run for {count} load balancers")
     yield figure(
@@ -65,7 +65,7 @@ def _programs(roles: Mapping[str, int], when: str) -> Iterator[Figure]:
     yield figure(PART, f"memory of server and agent, {when}", "MB", [memory["server"] + memory["agent"]], aims=aims)
 
 
-def _roles(stand: Stand) -> dict[str, int]:
+def role_pids(stand: Stand) -> dict[str, int]:
     """Return the process ids of the programs by role."""
     marker = str(stand.directory / "hydria.toml").encode()
     found: dict[str, int] = {}

@@ -8,8 +8,8 @@ import uuid
 import httpx
 
 from hydria.adapters.linux.host import LinuxHost
-from hydria.adapters.linux.libc import give_back_memory
 from hydria.agent import Agent, Identity, Link
+from hydria.compose import memory_tuning
 from hydria.compose.credentials import HOST_ID, kept_secret
 from hydria.errors import HostError
 from hydria.files import make_directory
@@ -67,4 +67,4 @@ async def run_agent(settings: Settings, stop: asyncio.Event) -> None:
 async def _return_free_memory() -> None:
     while True:
         await asyncio.sleep(_TRIM_SECONDS)
-        give_back_memory()
+        memory_tuning.return_free_memory()

@@ -26,3 +26,10 @@ def freeze_long_lived_objects() -> None:
     """Exclude the objects that exist now, mostly modules, from later garbage collections: they live on anyway."""
     gc.collect()
     gc.freeze()
+
+
+def return_free_memory() -> None:
+    """Return all free memory to the kernel. By itself the C library returns only the free end of its heap."""
+    # Only the GNU C library has this function.
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -1,6 +1,5 @@
 """System calls that Python has no function for."""
 
-import contextlib
 import ctypes
 import os
 
@@ -12,10 +11,3 @@ def call(function: "ctypes._NamedFuncPointer", *arguments: object) -> None:
     if function(*arguments) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
-
-
-def give_back_memory() -> None:
-    """Return free memory to the system: by itself libc returns only the free memory at the end of its heap."""
-    # Only the GNU libc has this function.
-    with contextlib.suppress(AttributeError):
-        libc.malloc_trim(0)
