@@ -39,18 +39,24 @@ class Snapshot:
         return world, User(world, self.token, self.subnets)
 
 
+class Snapshots:
+    """The world before each step, below a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.made: dict[str, Snapshot] = {}
+
+
 @pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Snapshot]:
-    """The world before each step."""
-    return {"base": tmp_path_factory.mktemp("before")}  # type: ignore[dict-item]
+def before(tmp_path_factory: pytest.TempPathFactory) -> Snapshots:
+    return Snapshots(tmp_path_factory.mktemp("before"))
 
 
-async def frozen(before: dict[str, Snapshot], step: str) -> Snapshot:
+async def frozen(before: Snapshots, step: str) -> Snapshot:
     """Return the world before a step; it is made at first use."""
-    base: Path = before["base"]  # type: ignore[assignment]
-    if step in before:
-        return before[step]
-    directory = base / step
+    if step in before.made:
+        return before.made[step]
+    directory = before.directory / step
     if step == "create":
         (directory / "state").mkdir(parents=True)
         world = World(directory)
@@ -63,8 +69,8 @@ async def frozen(before: dict[str, Snapshot], step: str) -> Snapshot:
         world, user = (await frozen(before, previous)).thaw(directory)
         async with alive(world):
             await STEPS[previous](user)
-    before[step] = Snapshot(directory, world.memory, user)
-    return before[step]
+    before.made[step] = Snapshot(directory, world.memory, user)
+    return before.made[step]
 
 
 def as_asked(step: str, memory: MemoryHost) -> None:
@@ -83,9 +89,7 @@ def as_asked(step: str, memory: MemoryHost) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_crash_at_any_moment_ends_in_the_desired_state(
-    step: str, before: dict[str, Snapshot], tmp_path: Path
-) -> None:
+async def test_a_crash_at_any_moment_ends_in_the_desired_state(step: str, before: Snapshots, tmp_path: Path) -> None:
     snapshot = await frozen(before, step)
     fatal, survived = 0, False
     while not survived:

@@ -157,7 +157,8 @@ def test_a_full_disk(where: str) -> None:
         with Visitor(made) as visitor:
             visitor.more(5)
             # Repeated attempts leave nothing behind.
-            time.sleep(1)
+            for _ in range(3):
+                wait_for_write(disk)
             assert len(made.proxies()) <= 2
             (disk / "ballast").unlink()
             made.becomes("ACTIVE")
@@ -169,6 +170,16 @@ def test_a_full_disk(where: str) -> None:
         made.delete()
         (disk / "ballast").unlink()
         assert made.leftovers() == []
+
+
+def wait_for_write(disk: Path) -> None:
+    """Wait until something makes or removes a file."""
+
+    def newest() -> int:
+        return max(path.stat().st_mtime_ns for path in (disk, *disk.rglob("*/")))
+
+    before = newest()
+    wait_until(lambda: newest() != before)
 
 
 @contextlib.contextmanager

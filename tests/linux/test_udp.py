@@ -1,6 +1,7 @@
 """UDP through an amphora, with real datagrams between namespaces."""
 
 import asyncio
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -229,8 +230,16 @@ async def test_persistence_ends_with_its_timeout(machine: Machine, members: list
     await machine.host.serve(instance(udp(), udp_pool(session_persistence=short), *BASE[2:]))
     assert len(shares(machine.client, VIP, 4)) == 1
 
+    namespace = machine.names.amphora(AMPHORA)
+
+    def remembered() -> bool:
+        with netns.inside(namespace):
+            listed = subprocess.run(["nft", "list", "table", "inet", TABLE], capture_output=True, text=True, check=True)
+        return " expires " in listed.stdout
+
     async def another() -> bool:
-        await asyncio.sleep(1.1)
+        # Each datagram renews the entry.
+        await eventually(lambda: not remembered())
         return ask(machine.client, VIP) != first
 
     first = ask(machine.client, VIP)

@@ -1,65 +1,108 @@
 """The write queue: one transaction works at a time, commits overlap, a retry waits for the commits under way."""
 
 import asyncio
+import sys
 import threading
 from contextlib import ExitStack
+from types import FrameType
 
 import pytest
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util import await_only, greenlet_spawn
 
+from hydria.store import write_queue
 from hydria.store.write_queue import WriteQueue
+from tests.support.waiting import eventually
 
 PATIENCE = 60
 
 
-def started(queue: WriteQueue, *, retrying: bool) -> tuple[threading.Thread, threading.Event]:
-    """Take a place in the queue from another event loop; the event is set when its block runs."""
+class Writer:
+    """A transaction in a greenlet. It works until `finish` is set, then commits until `commit` is set."""
+
+    def __init__(self, queue: WriteQueue, *, retrying: bool = False) -> None:
+        self.works = self.commits = False
+        self.finish, self.commit = asyncio.Event(), asyncio.Event()
+        self._task = asyncio.create_task(greenlet_spawn(self._run, queue, retrying))
+
+    def _run(self, queue: WriteQueue, retrying: bool) -> None:
+        with ExitStack() as end:
+            with queue.take(end, retrying=retrying):
+                self.works = True
+                await_only(self.finish.wait())
+            self.works, self.commits = False, True
+            await_only(self.commit.wait())
+        self.commits = False
+
+    async def end(self) -> None:
+        self.finish.set()
+        self.commit.set()
+        await asyncio.wait_for(self._task, PATIENCE)
+
+
+def waits_for_commits() -> bool:
+    """Say whether a thread is blocked in the queue on a condition."""
+
+    def files(frame: FrameType | None) -> list[str]:
+        return [] if frame is None else [frame.f_code.co_filename, *files(frame.f_back)]
+
+    stacks = [files(frame) for frame in sys._current_frames().values()]
+    return any(stack[0] == threading.__file__ and write_queue.__file__ in stack for stack in stacks)
+
+
+async def test_the_next_transaction_works_while_the_previous_one_commits() -> None:
+    queue = WriteQueue()
+    first = Writer(queue)
+    await eventually(lambda: first.works)
+    second = Writer(queue)
+    # Without a queue it would work after its first step.
+    await asyncio.sleep(0)
+    assert not second.works
+    first.finish.set()
+    await eventually(lambda: second.works)
+    assert first.commits
+    await first.end()
+    await second.end()
+
+
+async def test_a_retry_waits_for_the_commits_under_way() -> None:
+    queue = WriteQueue()
+    first = Writer(queue)
+    first.finish.set()
+    await eventually(lambda: first.commits)
+    retry = Writer(queue, retrying=True)
+    await eventually(waits_for_commits)
+    assert not retry.works
+    await first.end()
+    await eventually(lambda: retry.works)
+    await retry.end()
+
+
+@pytest.mark.parametrize("retrying", [False, True])
+async def test_a_failed_transaction_leaves_the_queue(retrying: bool) -> None:
+    queue = WriteQueue()
+    with pytest.raises(RuntimeError, match="failed"), ExitStack() as end, queue.take(end, retrying=False):
+        raise RuntimeError("failed")
+    following = Writer(queue, retrying=retrying)
+    await eventually(lambda: following.works)
+    await following.end()
+
+
+async def test_writers_of_two_event_loops_take_turns() -> None:
+    queue = WriteQueue()
     works = threading.Event()
 
     def work() -> None:
-        with ExitStack() as end, queue.take(end, retrying=retrying):
+        with ExitStack() as end, queue.take(end, retrying=False):
             works.set()
 
-    thread = threading.Thread(target=lambda: asyncio.run(greenlet_spawn(work)), daemon=True)
-    thread.start()
-    return thread, works
-
-
-def test_the_next_transaction_works_while_the_previous_one_commits() -> None:
-    queue = WriteQueue()
-    with ExitStack() as end:
-        with queue.take(end, retrying=False):
-            thread, works = started(queue, retrying=False)
-            assert not works.wait(0.05)
-        assert works.wait(PATIENCE)
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
-
-
-def test_a_retry_waits_for_the_commits_under_way() -> None:
-    queue = WriteQueue()
-    with ExitStack() as end:
-        with queue.take(end, retrying=False):
-            pass
-        thread, works = started(queue, retrying=True)
-        # The commit is still under way, however often it looks.
-        assert not works.wait(0.05)
-    assert works.wait(PATIENCE)
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
-
-
-def test_a_failed_transaction_leaves_the_queue() -> None:
-    queue = WriteQueue()
-    try:
-        with ExitStack() as end, queue.take(end, retrying=False):
-            raise RuntimeError
-    except RuntimeError:
-        pass
-    thread, works = started(queue, retrying=True)
-    assert works.wait(PATIENCE)
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
+    first = Writer(queue)
+    await eventually(lambda: first.works)
+    other = threading.Thread(target=lambda: asyncio.run(greenlet_spawn(work)), daemon=True)
+    other.start()
+    await first.end()
+    await eventually(works.is_set)
+    await asyncio.to_thread(other.join, PATIENCE)
+    assert not other.is_alive()
 
 
 async def test_a_cancelled_wait_leaves_the_queue_and_does_not_block_its_event_loop() -> None:
