@@ -53,6 +53,9 @@ async def test_project_filters(keystone: Keystone, admin: Session) -> None:
     assert await names("enabled=False") == ["blue"]
     assert await names("enabled") == ["admin", "demo", "red"]
     assert await names("domain_id=default&tags=a") == ["red"]
+    assert await names("tags=A") == []
+    assert await names("tags-any=a,b") == ["red"]
+    assert await names("not-tags=a") == ["admin", "blue", "demo"]
     assert await names("domain_id=other") == []
     assert await names("is_domain=True") == []
     whole = (await admin.call("GET", "projects?name=red")).json()
