@@ -120,9 +120,9 @@ class Restoring:
             if subnet_id not in (None, found.id):
                 raise fault("HTTPBadRequest", msg=f"{cidr} is the subnet {found.id} already, not {subnet_id}.")
             return found
-        default = next((route.via for route in routes if route.destination in contract.DEFAULT_ROUTES), None)
         # A router's interface is the gateway of its subnet; without a default route the first address is kept free.
-        gateway = default if default and ipaddress.ip_address(default) in cidr else str(cidr[1])
+        ways = [route.via for route in routes if route.destination in contract.DEFAULT_ROUTES and route.via is not None]
+        gateway = next((via for via in ways if ipaddress.ip_address(via) in cidr), str(cidr[1]))
         subnet = Subnet(
             id=subnet_id or str(uuid.uuid4()),
             network_id=network.id,
@@ -134,7 +134,9 @@ class Restoring:
             host_routes=tuple(
                 HostRoute(destination=route.destination, nexthop=route.via)
                 for route in routes
-                if route.via is not None and route.destination not in contract.DEFAULT_ROUTES
+                if route.via is not None
+                and route.destination not in contract.DEFAULT_ROUTES
+                and ipaddress.ip_network(route.destination).version == cidr.version
             ),
             **self._common,
         )
