@@ -16,6 +16,8 @@ ROOT = Path(__file__).parent
 # No deadline for examples: their duration depends on the machine's load.
 settings.register_profile("any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+# For ./dev quick: a property is broken in most cases by one of the first examples.
+settings.register_profile("quick", settings.get_profile("any machine"), max_examples=20)
 
 # The databases of `database_url` and `cloud`; tests for both are parametrized with these.
 DATABASES = ("sqlite", "postgresql")

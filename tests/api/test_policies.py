@@ -105,6 +105,7 @@ async def serving(directory: Path, api: ApiSettings) -> AsyncIterator[Server]:
     database.close()
 
 
+@pytest.mark.slow
 async def test_the_older_roles_over_the_api(tmp_path: Path) -> None:
     lb = {"loadbalancer": {"vip_subnet_id": SUBNET}}
     quota = {"quota": {"pool": 3}}
@@ -133,6 +134,7 @@ async def test_the_older_roles_over_the_api(tmp_path: Path) -> None:
             assert await server.status(token, "GET", f"loadbalancers/{key}") == (200 if sees else 403), role
 
 
+@pytest.mark.slow
 async def test_the_older_roles_have_no_rights_by_default(tmp_path: Path) -> None:
     async with serving(tmp_path, ApiSettings()) as server:
         for role in LEGACY:
@@ -214,6 +216,7 @@ def test_an_unused_rule_is_logged_as_a_warning(tmp_path: Path) -> None:
     assert (logs[0]["place"], logs[0]["nearest"]) == (f"{file}:1", [POST])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["server", "up"])
 def test_no_server_starts_with_a_broken_file(tmp_path: Path, command: str) -> None:
     file = written(tmp_path, f'"{POST}": "oops"\n')

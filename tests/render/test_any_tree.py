@@ -240,6 +240,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("files")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(pair=_pairs())
 def test_any_tree_is_accepted_and_no_text_becomes_a_directive(pair: tuple[Instance, Instance], directory: Path) -> None:
