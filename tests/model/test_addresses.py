@@ -47,6 +47,9 @@ def structs() -> list[type[Struct]]:
     found: dict[type[Struct], None] = {}
     for package in (hydria.model, hydria.homecloud.network):
         for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            # Values between a network service and the rest: nothing decodes them.
+            if module.name == "hydria.model.network":
+                continue
             for each in vars(importlib.import_module(module.name)).values():
                 if isinstance(each, type) and issubclass(each, Struct) and each.__module__.startswith(package.__name__):
                     found[each] = None
