@@ -14,9 +14,9 @@ from hydria.errors import Refusal
 from hydria.model import l7_checks, listener_checks, monitor_checks, pool_checks
 from hydria.model.fields import LONGEST_CHECK, POOL_PROTOCOLS
 from hydria.model.pool import SessionPersistence
-from hydria.model.tls import CIPHERS
 from hydria.render.haproxy import Rendering, render
 from tests.support import certificates
+from tests.support.any_values import ALPN, CIDRS, CIPHER_STRINGS, CODES, EXPRESSIONS, TEXT, VERSIONS
 from tests.support.trees import (
     SURROUNDINGS,
     instance,
@@ -30,20 +30,7 @@ from tests.support.trees import (
     rule,
 )
 
-# Texts that could end a word of HAProxy's language, or be evaluated in it.
-_HOSTILE = st.sampled_from(
-    ["'", '"', "\\", " ", "#", "%[src]", "%{+Q}o", "%", "{", "}", "$HOME", "${HOME}", "}; nbproc 2", "-f", "--",
-     "'\\''", "\\'", "global", " if TRUE", ",", "(", ")", "%%", "é", "\U0001f512", "a", "/", ".", ":", "=", "&", "!",
-     "\t", "\x01", "\x1b", "\x7f", "\x85", "\u2028"]
-)  # fmt: skip
-_TEXT = st.lists(_HOSTILE, min_size=1, max_size=6).map("".join)
 _HARMLESS = "zz"
-# Elements of regular expressions that only Python has, that only PCRE2 has, and that both have.
-_EXPRESSIONS = st.lists(
-    st.sampled_from(
-        ["(?a:x)", "(?u:a)", r"\u00e4", r"\N{BULLET}", "a{1,70000}", "a{65535}", "(a)", r"\1", "[", "]", "(?<=a+)", "|",
-         "[[:alpha:]]", "[[:foo:]]", r"\d", r"\Z", "(?P<x>a)", "(?P=x)", "(?#", ")", "(?i)", "*", "+?", "^/(jpg|png)$"]
-    ) | _HOSTILE, min_size=1, max_size=4).map("".join)  # fmt: skip
 
 _ALGORITHMS = st.sampled_from(["ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP"])
 _LISTENERS = st.sampled_from(["HTTP", "HTTPS", "PROMETHEUS", "TCP", "TERMINATED_HTTPS"])
@@ -52,29 +39,7 @@ _RULES = st.sampled_from(["COOKIE", "FILE_TYPE", "HEADER", "HOST_NAME", "PATH"])
 _COMPARISONS = st.sampled_from(["CONTAINS", "ENDS_WITH", "EQUAL_TO", "REGEX", "STARTS_WITH"])
 _ACTIONS = st.sampled_from(["REJECT", "REDIRECT_TO_POOL", "REDIRECT_TO_URL", "REDIRECT_PREFIX"])
 _PERSISTENCE: st.SearchStrategy[Any] = st.sampled_from([None, "SOURCE_IP", "HTTP_COOKIE", "APP_COOKIE"])
-_MANY = tuple(f"2001:db8:0:{number:x}:ffff:ffff:ffff:ffff/128" for number in range(3000))
-_CIDRS = st.sampled_from([None, ("10.0.0.0/8",), ("2001:db8::/32", "192.0.2.1/32"), _MANY[:58], _MANY])
 _LEAF = certificates.leaf("www.example.org").bundle
-_VERSIONS = st.lists(st.sampled_from(["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]), min_size=1, unique=True).map(tuple)
-_CIPHER = [
-    "TLS_AES_128_GCM_SHA256",
-    "TLS_NOPE",
-    "AES128-SHA",
-    "NOT-A-CIPHER",
-    "ALL",
-    "!aNULL",
-    "@SECLEVEL=1",
-    "",
-    "-",
-    "x",
-]
-_CIPHERS = st.sampled_from([None, CIPHERS, ":".join([CIPHERS] * 6)]) | st.lists(
-    st.sampled_from(_CIPHER), min_size=1, max_size=4
-).map(":".join)
-_CODES = st.sampled_from(["200", "100-999", "200, 201 ,204", "200-100", "000", "999", "200-200"])
-_ALPN = st.sampled_from([None, ("h2", "http/1.1"), ("http/1.0",)])
-
-
 _SECONDS = st.sampled_from([0, 1, LONGEST_CHECK])
 
 # A value with a port is compared with the whole Host header, another one with its host: both words are our own.
@@ -116,10 +81,10 @@ class Trees:
             connection_limit=draw(st.sampled_from([-1, 1, 2000000000])),
             timeout_client_data=draw(st.sampled_from([0, 1, 2073600000])),
             timeout_tcp_inspect=draw(st.sampled_from([0, 100])),
-            allowed_cidrs=draw(_CIDRS),
+            allowed_cidrs=draw(CIDRS),
             insert_headers={"X-Forwarded-For": "true"} if reads else None,
             **(secure if protocol == "TERMINATED_HTTPS" else {}),
-            texts={"name": draw(_TEXT)},
+            texts={"name": draw(TEXT)},
         )
         if protocol != "PROMETHEUS":
             self.pool(number, draw(st.sampled_from(POOL_PROTOCOLS[protocol])), protocol)
@@ -128,17 +93,17 @@ class Trees:
 
     def _tls(self) -> dict[str, Any]:
         draw = self._draw
-        return {"tls_versions": draw(_VERSIONS), "tls_ciphers": draw(_CIPHERS), "alpn_protocols": draw(_ALPN)}
+        return {"tls_versions": draw(VERSIONS), "tls_ciphers": draw(CIPHER_STRINGS), "alpn_protocols": draw(ALPN)}
 
     def pool(self, number: int, protocol: str, in_front: str) -> None:
         draw = self._draw
         kind: Any = draw(_PERSISTENCE)
-        cookie = draw(_TEXT) if kind == "APP_COOKIE" else None
+        cookie = draw(TEXT) if kind == "APP_COOKIE" else None
         values = {
             "protocol": protocol,
             "lb_algorithm": draw(_ALGORITHMS),
             "tls_enabled": draw(st.booleans()),
-            "description": draw(_TEXT),
+            "description": draw(TEXT),
             **self._tls(),
         }
         persistence = SessionPersistence(type=kind, cookie_name=cookie) if kind else None
@@ -164,7 +129,7 @@ class Trees:
         draw = self._draw
         kind = draw(_MONITORS)
         http: dict[str, Any] = {"http_method": draw(st.sampled_from(["GET", "HEAD"])), "http_version": "1.1"}
-        http["expected_codes"] = draw(_CODES)
+        http["expected_codes"] = draw(CODES)
         http["domain_name"] = draw(st.sampled_from([None, "www.example.org.", "192.0.2.1"]))
         self.make(
             lambda made: monitor_checks.check(made, protocol),
@@ -175,7 +140,7 @@ class Trees:
             delay=draw(_SECONDS),
             timeout=draw(_SECONDS),
             **(http if kind in ("HTTP", "HTTPS") else {}),
-            texts={"url_path": "/" + draw(_TEXT)} if kind in ("HTTP", "HTTPS") else {},
+            texts={"url_path": "/" + draw(TEXT)} if kind in ("HTTP", "HTTPS") else {},
         )
 
     def policy(self, number: int) -> None:
@@ -189,13 +154,13 @@ class Trees:
             listener_id=key("1", number),
             action=action,
             **({"redirect_pool_id": key("2", number)} if action == "REDIRECT_TO_POOL" else {}),
-            texts={target: f"http://{draw(_TEXT)}"} if target else {},
+            texts={target: f"http://{draw(TEXT)}"} if target else {},
         )
         kind, comparison = draw(_RULES), draw(_COMPARISONS)
-        keyed = {"key": draw(_TEXT)} if kind in ("COOKIE", "HEADER") else {}
-        texts = {**keyed, "value": draw(_TEXT)}
+        keyed = {"key": draw(TEXT)} if kind in ("COOKIE", "HEADER") else {}
+        texts = {**keyed, "value": draw(TEXT)}
         if comparison == "REGEX":
-            texts["value"] = draw(_EXPRESSIONS)
+            texts["value"] = draw(EXPRESSIONS)
         self.make(
             l7_checks.check_rule,
             rule,
@@ -218,7 +183,7 @@ def _pairs(draw: st.DrawFn) -> tuple[Instance, Instance]:
     trees = Trees(draw)
     for number in range(1, draw(st.integers(1, 3)) + 1):
         trees.listener(number)
-    root = load_balancer(name=draw(_TEXT), description=draw(_TEXT))
+    root = load_balancer(name=draw(TEXT), description=draw(TEXT))
     secrets = {"leaf": _LEAF}
     return instance(*trees.children, root=root, secrets=secrets), instance(*trees.twins, secrets=secrets)
 

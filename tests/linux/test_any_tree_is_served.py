@@ -1,0 +1,179 @@
+"""What the API accepts, the host serves: trees, and updates of all their parts, become ACTIVE without a reason."""
+
+import base64
+import os
+from collections.abc import Iterator
+from itertools import cycle
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from msgspec import Struct
+
+from tests.linux.programs import Body, Product, product
+from tests.support import any_form, certificates
+from tests.support.waiting import wait_until
+
+# More examples, and others in each run, for a search by hand.
+EXAMPLES = int(os.environ.get("SERVED_TREES", "0"))
+
+_REFUSALS = (400, 409, 501)
+_NEUTRON = "/network/v2.0"
+
+# The children that a body may have, by its kind: their attribute, their kind, and how they name the parent.
+_NESTED = {
+    "loadbalancer": (("pools", "pool", "loadbalancer_id"), ("listeners", "listener", "loadbalancer_id")),
+    "listener": (("default_pool", "pool", "listener_id"), ("l7policies", "l7policy", "listener_id")),
+    "pool": (("members", "member", None), ("healthmonitor", "healthmonitor", "pool_id")),
+    "l7policy": (("rules", "rule", None),),
+}
+_COLLECTIONS = {
+    "loadbalancer": "loadbalancers",
+    "listener": "listeners",
+    "pool": "pools",
+    "member": "pools/{}/members",
+    "healthmonitor": "healthmonitors",
+    "l7policy": "l7policies",
+    "rule": "l7policies/{}/rules",
+}
+# Attributes that order the parts of a load balancer.
+_ORDER = ("protocol_port", "position", "address", "type", "value", "protocol", "name")
+
+
+class Served(Struct):
+    """A running product, and what the placeholders of the forms stand for on it."""
+
+    product: Product
+    known: dict[str, str]
+
+    def filled(self, form: Any) -> Any:
+        """Return a form with its placeholders replaced."""
+        if isinstance(form, dict):
+            return {name: self.filled(value) for name, value in form.items()}
+        if isinstance(form, list | tuple):
+            return [self.filled(value) for value in form]
+        return self.known.get(form, form) if isinstance(form, str) else form
+
+    def try_to(self, method: str, path: str, body: Body) -> Body | None:
+        """Send a body, and return the answer's or None for a refusal."""
+        answer: httpx.Response = self.product.ask(method, path, self.filled(body))
+        assert answer.is_success or answer.status_code in _REFUSALS, (method, path, body, answer.text)
+        return (answer.json() if answer.content else {}) if answer.is_success else None
+
+    def create(self, kind: str, form: Body, parent: str = "") -> str | None:
+        """Create a resource with its children; when that is refused, each of them that is accepted on its own."""
+        path = _COLLECTIONS[kind].format(parent)
+        made = self.try_to("POST", path, {kind: form})
+        nested = [each for each in _NESTED.get(kind, ()) if each[0] in form]
+        if made is not None or not nested:
+            return made[kind]["id"] if made else None
+        bare = {name: value for name, value in form.items() if name not in {each[0] for each in nested}}
+        made = self.try_to("POST", path, {kind: bare})
+        if made is None:
+            return None
+        key: str = made[kind]["id"]
+        for attribute, child, reference in nested:
+            below = form[attribute]
+            for each in below if isinstance(below, list) else [below]:
+                self.create(child, {**each, reference: key} if reference else each, key)
+        return key
+
+    def parts(self) -> Iterator[tuple[str, str, Body]]:
+        """Yield the kind, path and body of everything that exists, in the same order for the same forms."""
+        for kind in ("loadbalancer", "listener", "pool", "healthmonitor", "l7policy"):
+            for path, body in self._all(_COLLECTIONS[kind]):
+                yield kind, path, body
+                if kind in ("pool", "l7policy"):
+                    below = "member" if kind == "pool" else "rule"
+                    yield from ((below, *each) for each in self._all(_COLLECTIONS[below].format(body["id"])))
+
+    def _all(self, collection: str) -> list[tuple[str, Body]]:
+        found = self.product.all(collection)
+        found.sort(key=lambda body: [str(body.get(name)) for name in _ORDER])
+        return [(f"{collection}/{body['id']}", body) for body in found]
+
+    def settled(self, key: str) -> None:
+        """Wait until a load balancer is not pending, and check that all of it is ACTIVE."""
+        wait_until(lambda: not self._status(key).startswith("PENDING"), 60, lambda: self._statuses(key))
+        assert "provisioning_status_reason" not in str(self._statuses(key)), self._statuses(key)
+        for _, _, body in self.parts():
+            assert body["provisioning_status"] == "ACTIVE", (body, self._statuses(key))
+
+    def _status(self, key: str) -> str:
+        found = self.product.ask("GET", f"loadbalancers/{key}").json()["loadbalancer"]
+        return str(found["provisioning_status"])
+
+    def _statuses(self, key: str) -> Body:
+        found: Body = self.product.ask("GET", f"loadbalancers/{key}/status").json()
+        return found
+
+
+def _store(made: Product, payload: str | bytes) -> str:
+    form: Body = {"payload": payload, "payload_content_type": "text/plain"}
+    if isinstance(payload, bytes):
+        form = {"payload": base64.b64encode(payload).decode(), "payload_content_type": "application/octet-stream"}
+        form["payload_content_encoding"] = "base64"
+    reference: str = made.ask("POST", "/key-manager/v1/secrets", form).json()["secret_ref"]
+    return reference
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with product() as made:
+        made.start("server", "agent")
+        made.surroundings()
+        far = made.make(f"{_NEUTRON}/networks", "network", name="far")["id"]
+        six = {"network_id": made.network_id, "cidr": "fd00::/64", "ip_version": 6}
+        nine = {"network_id": far, "cidr": "10.9.0.0/24", "ip_version": 4}
+        known = {
+            any_form.SUBNET: made.subnet_id,
+            any_form.SUBNET6: made.make(f"{_NEUTRON}/subnets", "subnet", **six)["id"],
+            any_form.FAR_SUBNET: made.make(f"{_NEUTRON}/subnets", "subnet", **nine)["id"],
+            any_form.GROUP: made.make(f"{_NEUTRON}/security-groups", "security_group", name="g")["id"],
+            any_form.CERTIFICATE: _store(made, certificates.leaf("www.example.org").pkcs12()),
+            any_form.OTHER: _store(made, certificates.leaf("other.example.org").pkcs12()),
+            any_form.CA: _store(made, certificates.authority().pem),
+            any_form.CRL: _store(made, certificates.revoked()),
+        }
+        yield Served(made, known)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=EXAMPLES or 25,
+    derandomize=not EXAMPLES,
+    database=None,
+    # No shrinking: each example takes a second.
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(tree=any_form.trees(), rules=any_form.group_rules(), changes=any_form.updates())
+def test_any_tree_that_the_api_accepts_is_served(
+    served: Served, tree: Body, rules: list[Body], changes: dict[str, list[Any]]
+) -> None:
+    group = served.known[any_form.GROUP]
+    kept = [
+        answer["security_group_rule"]["id"]
+        for rule in rules
+        if (answer := served.try_to("POST", f"{_NEUTRON}/security-group-rules", _group_rule(group, rule))) is not None
+    ]
+    key = served.create("loadbalancer", tree)
+    if key is None:
+        key = served.create("loadbalancer", {name: value for name, value in tree.items() if name != "vip_sg_ids"})
+    if key is not None:
+        served.settled(key)
+        forms = {kind: cycle(each) for kind, each in changes.items()}
+        for kind, path, _ in served.parts():
+            served.try_to("PUT", path, {kind: next(forms[kind])})
+            if kind == "pool" and (members := next(forms["batch"])) is not None:
+                served.try_to("PUT", f"{path}/members", {"members": members})
+        served.settled(key)
+        served.product.ask("DELETE", f"loadbalancers/{key}", cascade="true")
+        wait_until(lambda: not served.product.all("loadbalancers"))
+    for rule in kept:
+        served.product.ask("DELETE", f"{_NEUTRON}/security-group-rules/{rule}")
+
+
+def _group_rule(group: str, rule: Body) -> Body:
+    return {"security_group_rule": {**rule, "security_group_id": group}}
