@@ -193,8 +193,11 @@ class Topologies(Protocol):
         """Make hosts remove networks, routers and their parts that have no row."""
         ...
 
-    def forget_removed(self, generation: int) -> None:
-        """Forget the ids removed up to a generation, which every host has made."""
+    def all_have_made(self, generation: int) -> None:
+        """Forget the ids and free the addresses that were removed up to a generation, which all hosts have made.
+
+        Called with 0 when there is a new host, which has made none yet.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import case, select
 from hydria.contract import Holding, Instance, Orders, Reports
 from hydria.controller.acme import challenges_of
 from hydria.controller.health import is_silence
-from hydria.controller.hosts import made_topology
+from hydria.controller.hosts import heard_from, made_topology
 from hydria.controller.interfaces import interfaces
 from hydria.controller.ports import ports_of
 from hydria.controller.secrets import referred
@@ -62,6 +62,11 @@ class DesiredState:
         here = (amphora.host == host) & amphora.leaving.is_(False)
         statement = select(lb.id).select_from(joined).where(here, is_silence(lb.reason)).limit(1)
         return transaction.execute(statement).first() is not None
+
+    def heard_from(self, transaction: Transaction, holding: Holding, now: datetime) -> None:
+        """Store that a host polls."""
+        if heard_from(transaction, holding, now):
+            self._topologies_of(transaction).all_have_made(0)
 
     def wired(self, transaction: Transaction, reports: Reports, now: datetime) -> None:
         """Store which topology a host has made, and the reasons for networks that it could not make."""

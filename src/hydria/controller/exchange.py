@@ -16,7 +16,6 @@ from starlette.routing import Route
 
 from hydria.contract import Holding, Orders, Reports
 from hydria.controller.desired_state import DesiredState
-from hydria.controller.hosts import heard_from
 from hydria.controller.messages import decode_holding, decode_reports
 from hydria.controller.orphans import Orphans, listed
 from hydria.controller.placement import HOST_SILENCE
@@ -121,7 +120,9 @@ class Exchange:
             if loop.time() - seen >= _SEEN_PERIOD:
                 seen = loop.time()
                 now = self._clock.now()
-                await self._database.run(partial(heard_from, holding=holding, now=now), writing=True)
+                await self._database.run(
+                    partial(self._desired_state.heard_from, holding=holding, now=now), writing=True
+                )
                 if await self._wants_all_reports(holding.host):
                     return Orders(report=True)
             orders = await self._database.run(partial(self._desired_state.orders, holding=holding), writing=False)

@@ -20,8 +20,11 @@ _LOST = 7 * 24 * 3600
 log = structlog.get_logger(__name__)
 
 
-def heard_from(transaction: Transaction, holding: Holding, now: datetime) -> None:
-    """Store that a host polls. A new host id takes over the rows that an older agent left under the host's name."""
+def heard_from(transaction: Transaction, holding: Holding, now: datetime) -> bool:
+    """Store that a host polls, and return whether it is new.
+
+    A new host id takes over the rows that an older agent left under the host's name.
+    """
     known = transaction.get(KnownHost, holding.host)
     host = KnownHost(id=holding.host, name=holding.name or holding.host, seen_at=int(now.timestamp()))
     if known is None:
@@ -29,7 +32,7 @@ def heard_from(transaction: Transaction, holding: Holding, now: datetime) -> Non
             _take_over(transaction, earlier, host)
         transaction.insert(host)
         transaction.hint("hosts")
-        return
+        return True
     if known.name != host.name:
         log.warning("host_renamed", host=host.id, before=known.name, name=host.name)
     transaction.update(structs.replace(host, wired=known.wired))
@@ -38,6 +41,7 @@ def heard_from(transaction: Transaction, holding: Holding, now: datetime) -> Non
         # The host does not have it any more, for whatever reason.
         if orphan.id not in holding.amphorae and orphan.id not in holding.withdrawing and not orphan.leaving:
             transaction.delete(Orphan, c.id == orphan.id, c.host == host.id)
+    return False
 
 
 def made_topology(transaction: Transaction, topologies: Topologies, reports: Reports, now: datetime) -> None:
@@ -50,7 +54,7 @@ def made_topology(transaction: Transaction, topologies: Topologies, reports: Rep
     transaction.update(structs.replace(known, wired=generation))
     c = columns(KnownHost)
     lately = c.seen_at >= int(now.timestamp()) - _LOST
-    topologies.forget_removed(min(host.wired for host in transaction.find(KnownHost, lately | (c.id == known.id))))
+    topologies.all_have_made(min(host.wired for host in transaction.find(KnownHost, lately | (c.id == known.id))))
 
 
 def _earlier(transaction: Transaction, holding: Holding) -> list[KnownHost]:

@@ -37,7 +37,7 @@ class MemoryTopologies:
         self.change(self._topology.networks, self._topology.routers)
         self._topology = structs.replace(self._topology, removed=tuple(ids))
 
-    def forget_removed(self, generation: int) -> None:
+    def all_have_made(self, generation: int) -> None:
         """Do nothing: `change` clears `removed`."""
 
     def change(self, networks: tuple[Network, ...] = (), routers: tuple[Router, ...] = ()) -> None:

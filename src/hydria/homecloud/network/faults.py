@@ -166,6 +166,15 @@ def fault(kind: str, **values: object) -> Refusal:
     return refusal(text.format(**values), kind=kind)
 
 
+def still_on_a_host(ip: str, subnet_id: str) -> Refusal:
+    """Return the refusal of an address that was released and that a host may still have."""
+    return Conflict(
+        f"IP address {ip} already allocated in subnet {subnet_id}: it was released, but a host still has it. Try again "
+        "in a few seconds, when the host has removed it. If this lasts, 'hydria doctor' shows why.",
+        kind="IpAddressAlreadyAllocated",
+    )
+
+
 def bad_request(resource: str, message: str) -> Refusal:
     """Return Neutron's `Bad … request` (400)."""
     return fault("BadRequest", resource=resource, msg=message)

@@ -8,11 +8,19 @@ from typing import Any
 
 from msgspec import UNSET
 
-from hydria.homecloud.network import allocation, changes
+from hydria.homecloud.network import allocation, changes, released
 from hydria.homecloud.network.addresses import is_usable, key_of
-from hydria.homecloud.network.faults import fault, invalid_input
+from hydria.homecloud.network.faults import fault, invalid_input, still_on_a_host
 from hydria.homecloud.network.forms import FixedIp
-from hydria.homecloud.network.rows import ROUTER_INTERFACE, Address, FloatingIp, Network, Port, Subnet
+from hydria.homecloud.network.rows import (
+    PORTS_OF_TOPOLOGY,
+    ROUTER_INTERFACE,
+    Address,
+    FloatingIp,
+    Network,
+    Port,
+    Subnet,
+)
 from hydria.model.network import Device
 from hydria.store import Transaction, columns
 
@@ -43,12 +51,19 @@ def plug(transaction: Transaction, port: Port, wishes: Sequence[Wish]) -> tuple[
 
 
 def unplug(transaction: Transaction, port: Port, now: datetime) -> None:
-    """Delete a port, free its addresses and disassociate its floating IPs."""
+    """Delete a port, free its addresses and disassociate its floating IPs.
+
+    Addresses of routers and floating IPs become free when the hosts have removed them.
+    """
     for floating_ip in transaction.find(FloatingIp, columns(FloatingIp).port_id == port.id):
         changes.change(transaction, floating_ip, now, port_id=None, fixed_ip_address=None, router_id=None)
-    allocation.free(transaction, *addresses_of(transaction, port.id)[port.id])
+    addresses = addresses_of(transaction, port.id)[port.id]
     changes.forget(transaction, port.id)
     changes.remove(transaction, port)
+    if port.device_owner in PORTS_OF_TOPOLOGY:
+        released.release(transaction, port, *addresses)
+    else:
+        allocation.free(transaction, *addresses)
 
 
 def give(transaction: Transaction, port: Port, wishes: Sequence[Wish], first: int = 0) -> tuple[Address, ...]:
@@ -58,7 +73,7 @@ def give(transaction: Transaction, port: Port, wishes: Sequence[Wish], first: in
         if wanted is None:
             address = allocation.take_lowest(transaction, subnet, port, position)
         else:
-            ip = _checked(transaction, subnet, wanted, port.device_owner)
+            ip = _checked(transaction, subnet, wanted, port)
             address = allocation.take(transaction, subnet, ip, port, position)
         if address is None:
             raise fault("IpAddressGenerationFailure", id=port.network_id)
@@ -111,15 +126,21 @@ def check_mac(transaction: Transaction, network_id: str, mac: str) -> str:
     return mac
 
 
-def _checked(transaction: Transaction, subnet: Subnet, ip: str, owner: str) -> str:
-    """Return the address if it is usable and free; the gateway's is for a router's port only."""
+def _checked(transaction: Transaction, subnet: Subnet, ip: str, port: Port) -> str:
+    """Return the address if it is usable and free; the gateway's is for a router's port only.
+
+    A router may have an address again that hosts still have on it.
+    """
     if not is_usable(ipaddress.ip_network(subnet.cidr), ip):
         raise fault("InvalidIpForSubnet", ip=ip)
     c = columns(Address)
     taken = transaction.find(Address, c.subnet_id == subnet.id, c.key == key_of(ip))
-    reserved = ip == subnet.gateway_ip and (owner != ROUTER_INTERFACE or _is_external(transaction, subnet))
-    if taken or reserved:
+    routed = port.device_owner == ROUTER_INTERFACE
+    reserved = ip == subnet.gateway_ip and (not routed or _is_external(transaction, subnet))
+    if reserved or (taken and not released.is_released(taken[0])):
         raise fault("IpAddressAlreadyAllocated", ip=ip, subnet=subnet.id)
+    if taken and not released.take_back(transaction, taken[0], port.device_id):
+        raise still_on_a_host(ip, subnet.id)
     return ip
 
 

@@ -197,7 +197,7 @@ class Restoring:
     def _holder(self, subnet: Subnet, ip: str, device: Device) -> str:
         """Return the id of the port that has an address, made if there is none."""
         c = columns(Address)
-        found = self._transaction.find(Address, c.subnet_id == subnet.id, c.key == key_of(ip))
+        found = self._transaction.find(Address, c.subnet_id == subnet.id, c.key == key_of(ip), c.port_id != "")
         if found:
             return found[0].port_id
         port = Port(

@@ -12,8 +12,11 @@ ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_IP = "network:floatingip"
 
+# Owners of ports whose addresses hosts have by the topology.
+PORTS_OF_TOPOLOGY = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP})
+
 # Owners whose ports only the service that made them may delete: a host has their addresses until then.
-HELD = frozenset({ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP, PORT_OWNER})
+HELD = PORTS_OF_TOPOLOGY | {PORT_OWNER}
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -123,6 +126,7 @@ class Address(Struct, frozen=True, kw_only=True):
 
     `key` is the address as hexadecimal digits of fixed width, so that a database can sort addresses of both versions;
     `next` is the key of its successor while that is free, so that the lowest free address is found at once.
+    `port_id` is empty while the address is a `ReleasedAddress`.
     """
 
     subnet_id: str
@@ -197,12 +201,24 @@ class TopologyCounter(Struct, frozen=True, kw_only=True):
     generation: int = 1
     # Random: see `hydria.contract.Topology`.
     change_id: int = 0
+    # The newest generation that all hosts have made; None while there are no hosts.
+    wired: int | None = None
 
 
 class RemovedWire(Struct, frozen=True, kw_only=True):
     """A network, router, port or floating IP that is deleted, in a generation that not every host has made yet."""
 
     id: str
+    generation: int
+
+
+class ReleasedAddress(Struct, frozen=True, kw_only=True):
+    """An address that a deleted port of `device_id` had, and that hosts have until they make this generation."""
+
+    subnet_id: str
+    ip_address: IpAddress
+    network_id: str
+    device_id: str
     generation: int
 
 
@@ -231,3 +247,4 @@ register(NetworkTrouble, "network_troubles", key=("network_id", "host"), index=(
 register(AlteredPort, "network_altered_ports", key=("port_id",))
 register(TopologyCounter, "network_topology")
 register(RemovedWire, "network_removed_wires")
+register(ReleasedAddress, "network_released_addresses", key=("subnet_id", "ip_address"))

@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import UNSET
 
-from hydria.homecloud.network import addresses, changes
+from hydria.homecloud.network import addresses, changes, released
 from hydria.homecloud.network.access import creator, forbidden, may_write
 from hydria.homecloud.network.addresses import IpNetwork
-from hydria.homecloud.network.faults import bad_request, fault, invalid_attribute, invalid_input
+from hydria.homecloud.network.faults import bad_request, fault, invalid_attribute, invalid_input, still_on_a_host
 from hydria.homecloud.network.forms import PoolForm, RouteForm, SubnetCreate, SubnetUpdate
 from hydria.homecloud.network.kinds import NETWORK, SUBNET
 from hydria.homecloud.network.plugging import subnets_of
@@ -58,6 +58,7 @@ def _create(call: Call) -> Subnet:
         **_host_options(form, key, cidr),
     )
     changes.add(call.transaction, subnet)
+    released.move_to(call.transaction, subnet)
     return subnet
 
 
@@ -81,7 +82,7 @@ def _update(call: Call) -> Subnet:
 
 def _delete(call: Call) -> None:
     subnet = load_owned(call, SUBNET, Subnet, "delete_subnet")
-    if call.transaction.find(Address, columns(Address).subnet_id == subnet.id):
+    if released.in_use(call.transaction, subnet.id):
         raise fault("SubnetInUse", id=subnet.id)
     changes.remove(call.transaction, subnet)
 
@@ -180,6 +181,12 @@ def _check_gateway_free(transaction: Transaction, subnet: Subnet, gateway: str |
     c = columns(Address)
     moved = [ip for ip in (subnet.gateway_ip, gateway) if ip is not None]
     for address in transaction.find(Address, c.subnet_id == subnet.id, c.ip_address.in_(moved)):
+        if released.is_released(address):
+            network = transaction.get(Network, subnet.network_id)
+            if network is not None and network.external and address.ip_address == gateway:
+                # The machine itself would have the address.
+                raise still_on_a_host(address.ip_address, subnet.id)
+            continue
         port = transaction.get(Port, address.port_id)
         routed = port is not None and port.device_owner == ROUTER_INTERFACE
         if routed == (address.ip_address == subnet.gateway_ip):

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct, structs
-from sqlalchemy import select, union
+from sqlalchemy import select, union, update
 
 from hydria import contract
-from hydria.homecloud.network import changes, interfaces, plugging
+from hydria.homecloud.network import changes, interfaces, plugging, released
 from hydria.homecloud.network.restoring import Restoring
 from hydria.homecloud.network.rows import (
     ROUTER_GATEWAY,
@@ -24,6 +24,7 @@ from hydria.homecloud.network.rows import (
     TopologyCounter,
 )
 from hydria.store import Transaction, columns
+from hydria.store.tables import rows_of
 
 
 class HomeTopologies:
@@ -68,8 +69,10 @@ class HomeTopologies:
         found = self._transaction.find(Network, columns(Network).external)
         return found[0].project_id if found else ""
 
-    def forget_removed(self, generation: int) -> None:
+    def all_have_made(self, generation: int) -> None:
+        self._transaction.execute(update(rows_of(TopologyCounter).table).values(wired=generation))
         self._transaction.delete(RemovedWire, columns(RemovedWire).generation <= generation)
+        released.free_removed(self._transaction, generation)
 
     def _removed(self) -> tuple[str, ...]:
         """Return the ids of what hosts must remove: deleted, switched off, or no longer associated."""
