@@ -73,6 +73,7 @@ async def _associated(cloud: Cloud) -> tuple[Any, Any]:
     return await _floating_ip(cloud, FLOATING, port_id=port["id"]), router
 
 
+@pytest.mark.parametrize("cloud", ["sqlite", "postgresql"], indirect=True)
 async def test_a_floating_ips_address_waits_for_the_host(cloud: Cloud) -> None:
     floating_ip, _ = await _associated(cloud)
     external = await cloud.provider()
