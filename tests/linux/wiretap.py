@@ -37,12 +37,14 @@ class Spoken(Struct, frozen=True):
 class Wiretap:
     """Members at some addresses and ports, which answer every HTTP request with 200."""
 
-    def __init__(self, names: Names, directory: Path, addresses: tuple[str, ...], ports: tuple[int, ...]) -> None:
+    def __init__(
+        self, names: Names, directory: Path, addresses: tuple[str, ...], ports: tuple[int, ...], network_id: str
+    ) -> None:
         self.spoken: list[Spoken] = []
         self._certificate = directory / "member.pem"
         self._certificate.write_text(leaf("member.example.org").bundle)
         self._root = authority().pem
-        namespace = host(names, "wiretap", interface(NETWORK, *(f"{each}/24" for each in addresses)))
+        namespace = host(names, "wiretap", interface(network_id, *(f"{each}/24" for each in addresses)))
         with inside(namespace):
             self._servers = [socket.create_server((each, port), backlog=64) for each in addresses for port in ports]
         for server in self._servers:
@@ -108,9 +110,11 @@ def _proxy(connection: socket.socket) -> int:
 
 
 @contextmanager
-def wiretap(names: Names, directory: Path, addresses: tuple[str, ...], ports: tuple[int, ...]) -> Iterator[Wiretap]:
+def wiretap(
+    names: Names, directory: Path, addresses: tuple[str, ...], ports: tuple[int, ...], network_id: str = NETWORK
+) -> Iterator[Wiretap]:
     """Run recording members."""
-    running = Wiretap(names, directory, addresses, ports)
+    running = Wiretap(names, directory, addresses, ports, network_id)
     try:
         yield running
     finally:
