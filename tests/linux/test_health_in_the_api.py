@@ -1,6 +1,8 @@
 """A member's health is in the API soon after HAProxy has detected it; HAProxy's log has the time."""
 
 import asyncio
+import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -29,10 +31,14 @@ class Monitored(NamedTuple):
     first_delays: dict[str, float]
 
 
-@pytest.fixture(scope="module")
-def started() -> Iterator[Monitored]:
-    """A load balancer with two members that are checked each second, after the first status of both."""
+@contextlib.contextmanager
+def running(mode: int) -> Iterator[Monitored]:
+    """Yield a load balancer with two members that are checked each second, after the first status of both.
+
+    `mode` is that of the directory above `run_dir`.
+    """
     with product() as made:
+        made.directory.chmod(mode)
         made.start("server", "agent")
         made.surroundings(11, 12)
         form = made.form("lb", "10.0.0.100")
@@ -42,6 +48,12 @@ def started() -> Iterator[Monitored]:
         first = {address: seen(made, address, "ONLINE") for address in ("10.0.0.11", "10.0.0.12")}
         yield Monitored(made, {address: when - known(made, address, "succeeded") for address, when in first.items()})
         made.delete()
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[Monitored]:
+    with running(0o711) as monitored:
+        yield monitored
 
 
 @pytest.fixture
@@ -76,14 +88,30 @@ def test_the_first_status_comes_with_the_first_check(started: Monitored) -> None
 
 
 def test_changes_reach_the_api_before_the_next_regular_look(monitored: Product) -> None:
-    address, web = "10.0.0.12", monitored.webs[1]
+    assert max(fail_and_recover(monitored)) < WITHIN
+
+
+def test_changes_reach_the_api_where_haproxy_cannot_enter_the_directory_above_run_dir() -> None:
+    with running(0o700) as closed:
+        made, (proxy,) = closed.product, closed.product.proxies()
+        # Its account is not the directory's owner.
+        assert os.stat(f"/proc/{proxy}").st_uid != made.directory.stat().st_uid
+        assert max(closed.first_delays.values()) < WITHIN
+        assert max(fail_and_recover(made)) < WITHIN
+
+
+def fail_and_recover(made: Product) -> list[float]:
+    """Stop and start a member twice; return how much later than in HAProxy each status was in the API (seconds)."""
+    address, web = "10.0.0.12", made.webs[1]
+    delays = []
     for _ in range(2):
         web.stop()
-        down = seen(monitored, address, "ERROR")
-        assert down - known(monitored, address, "is DOWN") < WITHIN
+        down = seen(made, address, "ERROR")
+        delays.append(down - known(made, address, "is DOWN"))
         web.start()
-        up = seen(monitored, address, "ONLINE")
-        assert up - known(monitored, address, "is UP") < WITHIN
+        up = seen(made, address, "ONLINE")
+        delays.append(up - known(made, address, "is UP"))
+    return delays
 
 
 def test_hydria_logs_shows_health_by_name(monitored: Product) -> None:
