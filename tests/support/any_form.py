@@ -4,11 +4,12 @@ Most values are good, so that the API accepts most bodies; some are at a limit, 
 `PLACEHOLDERS` stands for something that exists only on the server under test.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
 
-from hydria.model.fields import LONGEST_CHECK, POOL_PROTOCOLS
+from hydria.model.fields import DATAGRAM, LONGEST_CHECK, POOL_PROTOCOLS
 from hydria.model.listener_checks import HEADERS, TLS_HEADERS
 from tests.support.any_values import ALPN, CIDRS, CIPHER_STRINGS, CODES, EXPRESSIONS, TEXT, VERSIONS
 
@@ -68,18 +69,17 @@ _POOL: dict[str, Strategy] = {
     "crl_container_ref": st.sampled_from([CRL, None]),
     "lb_algorithm": st.sampled_from(["ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP"]),
 }
-_PERSISTENCE = (
-    st.sampled_from([None, {"type": "SOURCE_IP"}, {"type": "HTTP_COOKIE"}])
-    | st.builds(lambda name: {"type": "APP_COOKIE", "cookie_name": name}, st.sampled_from(["c", "a|b", "__x"]) | TEXT)
-    | st.fixed_dictionaries(
-        {"type": st.just("SOURCE_IP")},
-        optional={
-            "persistence_timeout": st.sampled_from([0, 1, 360, -1, 2**31, 2**40]),
-            "persistence_granularity": st.sampled_from(
-                ["255.255.255.0", "255.255.255.255", "0.0.0.0", "255.0.255.0", "10.0.0.1", "ffff::", "::"]  # noqa: S104 - not bound
-            ),
-        },
-    )
+_PERSISTENCE = st.sampled_from([None, {"type": "SOURCE_IP"}, {"type": "HTTP_COOKIE"}]) | st.builds(
+    lambda name: {"type": "APP_COOKIE", "cookie_name": name}, st.sampled_from(["c", "a|b", "__x", "$'%#"])
+)
+_DATAGRAM_PERSISTENCE: Strategy = st.none() | st.fixed_dictionaries(
+    {"type": st.just("SOURCE_IP")},
+    optional={
+        "persistence_timeout": st.sampled_from([0, 1, 360, -1, 2**31, 2**40]),
+        "persistence_granularity": st.sampled_from(
+            ["255.255.255.0", "255.255.255.255", "0.0.0.0", "255.0.255.0", "10.0.0.1", "ffff::", "::"]  # noqa: S104
+        ),
+    },
 )
 _ADDRESS = st.sampled_from(["10.0.0.11", "10.0.0.12", "fd00::11", "192.0.2.7", "10.9.0.5"]) | st.sampled_from(
     ["2001:DB8:0::7", "::ffff:10.0.0.11", "fe80::1", "127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::",  # noqa: S104 - not bound
@@ -107,7 +107,9 @@ _MONITOR: dict[str, Strategy] = {
 }
 _HTTP: dict[str, Strategy] = {
     "http_method": st.sampled_from(["GET", "HEAD", "CONNECT", "POST", "TRACE"]),
-    "url_path": st.just("/") | TEXT.map(lambda text: f"/{text}") | st.just("/%C3%A9?a=b#c"),
+    "url_path": st.sampled_from(
+        ["/", "/healthz?a=b", "/~$HOME'", "/%C3%A9", "/a b", "/'$HOME'", '/"x', "/\\\\", "/%[src]", "/{;,}"]
+    ),
     "expected_codes": CODES,
     "http_version": st.sampled_from(["1.0", "1.1", 1.1]),
     "domain_name": st.sampled_from([None, "www.example.org.", "192.0.2.1", "a_b.example.org"]),
@@ -136,9 +138,9 @@ _RULE: dict[str, Strategy] = {
 
 
 @st.composite
-def _some(draw: st.DrawFn, attributes: dict[str, Strategy], most: int = 4) -> Form:
+def _some(draw: st.DrawFn, attributes: dict[str, Strategy], most: int = 4, least: int = 0) -> Form:
     """Draw a few of these attributes."""
-    names = draw(st.lists(st.sampled_from(sorted(attributes)), max_size=most, unique=True))
+    names = draw(st.lists(st.sampled_from(sorted(attributes)), min_size=least, max_size=most, unique=True))
     return {name: draw(attributes[name]) for name in names}
 
 
@@ -156,7 +158,7 @@ def _rule(draw: st.DrawFn) -> Form:
 
 @st.composite
 def _monitor(draw: st.DrawFn, protocol: str) -> Form:
-    datagram = protocol in ("UDP", "SCTP")
+    datagram = protocol in DATAGRAM
     kinds = ["UDP-CONNECT", "SCTP", "TCP", "HTTP"] if datagram else ["HTTP", "HTTPS", "PING", "TCP", "TLS-HELLO"]
     kind = draw(st.sampled_from(kinds))
     form = {"type": kind, **{name: draw(_MONITOR[name]) for name in ("delay", "timeout", "max_retries")}}
@@ -168,7 +170,7 @@ def _monitor(draw: st.DrawFn, protocol: str) -> Form:
 def _pool(draw: st.DrawFn, protocol: str) -> Form:
     form = {"protocol": protocol, "lb_algorithm": draw(_POOL["lb_algorithm"]), "members": draw(_MEMBERS)}
     if draw(st.booleans()):
-        form["session_persistence"] = draw(_PERSISTENCE)
+        form["session_persistence"] = draw(_DATAGRAM_PERSISTENCE if protocol in DATAGRAM else _PERSISTENCE)
     if draw(st.booleans()):
         form["healthmonitor"] = draw(_monitor(protocol))
     return form | draw(_some(_POOL))
@@ -215,13 +217,38 @@ def trees(draw: st.DrawFn) -> Form:
     form["listeners"] = [draw(_listener(number)) for number in range(draw(st.integers(1, 4)))]
     protocol = draw(st.sampled_from(sorted({each for protocols in POOL_PROTOCOLS.values() for each in protocols})))
     form["pools"] = draw(st.lists(_pool(protocol), max_size=1))
+    for number, pool in enumerate(_pools(form)):
+        # A tree needs names of its pools, one of each.
+        pool["name"] = f"{number}{pool.get('name', '')}"
     return form
+
+
+def without_conflicts(form: Form) -> Form:
+    """Return a tree without the allowed CIDRs and members that its VIPs or security groups do not allow."""
+    subnets = {form["vip_subnet_id"], *(each["subnet_id"] for each in form.get("additional_vips", ()))}
+    families = {subnet == SUBNET6 for subnet in subnets}
+    for listener in form["listeners"]:
+        cidrs = listener.get("allowed_cidrs") or ()
+        if "vip_sg_ids" in form or not {":" in cidr for cidr in cidrs} <= families:
+            listener.pop("allowed_cidrs", None)
+    for pool in _pools(form):
+        if pool["protocol"] in DATAGRAM:
+            pool["members"] = [each for each in pool["members"] if (":" in each["address"]) in families]
+    return form
+
+
+def _pools(form: Form) -> Iterator[Form]:
+    yield from form["pools"]
+    for listener in form["listeners"]:
+        if "default_pool" in listener:
+            yield listener["default_pool"]
+        yield from (each["redirect_pool"] for each in listener.get("l7policies", ()) if "redirect_pool" in each)
 
 
 _UPDATES: dict[str, dict[str, Strategy]] = {
     "loadbalancer": {**_DESCRIBED, "vip_sg_ids": st.sampled_from([None, (), (GROUP,)])},
     "listener": {**_LISTENER, **_READING, **_TERMINATING, "default_tls_container_ref": st.sampled_from([OTHER, None])},
-    "pool": {**_POOL, "session_persistence": _PERSISTENCE},
+    "pool": {**_POOL, "session_persistence": _PERSISTENCE | _DATAGRAM_PERSISTENCE},
     "member": _MEMBER,
     "healthmonitor": {**_MONITOR, **_HTTP},
     "l7policy": {
@@ -237,7 +264,7 @@ _UPDATES: dict[str, dict[str, Strategy]] = {
 @st.composite
 def _update(draw: st.DrawFn, kind: str) -> Form:
     """Draw the body of an update; at times a value is null, which stands for the default."""
-    form: Form = draw(_some(_UPDATES[kind], most=3))
+    form: Form = draw(_some(_UPDATES[kind], most=3, least=1))
     return {name: None if draw(st.integers(0, 5)) == 0 else value for name, value in form.items()}
 
 
@@ -247,25 +274,27 @@ def updates() -> Strategy:
     return st.fixed_dictionaries({**kinds, "batch": st.lists(st.none() | _MEMBERS, min_size=1, max_size=2)})
 
 
+@st.composite
+def _group_rule(draw: st.DrawFn) -> Form:
+    family = draw(st.sampled_from(["IPv4", "IPv6"]))
+    form: Form = {"direction": draw(st.sampled_from(["ingress", "ingress", "egress"])), "ethertype": family}
+    ported = ("tcp", "udp", "sctp", "dccp", "udplite", 6, "17")
+    icmp = ("icmpv6", "ipv6-icmp", "icmp", "58") if family == "IPv6" else ("icmp", "1")
+    others = (None, "any", "ah", "vrrp", "gre", "esp", "ipip", "pgm", "igmp", "ospf", "rsvp", "0", 0, 255, "112")
+    protocol = form["protocol"] = draw(st.sampled_from(ported) | st.sampled_from(icmp) | st.sampled_from(others))
+    if protocol in ported and draw(st.booleans()):
+        low, high = sorted(draw(st.tuples(_PORT, _PORT)))
+        form |= {"port_range_min": low, "port_range_max": high}
+    elif protocol in icmp and draw(st.booleans()):
+        form["port_range_min"] = draw(st.sampled_from([0, 8, 128, 255]))
+        form["port_range_max"] = draw(st.sampled_from([None, 0, 1, 255]))
+    networks = ["10.0.0.0/8", "10.0.0.7/8", "0.0.0.0/0", "10.0.0.5", "10.0.0.5/32"]
+    if family == "IPv6":
+        networks = ["::/0", "fd00::/64", "FD00:0::1/64", "fd00::5", "::ffff:10.0.0.0/104"]
+    remote = {"remote_ip_prefix": draw(st.none() | st.sampled_from(networks))}
+    return form | (remote if draw(st.booleans()) else {"remote_group_id": draw(st.sampled_from([None, GROUP]))})
+
+
 def group_rules() -> Strategy:
     """Return the strategy for the rules of a security group."""
-    number = st.sampled_from([None, 0, 1, 8, 53, 80, 255, 443, 65535])
-    return st.lists(
-        st.fixed_dictionaries(
-            {"direction": st.sampled_from(["ingress", "ingress", "egress"])},
-            optional={
-                "ethertype": st.sampled_from(["IPv4", "IPv6"]),
-                "protocol": st.sampled_from(
-                    [None, "tcp", "udp", "icmp", "icmpv6", "ipv6-icmp", "sctp", "ah", "dccp", "vrrp", "gre", "esp",
-                     "any", "0", 0, 255, "112", 6, "17", "ipv6-frag", "udplite", "pgm", "ipip"]
-                ),
-                "port_range_min": number,
-                "port_range_max": number,
-                "remote_ip_prefix": st.sampled_from(
-                    [None, "10.0.0.0/8", "10.0.0.7/8", "0.0.0.0/0", "::/0", "fd00::/64", "10.0.0.5", "10.0.0.5/32"]
-                ),
-                "remote_group_id": st.sampled_from([None, None, GROUP]),
-            },
-        ),
-        max_size=4,
-    )  # fmt: skip
+    return st.lists(_group_rule(), max_size=5)
