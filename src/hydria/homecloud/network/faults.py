@@ -170,7 +170,8 @@ def still_on_a_host(ip: str, subnet_id: str) -> Refusal:
     """Return the refusal of an address that was released and that a host may still have."""
     return Conflict(
         f"IP address {ip} already allocated in subnet {subnet_id}: it was released, but a host still has it. Try again "
-        "in a few seconds, when the host has removed it. If this lasts, 'hydria doctor' shows why.",
+        "in a few seconds, when the host has removed it. If this lasts, check that the agents of all hosts run, and "
+        "look for 'topology_failing' in the log.",
         kind="IpAddressAlreadyAllocated",
     )
 
