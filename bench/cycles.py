@@ -14,7 +14,7 @@ _TRIMMED = 35
 
 def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     """Create a load balancer, add and remove a member, delete it; repeat that."""
-    warm_up, count = (5, 10) if quick else (50, 300)
+    warm_up, count = (5, 10) if quick else (150, 300)
     _repeat(stand, warm_up)
     before = _memory(stand, quick=quick)
     _repeat(stand, count)
