@@ -147,6 +147,42 @@ def served() -> Iterator[Served]:
         yield Served(made, known)
 
 
+_MANY_CIDRS = [f"10.{number // 256}.{number % 256}.0/24" for number in range(1500)]
+_MEMBERS: Body = {"members": [{"address": "10.0.0.5", "protocol_port": 53}]}
+
+
+# What random trees seldom have: long lists, and bounds of what nftables renders.
+@pytest.mark.parametrize(
+    "listener",
+    [
+        {"protocol": "HTTP", "allowed_cidrs": _MANY_CIDRS},
+        {"protocol": "UDP", "allowed_cidrs": _MANY_CIDRS},
+        *(
+            {
+                "protocol": "UDP",
+                "default_pool": {
+                    "protocol": "UDP",
+                    "name": "p",
+                    "lb_algorithm": "ROUND_ROBIN",
+                    "session_persistence": {"type": "SOURCE_IP", "persistence_timeout": timeout},
+                    **_MEMBERS,
+                },
+            }
+            for timeout in (1, 2**31 - 1)
+        ),
+    ],
+    ids=["http cidrs", "udp cidrs", "shortest persistence", "longest persistence"],
+)
+def test_bounds_of_what_nftables_holds_are_served(served: Served, listener: Body) -> None:
+    tree = {"vip_subnet_id": any_form.SUBNET, "listeners": [{"protocol_port": 53, **listener}]}
+    answer = served.product.ask("POST", "loadbalancers", {"loadbalancer": served.filled(tree)})
+    assert answer.is_success, answer.text
+    key = answer.json()["loadbalancer"]["id"]
+    served.settled(key)
+    served.product.ask("DELETE", f"loadbalancers/{key}", cascade="true")
+    wait_until(lambda: not served.product.all("loadbalancers"))
+
+
 @pytest.mark.slow
 @settings(
     max_examples=EXAMPLES or 20,
