@@ -102,11 +102,19 @@ class Served(Struct):
         return [(f"{collection}/{body['id']}", body) for body in found]
 
     def settled(self, key: str) -> None:
-        """Wait until a load balancer is not pending, and check that all of it is ACTIVE."""
-        wait_until(lambda: not self._status(key).startswith("PENDING"), 60, lambda: self._statuses(key))
+        """Wait until a load balancer and all of it are ACTIVE, and check that no status has a reason.
+
+        A load balancer that was ACTIVE may be PENDING_UPDATE once more: its security groups change in the background.
+        """
+        wait_until(
+            lambda: self._status(key) == "ACTIVE" and not any(self._unserved()),
+            60,
+            lambda: (list(self._unserved()), self._statuses(key)),
+        )
         assert "provisioning_status_reason" not in str(self._statuses(key)), self._statuses(key)
-        for _, _, body in self.parts():
-            assert body["provisioning_status"] == "ACTIVE", (body, self._statuses(key))
+
+    def _unserved(self) -> Iterator[Body]:
+        return (body for _, _, body in self.parts() if body["provisioning_status"] != "ACTIVE")
 
     def _status(self, key: str) -> str:
         found = self.product.ask("GET", f"loadbalancers/{key}").json()["loadbalancer"]
