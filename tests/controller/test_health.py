@@ -63,7 +63,7 @@ async def test_two_amphorae_report_differently_of_one_member(cloud: Cloud, api: 
     report(second, "down", "up")
     apart = ["DEGRADED", "ONLINE", "DEGRADED", "DEGRADED", "ONLINE"]
     assert await statuses(api, ids) == apart
-    # Whoever reports last does not decide.
+    # The last report does not decide alone.
     report(first, "up", "up")
     assert await statuses(api, ids) == apart
     report(first, "down", "up")

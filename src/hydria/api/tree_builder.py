@@ -88,7 +88,7 @@ class TreeBuilder:
         # The pools that get members or a listener, and the ids of those that existed before and get a listener.
         self._pools: dict[str, Pool] = {}
         self._attached: set[str] = set()
-        # What was read about pools that existed before.
+        # Whether pools that existed before have a monitor and a listener, by id, as read from the database.
         self._has_monitor: dict[str, bool] = {}
         self._has_listener: dict[str, bool] = {}
 

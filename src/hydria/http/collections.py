@@ -1,9 +1,9 @@
-"""The five operations of a collection: list, show, create, update, delete."""
+"""The five operations of a collection: list, show, create, update, delete; and what a form changes of a row."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from hydria.http.operation import Call, Operation, Preparation
 
@@ -52,3 +52,9 @@ class Collection(Struct, frozen=True, kw_only=True):
             status=201 if method == "POST" else 200,
             prepare=self.prepare,
         )
+
+
+def given_of(form: Struct, row: type[Struct], apart: frozenset[str]) -> dict[str, Any]:
+    """Return the attributes of the row that the client gave, without those of `apart`, as they stand in the form."""
+    names = [name for name in form.__struct_fields__ if name in row.__struct_fields__ and name not in apart]
+    return {name: value for name in names if (value := getattr(form, name)) is not UNSET}

@@ -44,7 +44,7 @@ TYPES_IN_ORDER = tuple(_TYPES.values())
 
 
 class Defect(Exception):
-    """What is wrong with a body.
+    """A defect of a body: its machine code, its place and the value.
 
     `path` leads from the body's root to the value. `container` is the list or dictionary of which the value is an
     item, None where it is none; `in_key` says that the value is a key of a dictionary, to which the path leads.

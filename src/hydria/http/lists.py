@@ -141,7 +141,7 @@ def _any_of(column: Column, values: Sequence[str], style: Filters) -> Condition:
     if isinstance(column.type, Boolean):
         return or_(*(column if each else not_(column) for each in sorted({style.truth(value) for value in values})))
     if isinstance(column.type, Integer):
-        # What is no number finds nothing.
+        # A value that is not a number matches no row.
         numbers = [str(number) for value in values if (number := _number(value)) is not None]
         return is_among(cast(column, Text), numbers)
     texts = list(dict.fromkeys(text for each in values for text in (each, as_stored(column, each))))

@@ -4,13 +4,13 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from msgspec import UNSET, Struct, structs, to_builtins
+from msgspec import Struct, structs, to_builtins
 
 from hydria.homecloud.identity.access import changeable, further, merged, only_admin, same_id, v3
 from hydria.homecloud.identity.faults import missing
 from hydria.homecloud.identity.listing import listing, matching
 from hydria.homecloud.identity.rows import Project, Role, User
-from hydria.http.collections import Collection
+from hydria.http.collections import Collection, given_of
 from hydria.http.lists import Condition
 from hydria.http.operation import Call, Operation, Preparation
 from hydria.store import Transaction, columns
@@ -127,8 +127,7 @@ class Kind(Struct, Generic[R], frozen=True, kw_only=True):
 
 def given(form: Struct, row: type[Struct]) -> dict[str, Any]:
     """Return the attributes of the row that the client gave, as they stand in the form, without options and extra."""
-    names = [name for name in form.__struct_fields__ if name in row.__struct_fields__ and name not in _APART]
-    return {name: value for name in names if (value := getattr(form, name)) is not UNSET}
+    return given_of(form, row, _APART)
 
 
 # Attributes that all kinds store in the same way, and the domain, of which there is only one.

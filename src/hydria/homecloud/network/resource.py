@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from hydria.homecloud.network.access import forbidden, may_write
 from hydria.homecloud.network.faults import fault
 from hydria.homecloud.network.kinds import Kind
 from hydria.homecloud.network.listing import listing, shown
 from hydria.homecloud.network.rows import Row
-from hydria.http.collections import Collection, Work
+from hydria.http.collections import Collection, Work, given_of
 from hydria.http.operation import Call, Operation
 from hydria.store import columns
 
@@ -44,8 +44,7 @@ def given(form: Struct, row: type[Struct], special: frozenset[str] = frozenset()
 
     `special` are those that need more than storing. The owner is always one: `access.creator` decides about it.
     """
-    plain = [name for name in form.__struct_fields__ if name in row.__struct_fields__ and name not in special | _OWNER]
-    return {name: value for name in plain if (value := getattr(form, name)) is not UNSET}
+    return given_of(form, row, special | _OWNER)
 
 
 def body(call: Call, kind: Kind, row: Row) -> dict[str, Any]:
