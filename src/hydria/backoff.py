@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from random import SystemRandom
 
-_random = SystemRandom()
+uniform = SystemRandom().uniform
 
 
 class Backoff:
     """The pauses of one series of attempts, in seconds."""
 
-    def __init__(
-        self, first: float, longest: float, uniform: Callable[[float, float], float] = _random.uniform
-    ) -> None:
+    def __init__(self, first: float, longest: float, uniform: Callable[[float, float], float] = uniform) -> None:
         """`uniform` draws a number between two others."""
         self._first, self._longest, self._uniform = first, longest, uniform
         self._next = first

@@ -3,7 +3,7 @@
 Raises Invalid, with Octavia's sentences where it has some.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from hydria.errors import Invalid
+from hydria.errors import Invalid, NotFound
 
 
 def from_pkcs12(bundle: bytes) -> str:
@@ -36,6 +36,22 @@ def from_pkcs12(bundle: bytes) -> str:
         raise _invalid("The PKCS12 bundle holds no certificate with its private key.")
     intermediates = [entry.certificate for entry in found.additional_certs]
     return _bundle(found.cert.certificate, intermediates, found.key)
+
+
+def from_payload(payload: bytes) -> str:
+    """Return leaf, intermediates and private key of one secret as PEM: it is PEM of all of them, or PKCS12."""
+    if payload.lstrip().startswith(b"-----BEGIN"):
+        return from_parts(payload, payload, None, None)
+    return from_pkcs12(payload)
+
+
+def from_container(key: str, parts: Mapping[str | None, bytes]) -> str:
+    """Return leaf, intermediates and private key of a container as PEM, from its secrets by name. Raises NotFound."""
+    if "certificate" not in parts or "private_key" not in parts:
+        raise NotFound(f"The container {key} has no certificate with its private key.")
+    return from_parts(
+        parts["certificate"], parts["private_key"], parts.get("intermediates"), parts.get("private_key_passphrase")
+    )
 
 
 def from_parts(certificate: bytes, private_key: bytes, intermediates: bytes | None, passphrase: bytes | None) -> str:

@@ -114,6 +114,10 @@ class Unavailable(Refusal):
     kind = "ServiceUnavailable"
 
 
+class PortPending(HydriaError):
+    """A port is wanted of the network service and not made yet."""
+
+
 class SettingsError(HydriaError):
     """A settings file or environment variable is wrong. The message names the place and what is allowed."""
 

@@ -13,10 +13,14 @@ def write_private(file: Path, content: bytes, *, durable: bool = False) -> None:
 
     `durable` also waits until content and name are on the disk: without it a power cut may leave an empty file.
     """
-    draft = file.with_name(f"{file.name}.draft")
-    # A draft that a crash left may have another mode, and a symbolic link of that name must not be followed.
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    # Text, because paths as objects cost as much as the system calls, and an agent writes thousands of files.
+    draft = f"{file}.draft"
+    try:
+        descriptor = _made(draft)
+    except FileExistsError:
+        # A draft that a crash left may have another mode, and a symbolic link of that name must not be followed.
+        os.unlink(draft)
+        descriptor = _made(draft)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(descriptor, 0o600)
@@ -24,13 +28,27 @@ def write_private(file: Path, content: bytes, *, durable: bool = False) -> None:
             stream.flush()
             if durable:
                 os.fsync(descriptor)
-        draft.rename(file)
+        os.replace(draft, file)
     except BaseException:
         # On a full disk an incomplete draft would use up the remaining space.
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(draft)
         raise
     if durable:
         _sync_directory(file.parent)
+
+
+def has(file: Path, content: bytes) -> bool:
+    """Say whether a file can be read and has this content."""
+    try:
+        with open(file, "rb", buffering=0) as stream:
+            return stream.read(len(content) + 1) == content
+    except OSError:
+        return False
+
+
+def _made(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 def open_private_log(file: Path) -> int:
@@ -57,7 +75,7 @@ def make_private(file: Path) -> None:
     """Make an empty file of mode 0600; take the rights of group and others from an existing one."""
     # An existing file is not opened: closing it would release this process's POSIX locks on it.
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(_made(str(file)))
     narrow(file)
 
 

@@ -7,7 +7,7 @@ the IPv4 address, because packets to it go there.
 
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 # The prefix that IPv4-mapped addresses share.
 _MAPPED = IPv6Network("::ffff:0:0/96")
@@ -50,6 +50,12 @@ def canonical_mac(text: str) -> str:
     # Only single bytes may lack their leading zero.
     digits = "".join(group.zfill(2) for group in re.split(r"[:.-]", text.lower()))
     return ":".join(digits[index : index + 2] for index in range(0, 12, 2))
+
+
+def link_local(mac: str) -> IPv6Address:
+    """Return the link-local address that the kernel derives from a canonical MAC (EUI-64)."""
+    parts = bytes.fromhex(mac.replace(":", ""))
+    return IPv6Address(b"\xfe\x80" + bytes(6) + bytes((parts[0] ^ 2, *parts[1:3], 0xFF, 0xFE, *parts[3:])))
 
 
 # The formats of `hydria.model.fields` whose values have several spellings.

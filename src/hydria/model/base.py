@@ -1,17 +1,11 @@
 """The common part of all resources: identity, generations, and how a body becomes or changes a resource. Pure."""
 
-from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, structs
 
 R = TypeVar("R", bound="Resource")
-
-
-def stamp(moment: datetime) -> str:
-    """Write a time as Octavia does: UTC, seconds, without a zone."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class Resource(Struct, frozen=True, kw_only=True):

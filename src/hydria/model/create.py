@@ -15,6 +15,7 @@ from hydria.model.pool import PoolBody, PoolForm, SessionPersistence
 class PoolNested(PoolForm, kw_only=True):
     """A pool inside a listener or load balancer: a whole one, or the name of another pool of the same body."""
 
+    id: Maybe[Uuid] = UNSET
     protocol: Maybe[PoolProtocol] = UNSET
     lb_algorithm: Maybe[Algorithm] = UNSET
     session_persistence: Maybe[SessionPersistence] = UNSET

@@ -61,6 +61,8 @@ ClientAuthentication = Literal["MANDATORY", "NONE", "OPTIONAL"]
 AlpnProtocol = Literal["h2", "http/1.1", "http/1.0"]
 PersistenceType = Literal["APP_COOKIE", "HTTP_COOKIE", "SOURCE_IP"]
 MonitorType = Literal["HTTP", "HTTPS", "PING", "SCTP", "TCP", "TLS-HELLO", "UDP-CONNECT"]
+# The types that HAProxy cannot check: the agent does, and tells HAProxy the members' health.
+CHECKED_BY_AGENT: tuple[MonitorType, ...] = ("PING",)
 HttpMethod = Literal["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
 HttpVersion = Literal["1.0", "1.1"]
 

@@ -13,7 +13,7 @@ NORMALISE_PATHS = "normalise_l7_paths"
 
 CAPABILITIES = {
     "loadbalancer_topology": Capability(
-        # Octavia's words, which its own tests compare. ACTIVE_STANDBY is stored, and runs one amphora so far.
+        # Octavia's words, which its own tests compare.
         description="The load balancer topology. One of: SINGLE - One amphora per load balancer. "
         "ACTIVE_STANDBY - Two amphora per load balancer.",
         values=("ACTIVE_STANDBY", "SINGLE"),

@@ -56,6 +56,7 @@ class HealthMonitorUpdate(Struct, kw_only=True):
 class HealthMonitorBody(HealthMonitorUpdate, kw_only=True):
     """The monitor's own attributes in a create, nested or not."""
 
+    id: Maybe[Uuid] = UNSET
     type: MonitorType
     delay: CheckSeconds
     timeout: CheckSeconds

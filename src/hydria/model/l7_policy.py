@@ -52,4 +52,5 @@ class L7PolicyUpdate(L7PolicyForm, kw_only=True):
 class L7PolicyBody(L7PolicyForm, kw_only=True):
     """The policy's own attributes in a create, nested or not."""
 
+    id: Maybe[Uuid] = UNSET
     action: PolicyAction

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct
 
 from hydria.model.base import Child
-from hydria.model.fields import Maybe, ProjectId, Tag
+from hydria.model.fields import Maybe, ProjectId, Tag, Uuid
 
 RuleType = Literal[
     "COOKIE",
@@ -50,6 +50,7 @@ class L7RuleUpdate(Struct, kw_only=True):
 class L7RuleBody(L7RuleUpdate, kw_only=True):
     """The rule's own attributes in a create, nested or not."""
 
+    id: Maybe[Uuid] = UNSET
     type: RuleType
     compare_type: CompareType
     value: Line

@@ -80,5 +80,6 @@ class ListenerUpdate(Struct, kw_only=True):
 class ListenerBody(ListenerUpdate, kw_only=True):
     """The listener's own attributes in a create, nested or not."""
 
+    id: Maybe[Uuid] = UNSET
     protocol: ListenerProtocol
     protocol_port: Port

@@ -1,9 +1,14 @@
 """A load balancer: the root of a tree, which has the generation of everything below it."""
 
+from typing import Literal
+
 from msgspec import UNSET, Struct
 
 from hydria.model.base import Resource
 from hydria.model.fields import IpAddress, Maybe, Name, ProjectId, ProviderName, Tag, Text, Uuid
+
+# SINGLE: one amphora. ACTIVE_STANDBY: a pair of amphorae.
+Topology = Literal["SINGLE", "ACTIVE_STANDBY"]
 
 
 class AdditionalVip(Struct, frozen=True, kw_only=True):
@@ -35,7 +40,10 @@ class LoadBalancer(Resource, frozen=True, kw_only=True):
     vip_vnic_type: str = "normal"
     vip_sg_ids: tuple[str, ...] = ()
     additional_vips: tuple[AdditionalVip, ...] = ()
-    # Whether Hydria created the VIP port, and so deletes it.
+    topology: Topology = "SINGLE"
+    # The day (ISO 8601, UTC) of the TLS session ticket keys of a pair, empty without.
+    ticket_day: str = ""
+    # Whether the VIP port was created for this load balancer, and so is deleted with it.
     vip_port_owned: bool = True
     generation: int = 1
     change_id: int = 0
@@ -47,6 +55,11 @@ class LoadBalancer(Resource, frozen=True, kw_only=True):
     def vip_addresses(self) -> tuple[str, ...]:
         """All its addresses, the VIP's first."""
         return (self.vip_address, *(vip.ip_address for vip in self.additional_vips if vip.ip_address))
+
+    @property
+    def vip_subnet_ids(self) -> tuple[str, ...]:
+        """The subnets of all its addresses, the VIP's first."""
+        return (self.vip_subnet_id, *(vip.subnet_id for vip in self.additional_vips))
 
 
 class LoadBalancerUpdate(Struct, kw_only=True):
@@ -63,6 +76,7 @@ class LoadBalancerUpdate(Struct, kw_only=True):
 class LoadBalancerBody(LoadBalancerUpdate, kw_only=True):
     """The load balancer's own attributes in a create, without the tree below it."""
 
+    id: Maybe[Uuid] = UNSET
     vip_address: Maybe[IpAddress] = UNSET
     vip_port_id: Maybe[Uuid] = UNSET
     vip_subnet_id: Maybe[Uuid] = UNSET

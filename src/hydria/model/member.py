@@ -35,6 +35,7 @@ class MemberUpdate(Struct, kw_only=True):
 class MemberBody(MemberUpdate, kw_only=True):
     """The member's own attributes in a create, nested or not."""
 
+    id: Maybe[Uuid] = UNSET
     address: IpAddress
     protocol_port: Port
     subnet_id: Maybe[Uuid] = UNSET

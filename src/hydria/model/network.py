@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from hydria.model.fields import Cidr, IpAddress
+
 # The `device_owner` of the ports that are made through `Networking`. Neutron's users know Octavia's ports by it.
 PORT_OWNER = "Octavia"
 
@@ -11,8 +13,8 @@ class Subnet(Struct, frozen=True, kw_only=True):
 
     id: str
     network_id: str
-    cidr: str
-    gateway_ip: str | None
+    cidr: Cidr
+    gateway_ip: IpAddress | None
     ip_version: int
 
 
@@ -39,7 +41,26 @@ class Port(Struct, frozen=True, kw_only=True):
 
 
 class Device(Struct, frozen=True, kw_only=True):
-    """The user of a port: Neutron's `device_id` and `device_owner`."""
+    """The user of a port: Neutron's `device_id` and `device_owner`.
+
+    `load_balancer_id` and `host`, the name by which Neutron knows the host, are those of an amphora.
+    """
 
     id: str
     owner: str
+    load_balancer_id: str = ""
+    host: str = ""
+
+
+class Plug(Struct, frozen=True, kw_only=True):
+    """How a port that Neutron has bound to a host is attached there: to an integration bridge of Open vSwitch.
+
+    Neutron enforces security groups, port security and QoS of such a port itself.
+
+    `datapath` is Open vSwitch's `datapath_type`: `netdev` is the userspace datapath, which fills in no checksums.
+    `driver` is Neutron's mechanism driver that has bound the port: `ovn`, or `openvswitch`.
+    """
+
+    bridge: str = "br-int"
+    datapath: str = "system"
+    driver: str = "ovn"

@@ -16,6 +16,7 @@ from hydria.model.fields import (
     Tag,
     Text,
     TlsVersion,
+    Uuid,
 )
 
 
@@ -79,6 +80,7 @@ class PoolUpdate(PoolForm, kw_only=True):
 class PoolBody(PoolForm, kw_only=True):
     """The pool's own attributes in a create, nested or not."""
 
+    id: Maybe[Uuid] = UNSET
     session_persistence: Maybe[SessionPersistence] = UNSET
     protocol: PoolProtocol
     lb_algorithm: Algorithm

@@ -25,12 +25,27 @@ UNREPORTED: OperatingStatus = "OFFLINE"
 ServerState = Literal["up", "down", "unchecked", "unknown", "crowded"]
 
 
+class CheckResult(Struct, frozen=True, kw_only=True):
+    """What the last check of a failing member saw.
+
+    `result` is HAProxy's word for it (`L4TOUT`, `L7STS`, …), `code` the status that the member answered, `text` what
+    HAProxy says about it, and `latency_ms` how long the check took. `since` is when the member failed first (UTC,
+    seconds since the epoch).
+    """
+
+    result: str
+    code: int | None = None
+    text: str = ""
+    latency_ms: int | None = None
+    since: int = 0
+
+
 class AmphoraHealth(Struct, frozen=True, kw_only=True):
     """What the host of one amphora reported last.
 
     `generation` is the one that it serves. `reachable` is False when the amphora cannot be asked; then nothing else is
     known. `servers` are by member id; `unserved` are the ids of what is not served at all, and `troubles` the reasons
-    why something is not served as it should be, by id.
+    why something is not served as it should be, by id. `checks` are by the ids of members that are down.
     """
 
     amphora_id: str
@@ -40,6 +55,7 @@ class AmphoraHealth(Struct, frozen=True, kw_only=True):
     servers: dict[str, ServerState] = {}
     unserved: tuple[str, ...] = ()
     troubles: dict[str, str] = {}
+    checks: dict[str, CheckResult] = {}
 
 
 class Progress(Struct, frozen=True, kw_only=True):

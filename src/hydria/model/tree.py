@@ -46,14 +46,19 @@ class Tree(Struct, frozen=True, kw_only=True):
     def live(self) -> "Live":
         """Return what is served of the tree."""
         root = self.load_balancer
-        listeners = tuple(each for each in self.listeners if is_live(each, balancer_up=root.admin_state_up))
-        pools = {each.id: tuple(pool for pool in self.pools_of(each) if pool.admin_state_up) for each in listeners}
+        listeners = tuple(listener for listener in self.listeners if is_live(listener, balancer_up=root.admin_state_up))
+        pools = {
+            listener.id: tuple(pool for pool in self.pools_of(listener) if pool.admin_state_up)
+            for listener in listeners
+        }
         return Live(tree=self, listeners=listeners, pools=pools)
 
     def listeners_of(self, pool_id: str) -> tuple[Listener, ...]:
         """Return the listeners that send to a pool, by default or by a policy that can match."""
         redirecting = {policy.listener_id for policy in self.l7_policies if pool_id == self._redirects_to(policy)}
-        return tuple(each for each in self.listeners if each.default_pool_id == pool_id or each.id in redirecting)
+        return tuple(
+            listener for listener in self.listeners if listener.default_pool_id == pool_id or listener.id in redirecting
+        )
 
     def pools_of(self, listener: Listener) -> tuple[Pool, ...]:
         """Return the pools that a listener sends to, the default one first."""
@@ -97,17 +102,17 @@ class Live(Struct, frozen=True, kw_only=True):
     @property
     def haproxy_listeners(self) -> tuple[Listener, ...]:
         """The listeners that HAProxy serves."""
-        return tuple(each for each in self.listeners if each.protocol not in DATAGRAM)
+        return tuple(listener for listener in self.listeners if listener.protocol not in DATAGRAM)
 
     @property
     def datagram_listeners(self) -> tuple[Listener, ...]:
         """The listeners that nftables rules serve."""
-        return tuple(each for each in self.listeners if each.protocol in DATAGRAM)
+        return tuple(listener for listener in self.listeners if listener.protocol in DATAGRAM)
 
     @property
     def counted_datagram_listeners(self) -> tuple[Listener, ...]:
         """The datagram listeners that have counters: one that is switched off keeps what it counted."""
-        return tuple(each for each in self.tree.listeners if each.protocol in DATAGRAM)
+        return tuple(listener for listener in self.tree.listeners if listener.protocol in DATAGRAM)
 
     @property
     def haproxy_pools(self) -> tuple[Pool, ...]:
@@ -136,7 +141,7 @@ class Live(Struct, frozen=True, kw_only=True):
         Switches do not count: a listener that is switched on does not wait for a process to start.
         """
         listeners = self.tree.listeners
-        return not listeners or any(each.protocol not in DATAGRAM for each in listeners)
+        return not listeners or any(listener.protocol not in DATAGRAM for listener in listeners)
 
     @property
     def tcp_ports(self) -> frozenset[int]:
@@ -144,18 +149,22 @@ class Live(Struct, frozen=True, kw_only=True):
 
         They include those of listeners that are switched off, where connections from before go on.
         """
-        return frozenset(each.protocol_port for each in self.tree.listeners if each.protocol not in DATAGRAM)
+        return frozenset(
+            listener.protocol_port for listener in self.tree.listeners if listener.protocol not in DATAGRAM
+        )
 
     @property
     def haproxy_sockets(self) -> int:
         """How many sockets HAProxy has besides those of clients' connections: to listen, and to check members."""
         listeners = self.haproxy_listeners
-        monitored = [pool for each in listeners for pool in self.pools[each.id] if self.tree.monitor_of(pool.id)]
+        monitored = [
+            pool for listener in listeners for pool in self.pools[listener.id] if self.tree.monitor_of(pool.id)
+        ]
         checked = sum(len(self.tree.members_of(pool.id)) for pool in monitored)
         return checked + len(listeners) * len(self.tree.load_balancer.vip_addresses)
 
     def _pools_behind(self, listeners: Iterable[Listener]) -> tuple[Pool, ...]:
-        return tuple({pool.id: pool for each in listeners for pool in self.pools[each.id]}.values())
+        return tuple({pool.id: pool for listener in listeners for pool in self.pools[listener.id]}.values())
 
 
 def is_live(listener: Listener, *, balancer_up: bool) -> bool:
