@@ -2,6 +2,6 @@
 
 from hydria.store.database import Database, Listener
 from hydria.store.tables import Rows, columns, metadata, register
-from hydria.store.transaction import Milestone, Transaction
+from hydria.store.transaction import Author, Milestone, Transaction
 
-__all__ = ["Database", "Listener", "Milestone", "Rows", "Transaction", "columns", "metadata", "register"]
+__all__ = ["Author", "Database", "Listener", "Milestone", "Rows", "Transaction", "columns", "metadata", "register"]

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from msgspec import json as msgspec_json
-from sqlalchemy import Boolean, ColumnElement, Text, literal
+from sqlalchemy import Boolean, ColumnElement, Integer, Text, cast, literal, null
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -83,6 +83,35 @@ def _has_in_postgresql(element: _has, compiler: SQLCompiler, **how: Any) -> str:
     found = f"replace({text}, given.value, '') {element.compared} {text}"
     texts = f"jsonb_array_elements_text(CAST({given} AS jsonb))"
     return f"EXISTS (SELECT 1 FROM {texts} AS given(value) WHERE {found})"  # noqa: S608 - parts that SQLAlchemy wrote
+
+
+class _json_item(FunctionElement[str]):  # noqa: N801 - as functions are named
+    """A string in a JSON text, by its key or index; NULL when there is none."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_json_item, "sqlite")
+def _json_item_in_sqlite(element: _json_item, compiler: SQLCompiler, **how: Any) -> str:
+    text, key, index = (compiler.process(clause, **how) for clause in element.clauses)
+    return f"(SELECT value FROM json_each({text}) WHERE key = coalesce({key}, {index}))"  # noqa: S608 - parts that SQLAlchemy wrote
+
+
+@compiles(_json_item, "postgresql")
+def _json_item_in_postgresql(element: _json_item, compiler: SQLCompiler, **how: Any) -> str:
+    text, key, index = (compiler.process(clause, **how) for clause in element.clauses)
+    return f"coalesce(CAST({text} AS jsonb) ->> CAST({key} AS text), CAST({text} AS jsonb) ->> CAST({index} AS int))"
+
+
+def first_string(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the first string of a JSON list."""
+    return _json_item(column, cast(null(), Text), literal(0, Integer))
+
+
+def string_at(column: ColumnElement[Any], key: str) -> ColumnElement[Any]:
+    """Return the string of a JSON object that has a key."""
+    return _json_item(column, literal(key, Text()), cast(null(), Integer))
 
 
 def is_among(column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:

@@ -8,13 +8,14 @@ from typing import Any
 import asyncpg
 import structlog
 
+from hydria.backoff import Backoff
 from hydria.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
 _CHANNEL = "hydria"
-# The pause before a lost connection is opened again (seconds).
-_RETRY = 1.0
+# The first and the longest pause before a lost connection is opened again (seconds).
+_FIRST_RETRY, _LAST_RETRY = 1.0, 2.0
 # The pause after a notification, in which further hints gather for the next one (seconds).
 _PAUSE = 0.01
 
@@ -40,6 +41,8 @@ class HintChannel:
         self._name = uuid.uuid4().hex
         self._unsent: set[str] = set()
         self._wakeup = asyncio.Event()
+        # When the database starts anew, its servers should not all connect at once.
+        self._backoff = Backoff(_FIRST_RETRY, _LAST_RETRY)
 
     def send(self, topics: frozenset[str]) -> None:
         """Queue topics for the other servers. Safe from any thread."""
@@ -58,13 +61,14 @@ class HintChannel:
             except _ERRORS as error:
                 log.warning("hints_interrupted", reason=str(error.__cause__ or error))
             missed = True
-            await asyncio.sleep(_RETRY)
+            await asyncio.sleep(self._backoff.next())
 
     async def _run_connected(self, *, missed: bool) -> None:
         connection = await self._connect()
         try:
             connection.add_termination_listener(lambda _: self._wakeup.set())
             await connection.add_listener(_CHANNEL, self._receive)
+            self._backoff.reset()
             if missed:
                 self._deliver(EVERYTHING)
             while not connection.is_closed():

@@ -32,6 +32,9 @@ _READERS, _WRITERS = 8, 4
 
 # The timeout of a connection attempt (seconds).
 _CONNECT = 10.0
+# PostgreSQL ends a transaction in which nothing was asked for so long: a server that hangs would keep its rows locked
+# for all others.
+_LONGEST_PAUSE = "15s"
 # The size of a connection's cache of prepared statements; larger than the number of statements.
 _PREPARED = 500
 # libpq's options in a URL, which asyncpg would send to the server as settings.
@@ -66,7 +69,17 @@ class LoopRunner:
     async def connect(self) -> Any:
         """Return a connection of asyncpg. Raises Unavailable."""
         try:
-            connection = await asyncpg.connect(self._name, timeout=_CONNECT)
+            connection = await asyncpg.connect(
+                self._name,
+                timeout=_CONNECT,
+                server_settings={
+                    "idle_in_transaction_session_timeout": _LONGEST_PAUSE,
+                    # Compiling a long statement takes two seconds, running it a few milliseconds.
+                    "jit": "off",
+                    # The tables are in memory, so a row found by an index costs little more than the next one.
+                    "random_page_cost": "1.1",
+                },
+            )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise database_unreachable() from error
         self._opened.add(connection)

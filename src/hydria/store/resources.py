@@ -1,35 +1,31 @@
 """The tables of Octavia's resources and of hosts' reports, and the statements that several packages use."""
 
-from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    Select,
-    bindparam,
-    case,
-    false,
-    func,
-    or_,
-    select,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, select, union_all
 
-from hydria.contract import Counters
-from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Resource, Tree
+from hydria.contract import Counters, Duty, Facts
+from hydria.model import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Tree
+from hydria.model.applied import Applied
 from hydria.model.availability_zone import AvailabilityZone
 from hydria.model.availability_zone_profile import AvailabilityZoneProfile
 from hydria.model.flavor import Flavor
 from hydria.model.flavor_profile import FlavorProfile
 from hydria.model.quota import Quota
-from hydria.model.status import UNREPORTED, AmphoraHealth
+from hydria.model.status import AmphoraHealth
+from hydria.store.functions import string_at
 from hydria.store.tables import columns, register, rows_of
 from hydria.store.transaction import Transaction
 from hydria.store.union_select import UnionSelect
+
+Replacing = Literal["", "lost", "waiting", "handing_over", "draining"]
+
+
+# The priority of the first amphora of a pair; the others have lower ones.
+FIRST_PRIORITY = 100
 
 
 class Amphora(Struct, frozen=True, kw_only=True):
@@ -38,6 +34,13 @@ class Amphora(Struct, frozen=True, kw_only=True):
     `host` is the host's id. `change_id` is the load balancer's of generation `served`, None when the agent did not
     report it. `attempted` is the generation that the host last failed to serve, `reason` its error. `leaving` means
     that the amphora must be removed from its host.
+    `base_port_id` is the amphora's own port in the VIP's network, with its MAC and addresses; None for an amphora that
+    has the VIP's port itself. `priority` is that of VRRP, None for an amphora that is not one of a pair.
+    `duty` is the contract's. `carries_vip` and `applied` are what the host last reported, None before it did.
+    `replacing` is how far its replacement is, empty when it is not being replaced: `lost` while its host is silent,
+    `waiting` until the new amphora serves, `handing_over` until the new one has the VIPs, `draining` until its
+    connections have ended or the time for that has passed. `replacing_since` is when that step began (UTC, seconds
+    since the epoch), `replacing_in` the generation that has its orders.
     """
 
     id: str
@@ -50,6 +53,16 @@ class Amphora(Struct, frozen=True, kw_only=True):
     attempted: int = 0
     reason: str | None = None
     leaving: bool = False
+    base_port_id: str | None = None
+    base_mac: str = ""
+    base_addresses: tuple[str, ...] = ()
+    priority: int | None = None
+    duty: Duty = "active"
+    carries_vip: bool | None = None
+    applied: Applied | None = None
+    replacing: Replacing = ""
+    replacing_since: int = 0
+    replacing_in: int = 0
 
 
 class AmphoraPort(Struct, frozen=True, kw_only=True):
@@ -72,6 +85,17 @@ class KnownHost(Struct, frozen=True, kw_only=True):
     seen_at: int
     # The newest topology that the host made completely.
     wired: int = 0
+    # The version of the contract that the agent speaks, and what it says about the host.
+    speaks: int = 0
+    facts: Facts = Facts()
+    # Whether the host gets new amphorae; a draining host also gives away those that it has.
+    enabled: bool = True
+    draining: bool = False
+    # Whether it has the networks of one machine, and the routers. One host has them.
+    home: bool = False
+    # The hash (SHA-256, hexadecimal) of the secret by which the host authenticates; None for the server's own machine.
+    secret_hash: str | None = None
+    joined_at: str | None = None
 
 
 class Orphan(Struct, frozen=True, kw_only=True):
@@ -101,6 +125,26 @@ class Health(Struct, frozen=True, kw_only=True):
     trouble: str | None = None
 
 
+class Wait(Struct, frozen=True, kw_only=True):
+    """What a load balancer waits for outside of hosts; `id` is the load balancer's.
+
+    `service` is the one that did not answer, or `refused` what was asked of it, with its words as `reason`. It is asked
+    again until it has done so. `since` is when that began.
+    """
+
+    id: str
+    service: str
+    reason: str
+    refused: bool
+    since: str
+
+    @property
+    def sentence(self) -> str:
+        """What to tell the owner."""
+        what = "refuses what is needed" if self.refused else "is waited for"
+        return f"{self.service} {what}, and is asked again: {self.reason}"
+
+
 class Traffic(Struct, frozen=True, kw_only=True):
     """The last reported counters of one listener on one amphora.
 
@@ -118,7 +162,17 @@ CHILDREN = (Listener, Pool, Member, HealthMonitor, L7Policy, L7Rule)
 # The default order of lists: with this index the database reads only the rows of the page.
 _LISTED = ("project_id", "created_at", "id")
 
-register(LoadBalancer, "load_balancers", index=(_LISTED, ("created_at", "id"), ("vip_port_id",)))
+register(
+    LoadBalancer,
+    "load_balancers",
+    index=(_LISTED, ("created_at", "id"), ("vip_port_id",)),
+    special={
+        "behind": lambda c: (c.generation - c.observed, None),
+        "reason": lambda c: (c.id, c.reason.is_not(None)),
+        "ticket_day": lambda c: (c.ticket_day, c.ticket_day != ""),
+        "pair": lambda c: (c.id, c.topology == "ACTIVE_STANDBY"),
+    },
+)
 register(Listener, "listeners", index=(("load_balancer_id",), _LISTED, ("default_pool_id",)))
 register(Pool, "pools", index=(("load_balancer_id",), _LISTED))
 register(Member, "members", index=(("load_balancer_id",), ("pool_id",), ("project_id",)))
@@ -130,13 +184,60 @@ register(Flavor, "flavors", unique=(("name",),), index=(("flavor_profile_id",),)
 register(AvailabilityZoneProfile, "availability_zone_profiles")
 register(AvailabilityZone, "availability_zones", key=("name",), index=(("availability_zone_profile_id",),))
 register(Quota, "quotas", key=("project_id",))
-register(Amphora, "amphorae", index=(("load_balancer_id",), ("host",)))
+register(
+    Amphora,
+    "amphorae",
+    index=(("load_balancer_id",), ("host",)),
+    special={
+        "leaving": lambda c: (c.host, c.leaving.is_(True)),
+        "replacing": lambda c: (c.load_balancer_id, c.replacing != ""),
+        "new": lambda c: (c.load_balancer_id, c.served == 0),
+        "pair": lambda c: (c.load_balancer_id, c.priority.is_not(None)),
+    },
+)
 register(AmphoraPort, "amphora_ports", key=("amphora_id", "subnet_id"))
 register(KnownHost, "hosts")
 register(Orphan, "orphans", key=("id", "host"), index=(("host",),))
-register(AmphoraHealth, "amphora_health", key=("amphora_id",), index=(("load_balancer_id",),))
+register(
+    AmphoraHealth,
+    "amphora_health",
+    key=("amphora_id",),
+    index=(("load_balancer_id",),),
+    special={"unreachable": lambda c: (c.amphora_id, c.reachable.is_(False))},
+)
 register(Health, "health", index=(("load_balancer_id",),))
+register(Wait, "waits")
 register(Traffic, "traffic", key=("amphora_id", "listener_id"), index=(("load_balancer_id",),))
+
+
+# The following conditions hold for few rows and have indexes. Their constants are part of the statement's text, because
+# PostgreSQL cannot choose such an index for a value that it does not know when it plans.
+
+
+def is_behind() -> ColumnElement[bool]:
+    """Return the condition that the newest generation of a load balancer is not served yet."""
+    lb = columns(LoadBalancer)
+    return lb.generation - lb.observed > literal_column("0")
+
+
+def is_pair() -> ColumnElement[bool]:
+    """Return the condition that a load balancer shall have two amphorae."""
+    return columns(LoadBalancer).topology == literal_column("'ACTIVE_STANDBY'")
+
+
+def has_ticket_keys() -> ColumnElement[bool]:
+    """Return the condition that a load balancer has TLS session ticket keys, as pairs have."""
+    return columns(LoadBalancer).ticket_day != literal_column("''")
+
+
+def is_new() -> ColumnElement[bool]:
+    """Return the condition that an amphora has served nothing yet."""
+    return columns(Amphora).served == literal_column("0")
+
+
+def is_replacing() -> ColumnElement[bool]:
+    """Return the condition that an amphora is being replaced."""
+    return columns(Amphora).replacing != literal_column("''")
 
 
 def tree(transaction: Transaction, load_balancer: LoadBalancer) -> Tree:
@@ -172,11 +273,6 @@ def _health() -> Select[Any]:
     return select(rows_of(Health).table).where(columns(Health).load_balancer_id == bindparam("key"))
 
 
-def operating_status_sql() -> ColumnElement[str]:
-    """Return the operating status of a resource in SQL; the statement joins its `Health` from outside."""
-    return func.coalesce(columns(Health).operating_status, UNREPORTED)
-
-
 def ids_of(transaction: Transaction, load_balancer_id: str) -> frozenset[str]:
     """Return the ids of a load balancer and of everything below it."""
     below = (select(columns(kind).id).where(columns(kind).load_balancer_id == bindparam("key")) for kind in CHILDREN)
@@ -188,6 +284,13 @@ def host_name_sql(host: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return an SQL expression for the name of the host with this id; the id when it has no name."""
     c = columns(KnownHost)
     return func.coalesce(select(func.nullif(c.name, "")).where(c.id == host).scalar_subquery(), host)
+
+
+def host_zone_sql(host: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return an SQL expression for the zone of the host with this id; its name when it is in no zone."""
+    c = columns(KnownHost)
+    zone = func.nullif(string_at(c.facts, "zone"), "")
+    return func.coalesce(select(zone).where(c.id == host).scalar_subquery(), host_name_sql(host))
 
 
 def flavor_data(transaction: Transaction, flavor_id: str | None) -> dict[str, Any]:
@@ -211,101 +314,3 @@ def zone_data(transaction: Transaction, name: str | None) -> dict[str, Any]:
 def _data(transaction: Transaction, statement: Select[Any]) -> dict[str, Any]:
     row = transaction.execute(statement).first()
     return {} if row is None else msgspec.json.decode(row[0], type=dict[str, Any])
-
-
-def pending_below_sql(kind: type[Resource]) -> ColumnElement[bool]:
-    """Return the condition that a resource below or used by a child has a pending change.
-
-    The child's statement must join its load balancer. As in Octavia, a change of a member or health monitor makes its
-    pool and the listeners that use the pool pending, and a change of an L7 rule its policy and the policy's listener.
-    """
-    lb = columns(LoadBalancer)
-    below = _BELOW[kind]() if kind in _BELOW else ()
-    if not below:
-        return false()
-    # Skip the subqueries when the load balancer has no pending change.
-    return case((lb.observed >= lb.generation, false()), else_=or_(*below))
-
-
-def _below_policy() -> Sequence[ColumnElement[bool]]:
-    return (_newer(L7Rule, columns(L7Rule).l7policy_id == columns(L7Policy).id, L7Policy),)
-
-
-def _below_pool() -> Sequence[ColumnElement[bool]]:
-    key = columns(Pool).id
-    return tuple(_newer(kind, columns(kind).pool_id == key, Pool) for kind in (Member, HealthMonitor))
-
-
-def _below_listener() -> Sequence[ColumnElement[bool]]:
-    c, policy, rule, pool = columns(Listener), columns(L7Policy), columns(L7Rule), columns(Pool)
-    mine = policy.listener_id == c.id
-    policies = select(policy.id).where(mine).correlate(rows_of(Listener).table)
-    ruled = select(rule.id).where(rule.l7policy_id == policy.id, rule.deleted_in.is_(None)).exists()
-    sending = select(policy.redirect_pool_id).where(
-        mine, policy.deleted_in.is_(None), policy.admin_state_up.is_(True), policy.redirect_pool_id.is_not(None), ruled
-    )
-    sending = sending.correlate(rows_of(Listener).table)
-
-    def used(pool_id: ColumnElement[Any]) -> ColumnElement[bool]:
-        return (pool_id == c.default_pool_id) | pool_id.in_(sending)
-
-    return (
-        _newer(L7Policy, mine, Listener),
-        _newer(L7Rule, rule.l7policy_id.in_(policies), Listener),
-        _newer(Pool, used(pool.id), Listener),
-        *(_newer(kind, used(columns(kind).pool_id), Listener) for kind in (Member, HealthMonitor)),
-    )
-
-
-def _newer(kind: type[Resource], where: ColumnElement[bool], above: type[Resource]) -> ColumnElement[bool]:
-    """Return the condition that a matching row of a kind has a change newer than the observed generation."""
-    c, lb = columns(kind), columns(LoadBalancer)
-    late = (c.changed_in > lb.observed) | (c.deleted_in > lb.observed)
-    return select(c.id).where(where, late).correlate(rows_of(above).table, rows_of(LoadBalancer).table).exists()
-
-
-_BELOW: dict[type[Resource], Callable[[], Sequence[ColumnElement[bool]]]] = {
-    Listener: _below_listener,
-    Pool: _below_pool,
-    L7Policy: _below_policy,
-}
-
-
-def pending_parents(transaction: Transaction, load_balancer_id: str) -> frozenset[str]:
-    """Return the ids of the children of a load balancer that are pending by `pending_below_sql`."""
-    found = transaction.execute(_pending_parents(), {"key": load_balancer_id})
-    return frozenset(key for (key,) in found)
-
-
-@cache
-def _pending_parents() -> CompoundSelect[Any]:
-    lb = columns(LoadBalancer)
-    return union_all(
-        *(
-            select(columns(kind).id)
-            .join(rows_of(LoadBalancer).table, lb.id == columns(kind).load_balancer_id)
-            .where(lb.id == bindparam("key"), pending_below_sql(kind))
-            for kind in _BELOW
-        )
-    )
-
-
-def provisioning_status_sql(kind: type[Resource]) -> ColumnElement[str]:
-    """Return `hydria.model.status.provisioning_status` in SQL. A child's statement joins load balancer and health."""
-    lb, c = columns(LoadBalancer), columns(kind)
-    root = kind is LoadBalancer
-    settled: ColumnElement[bool] = lb.deleted_in.is_(None)
-    if root:
-        settled &= lb.observed >= lb.generation
-    else:
-        settled &= (lb.observed >= c.changed_in) & or_(c.deleted_in.is_(None), lb.observed >= c.deleted_in)
-    failing = lb.reason.is_not(None) & (lb.failed >= lb.generation)
-    return case(
-        (failing if root else failing & ~settled, "ERROR"),
-        (c.deleted_in.is_not(None) | lb.deleted_in.is_not(None), "PENDING_DELETE"),
-        (settled & pending_below_sql(kind) & ~failing, "PENDING_UPDATE"),
-        *(() if root else ((settled & columns(Health).trouble.is_not(None), "ERROR"),)),
-        (settled, "ACTIVE"),
-        (lb.observed < c.created_in, "PENDING_CREATE"),
-        else_="PENDING_UPDATE",
-    )

@@ -70,6 +70,7 @@ class Runner:
                 with ExitStack() as end, self._begin("write") as transaction:
                     with self._take(end, retrying=attempt > 1):
                         result = work(transaction)
+                        transaction.complete()
                     transaction.done = True
             except DBAPIError as error:
                 self._raise_unless_retryable(error, transaction, attempt)

@@ -3,8 +3,8 @@
 Scalar fields are columns of their own type. Lists, maps and structs are stored as JSON text.
 """
 
-from collections.abc import Iterable, Mapping
-from types import NoneType, UnionType
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -16,6 +16,9 @@ from sqlalchemy.sql.elements import KeyedColumnElement
 from hydria.model.addresses import CANONICAL
 
 S = TypeVar("S", bound=Struct)
+
+_Columns = ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]
+_Indexed = tuple[ColumnElement[Any], ColumnElement[bool] | None]
 
 metadata = MetaData()
 
@@ -59,8 +62,13 @@ def register(
     key: tuple[str, ...] = ("id",),
     unique: tuple[tuple[str, ...], ...] = (),
     index: tuple[tuple[str, ...], ...] = (),
+    special: Mapping[str, Callable[[_Columns], _Indexed]] = MappingProxyType({}),
 ) -> Rows[S]:
-    """Define the table of a kind of struct; `unique` and `index` are groups of column names."""
+    """Define the table of a kind of struct; `unique` and `index` are groups of column names.
+
+    `special` are indexes by name: what is indexed, and the condition of the rows that are in the index, None for all. A
+    statement uses such an index if it contains the same expressions.
+    """
     packed: dict[str, Any] = {}
     table_columns: list[Column[Any]] = []
     for field, hint in get_type_hints(kind, include_extras=True).items():
@@ -80,7 +88,11 @@ def register(
         )
     constraints = [UniqueConstraint(*group, name=f"uq_{name}_{'_'.join(group)}") for group in unique]
     indexes = [Index(f"ix_{name}_{'_'.join(group)}", *group) for group in index]
-    rows = Rows(kind, Table(name, metadata, *table_columns, *constraints, *indexes), packed)
+    table = Table(name, metadata, *table_columns, *constraints, *indexes)
+    for label, choose in special.items():
+        indexed, condition = choose(table.c)
+        Index(f"ix_{name}_{label}", indexed, sqlite_where=condition, postgresql_where=condition)
+    rows = Rows(kind, table, packed)
     _registered[kind] = rows
     return rows
 

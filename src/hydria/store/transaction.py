@@ -1,6 +1,7 @@
 """Rows of one transaction, as structs. Statements that do not vary are built once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -21,11 +22,23 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import Executable
 
+from hydria.errors import Refusal
 from hydria.store.tables import rows_of
 
 S = TypeVar("S", bound=Struct)
 
 _ADDING: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class Unanswered(Exception):
+    """A transaction needs an answer from outside of the database, which it must not wait for.
+
+    It is rolled back; `hydria.http.outside` gets the answer and runs the work again.
+    """
+
+    def __init__(self, question: Hashable) -> None:
+        super().__init__(question)
+        self.question = question
 
 
 class Milestone(Struct, frozen=True, kw_only=True):
@@ -39,6 +52,16 @@ class Milestone(Struct, frozen=True, kw_only=True):
     served: bool
 
 
+class Author(Struct, frozen=True, kw_only=True):
+    """The call that makes a transaction's changes: who, when, and what it is in words (`PUT /pools/{id}`)."""
+
+    user_id: str
+    project_id: str | None
+    request_id: str
+    cause: str
+    at: datetime
+
+
 class Transaction:
     """Rows of one transaction, as structs."""
 
@@ -46,8 +69,32 @@ class Transaction:
         self._connection = connection
         self.hints: set[str] = set()
         self.milestones: list[Milestone] = []
+        # None where no call of an API makes the changes.
+        self.author: Author | None = None
+        # True when the transaction is rolled back in the end, to see what a call would do.
+        self.dry_run = False
+        # The changes of load balancers so far, by id (`hydria.store.generations`).
+        self.bumps: dict[str, Any] = {}
+        self._before_commit: list[Callable[[Transaction], None]] = []
         # True when the work has returned and only the commit is left.
         self.done = False
+        # Answers from outside by question; None where nobody answers questions.
+        self.answers: dict[Hashable, Any] | None = None
+
+    def ask(self, question: Hashable) -> Any:
+        """Return the answer to a question to a service. Raises the service's Refusal, or Unanswered."""
+        if self.answers is None or question not in self.answers:
+            raise Unanswered(question)
+        answer = self.answers[question]
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return a made value, which stays the same when the work runs again after an answer."""
+        if self.answers is None:
+            return make()
+        return self.answers.setdefault(("once", name), make())
 
     def get(self, kind: type[S], key: str, *, column: str = "id") -> S | None:
         """Return the struct with this key, or None."""
@@ -87,9 +134,15 @@ class Transaction:
 
         Waits for a concurrent transaction that inserts the same row.
         """
-        rows = rows_of(type(item))
-        add = _ADDING[self._connection.dialect.name](rows.table).values(rows.dump(item))
-        return bool(self._connection.execute(add.on_conflict_do_nothing()).rowcount)
+        add = _ensuring(type(item), self._connection.dialect.name)
+        return bool(self._connection.execute(add, rows_of(type(item)).dump(item)).rowcount)
+
+    def ensure_all(self, items: Sequence[Struct]) -> None:
+        """Insert structs of one kind as `ensure` does, with one statement."""
+        if items:
+            kind = type(items[0])
+            dumped = [rows_of(kind).dump(item) for item in items]
+            self._connection.execute(_ensuring(kind, self._connection.dialect.name), dumped)
 
     def update(self, *items: Struct) -> None:
         """Replace the rows with the structs' keys, with one statement for each kind."""
@@ -113,6 +166,16 @@ class Transaction:
         result = self._connection.execute(statement, parameters)
         assert isinstance(result, CursorResult)  # noqa: S101 - Core statements return nothing else
         return result
+
+    def before_commit(self, act: "Callable[[Transaction], None]") -> None:
+        """Call `act` when the work has returned, once however often it is given."""
+        if act not in self._before_commit:
+            self._before_commit.append(act)
+
+    def complete(self) -> None:
+        """Do what was put off until the work has returned."""
+        for act in self._before_commit:
+            act(self)
 
     def hint(self, topic: str) -> None:
         """Notify the listeners of a topic when this transaction has committed. Hints may be lost."""
@@ -142,6 +205,12 @@ def _holding(kind: type[Struct], column: str, shared: bool) -> Select[Any]:
 @cache
 def _inserting(kind: type[Struct]) -> Insert:
     return insert(rows_of(kind).table)
+
+
+@cache
+def _ensuring(kind: type[Struct], dialect: str) -> Insert:
+    inserting: Insert = _ADDING[dialect](rows_of(kind).table).on_conflict_do_nothing()
+    return inserting
 
 
 @cache

@@ -23,10 +23,15 @@ from hydria.store.migrate import SCRIPTS, configuration, upgrade
 # The modules that register tables, by name: the store is a lower layer and must not import them.
 MODULES = (
     "hydria.store.resources",
+    "hydria.store.numbers",
+    "hydria.store.revisions",
     "hydria.store.certificates",
+    "hydria.store.hosts",
     "hydria.homecloud.identity",
     "hydria.homecloud.network",
     "hydria.homecloud.secrets",
+    "hydria.neutron.rows",
+    "hydria.barbican.rows",
 )
 
 
