@@ -6,26 +6,44 @@ neighbour discovery, and never as a DHCP server or a router.
 
 import re
 from collections import defaultdict
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_network
+from collections.abc import Collection
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+
+from msgspec import Struct
 
 from hydria.contract import Interface
+from hydria.model.addresses import link_local
 
 # One table for all ports, because a call of nft takes time for each table.
 TABLE = "hydria_ports"
 
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
+# So many sources have a rule each, more are a set: nft reads all sets of the table before it changes a chain, and with
+# a thousand ports that took half of its time.
+_FEW = 4
 _NEVER = (
     # The kernel takes no address or route from these, but other systems do.
-    "icmpv6 type { nd-router-advert, nd-redirect } drop",
+    "icmpv6 type nd-router-advert drop",
+    "icmpv6 type nd-redirect drop",
     "udp sport 67 udp dport 68 drop",
     "udp sport 547 udp dport 546 drop",
 )
 # A host sends these before it has an address: multicast reports, and the detection of duplicate addresses.
-_UNSPECIFIED = "ip6 saddr :: ip6 daddr ff02::/16 icmpv6 type { mld-listener-report, nd-neighbor-solicit, 143 } accept"
+_UNSPECIFIED = tuple(
+    f"ip6 saddr :: ip6 daddr ff02::/16 icmpv6 type {kind} accept"
+    for kind in ("mld-listener-report", "nd-neighbor-solicit", "143")
+)
 _DHCP_CLIENT = "ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept"
 
 
-def render_port_filter(interface: Interface, link: str) -> str | None:
+class Forward(Struct, frozen=True):
+    """TCP packets to an address, whoever sent them, that a port may pass on to a MAC: handed over connections."""
+
+    mac: str
+    address: str
+
+
+def render_port_filter(interface: Interface, link: str, forwards: Collection[Forward] = ()) -> str | None:
     """Return the text for `nft -f` in the switch, or None where port security is off.
 
     `link` is the port's end in the switch, and the name of the chain. Raises ValueError for a text that is no address.
@@ -40,11 +58,15 @@ def render_port_filter(interface: Interface, link: str) -> str | None:
         lines.append(f"icmpv6 type nd-neighbor-advert @th,64,128 != {_ranges(targets)} drop")
     for mac, (four, six) in senders.items():
         by = f"ether saddr {mac}"
-        lines += [
-            f"{by} {_from('ip saddr', four)}accept",
-            f"{by} arp saddr ether {mac} {_from('arp saddr ip', four)}accept",
-        ] * bool(four)
-        lines += [f"{by} {_from('ip6 saddr', six)}accept", f"{by} {_UNSPECIFIED}", f"{by} {_DHCP_CLIENT}"]
+        lines += [f"{by} {source}accept" for source in _from("ip saddr", four)]
+        lines += [f"{by} arp saddr ether {mac} {source}accept" for source in _from("arp saddr ip", four)]
+        lines += [f"{by} {source}accept" for source in _from("ip6 saddr", six)]
+        lines += [f"{by} {rule}" for rule in (*_UNSPECIFIED, _DHCP_CLIENT)]
+    own = f"ether saddr {_mac(interface.mac)}"
+    for forward in forwards:
+        target = ip_address(forward.address)
+        family = "ip" if target.version == 4 else "ip6"
+        lines.append(f"{own} ether daddr {_mac(forward.mac)} {family} daddr {target} meta l4proto tcp accept")
     hook, *rules = (f"        {line}\n" for line in lines)
     # The first lines make the flush succeed when there is no chain.
     chain = f"table netdev {TABLE} {{\n    chain {link} {{\n"
@@ -70,7 +92,7 @@ def _senders(interface: Interface) -> dict[str, tuple[list[IPv4Network], list[IP
             list(collapse_addresses(each for each in networks if isinstance(each, IPv4Network))),
             list(
                 collapse_addresses(
-                    [_link_local(mac), *(each for each in networks if isinstance(each, IPv6Network))],
+                    [IPv6Network(link_local(mac)), *(each for each in networks if isinstance(each, IPv6Network))],
                 )
             ),
         )
@@ -78,23 +100,20 @@ def _senders(interface: Interface) -> dict[str, tuple[list[IPv4Network], list[IP
     }
 
 
-def _from(field: str, networks: list[IPv4Network] | list[IPv6Network]) -> str:
+def _from(field: str, networks: list[IPv4Network] | list[IPv6Network]) -> list[str]:
+    """Return what matches a source in any of the networks."""
     if any(each.prefixlen == 0 for each in networks):
         # All addresses of the IP version: the rule matches the protocol instead of the address.
-        return {"ip saddr": "meta protocol ip ", "ip6 saddr": "meta protocol ip6 "}.get(field, "")
-    return f"{field} {{ {', '.join(map(str, networks))} }} "
+        return [{"ip saddr": "meta protocol ip ", "ip6 saddr": "meta protocol ip6 "}.get(field, "")]
+    if len(networks) > _FEW:
+        return [f"{field} {{ {', '.join(map(str, networks))} }} "]
+    return [f"{field} {each} " for each in networks]
 
 
 def _ranges(networks: list[IPv6Network]) -> str:
     ends = ((int(each.network_address), int(each.broadcast_address)) for each in networks)
-    return "{ " + ", ".join(f"{low:#034x}" if low == high else f"{low:#034x}-{high:#034x}" for low, high in ends) + " }"
-
-
-def _link_local(mac: str) -> IPv6Network:
-    """Return the link-local address that the kernel derives from a MAC (EUI-64)."""
-    parts = bytes.fromhex(mac.replace(":", ""))
-    interface_id = bytes([parts[0] ^ 2]) + parts[1:3] + b"\xff\xfe" + parts[3:]
-    return IPv6Network(IPv6Address(b"\xfe\x80" + bytes(6) + interface_id))
+    found = [f"{low:#034x}" if low == high else f"{low:#034x}-{high:#034x}" for low, high in ends]
+    return found[0] if len(found) == 1 else f"{{ {', '.join(found)} }}"
 
 
 def _mac(text: str) -> str:

@@ -1,9 +1,12 @@
 """A VIP's security groups as nftables text: one transaction that replaces the table. Pure."""
 
 from collections.abc import Collection
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+
+from msgspec import Struct
 
 from hydria.contract import FirewallRule
+from hydria.render.haproxy.peers import PEERS_PORT
 
 TABLE = "hydria_guard"
 
@@ -15,21 +18,57 @@ _NUMBERS = {
 }  # fmt: skip
 _WITH_PORTS = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
 _ICMP, _ICMPV6 = 1, 58
+# The first packet of a connection.
+_SYN = "tcp flags & (syn | ack) == syn"
 
 
-def render_vip_firewall(rules: tuple[FirewallRule, ...] | None, link: str, ports: Collection[int]) -> str:
+class Pair(Struct, frozen=True, kw_only=True):
+    """The addresses of a base port and of its siblings, which alone may send it VRRP and the state of connections."""
+
+    base: tuple[str, ...]
+    siblings: tuple[str, ...]
+
+
+def render_vip_firewall(
+    rules: tuple[FirewallRule, ...] | None, link: str, ports: Collection[int], pair: Pair | None = None
+) -> str:
     """Return the text for `nft -f` in the amphora's namespace; without rules (None), everything may come in.
 
-    Answers and neighbour discovery always pass. `ports` are the TCP ports of the listeners. The rules are evaluated
-    before addresses are translated. Raises ValueError for a text that is no address or protocol.
+    Answers and neighbour discovery always pass. `ports` are the TCP ports of the listeners, `pair` is set for an
+    amphora of a pair. The rules are evaluated before addresses are translated. Raises ValueError for a text that is no
+    address or protocol.
     """
     # The first line makes the deletion succeed when there is no table.
     begin = f"table inet {TABLE}\ndelete table inet {TABLE}\n"
-    if rules is None:
+    between = [] if pair is None else _between(pair)
+    if rules is None and not between:
         return begin
     lines = [
         "type filter hook prerouting priority mangle; policy accept;",
         f'iifname != "{link}" accept',
+        *between,
+        *([] if rules is None else _filter(rules, ports)),
+    ]
+    body = "".join(f"        {line}\n" for line in lines)
+    return f"{begin}table inet {TABLE} {{\n    chain guard {{\n{body}    }}\n}}\n"
+
+
+def _between(pair: Pair) -> list[str]:
+    """Return the lines about packets between the amphorae of a pair: theirs pass, those of others do not."""
+    lines = []
+    for version, family in ((4, "ip"), (6, "ip6")):
+        siblings = ", ".join(str(each) for each in map(ip_address, pair.siblings) if each.version == version)
+        base = ", ".join(str(each) for each in map(ip_address, pair.base) if each.version == version)
+        ways = ["meta l4proto vrrp", f"tcp dport {PEERS_PORT}"]
+        lines += [f"{family} daddr {{ {base} }} {family} saddr {{ {siblings} }} {way} accept" for way in ways] * bool(
+            siblings and base
+        )
+        lines += [f"{family} daddr {{ {base} }} tcp dport {PEERS_PORT} {_SYN} drop"] * bool(base)
+    return [*lines, "meta l4proto vrrp drop"]
+
+
+def _filter(rules: tuple[FirewallRule, ...], ports: Collection[int]) -> list[str]:
+    return [
         # The amphora's own connections, which use other ports. Connection tracking would not do: it does not know
         # connections from before the rules.
         f"{_other_ports(ports)}tcp flags & (syn | ack) != syn accept",
@@ -40,8 +79,6 @@ def render_vip_firewall(rules: tuple[FirewallRule, ...] | None, link: str, ports
         *dict.fromkeys(line for rule in rules for line in _lines(rule)),
         "drop",
     ]
-    body = "".join(f"        {line}\n" for line in lines)
-    return f"{begin}table inet {TABLE} {{\n    chain guard {{\n{body}    }}\n}}\n"
 
 
 def _other_ports(ports: Collection[int]) -> str:

@@ -8,7 +8,7 @@ listener and member, in counters and when flows are ended.
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from msgspec import Struct
 
@@ -88,6 +88,8 @@ class _Service(Struct, frozen=True):
     targets: tuple[_Target, ...]
     # How long the kernel keeps a short flow where the listener has no timeout (seconds).
     brief: int
+    # Whether other amphorae have to choose the same member for a flow.
+    alike: bool = False
 
     @property
     def name(self) -> str:
@@ -137,10 +139,25 @@ class _Service(Struct, frozen=True):
     @property
     def client(self) -> str:
         """The expression for the client of a packet."""
+        mask = self._mask
+        return f"{self.family} saddr{'' if mask is None else f' & {mask}'}"
+
+    @property
+    def network(self) -> str:
+        """The expression for the client's network in whole bytes: nft cannot hash an address with a mask."""
+        mask = self._mask
+        if mask is None:
+            return f"{self.family} saddr"
+        ones = len(f"{int(mask):0{mask.max_prefixlen}b}".partition("0")[0])
+        # The position of the source in the header (bits).
+        start = 96 if self.family == "ip" else 64
+        return f"@nh,{start},{max(8, ones - ones % 8)}"
+
+    @property
+    def _mask(self) -> IPv4Address | IPv6Address | None:
         keeping = self.pool.session_persistence if self.pool is not None else None
         mask = keeping.persistence_granularity if keeping is not None else None
-        mask = f" & {ip_address(mask)}" if mask is not None and _family(mask) == self.family else ""
-        return f"{self.family} saddr{mask}"
+        return ip_address(mask) if mask is not None and _family(mask) == self.family else None
 
 
 def ruleset(
@@ -150,16 +167,18 @@ def ruleset(
     *,
     interfaces: int = 1,
     brief: int = BRIEF,
+    alike: bool = False,
 ) -> Ruleset:
     """Return the rules for a tree; members that are `down` get no flows. Raises ValueError for a wrong address.
 
     `flows` is the number of flows by mark, for LEAST_CONNECTIONS; `interfaces` the number of the amphora's; `brief` is
-    how long a flow of UDP is kept that ended within two seconds (seconds).
+    how long a flow of UDP is kept that ended within two seconds (seconds); `alike` says that each amphora of a pair has
+    to choose the same member for a flow, so that it has it after a takeover.
     """
     live = tree.live()
     if not live.counted_datagram_listeners:
         return Ruleset()
-    services = _services(live, states, brief)
+    services = _services(live, states, brief, alike)
     counted = (each.id for each in live.counted_datagram_listeners)
     blocks: list[_Block] = [(("counter", f"{what}_{key}"), []) for key in counted for what in COUNTED]
     for service in services:
@@ -198,7 +217,7 @@ def counts_flows(tree: Tree) -> bool:
     return any(pool.lb_algorithm == "LEAST_CONNECTIONS" for pool in tree.live().datagram_pools)
 
 
-def _services(live: Live, states: Mapping[str, ServerState], brief: int) -> list[_Service]:
+def _services(live: Live, states: Mapping[str, ServerState], brief: int, alike: bool) -> list[_Service]:
     tree = live.tree
     vips = [str(ip_address(vip)) for vip in tree.load_balancer.vip_addresses]
     used: set[int] = set()
@@ -210,7 +229,7 @@ def _services(live: Live, states: Mapping[str, ServerState], brief: int) -> list
             mine = [each for each in members if _family(each.address) == family]
             targets = _targets(listener, mine, used)
             addresses = tuple(vip for vip in vips if _family(vip) == family)
-            services.append(_Service(listener, pool, family, addresses, targets, brief))
+            services.append(_Service(listener, pool, family, addresses, targets, brief, alike))
     return services
 
 
@@ -303,6 +322,10 @@ def _number(
     """Return the expression for the number of a new flow, and the chain that each number means."""
     if pool.lb_algorithm == "SOURCE_IP":
         return f"jhash {service.family} saddr mod {PLACES} seed {_SEED}", places(weights)
+    if service.alike:
+        # A client that is remembered by its address has the same member for all its flows.
+        flow = service.network if service.kept is not None else f"{service.family} saddr . th sport"
+        return f"jhash {flow} mod {PLACES} seed {_SEED}", places(weights)
     order = fewest(weights, have) if pool.lb_algorithm == "LEAST_CONNECTIONS" else turn(weights)
     return f"numgen inc mod {len(order)}", order
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from hydria.contract import Instance
 from hydria.model import HealthMonitor, Listener, Member, Pool
+from hydria.model.fields import CHECKED_BY_AGENT
 from hydria.model.references import has_certificates
 from hydria.render.haproxy import tls
 from hydria.render.haproxy.checks import check_lines, check_options, without_timing
@@ -19,7 +22,8 @@ from hydria.render.haproxy.parts import (
     endpoint,
     mode_of,
 )
-from hydria.render.haproxy.persistence import cookie_key, persistence_lines
+from hydria.render.haproxy.peers import numbers, shares_tables
+from hydria.render.haproxy.persistence import cookie_key, persistence_lines, table_keys
 
 # The methods that are safe to repeat (RFC 9110, 9.2.2, without those that change something).
 _REPEATABLE = "GET HEAD OPTIONS"
@@ -29,8 +33,8 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
     """Return the section of a live pool behind a listener."""
     tree = instance.tree
     monitor = tree.monitor_of(pool.id)
-    # HAProxy cannot ping: the agent does, and sets the servers' health.
-    if monitor is not None and (not monitor.admin_state_up or monitor.type == "PING"):
+    # Where the agent checks, it sets the servers' health.
+    if monitor is not None and (not monitor.admin_state_up or monitor.type in CHECKED_BY_AGENT):
         monitor = None
     lines: Section = [
         f"backend {backend_name(pool, listener)}",
@@ -40,7 +44,7 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
         *health_lines(surroundings),
         "option log-health-checks",
         *_balance(pool),
-        *persistence_lines(pool),
+        *persistence_lines(pool, shared=shares_tables(instance)),
         "option allbackups",
         f"timeout connect {listener.timeout_member_connect}",
         f"timeout server {listener.timeout_member_data}",
@@ -50,7 +54,14 @@ def backend(instance: Instance, listener: Listener, pool: Pool, surroundings: Su
     if monitor is not None:
         lines += check_lines(pool, monitor)
     words = [*_proxy(pool, listener), *tls.server_words(pool, surroundings.directory)]
-    return [*lines, *(_server(pool, listener, member, monitor, words) for member in tree.members_of(pool.id))]
+    members = tree.members_of(pool.id)
+    by_number = numbers(members) if shares_tables(instance) and table_keys(pool) is not None else {}
+    for member in members:
+        server = _server(pool, listener, member, monitor, words)
+        if member.id in by_number:
+            server = structs.replace(server, options=("id", str(by_number[member.id]), *server.options))
+        lines.append(server)
+    return lines
 
 
 def _proxy(pool: Pool, listener: Listener) -> Sequence[str]:

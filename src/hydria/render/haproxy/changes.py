@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from msgspec import Struct, structs
 
 from hydria.render.haproxy.parts import Rendering, Server
-from hydria.render.haproxy.tls import AUTHORITY, LIST, REVOCATIONS
+from hydria.render.haproxy.tls import AUTHORITY, LIST, REVOCATIONS, TICKETS
 
 
 class Add(Struct, frozen=True):
@@ -49,7 +49,14 @@ class Exclude(Struct, frozen=True):
     path: str
 
 
-Step = Add | Remove | Adjust | Renew | Include | Exclude
+class Rotate(Struct, frozen=True):
+    """A new key of TLS session tickets, which replaces the oldest one."""
+
+    path: str
+    key: str
+
+
+Step = Add | Remove | Adjust | Renew | Include | Exclude | Rotate
 
 # The longest content of one command on the runtime socket (tune.bufsize is 16 KiB).
 _MOST = 15_000
@@ -125,12 +132,28 @@ def _renewals(before: Mapping[str, str], after: Mapping[str, str], known: Collec
             included += [Include(path, one := f"{folder}/{each}", after[one]) for each in new if each not in old]
             excluded += [Exclude(path, f"{folder}/{each}") for each in old if each not in new]
     changed = [path for path in after if path in known and not path.endswith(LIST) and before[path] != after[path]]
+    rotated = _rotations(before, after, [path for path in changed if path.endswith(TICKETS)])
+    if rotated is None:
+        return None
+    changed = [path for path in changed if not path.endswith(TICKETS)]
     if any(path.endswith((AUTHORITY, REVOCATIONS)) for path in changed):
         # A process resumes TLS sessions without verifying certificates again, so old trust would remain.
         return None
     if any(len(after[path]) > _MOST for path in {*changed, *(after.keys() - before.keys())}):
         return None
-    return (*included, *(Renew(path, after[path]) for path in changed), *excluded)
+    return (*included, *(Renew(path, after[path]) for path in changed), *excluded, *rotated)
+
+
+def _rotations(before: Mapping[str, str], after: Mapping[str, str], paths: Iterable[str]) -> list[Step] | None:
+    """Return the steps for keys of session tickets; None where the new ones do not follow the old ones."""
+    found: list[Step] = []
+    for path in paths:
+        old, new = before[path].splitlines(), after[path].splitlines()
+        added = [key for key in new if key not in old]
+        if [*old, *added][-len(new) :] != new or len(old) != len(new):
+            return None
+        found += [Rotate(path, key) for key in added]
+    return found
 
 
 def _by_key(servers: Iterable[Server]) -> dict[tuple[str, str], Server]:

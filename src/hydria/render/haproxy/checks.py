@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from ipaddress import ip_address
+from typing import assert_never
 
 from hydria.model import HealthMonitor, Member, Pool
 from hydria.model.fields import LONGEST_CHECK
@@ -27,10 +28,20 @@ _MEMBER_ITSELF = quote(r"%[bc_dst,regsub(.*:.*,[\0])]:%[bc_dst_port]")
 def check_lines(pool: Pool, monitor: HealthMonitor) -> list[str]:
     """Return the lines of a monitor in the backend of its pool."""
     lines = [f"timeout check {_seconds(monitor.timeout)}s"]
-    if monitor.type == "TLS-HELLO":
-        return [*lines, *_HELLO]
-    if monitor.type not in ("HTTP", "HTTPS"):
-        return lines
+    match monitor.type:
+        case "TLS-HELLO":
+            return [*lines, *_HELLO]
+        case "HTTP" | "HTTPS":
+            return [*lines, *_http_lines(pool, monitor)]
+        case "TCP":
+            return lines
+        case "PING" | "SCTP" | "UDP-CONNECT":
+            raise ValueError(f"HAProxy has no checks of the type {monitor.type}")
+        case unknown:
+            assert_never(unknown)
+
+
+def _http_lines(pool: Pool, monitor: HealthMonitor) -> list[str]:
     send = f"http-check send meth {monitor.http_method} uri {quote(monitor.url_path or '/')}"
     if monitor.http_version == "1.1":
         send += " ver HTTP/1.1"
@@ -38,7 +49,7 @@ def check_lines(pool: Pool, monitor: HealthMonitor) -> list[str]:
     if host is not None:
         send += f" hdr Host {host}"
     codes = (monitor.expected_codes or "200").replace(" ", "")
-    return [*lines, "option httpchk", send, f"http-check expect status {codes}"]
+    return ["option httpchk", send, f"http-check expect status {codes}"]
 
 
 def check_options(pool: Pool, member: Member, monitor: HealthMonitor) -> list[str]:

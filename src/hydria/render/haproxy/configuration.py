@@ -2,24 +2,25 @@
 
 from hydria.contract import Instance
 from hydria.model.flavor_profile import NORMALISE_PATHS
-from hydria.render.haproxy import tls
+from hydria.render.haproxy import logs, tls
 from hydria.render.haproxy.acme import PORT, challenge_frontend
 from hydria.render.haproxy.backend import backend
 from hydria.render.haproxy.frontend import frontend
-from hydria.render.haproxy.logs import ring
 from hydria.render.haproxy.parts import ROOT, Rendering, Section, Server, Surroundings, backend_name
+from hydria.render.haproxy.peers import peers_section, shares_tables
 from hydria.render.haproxy.persistence import table_keys
 from hydria.render.haproxy.prometheus import metrics_backend
 from hydria.render.quoting import quote
 
 
 def render(instance: Instance, surroundings: Surroundings) -> Rendering:
-    """Return the configuration of an instance. Raises ValueError for a VIP that the first interface does not have."""
-    live, there = instance.tree.live(), {address.ip for address in instance.interfaces[0].addresses}
+    """Return the configuration of an instance. Raises ValueError for a VIP that the amphora does not have."""
+    live, base = instance.tree.live(), instance.interfaces[0]
+    there = {address.ip for address in (instance.vips or base.addresses)}
     for vip in instance.tree.load_balancer.vip_addresses:
         if there and vip not in there:
             raise ValueError(f"the VIP {vip} is not on the first interface")
-    sections: list[Section] = [_global(instance, surroundings), ring(), _defaults()]
+    sections: list[Section] = [_global(instance, surroundings), _resolvers(), logs.ring(), _defaults()]
     tables: dict[str, str] = {}
     for listener in live.haproxy_listeners:
         sections.append(frontend(instance, listener, surroundings))
@@ -28,6 +29,8 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
         pools = live.pools[listener.id]
         sections += [backend(instance, listener, pool, surroundings) for pool in pools]
         tables |= {backend_name(pool, listener): keys for pool in pools if (keys := table_keys(pool)) is not None}
+    if tables and shares_tables(instance):
+        sections.append(peers_section(instance))
     challenged = challenge_frontend(instance, live)
     if challenged is not None:
         sections.append(challenged)
@@ -36,7 +39,7 @@ def render(instance: Instance, surroundings: Surroundings) -> Rendering:
         frame=_write([[line for line in section if isinstance(line, str)] for section in sections]),
         servers=tuple(line for section in sections for line in section if isinstance(line, Server)),
         tables=tables,
-        files=tls.files(live, instance.secrets, surroundings.directory),
+        files=tls.files(live, instance.secrets, surroundings.directory, instance.ticket_keys),
     )
 
 
@@ -70,6 +73,8 @@ def _global(instance: Instance, surroundings: Surroundings) -> Section:
         "httpclient.ssl.verify none",
         # HAProxy counts the normalisation of paths as experimental.
         *(["expose-experimental-directives"] if instance.flavor.get(NORMALISE_PATHS) is True else []),
+        # Its name among the peers.
+        *([f"localpeer {instance.amphora_id}"] if shares_tables(instance) else []),
         *tls.global_lines(instance.tree, surroundings.directory),
         f"server-state-file {quote(surroundings.directory + '/servers.state')}",
         # From there HAProxy can see and write nothing of the host.
@@ -80,7 +85,16 @@ def _global(instance: Instance, surroundings: Surroundings) -> Section:
         f"maxconn {surroundings.max_connections}",
         # This identifies the amphora in lines that are forwarded to syslog.
         f"log-tag {instance.amphora_id}",
+        *logs.global_lines(),
     ]
+
+
+def _resolvers() -> Section:
+    """Stand in place of the section that HAProxy makes itself, which wakes an idle process each second.
+
+    No server has a name to resolve; the name server only avoids a warning, and nothing is sent to it.
+    """
+    return ["resolvers default", "nameserver unused 127.0.0.1:53", "timeout resolve 24h"]
 
 
 def _defaults() -> Section:

@@ -23,11 +23,14 @@ def frontend(instance: Instance, listener: Listener, surroundings: Surroundings)
     lines: Section = [
         f"frontend {listener.id}",
         f"mode {mode_of(listener)}",
-        f"bind {endpoints}{tls.bind_words(listener, surroundings.directory)}",
+        f"bind {endpoints}{tls.bind_words(listener, surroundings.directory, instance.ticket_keys)}",
         f"maxconn {most}",
         f"timeout client {listener.timeout_client_data}",
         *traffic_lines(listener, surroundings),
     ]
+    if instance.duty == "draining" and mode_of(listener) == "http":
+        # The process before this one tells clients with their next answers to connect anew.
+        lines.append("option httpclose")
     if listener.timeout_tcp_inspect:
         lines.append(f"tcp-request inspect-delay {listener.timeout_tcp_inspect}")
     lines += _source_lines(listener)

@@ -1,6 +1,7 @@
 """L7 policies as rules of a frontend: reject, redirect, or use another pool. Pure."""
 
 import re
+from collections.abc import Iterable
 
 from hydria.model import L7Policy, L7Rule, Listener, Tree
 from hydria.render.haproxy.parts import backend_name
@@ -77,12 +78,22 @@ def policy_lines(tree: Tree, listener: Listener, *, normalise: bool = False) -> 
     path = _NORMALISED_PATH if normalise else _PATH
     lines = [line for rule in rules for line in _definition(rule, path)]
     lines += _NORMALISE if normalise else ()
-    # The sort is stable, so positions keep their order.
-    for policy in sorted(policies, key=lambda each: _PRECEDENCE[each.action]):
+    for policy in in_order(policies):
         action = _action(tree, listener, policy)
         if action is not None:
             lines.append(f"{action} if {conditions[policy.id]}")
     return lines
+
+
+def in_order(policies: Iterable[L7Policy]) -> list[L7Policy]:
+    """Return policies, given by position, in the order in which they are asked."""
+    # The sort is stable, so positions keep their order.
+    return sorted(policies, key=lambda each: _PRECEDENCE[each.action])
+
+
+def fetches_of(rule: L7Rule, *, normalise: bool = False) -> list[str]:
+    """Return the sample fetches that a rule's value is compared with; `{}` stands for its key."""
+    return _fetches(rule, value_of(rule), _NORMALISED_PATH if normalise else _PATH)
 
 
 def _action(tree: Tree, listener: Listener, policy: L7Policy) -> str | None:
@@ -115,7 +126,7 @@ def _tests(rule: L7Rule, path: str) -> list[str]:
         return [_FETCHES[rule.type]]
     if rule.type == "SSL_VERIFY_RESULT":
         return [f"{_FETCHES[rule.type]} -m int {int(rule.value)}"]
-    value = _value(rule)
+    value = value_of(rule)
     # Host names are compared without case. The dashes keep a value from being parsed as a flag.
     flags = "-i " if rule.type == "HOST_NAME" else ""
     wanted = f"{flags}-m {_MATCHES[rule.compare_type]} -- {quote(value)}"
@@ -150,7 +161,8 @@ def _header_fetches(compare_type: str, name: str) -> list[str]:
     return [_WHOLE_HEADER, _HEADER_ELEMENT]
 
 
-def _value(rule: L7Rule) -> str:
+def value_of(rule: L7Rule) -> str:
+    """Return the value that a rule compares, without Octavia's notation."""
     value = rule.value
     if rule.compare_type == "REGEX":
         return value

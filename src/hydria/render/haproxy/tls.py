@@ -19,6 +19,10 @@ from hydria.trials import SUITES
 FOLDER = "tls"
 LIST, CERTIFICATE, AUTHORITY, REVOCATIONS = ".list", ".pem", ".ca", ".crl"
 
+# The file of the keys of TLS session tickets, and how many HAProxy uses; the last but one encrypts.
+TICKETS = "tickets.keys"
+_TICKET_KEYS = 3
+
 _ENDS: dict[Purpose, str] = {"certificate": CERTIFICATE, "ca": AUTHORITY, "crl": REVOCATIONS}
 
 _VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -50,13 +54,15 @@ def secret_files(live: Live) -> Iterator[SecretFile]:
             yield SecretFile(name=_name(resource, reference, purpose), reference=reference, purpose=purpose)
 
 
-def files(live: Live, secrets: Mapping[str, str], directory: str) -> dict[str, str]:
+def files(live: Live, secrets: Mapping[str, str], directory: str, ticket_keys: Sequence[str] = ()) -> dict[str, str]:
     """Return all files by path: the secrets, and the list of each listener's certificates, the default one first."""
     found = {place(directory, each.name): secrets.get(each.reference, "") for each in secret_files(live)}
     for listener in filter(has_certificates, live.haproxy_listeners):
         # Names without the folder: a space in a line of the list would end a path.
         names = [each.name for each in _files_of(listener) if each.purpose == "certificate"]
         found[place(directory, f"{listener.id}{LIST}")] = "".join(f"{name}\n" for name in names)
+        if _shares_tickets(listener, ticket_keys):
+            found[place(directory, TICKETS)] = "".join(f"{key}\n" for key in ticket_keys)
     return found
 
 
@@ -66,7 +72,16 @@ def global_lines(tree: Tree, directory: str) -> list[str]:
     return [f"crt-base {quote(f'{directory}/{FOLDER}')}"] if listed else []
 
 
-def bind_words(listener: Listener, directory: str) -> str:
+def _shares_tickets(listener: Listener, ticket_keys: Sequence[str]) -> bool:
+    """Say whether a listener's sessions go on at the other amphora of a pair.
+
+    Those of clients with certificates do not: a resumed session is not verified again, so a session must end with the
+    process that knew the CA then.
+    """
+    return len(ticket_keys) >= _TICKET_KEYS and listener.client_authentication not in _AUTHENTICATION
+
+
+def bind_words(listener: Listener, directory: str, ticket_keys: Sequence[str] = ()) -> str:
     """Return the TLS words of a listener's `bind` line, with a space before them; empty without TLS."""
     authenticates = listener.client_authentication in _AUTHENTICATION
     if not has_certificates(listener):
@@ -81,6 +96,8 @@ def bind_words(listener: Listener, directory: str) -> str:
         words += ["ca-file", kept["ca"], "verify", _AUTHENTICATION[listener.client_authentication]]
         if "crl" in kept:
             words += ["crl-file", kept["crl"]]
+    if _shares_tickets(listener, ticket_keys):
+        words += ["tls-ticket-keys", place(directory, TICKETS)]
     words += _ciphers(listener)
     words += _versions(listener.tls_versions)
     words += _protocols("alpn", listener.alpn_protocols)
