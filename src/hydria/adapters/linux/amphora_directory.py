@@ -20,7 +20,7 @@ class AmphoraDirectory(Part):
         drifted = self._jail.drifted
         make_directory(self._place.directory)
         _, gid = self._place.host.accounts.keep(self._place.amphora_id)
-        await self._jail.open(gid)
+        await self._jail.open(gid, scraped=any(each.protocol == "PROMETHEUS" for each in instance.tree.listeners))
         return drifted
 
     @property

@@ -5,9 +5,9 @@ Packets from a namespace are limited on its own link, packets to it on the link'
 
 from typing import Any
 
-from pyroute2 import IPRoute
 from pyroute2.netlink.rtnl import TC_H_ROOT
 
+from hydria.adapters.linux.rtnetlink import Netlink
 from hydria.contract import Interface, Limit
 
 _KIND = "tbf"
@@ -23,13 +23,13 @@ _LONGEST = 200
 _MOST = 2**32 - 1
 
 
-def ensure_limits(here: IPRoute, near: dict[str, Any], switch: IPRoute, end: dict[str, Any], wanted: Interface) -> bool:
+def ensure_limits(here: Netlink, near: dict[str, Any], switch: Netlink, end: dict[str, Any], wanted: Interface) -> bool:
     """Hold a veth pair to the limits of its interface, both ways; True when anything was changed."""
     sends = ensure_limit(here, near, wanted.egress, wanted.mtu)
     return ensure_limit(switch, end, wanted.ingress, wanted.mtu) or sends
 
 
-def ensure_limit(socket: IPRoute, link: dict[str, Any], limit: Limit | None, mtu: int) -> bool:
+def ensure_limit(socket: Netlink, link: dict[str, Any], limit: Limit | None, mtu: int) -> bool:
     """Hold what leaves by a link to a limit, or to none; True when anything was changed."""
     index, limited = link["index"], link.get("qdisc") == _KIND
     if limit is None:
@@ -48,7 +48,7 @@ def ensure_limit(socket: IPRoute, link: dict[str, Any], limit: Limit | None, mtu
     return True
 
 
-def _there(socket: IPRoute, index: int) -> tuple[int, int] | None:
+def _there(socket: Netlink, index: int) -> tuple[int, int] | None:
     for found in socket.get_qdiscs(index=index):
         if found["index"] == index and found.get("kind") == _KIND:
             parameters = found.get("options").get("TCA_TBF_PARMS")

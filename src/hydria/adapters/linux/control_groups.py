@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from pathlib import Path
 
 from hydria.adapters.linux.haproxy import Haproxy
@@ -9,6 +10,11 @@ from hydria.adapters.linux.limits import AmphoraLimits
 from hydria.adapters.linux.parts import Part, Place
 from hydria.contract import Instance
 from hydria.errors import HostError
+
+# One of so many looks for drift includes the groups: it costs several files for each amphora.
+_LOOKS = 5
+# Files of groups are shorter (bytes).
+_LONGEST = 4096
 
 
 class ControlGroups(Part):
@@ -18,8 +24,9 @@ class ControlGroups(Part):
         self._place = place
         self._haproxy = haproxy
         # The content of the limits' files after they were written, and HAProxy's groups as the kernel names them.
-        self._limits: dict[Path, str | None] = {}
-        self._membership: str | None = None
+        self._limits: dict[Path, bytes | None] = {}
+        self._membership: bytes | None = None
+        self._looks = 0
 
     async def ensure(self, instance: Instance) -> bool:
         """Make the groups; a process that runs already joins them."""
@@ -27,13 +34,17 @@ class ControlGroups(Part):
         self._haproxy.memory_mb = limits.memory_mb
         if self._place.host.settings.limits == "off":
             return False
-        drifted = self.drifted
+        drifted = self._differ()
         await asyncio.to_thread(self._ensure, limits)
         return drifted
 
     @property
     def drifted(self) -> bool:
-        """Whether a group, a limit or HAProxy's membership is not as it was left."""
+        """Whether a group, a limit or HAProxy's membership is not as it was left. It is looked at now and then."""
+        self._looks += 1
+        return self._looks % _LOOKS == 0 and self._differ()
+
+    def _differ(self) -> bool:
         if not self._limits:
             return False
         if any(_read(file) != text for file, text in self._limits.items()):
@@ -60,7 +71,7 @@ class ControlGroups(Part):
                     file.write_text(str(process.pid))
             self._membership = self._groups_of_haproxy()
 
-    def _groups_of_haproxy(self) -> str | None:
+    def _groups_of_haproxy(self) -> bytes | None:
         process = self._haproxy.process
         return None if process is None else _read(Path(f"/proc/{process.pid}/cgroup"))
 
@@ -69,8 +80,15 @@ class ControlGroups(Part):
         await asyncio.to_thread(self._place.host.cgroups.remove, self._place.amphora_id)
 
 
-def _read(file: Path) -> str | None:
+def _read(file: Path) -> bytes | None:
+    # Much cheaper than `Path.read_bytes`, and this is done for each amphora again and again.
     try:
-        return file.read_text()
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        return os.read(descriptor, _LONGEST)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)

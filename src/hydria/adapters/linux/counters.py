@@ -14,6 +14,9 @@ from hydria.files import write_private
 # The separators between the ids of a pool, its listener and a member.
 _PARTS = re.compile("[:/]")
 
+# The columns of requests that broke on their way to a member or back.
+_BROKEN = ("econ", "eresp")
+
 # Columns by proxy and server.
 _Sums = dict[str, dict[str, int]]
 
@@ -101,6 +104,10 @@ class RetiredCounters:
     def __init__(self, totals: CounterTotals) -> None:
         self._totals = totals
         self._counted: dict[str, Row] = {}
+        # The broken requests before its process was replaced; None until the first reading after that.
+        self._broken_before: int | None = None
+        # The connections that were cut with the process.
+        self.lost_connections = 0
 
     def note(self, counted: Iterable[Row]) -> None:
         """Add the growth since the last reading to the sums."""
@@ -109,6 +116,24 @@ class RetiredCounters:
         self._counted = seen
         if growth := {key: columns for key, columns in growth.items() if columns}:
             self._totals.add(growth)
+
+    def replaced(self) -> None:
+        """Count what breaks as lost from now on: the process has been replaced."""
+        self._broken_before = self._broken()
+
+    @property
+    def lost_requests(self) -> int:
+        """The requests that broke between the process and members since it was replaced."""
+        return 0 if self._broken_before is None else max(0, self._broken() - self._broken_before)
+
+    def cut(self) -> None:
+        """Note that the process ended although it had connections."""
+        frontends = (row for row in self._counted.values() if row["svname"] == "FRONTEND")
+        self.lost_connections += sum(int(row["scur"] or 0) for row in frontends)
+
+    def _broken(self) -> int:
+        backends = [row for row in self._counted.values() if row["svname"] == "BACKEND"]
+        return sum(int(row.get(column) or 0) for row in backends for column in _BROKEN)
 
     def open_connections(self, listener_id: str) -> int:
         """Return the number of a listener's open connections in the last reading."""

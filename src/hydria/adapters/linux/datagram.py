@@ -11,14 +11,14 @@ from hydria.adapters.linux import nft
 from hydria.adapters.linux.checking import Checks, targets
 from hydria.adapters.linux.conntrack import count_flows, dropped_flows, end_flows, end_unmarked_flows
 from hydria.adapters.linux.datagram_rows import datagram_rows
-from hydria.adapters.linux.netns import sysctl
+from hydria.adapters.linux.netns import sysctl, sysctl_file
 from hydria.adapters.linux.parts import Part, Place
 from hydria.adapters.linux.prometheus_text import Row
 from hydria.contract import Counters, Instance
 from hydria.errors import HostError
 from hydria.files import write_private
 from hydria.model import Tree
-from hydria.model.status import ServerState
+from hydria.model.status import CheckResult, ServerState
 from hydria.render.datagram import TABLE, Ruleset, counts_flows, ruleset, transaction
 
 log = structlog.get_logger(__name__)
@@ -46,6 +46,8 @@ class DatagramRules(Part):
         self._checks = Checks(place.directory / "checks.json", self._apply_and_notify)
         self._tree: Tree | None = None
         self._interfaces = 1
+        # Whether a sibling has to choose the same members.
+        self._alike = False
         self._lock = asyncio.Lock()
         self._counting: asyncio.Task[None] | None = None
         # `Tables.place` and the rules that were loaded last; None when they are not known.
@@ -65,7 +67,7 @@ class DatagramRules(Part):
     async def ensure(self, instance: Instance) -> bool:
         """Serve the datagram listeners. Raises HostError; then the last rules stay."""
         ended, tree = self.drifted, instance.tree
-        self._tree, self._interfaces = tree, len(instance.interfaces)
+        self._tree, self._interfaces, self._alike = tree, len(instance.interfaces), bool(instance.siblings)
         self._checks.watch(targets(self._namespace, tree, tree.live().datagram_pools))
         await self._apply()
         if self.file.exists():
@@ -76,11 +78,17 @@ class DatagramRules(Part):
         return ended
 
     @property
+    def serves(self) -> bool:
+        """Whether rules for datagrams are loaded."""
+        return self._loaded is not None and bool(self._loaded[1].text)
+
+    @property
     def drifted(self) -> bool:
         """Whether a task that checks or counts has ended, which none does by itself."""
-        counting = self._counting is not None and self._counting.done()
-        wanted = self._tree is not None and counts_flows(self._tree)
-        return self._checks.ended or (counting and wanted)
+        if self._checks.ended:
+            return True
+        stopped = self._counting is not None and self._counting.done()
+        return stopped and self._tree is not None and counts_flows(self._tree)
 
     def states(self) -> Mapping[str, ServerState]:
         """Return the states of the members of datagram pools, by id."""
@@ -90,6 +98,10 @@ class DatagramRules(Part):
         known: dict[str, ServerState] = {each.id: "unchecked" for each in self._tree.members if each.pool_id in pools}
         known |= {key: self._applied_states.get(key, "unknown") for key in self._checks.states}
         return known | {key: "crowded" for key in self._crowded if known.get(key, "down") != "down"}
+
+    def checks(self) -> Mapping[str, CheckResult]:
+        """Return what the checks of members that are down saw, by member id."""
+        return self._checks.results
 
     async def counters(self) -> dict[str, Counters]:
         """Return the traffic of datagram listeners, by id. Raises HostError."""
@@ -138,7 +150,8 @@ class DatagramRules(Part):
             self._applied_states = states
 
     def _ruleset(self, tree: Tree, states: Mapping[str, ServerState], flows: Mapping[int, int]) -> Ruleset:
-        return ruleset(tree, states, flows, interfaces=self._interfaces, brief=self._udp_flow_seconds)
+        brief = self._udp_flow_seconds
+        return ruleset(tree, states, flows, interfaces=self._interfaces, brief=brief, alike=self._alike)
 
     def _find_crowded(self, dropped: int) -> None:
         """Find the members that new flows do not reach any more."""
@@ -198,7 +211,7 @@ class DatagramRules(Part):
 
     def _forward(self, on: bool) -> None:
         for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
-            if os.path.exists(f"/proc/sys/{key.replace('.', '/')}"):
+            if os.path.exists(sysctl_file(key)):
                 sysctl(self._namespace, key, "1" if on else "0")
 
     def _count(self, loaded: Ruleset) -> tuple[dict[str, Counters], Counter[tuple[str, str]]]:

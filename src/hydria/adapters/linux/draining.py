@@ -18,10 +18,16 @@ class Draining:
         self._totals = totals
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def going_on(self) -> bool:
+        """Whether a process still drains."""
+        return bool(self._tasks)
+
     async def start(self, session: Session, retired: RetiredCounters) -> None:
         """Read the counters of a process until it has finished; then close its session, so that it can end."""
         with contextlib.suppress(HostError):
             await _note(session, retired)
+        retired.replaced()
         task = asyncio.create_task(self._read(session, retired))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -33,14 +39,18 @@ class Draining:
 
     async def _read(self, session: Session, retired: RetiredCounters) -> None:
         pause = _FIRST_PAUSE
-        with self._totals.draining(retired), contextlib.closing(session), contextlib.suppress(HostError):
-            while True:
-                finished = await session.state() == "finished"
-                await _note(session, retired)
-                if finished:
-                    return
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LAST_PAUSE)
+        with self._totals.draining(retired), contextlib.closing(session):
+            try:
+                while True:
+                    finished = await session.state() == "finished"
+                    await _note(session, retired)
+                    if finished:
+                        return
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LAST_PAUSE)
+            except HostError:
+                # It does not end by itself while it has this session.
+                retired.cut()
 
 
 async def _note(session: Session, retired: RetiredCounters) -> None:

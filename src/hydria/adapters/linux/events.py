@@ -19,35 +19,36 @@ class Events:
     def __init__(self) -> None:
         self._changed: dict[str, None] = {}
         self._woken = asyncio.Event()
-        self._watched: dict[str, int] = {}
+        # The descriptors of processes by amphora and kind.
+        self._watched: dict[tuple[str, str], int] = {}
 
     def close(self) -> None:
         """Watch nothing more."""
-        for amphora_id in list(self._watched):
-            self.unwatch(amphora_id)
+        for amphora_id, kind in list(self._watched):
+            self.unwatch(amphora_id, kind)
 
     def add(self, amphora_id: str) -> None:
         """Add an event of an amphora."""
         self._changed[amphora_id] = None
         self._woken.set()
 
-    def watch(self, amphora_id: str, process: Process) -> None:
-        """Add an event when this process ends; the one that was watched before is watched no more."""
-        self.unwatch(amphora_id)
+    def watch(self, amphora_id: str, process: Process, kind: str = "haproxy") -> None:
+        """Add an event when this process ends; the one of its kind that was watched before is watched no more."""
+        self.unwatch(amphora_id, kind)
         pidfd = os.dup(process.pidfd)
-        self._watched[amphora_id] = pidfd
-        asyncio.get_running_loop().add_reader(pidfd, self._ended, amphora_id)
+        self._watched[amphora_id, kind] = pidfd
+        asyncio.get_running_loop().add_reader(pidfd, self._ended, amphora_id, kind)
 
-    def unwatch(self, amphora_id: str) -> None:
-        """Stop watching an amphora's process."""
-        pidfd = self._watched.pop(amphora_id, None)
+    def unwatch(self, amphora_id: str, kind: str = "haproxy") -> None:
+        """Stop watching an amphora's process of a kind."""
+        pidfd = self._watched.pop((amphora_id, kind), None)
         if pidfd is not None:
             with contextlib.suppress(RuntimeError):
                 asyncio.get_running_loop().remove_reader(pidfd)
             os.close(pidfd)
 
-    def _ended(self, amphora_id: str) -> None:
-        self.unwatch(amphora_id)
+    def _ended(self, amphora_id: str, kind: str) -> None:
+        self.unwatch(amphora_id, kind)
         self.add(amphora_id)
 
     async def next(self) -> str:

@@ -11,41 +11,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
-from msgspec import Struct, structs
+from msgspec import structs
 
 from hydria.adapters.linux import haproxy_socket, stick_tables
 from hydria.adapters.linux.haproxy_files import HaproxyFiles
+from hydria.adapters.linux.haproxy_program import START_PATIENCE, Program
 from hydria.adapters.linux.processes import Process, find, find_all, gone, now
-from hydria.adapters.linux.refused import Refused, alerts_in
 from hydria.adapters.linux.vitals import Unusable, Vitals
 from hydria.errors import HostError
-from hydria.files import write_private
+from hydria.files import has, write_private
 from hydria.model.status import ServerState
 from hydria.render.haproxy import Rendering, Server
 from hydria.render.haproxy.changes import Remove, Step, plan
 
 log = structlog.get_logger(__name__)
 
-# A start that takes longer has failed (seconds).
-_START_PATIENCE = 30.0
 _END_PATIENCE = 10.0
-
-# The exit status of nsenter when there is no such program.
-_NO_PROGRAM = 127
-
-# A script that joins control groups before it starts HAProxy, so that all its memory counts. `$0` says whether it must.
-_JOINING = 'while [ "$1" != -- ]; do echo 0 >"$1" || [ "$0" = auto ] || exit 125; shift; done; shift; exec "$@"'
 
 # A part of HAProxy's message when the process before it does not hand its sockets over.
 _NO_SOCKETS = "sockets from the old process"
-
-
-class Program(Struct, frozen=True, kw_only=True):
-    """The HAProxy to run: `path` as execvp finds it."""
-
-    path: str
-    # Whether a start fails when HAProxy cannot join its control groups.
-    limits_required: bool = False
 
 
 class Haproxy:
@@ -65,7 +49,7 @@ class Haproxy:
         self._leaving: list[Server] = []
         # Whether it has nothing to serve.
         self._idle = False
-        self._vitals = Vitals(directory, namespace_path)
+        self._vitals = Vitals(directory, namespace_path, program.path)
         self._unrecorded = False  # whether a process may run that no file names
         # The names of servers whose health the agent checks instead of HAProxy.
         self._marked: frozenset[str] = frozenset()
@@ -78,15 +62,20 @@ class Haproxy:
         """The process that takes new connections, if it runs."""
         return self._process if self._process is not None and self._process.alive else None
 
+    @property
+    def worked(self) -> int | None:
+        """The processor time of the process that takes new connections (`Process.worked`)."""
+        return None if self._process is None else self._process.worked
+
     def adopt(self, rendering: Rendering | None) -> None:
         """Find the process that an earlier agent started; `rendering` is the configuration that it should run."""
         self._process = self._running()
         self._unrecorded = self._process is None and self._files.configuration.exists()
-        self._vitals.begin()
+        self._vitals.begin(self._process)
         if rendering is None or self._files.changing.exists():
             return
         with contextlib.suppress(OSError):
-            if self._files.configuration.read_text() == rendering.text:
+            if has(self._files.configuration, rendering.text.encode()):
                 # The remembered instance has no secrets.
                 kept = {path: Path(path).read_text() for path in rendering.files}
                 self._rendering = structs.replace(rendering, files=kept)
@@ -107,6 +96,8 @@ class Haproxy:
                 last = await self._start(rendering)
             elif self._rendering != rendering:
                 await self._change(rendering, planned)
+            elif self._vitals.outdated:
+                last = await self._upgrade(rendering)
             elif process is not None:
                 self._files.restore(rendering, process.pid)
                 self._vitals.written()
@@ -161,8 +152,8 @@ class Haproxy:
 
     @property
     def drifted(self) -> bool:
-        """Whether the process or its files are not as they were left. Costs a few system calls."""
-        return self.process is not None and (self.unusable is not None or self._vitals.altered())
+        """Whether the process or its files are not as they should be. Costs a few system calls."""
+        return self.process is not None and self._vitals.drifted(self.process)
 
     async def information(self) -> dict[str, str]:
         """Read `show info` of this process. Raises HostError when it does not run."""
@@ -244,12 +235,12 @@ class Haproxy:
                 running = self._rendering
                 before = None if running is None else running.servers
                 states = haproxy_socket.state_file(shown, rendering.servers, before, self._marked)
-                tables = await stick_tables.read_tables(last, shown, _same_tables(running, rendering))
+                tables = await stick_tables.read_tables(last, shown, stick_tables.same_tables(running, rendering))
         try:
             await self._replace(rendering, states, unresponsive=last is None)
             if last is not None:
                 with contextlib.suppress(HostError, TimeoutError):
-                    async with asyncio.timeout(_START_PATIENCE):
+                    async with asyncio.timeout(START_PATIENCE):
                         await last.handed_over()
             with contextlib.suppress(HostError):
                 await stick_tables.write_tables(self._socket, tables)
@@ -258,6 +249,16 @@ class Haproxy:
                 last.close()
             raise
         return last
+
+    async def _upgrade(self, rendering: Rendering) -> haproxy_socket.Session | None:
+        """Have the HAProxy that was installed meanwhile take over; one that does not start replaces nothing."""
+        try:
+            return await self._start(rendering)
+        except HostError as error:
+            log.warning("haproxy_not_upgraded", directory=str(self._directory), reason=str(error))
+            self._files.write(self._kept)
+            self._vitals.pass_over()
+            return None
 
     async def _replace(self, rendering: Rendering, states: str, *, unresponsive: bool) -> None:
         interrupted = self._files.changing.exists()
@@ -269,7 +270,7 @@ class Haproxy:
         if process is None:
             raise HostError("HAProxy ended right after its start.")
         before, self._process, self._rendering = self._process, process, None
-        self._vitals.begin()
+        self._vitals.begin(self._process)
         try:
             self._files.accept(process.pid, numbered=written is not None)
         finally:
@@ -335,34 +336,7 @@ class Haproxy:
         return ["-m", str(self.memory_mb)] if self.memory_mb else []
 
     async def _run(self, *arguments: str) -> None:
-        """Run HAProxy with the candidate configuration. Raises HostError with its message when it fails."""
-        mode = "required" if self._program.limits_required else "auto"
-        joining = ("sh", "-c", _JOINING, mode, *map(str, self.groups), "--") if self.groups else ()
-        command = (
-            *joining,
-            *("nsenter", f"--net={self._namespace_path}", self._program.path, "-f", str(self._files.candidate)),
-        )
-        child = await asyncio.create_subprocess_exec(
-            *command,
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            # The process must outlive the agent, so it must not get the signals of the agent's process group.
-            start_new_session=True,
-            cwd="/",
-        )
-        try:
-            async with asyncio.timeout(_START_PATIENCE):
-                _, said = await child.communicate()
-        except TimeoutError:
-            child.kill()
-            await child.wait()
-            raise HostError(f"HAProxy did not start within {_START_PATIENCE:.0f} s.") from None
-        if child.returncode == _NO_PROGRAM:
-            raise HostError(f"{self._program.path} is missing on the host. Install it there.")
-        if child.returncode:
-            raise Refused(self._files.candidate.read_text(), alerts_in(said.decode(errors="replace")))
+        await self._program.run(self._namespace_path, self.groups, self._files.candidate, *arguments)
 
     # --- finding processes ---
 
@@ -393,8 +367,3 @@ class Haproxy:
         if self._process is not None:
             self._process.close()
             self._process = None
-
-
-def _same_tables(before: Rendering | None, after: Rendering) -> list[str]:
-    """Return the tables whose keys have the same meaning as before; all when the running configuration is unknown."""
-    return [name for name, keys in after.tables.items() if before is None or before.tables.get(name) == keys]

@@ -9,7 +9,7 @@ import errno
 from collections.abc import Mapping
 from pathlib import Path
 
-from hydria.files import make_directory, write_private
+from hydria.files import has, make_directory, write_private
 from hydria.render.haproxy import Rendering
 from hydria.render.haproxy.tls import FOLDER
 
@@ -41,7 +41,9 @@ class HaproxyFiles:
         except OSError as error:
             if error.errno not in _FULL or not _all_there(rendering.files):
                 raise
-            there = next((each for each in (self.candidate, self.configuration) if _has(each, rendering.text)), None)
+            there = next(
+                (each for each in (self.candidate, self.configuration) if has(each, rendering.text.encode())), None
+            )
             if there is None:
                 raise
             there.rename(self.candidate)
@@ -82,17 +84,10 @@ class HaproxyFiles:
         """Restore the files of the running configuration that somebody else removed or changed."""
         files = {**rendering.files, str(self.configuration): rendering.text, str(self.number): f"{pid}\n"}
         for path, content in files.items():
-            if not _has(Path(path), content):
+            if not has(Path(path), content.encode()):
                 make_directory(Path(path).parent)
                 write_private(Path(path), content.encode())
 
 
 def _all_there(files: Mapping[str, str]) -> bool:
-    return all(_has(Path(path), content) for path, content in files.items())
-
-
-def _has(path: Path, content: str) -> bool:
-    try:
-        return path.read_text() == content
-    except (OSError, ValueError):
-        return False
+    return all(has(Path(path), content.encode()) for path, content in files.items())

@@ -8,23 +8,27 @@ import contextlib
 import math
 import os
 import resource
+import time
 from collections.abc import Collection, Mapping
 
 import structlog
 
-from hydria.adapters.linux.counters import CounterTotals
+from hydria.adapters.linux.counters import CounterTotals, RetiredCounters
 from hydria.adapters.linux.draining import Draining
 from hydria.adapters.linux.haproxy import Haproxy
 from hydria.adapters.linux.haproxy_socket import Session
 from hydria.adapters.linux.parts import Part, Place
 from hydria.adapters.linux.processes import Process
 from hydria.adapters.linux.refused import Refused
+from hydria.adapters.linux.remembered import with_ticket_keys
 from hydria.backoff import Backoff
 from hydria.contract import Instance
 from hydria.errors import HostError
 from hydria.model import Tree
-from hydria.model.status import ServerState
+from hydria.model.applied import Way
+from hydria.model.status import CheckResult, ServerState
 from hydria.render.haproxy import Rendering, Surroundings, needs_no_haproxy, render
+from hydria.render.haproxy.changes import steps
 from hydria.render.serving import Refusal, RefusedSecret, blame, replaceable, serving, without_refused
 
 log = structlog.get_logger(__name__)
@@ -54,9 +58,15 @@ class HaproxyPart(Part):
         self.troubles: Mapping[str, str] = {}
         self.unserved: frozenset[str] = frozenset()
         self._draining = Draining(self.totals)
+        # How the last `ensure` applied the configuration, and the counters of the process that it replaced.
+        self.way: Way = "nothing"
+        self.replaced: RetiredCounters | None = None
+        self._rendered: Rendering | None = None
         self._sweeper: asyncio.Task[None] | None = None
         # The last known states, by member id.
         self._known: dict[str, ServerState] = {}
+        # What the checks of members that are down saw, by member id; kept while they see the same.
+        self.checks: dict[str, CheckResult] = {}
         self._refused: dict[str, Refusal] = {}
         self._refused_secrets: dict[str, RefusedSecret] = {}
         # When a refusal that may pass is tried again (the event loop's time), and the pauses after that.
@@ -67,6 +77,11 @@ class HaproxyPart(Part):
     def process(self) -> Process | None:
         """The process that takes new connections, if it runs."""
         return self._haproxy.process
+
+    @property
+    def worked(self) -> int | None:
+        """The processor time of the process; None without one, and while one that it replaced may still work."""
+        return None if self._draining.going_on else self._haproxy.worked
 
     @property
     def due(self) -> bool:
@@ -81,7 +96,8 @@ class HaproxyPart(Part):
     async def ensure(self, instance: Instance) -> bool:
         """Have HAProxy serve the instance, as far as it accepts it, or end where it has nothing to serve."""
         drifted, before_pid = self._haproxy.drifted, _pid(self.process)
-        idle = needs_no_haproxy(instance)
+        idle, rendered = needs_no_haproxy(instance), self._rendered
+        self.way, self.replaced = "nothing", None
         if idle:
             self._place.host.events.unwatch(self._place.amphora_id)
             self.served, self.troubles, self.unserved = instance.tree, {}, frozenset()
@@ -93,8 +109,12 @@ class HaproxyPart(Part):
             self._place.host.events.watch(self._place.amphora_id, after)
         if before_pid != _pid(after):
             retired = self.totals.begin(_counted(instance.tree))
+            self.way = "nothing" if after is None else "start" if before_pid is None else "reload"
             if replaced is not None:
+                self.replaced = retired
                 await self._draining.start(replaced, retired)
+        elif rendered is not None and self._rendered is not None and steps(rendered, self._rendered):
+            self.way = "runtime"
         if after is None and not idle:
             raise HostError("HAProxy ended right after its start.")
         if self._sweeper is None or self._sweeper.done():
@@ -109,6 +129,7 @@ class HaproxyPart(Part):
         servers |= {name: self._known[name] for name in servers if servers[name] == "unknown" and name in self._known}
         self._known = {name: state for name, state in servers.items() if state in ("up", "down")}
         self.totals.note(read.rows)
+        self.checks = {key: _same(self.checks.get(key), check) for key, check in read.checks(time.time()).items()}
         return servers
 
     async def information(self) -> dict[str, str]:
@@ -147,7 +168,9 @@ class HaproxyPart(Part):
             offered = without_refused(instance, self._refused_secrets)
             part = serving(offered, self._kept_secrets(instance, offered.lost), self._refused)
             try:
-                replaced = await self._haproxy.converge(self._render(part.instance))
+                rendering = self._render(part.instance)
+                replaced = await self._haproxy.converge(rendering)
+                self._rendered = rendering
             except Refused as error:
                 found = blame(part.instance, error.text, error.alerts, self._refused)
                 # Each iteration leaves out more, so the loop ends.
@@ -202,8 +225,10 @@ class HaproxyPart(Part):
         instance = self._place.host.remembered.read(self._place.amphora_id)
         rendering = None
         with contextlib.suppress(ValueError):
-            rendering = None if instance is None else self._render(instance)
+            if instance is not None:
+                rendering = self._render(with_ticket_keys(instance, self._place.directory))
         self._haproxy.adopt(rendering)
+        self._rendered = rendering
         if self.process is not None:
             self._place.host.events.watch(self._place.amphora_id, self.process)
 
@@ -215,6 +240,12 @@ class HaproxyPart(Part):
             async with self._place.lock:
                 with contextlib.suppress(HostError):
                     left = await self._haproxy.sweep()
+
+
+def _same(before: CheckResult | None, now: CheckResult) -> CheckResult:
+    """Return the earlier result where the check failed in the same way, so that a report does not differ."""
+    same = before is not None and (before.result, before.code) == (now.result, now.code)
+    return before if same and before is not None else now
 
 
 def _pid(process: Process | None) -> int | None:

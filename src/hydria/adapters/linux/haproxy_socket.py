@@ -4,14 +4,15 @@ import asyncio
 import csv
 import io
 import re
+import socket
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
 from hydria.errors import HostError
-from hydria.model.status import ServerState
+from hydria.model.status import CheckResult, ServerState
 from hydria.render.haproxy import Server
-from hydria.render.haproxy.changes import Add, Adjust, Exclude, Include, Remove, Renew, Step
+from hydria.render.haproxy.changes import Add, Adjust, Exclude, Include, Remove, Renew, Rotate, Step
 
 SHOW_STATISTICS = "show stat"
 SHOW_STATES = "show servers state"
@@ -22,6 +23,11 @@ _PATIENCE = 5.0
 # The end of an answer in a session, and the longest answer (bytes).
 _PROMPT = b"\n> "
 _LONGEST = 64 * 1024**2
+# The most bytes that one read takes.
+_CHUNK = 256 * 1024
+
+# The longest text of a check's result that is reported (characters).
+_LONGEST_TEXT = 200
 
 # Columns of `show servers state`: the server, and its health (the state, and from `_SINCE` to `_CHECK_HEALTH`).
 _BACKEND, _NAME, _STATE, _ADMIN, _SINCE, _CHECK_HEALTH = 1, 3, 5, 6, 9, 12
@@ -83,12 +89,14 @@ async def ask(path: str, command: str) -> str:
     """Send one line, return the whole answer. Raises HostError when there is none."""
     with _answering():
         async with asyncio.timeout(_PATIENCE):
-            reader, writer = await asyncio.open_unix_connection(path)
-            try:
-                writer.write(f"{command}\n".encode())
-                return (await reader.read()).decode(errors="replace").strip()
-            finally:
-                writer.close()
+            # Streams take twice the processor time, and a host with very many asks again and again.
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as end:
+                loop, chunks = asyncio.get_running_loop(), []
+                await loop.sock_connect(end, path)
+                await loop.sock_sendall(end, f"{command}\n".encode())
+                while chunk := await loop.sock_recv(end, _CHUNK):
+                    chunks.append(chunk)
+                return b"".join(chunks).decode(errors="replace").strip()
 
 
 async def listen(path: str, command: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -110,7 +118,10 @@ class Statistics:
     """One reading of `show stat`."""
 
     def __init__(self, text: str) -> None:
-        self.rows: list[dict[str, str]] = list(csv.DictReader(io.StringIO(text.removeprefix("# "))))
+        # csv.DictReader takes twice as long, and this is read for each amphora again and again.
+        lines = csv.reader(io.StringIO(text.removeprefix("# ")))
+        names = next(lines, [])
+        self.rows: list[dict[str, str]] = [dict(zip(names, line, strict=False)) for line in lines if line]
 
     def servers(self) -> dict[str, ServerState]:
         """Return the states of members, by id; a pool behind several listeners counts once."""
@@ -119,6 +130,28 @@ class Statistics:
             for row in self.rows
             if row["svname"] not in ("FRONTEND", "BACKEND")
         }
+
+    def checks(self, now: float) -> dict[str, CheckResult]:
+        """Return what the last checks of members that are down saw, by id; `now` is in seconds since the epoch."""
+        return {
+            row["svname"]: _check_result(row, now)
+            for row in self.rows
+            if row["svname"] not in ("FRONTEND", "BACKEND")
+            and _state(row["status"], row["check_status"]) == "down"
+            and row["check_status"]
+        }
+
+
+def _check_result(row: dict[str, str], now: float) -> CheckResult:
+    text = row.get("last_chk") or row.get("check_desc") or ""
+    return CheckResult(
+        # A star stands for a check that runs at this moment.
+        result=row["check_status"].lstrip("* "),
+        code=int(row["check_code"]) if row["check_code"] else None,
+        text=text[:_LONGEST_TEXT],
+        latency_ms=int(row["check_duration"]) if row["check_duration"] else None,
+        since=int(now) - int(row["lastchg"] or 0),
+    )
 
 
 async def statistics(path: str) -> Statistics:
@@ -163,10 +196,12 @@ async def apply(path: str, planned: Iterable[Step]) -> None:
         running.close()
     for (command, expected), answer in zip(commands, answers, strict=True):
         if answer != expected:
-            raise HostError(f"HAProxy refuses '{command}': {answer or 'no answer'}")
+            # Without the key of session tickets, which is secret.
+            shown = command.rpartition(" ")[0] if command.startswith("set ssl tls-key") else command
+            raise HostError(f"HAProxy refuses '{shown}': {answer or 'no answer'}")
 
 
-def _commands(step: Add | Adjust | Remove) -> Iterator[tuple[str, str]]:
+def _commands(step: Add | Adjust | Remove | Rotate) -> Iterator[tuple[str, str]]:
     """Yield the commands of a step, each with the answer that means success."""
     if isinstance(step, Add):
         server = step.server
@@ -185,6 +220,8 @@ def _commands(step: Add | Adjust | Remove) -> Iterator[tuple[str, str]]:
             yield f"set server {key} weight {step.after.weight}", ""
         if step.before.enabled != step.after.enabled:
             yield f"set server {key} state {'ready' if step.after.enabled else 'maint'}", ""
+    elif isinstance(step, Rotate):
+        yield f"set ssl tls-key {_word(step.path)} {step.key}", "TLS ticket key updated!"
     elif isinstance(step, Remove):
         yield f"set server {step.server.backend}/{step.server.name} state maint", ""
 

@@ -1,6 +1,7 @@
-"""The network namespace of one amphora and the interfaces in it, named eth0 (the VIP's), eth1 and so on."""
+"""The network namespace of one amphora and the interfaces in it, named eth0 (in the VIP's network), eth1 and so on."""
 
 import asyncio
+from ipaddress import ip_address
 
 from hydria.adapters.linux import kernel
 from hydria.adapters.linux.netns import configure_namespace, ensure_namespace, remove_namespace
@@ -8,8 +9,9 @@ from hydria.adapters.linux.parts import Part, Place
 from hydria.adapters.linux.policy_routing import ensure_policy_routing, remove_policy_routing
 from hydria.adapters.linux.port_filters import drop_filters
 from hydria.adapters.linux.watch import NamespaceWatch
-from hydria.contract import Instance
+from hydria.contract import Instance, Interface
 from hydria.errors import HostError
+from hydria.render.port_filter import Forward
 
 VIP_INTERFACE = "eth0"
 
@@ -59,30 +61,56 @@ class Namespace(Part):
 
 
 class Interfaces(Part):
-    """The interfaces with their addresses and routes. They may go on to exist longer: see `StaleInterfaces`."""
+    """The interfaces with their addresses and routes, without the VIPs of an amphora with a base port (`vips`).
+
+    They may go on to exist longer: see `StaleInterfaces`.
+    """
 
     def __init__(self, place: Place, watch: NamespaceWatch) -> None:
         self._place = place
         self._watch = watch
+        # The ports of a Neutron that `ensure` has plugged.
+        self._plugged: tuple[Interface, ...] = ()
 
     async def ensure(self, instance: Instance) -> bool:
         """Make the interfaces, and watch the namespace for changes by others."""
         changed = await asyncio.to_thread(self._ensure, instance)
+        self._plugged = tuple(each for each in instance.interfaces if each.plug is not None)
         # Begun last, so that it does not hear of what this made.
         self._watch.watch()
         return changed
 
     def _ensure(self, instance: Instance) -> bool:
-        changed, namespace = False, self._place.namespace
+        changed, namespace, names = False, self._place.namespace, self._place.host.names
+        vips = [str(ip_address(address.ip)) for address in instance.vips]
+        handed = [Forward(each.mac, vip) for each in (*instance.hand_over, *instance.successors) for vip in vips]
         for index, interface in enumerate(instance.interfaces):
-            changed |= kernel.ensure_interface(self._place.host.names, namespace, _name(index), interface)
+            others, forwards = (vips, handed) if index == 0 else ((), ())
+            if interface.plug is not None:
+                integration, key = self._place.host.integration, self._place.amphora_id
+                changed |= integration.ensure_interface(key, namespace, _name(index), interface, others)
+            else:
+                changed |= kernel.ensure_interface(
+                    names, namespace, _name(index), interface, others=others, forwards=forwards
+                )
             if index == 0 and len(instance.interfaces) > 1:
-                changed |= ensure_policy_routing(namespace, VIP_INTERFACE, interface)
+                changed |= ensure_policy_routing(namespace, VIP_INTERFACE, interface, vips)
         return changed
+
+    async def unplugged(self) -> bool:
+        """Say whether a port of a Neutron is not plugged any more: links of these have no watch."""
+        if not self._plugged:
+            return False
+        return await asyncio.to_thread(self._place.host.integration.drifted, self._plugged)
 
     async def close(self) -> None:
         """Stop watching."""
         self._watch.close()
+
+    async def remove(self) -> None:
+        """Unplug the ports of a Neutron, before their links go with the namespace."""
+        await self.close()
+        await asyncio.to_thread(self._place.host.integration.unplug, self._place.amphora_id)
 
 
 class StaleInterfaces(Part):
@@ -99,6 +127,8 @@ class StaleInterfaces(Part):
         if self._count == count:
             return False
         self._count = None
+        ports = {each.port_id for each in instance.interfaces}
+        await asyncio.to_thread(self._place.host.integration.unplug, self._place.amphora_id, but=ports)
         await asyncio.to_thread(self._remove_all_from, count)
         self._count = count
         return False

@@ -35,11 +35,17 @@ class Jail:
         self._events = EventSocket(_inside(self._root, EVENTS), on_event)
         self._scrapes = PrometheusSocket(_inside(self._root, METRICS), metrics)
 
-    async def open(self, gid: int) -> None:
-        """Make the directory and its sockets, open to a group; existing ones stay."""
+    async def open(self, gid: int, *, scraped: bool) -> None:
+        """Make the directory and its sockets, open to a group; existing ones stay.
+
+        `scraped` says whether there is a PROMETHEUS listener.
+        """
         make_directory(self._root, 0o711)
         self._events.open(gid)
-        await self._scrapes.open(gid)
+        if scraped:
+            await self._scrapes.open(gid)
+        else:
+            self._scrapes.close()
         self.refresh()
 
     @property

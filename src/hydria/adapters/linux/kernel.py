@@ -7,12 +7,11 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
 from typing import Any
 
-from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from hydria.adapters.linux.bandwidth import ensure_limits
@@ -26,8 +25,11 @@ from hydria.adapters.linux.netns import (
     netlink,
     reporting,
 )
-from hydria.adapters.linux.port_filters import ensure_filter
+from hydria.adapters.linux.port_filters import ensure_filter, rename_filter
+from hydria.adapters.linux.rtnetlink import Netlink, Row
 from hydria.contract import Interface, Route
+from hydria.model.addresses import link_local
+from hydria.render.port_filter import Forward
 
 # The link group of all veth ends in the switch, so that one request removes them all.
 PORTS = 1
@@ -39,7 +41,6 @@ _SCOPE_LINK = 253
 # IFA_F_*: an IPv4 address that is not the first of its subnet, and an IPv6 address without duplicate detection.
 _SECONDARY, _NO_DAD = 0x01, 0x02
 
-_Link = dict[str, Any]
 _Address = IPv4Interface | IPv6Interface
 # Destination and gateway; None for a route without one.
 _Hop = tuple[str, str | None]
@@ -54,50 +55,59 @@ def ensure_switch(names: Names) -> bool:
     return ensure_namespace(names.switch, silent)
 
 
-def ensure_bridge(switch: IPRoute, network_id: str) -> tuple[int, bool]:
+def ensure_bridge(switch: Netlink, network_id: str) -> tuple[int, bool]:
     """Return the index of a network's bridge in the switch, and whether it had to be made or brought up.
 
     A caller holds the switch until the bridge has its port, because others may remove a bridge without ports.
     """
     name = bridge(network_id)
-    found = find(switch, name)
+    found = switch.find(name)
     if found is None:
         try:
-            switch.link("add", ifname=name, kind="bridge", state="up", br_mcast_snooping=0)
+            # Without STP a delay has no use, but the kernel would say after it that each port has changed.
+            switch.link("add", ifname=name, kind="bridge", state="up", br_mcast_snooping=0, br_forward_delay=0)
         except NetlinkError as error:
             # Another thread has made it.
             if error.code != errno.EEXIST:
                 raise
-        return int(_found(switch, name)["index"]), True
+        return int(get_link(switch, name)["index"]), True
     if found["state"] != "up":
         switch.link("set", index=found["index"], state="up")
         return int(found["index"]), True
     return int(found["index"]), False
 
 
-def ensure_interface(names: Names, namespace: str, link: str, interface: Interface) -> bool:
+def ensure_interface(
+    names: Names,
+    namespace: str,
+    link: str,
+    interface: Interface,
+    *,
+    others: Collection[str] = (),
+    forwards: Collection[Forward] = (),
+) -> bool:
     """Attach a namespace to a network: a link with the port's MAC, MTU, addresses and routes, up.
 
     Makes the switch and the bridge where they are missing; returns whether anything was changed. When it returns,
-    packets pass, and new addresses were announced to neighbours. Raises HostError.
+    packets pass, and new addresses were announced to neighbours. `others` are IP addresses that the link may have
+    besides, which somebody else adds and removes; `forwards` is what port security lets pass besides. Raises HostError.
     """
     with reporting(f"The link {link} cannot be attached to the network namespace {namespace}"):
         changed = ensure_switch(names)
         with netlink(namespace) as here, netlink(names.switch) as switch:
             with held(names.switch):
-                near, end, repaired = _ensure_pair(here, switch, namespace, link, interface)
+                near, end, repaired = _ensure_pair(names, here, switch, namespace, link, interface)
                 # Before the link is up.
-                secured = ensure_filter(names.switch, switch, end, interface)
-                repaired |= _ensure_state(switch, end, "up" if interface.admin_state_up else "down")
-            fresh, readdressed = _ensure_addresses(here, near["index"], interface)
-            raised = _ensure_state(here, near, "up")
-            fresh |= _ensure_connected(here, near["index"], interface)
-            # A link that has just come up may still get it from the kernel.
-            fresh |= not (repaired or raised or fresh) and _ensure_link_local(here, near["index"], interface)
+                secured = ensure_filter(names.switch, switch, end, interface, forwards)
+                repaired |= ensure_state(switch, end, "up" if interface.admin_state_up else "down")
+            fresh, readdressed = ensure_addresses(here, near["index"], interface, others)
+            raised = ensure_state(here, near, "up")
+            fresh |= ensure_connected(here, near["index"], interface)
+            fresh |= ensure_link_local(here, near["index"], interface)
             if (repaired or raised) and interface.admin_state_up:
                 _await_forwarding(switch, switch_end(interface.port_id))
             if repaired or raised or fresh:
-                _announce(here, namespace, link, near["index"], interface.mac)
+                announce(here, namespace, link, near["index"], interface.mac)
             rerouted = ensure_routes(here, near["index"], interface.routes)
             shaped = ensure_limits(here, near, switch, end, interface)
         return changed or repaired or secured or fresh or readdressed or raised or rerouted or shaped
@@ -109,7 +119,7 @@ def remove_interface(names: Names, namespace: str, link: str) -> bool:
         return False
     failure = f"The link {link} of the network namespace {namespace} cannot be removed"
     with reporting(failure), netlink(namespace) as here:
-        return _delete(here, find(here, link))
+        return delete_link(here, here.find(link))
 
 
 def remove_all_interfaces(names: Names) -> None:
@@ -126,15 +136,9 @@ def links(namespace: str) -> list[str]:
         return [str(link.get("ifname")) for link in here.get_links() if link["index"] != 1]
 
 
-def find(socket: IPRoute, name: str) -> _Link | None:
-    """Return a link by its name, or None."""
-    with _none_if_absent():
-        return socket.link("get", ifname=name)[0]  # type: ignore[no-any-return]
-    return None
-
-
-def _found(socket: IPRoute, name: str) -> _Link:
-    link = find(socket, name)
+def get_link(socket: Netlink, name: str) -> Row:
+    """Return a link by its name. Raises OSError (ENODEV) when there is none."""
+    link = socket.find(name)
     if link is None:
         raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
     return link
@@ -150,22 +154,57 @@ def _none_if_absent() -> Iterator[None]:
 
 
 def _ensure_pair(
-    here: IPRoute, switch: IPRoute, namespace: str, link: str, interface: Interface
-) -> tuple[_Link, _Link, bool]:
+    names: Names, here: Netlink, switch: Netlink, namespace: str, link: str, interface: Interface
+) -> tuple[Row, Row, bool]:
     """Make or mend the veth pair; returns its ends here and in the switch, and whether anything changed."""
     master, changed = ensure_bridge(switch, interface.network_id)
-    near, end = find(here, link), find(switch, switch_end(interface.port_id))
+    near, end = here.find(link), switch.find(switch_end(interface.port_id))
+    if near is not None and end is None and _take_over(names, here, switch, near, interface):
+        changed, end = True, switch.find(switch_end(interface.port_id))
     if near is None or end is None or near.get("link") != end["index"] or end.get("link") != near["index"]:
-        _delete(here, near)
-        _delete(switch, end)
+        delete_link(here, near)
+        delete_link(switch, end)
         _make_pair(switch, namespace, link, interface, master)
-        return _found(here, link), _found(switch, switch_end(interface.port_id)), True
-    changed |= _repair(here, near, {"address": interface.mac.lower(), "mtu": interface.mtu})
-    changed |= _repair(switch, end, {"mtu": interface.mtu, "master": master})
+        return get_link(here, link), get_link(switch, switch_end(interface.port_id)), True
+    changed |= repair_link(here, near, {"address": interface.mac.lower(), "mtu": interface.mtu})
+    changed |= repair_link(switch, end, {"mtu": interface.mtu, "master": master})
     return near, end, changed
 
 
-def _make_pair(switch: IPRoute, namespace: str, link: str, interface: Interface, master: int) -> None:
+def _take_over(names: Names, here: Netlink, switch: Netlink, near: Row, interface: Interface) -> bool:
+    """Make the link of another port this port's, so that its connections lose no packet.
+
+    An amphora whose first interface was the VIP's port gets a base port of its own in this way. Returns whether it was
+    done; otherwise the link has to be replaced.
+    """
+    peer = near.get("link")
+    before = next((each for each in switch.get_links() if each["index"] == peer), None)
+    if before is None or before.get("link") != near["index"] or before.get("group") != PORTS:
+        return False
+    try:
+        switch.link("set", index=peer, ifname=switch_end(interface.port_id))
+    except NetlinkError as error:
+        # Older kernels do not rename a link that is up.
+        if error.code != errno.EBUSY:
+            raise
+        return False
+    rename_filter(names.switch, before, str(near.get("address")), interface)
+    _set_mac(here, near, interface.mac.lower())
+    near["address"] = interface.mac.lower()
+    return True
+
+
+def _set_mac(here: Netlink, near: Row, mac: str) -> None:
+    """Change a link's MAC; its link-local address follows. The kernel announces its addresses, where it has been up."""
+    index, before = near["index"], link_local(str(near.get("address")))
+    there = [each for each in here.get_addr(index=index, family=socket.AF_INET6) if each["scope"] == _SCOPE_LINK]
+    here.link("set", index=index, address=mac)
+    if any(each.get("address") == str(before) for each in there):
+        _add_addresses(here, index, [IPv6Interface((link_local(mac), 64))])
+        _remove_addresses(here, index, [IPv6Interface((before, 64))])
+
+
+def _make_pair(switch: Netlink, namespace: str, link: str, interface: Interface, master: int) -> None:
     # Both ends are made in their namespaces, because moving one takes milliseconds.
     descriptor = os.open(namespace_path(namespace), os.O_RDONLY)
     try:
@@ -182,7 +221,8 @@ def _make_pair(switch: IPRoute, namespace: str, link: str, interface: Interface,
         os.close(descriptor)
 
 
-def _delete(socket: IPRoute, link: _Link | None) -> bool:
+def delete_link(socket: Netlink, link: Row | None) -> bool:
+    """Delete a link; return whether there was one."""
     if link is None:
         return False
     with _none_if_absent():
@@ -191,21 +231,23 @@ def _delete(socket: IPRoute, link: _Link | None) -> bool:
     return False
 
 
-def _repair(socket: IPRoute, link: _Link, wanted: dict[str, Any]) -> bool:
+def repair_link(socket: Netlink, link: Row, wanted: dict[str, Any]) -> bool:
+    """Set what differs of a link's attributes; return whether anything did."""
     wrong = {key: value for key, value in wanted.items() if link.get(key) != value}
     if wrong:
         socket.link("set", index=link["index"], **wrong)
     return bool(wrong)
 
 
-def _ensure_state(socket: IPRoute, link: _Link, state: str) -> bool:
+def ensure_state(socket: Netlink, link: Row, state: str) -> bool:
+    """Bring a link `up` or `down`; return whether it was not."""
     if link["state"] == state:
         return False
     socket.link("set", index=link["index"], state=state)
     return True
 
 
-def _announce(here: IPRoute, namespace: str, link: str, index: int, mac: str) -> None:
+def announce(here: Netlink, namespace: str, link: str, index: int, mac: str) -> None:
     """Have the kernel announce the link's addresses, so that neighbours update their caches."""
     with inside(namespace), open(f"/proc/sys/net/ipv4/conf/{link}/arp_notify", "w") as file:
         file.write("1")
@@ -213,14 +255,12 @@ def _announce(here: IPRoute, namespace: str, link: str, index: int, mac: str) ->
     here.link("set", index=index, address=mac)
 
 
-def _await_forwarding(switch: IPRoute, name: str) -> None:
+def _await_forwarding(switch: Netlink, name: str) -> None:
     """Wait until the bridge forwards a port's packets: a lost ARP request is repeated only after a second."""
     deadline = time.monotonic() + _FORWARDING_WAIT
     while time.monotonic() < deadline:
-        end = find(switch, name)
-        info = end.get("linkinfo") if end else None
-        port = info.get("slave_data") if info else None
-        if port is not None and port.get("IFLA_BRPORT_STATE") == _FORWARDING:
+        end = switch.find(name)
+        if end is not None and end.get("port_state") == _FORWARDING:
             return
         time.sleep(0.0005)
 
@@ -229,7 +269,7 @@ def _wanted_addresses(interface: Interface) -> list[_Address]:
     return [ip_interface(f"{address.ip}/{address.prefix}") for address in interface.addresses]
 
 
-def _ensure_addresses(here: IPRoute, index: int, interface: Interface) -> tuple[bool, bool]:
+def ensure_addresses(here: Netlink, index: int, interface: Interface, others: Collection[str]) -> tuple[bool, bool]:
     """Make the addresses what they should be; returns whether some are new and whether anything changed."""
     wanted = _wanted_addresses(interface)
     there = {
@@ -241,7 +281,7 @@ def _ensure_addresses(here: IPRoute, index: int, interface: Interface) -> tuple[
     _remove_addresses(here, index, misordered)
     new = [each for each in wanted if each not in there or each in misordered]
     _add_addresses(here, index, new)
-    stale = there.keys() - set(wanted)
+    stale = {each for each in there if each not in wanted and str(each.ip) not in others}
     _remove_addresses(here, index, stale)
     return bool(new), bool(new or stale)
 
@@ -258,18 +298,18 @@ def _misordered(wanted: list[_Address], there: Mapping[_Address, int]) -> list[_
     return [each for each in wanted if each in there and each.network in wrong]
 
 
-def _add_addresses(here: IPRoute, index: int, addresses: Iterable[_Address]) -> None:
+def _add_addresses(here: Netlink, index: int, addresses: Iterable[_Address]) -> None:
     for address in addresses:
         flags = {} if address.version == 4 else {"flags": _NO_DAD}
         here.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags)
 
 
-def _remove_addresses(here: IPRoute, index: int, addresses: Iterable[_Address]) -> None:
+def _remove_addresses(here: Netlink, index: int, addresses: Iterable[_Address]) -> None:
     for address in addresses:
         here.addr("del", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
 
 
-def _ensure_connected(here: IPRoute, index: int, interface: Interface) -> bool:
+def ensure_connected(here: Netlink, index: int, interface: Interface) -> bool:
     """Have the kernel make the routes to the subnets of a link's addresses again, where they are missing."""
     there = {
         ip_network(f"{route.get('dst')}/{route['dst_len']}")
@@ -283,25 +323,22 @@ def _ensure_connected(here: IPRoute, index: int, interface: Interface) -> bool:
     return bool(missing)
 
 
-def _ensure_link_local(here: IPRoute, index: int, interface: Interface) -> bool:
-    """Add the link-local address of a link with IPv6 addresses: the kernel does so only when a link comes up."""
+def ensure_link_local(here: Netlink, index: int, interface: Interface) -> bool:
+    """Add the link-local address of a link with IPv6 addresses; returns whether it was missing."""
     if all(address.version == 4 for address in _wanted_addresses(interface)):
         return False
     if any(address["scope"] == _SCOPE_LINK for address in here.get_addr(index=index, family=socket.AF_INET6)):
         return False
-    mac = bytes.fromhex(interface.mac.replace(":", ""))
-    identifier = bytes((mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE, *mac[3:]))
-    address = IPv6Address(b"\xfe\x80" + bytes(6) + identifier)
     try:
-        _add_addresses(here, index, [IPv6Interface((address, 64))])
+        _add_addresses(here, index, [IPv6Interface((link_local(interface.mac), 64))])
     except NetlinkError as error:
-        # The kernel has added it meanwhile.
+        # The kernel has added it meanwhile, in a namespace that an earlier version made.
         if error.code != errno.EEXIST:
             raise
     return True
 
 
-def ensure_routes(here: IPRoute, index: int, routes: tuple[Route, ...], table: int = _MAIN_TABLE) -> bool:
+def ensure_routes(here: Netlink, index: int, routes: tuple[Route, ...], table: int = _MAIN_TABLE) -> bool:
     """Make the static routes of a link in a table as wanted; return True when anything was changed."""
     wanted = {(str(ip_network(route.destination)), route.via) for route in routes}
     there = {
@@ -317,7 +354,7 @@ def ensure_routes(here: IPRoute, index: int, routes: tuple[Route, ...], table: i
     return wanted != there
 
 
-def routing_rules(here: IPRoute, family: int) -> list[_Link]:
+def routing_rules(here: Netlink, family: int) -> list[Row]:
     """Return the rules of policy routing of an address family; none where the kernel does not have it."""
     try:
         return list(here.get_rules(family=family))

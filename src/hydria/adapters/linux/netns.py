@@ -4,14 +4,16 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from hydria.adapters.linux.libc import call, libc
+from hydria.adapters.linux.rtnetlink import Netlink
 from hydria.errors import HostError
+from hydria.render.haproxy.peers import PEERS_PORT
 
 _DIRECTORY = Path("/run/netns")
 # The namespace of the calling thread; /proc/self would be that of the main thread.
@@ -27,6 +29,8 @@ _SYSCTLS = {
     "net.ipv6.ip_nonlocal_bind": "1",
     # HAProxy opens many short connections to few members.
     "net.ipv4.ip_local_port_range": "1024 65535",
+    # The peers of a pair listen there.
+    "net.ipv4.ip_local_reserved_ports": str(PEERS_PORT),
     "net.ipv4.tcp_tw_reuse": "1",
     "net.core.somaxconn": "65535",
     # An answer may leave by another interface than the request came by, but ARP must not.
@@ -41,6 +45,9 @@ _SYSCTLS = {
     "net.ipv4.conf.all.promote_secondaries": "1",
     "net.ipv6.conf.all.ndisc_notify": "1",
     "net.ipv6.conf.default.accept_ra": "0",
+    # A link without IPv6 addresses needs no link-local one (`kernel.ensure_link_local`). Each would be announced to the
+    # whole network several times, which a bridge copies to all its ports.
+    "net.ipv6.conf.default.addr_gen_mode": "1",
 }
 
 
@@ -67,17 +74,46 @@ def namespace_path(name: str) -> str:
 @contextmanager
 def inside(name: str) -> Iterator[None]:
     """Move the calling thread, and processes that it starts, into a namespace. Raises HostError if there is none."""
-    with reporting(f"The network namespace {name} cannot be entered"):
+    with _opened(name) as target, _moved_to(name, target):
+        yield
+
+
+@contextmanager
+def netlink(name: str) -> Iterator[Netlink]:
+    """Open a netlink socket in a namespace; the thread itself has left it again when this yields."""
+    with _opened(name) as target:
+
+        def changes() -> IPRoute:
+            with _moved_to(name, target):
+                return IPRoute()
+
+        with _moved_to(name, target):
+            # A socket stays in the namespace where it was opened.
+            socket = Netlink(changes)
+        with closing(socket):
+            yield socket
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[int]:
+    """Open the file of a namespace. Raises HostError if there is none."""
+    with _entering(name):
         target = os.open(namespace_path(name), os.O_RDONLY)
+    try:
+        yield target
+    finally:
+        os.close(target)
+
+
+@contextmanager
+def _moved_to(name: str, target: int) -> Iterator[None]:
+    with _entering(name):
+        own = os.open(OWN, os.O_RDONLY)
         try:
-            own = os.open(OWN, os.O_RDONLY)
-            try:
-                _setns(target)
-            except BaseException:
-                os.close(own)
-                raise
-        finally:
-            os.close(target)
+            _setns(target)
+        except BaseException:
+            os.close(own)
+            raise
     try:
         yield
     finally:
@@ -87,16 +123,8 @@ def inside(name: str) -> Iterator[None]:
             os.close(own)
 
 
-@contextmanager
-def netlink(name: str) -> Iterator[IPRoute]:
-    """Open a netlink socket in a namespace; the thread itself has left it again when this yields."""
-    with inside(name):
-        # A socket stays in the namespace where it was opened.
-        socket = IPRoute()
-    try:
-        yield socket
-    finally:
-        socket.close()
+def _entering(name: str) -> AbstractContextManager[None]:
+    return reporting(f"The network namespace {name} cannot be entered")
 
 
 def held(name: str, *, alone: bool = False) -> AbstractContextManager[None]:
@@ -185,8 +213,13 @@ def _configure(sysctls: Mapping[str, str]) -> None:
             _write(key, value)
 
 
+def sysctl_file(key: str, sysctls: str | Path = "/proc/sys") -> str:
+    """Return the path of a sysctl's file by its dotted name."""
+    return f"{sysctls}/{key.replace('.', '/')}"
+
+
 def _write(key: str, value: str) -> None:
-    with open(f"/proc/sys/{key.replace('.', '/')}", "w") as file:
+    with open(sysctl_file(key), "w") as file:
         file.write(value)
 
 

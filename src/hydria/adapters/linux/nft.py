@@ -35,6 +35,8 @@ class Tables:
         # The generation of the ruleset after our last transaction; None before the first.
         self._left: int | None = None
         self._others = 0
+        # How many times rules were loaded.
+        self.loads = 0
         self._lock = threading.Lock()
 
     @property
@@ -56,6 +58,7 @@ class Tables:
             self._look()
             before = _generation(self.namespace)
             load(self.namespace, text)
+            self.loads += 1
             after = _generation(self.namespace)
             if after - before > 1 or (self._left is not None and before != self._left):
                 self._others += 1

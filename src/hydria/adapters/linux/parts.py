@@ -9,6 +9,7 @@ from msgspec import Struct
 from hydria.adapters.linux.accounts import Accounts
 from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.events import Events
+from hydria.adapters.linux.integration import Integration
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.nft import Tables
 from hydria.adapters.linux.remembered import Remembered
@@ -26,6 +27,7 @@ class HostServices(Struct, frozen=True, kw_only=True):
     cgroups: Cgroups
     events: Events
     remembered: Remembered
+    integration: Integration
 
 
 class Place(Struct, frozen=True, kw_only=True):

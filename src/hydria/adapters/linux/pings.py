@@ -11,7 +11,8 @@ from hydria.adapters.linux.parts import Part, Place
 from hydria.contract import Instance
 from hydria.errors import HostError
 from hydria.model import Pool, Tree
-from hydria.model.status import ServerState
+from hydria.model.fields import CHECKED_BY_AGENT
+from hydria.model.status import CheckResult, ServerState
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,10 @@ class Pings(Part):
         """Return the states of the members that are pinged, by id."""
         return {key: self._marked.get(key, "unknown") for key in self._checks.states}
 
+    def checks(self) -> Mapping[str, CheckResult]:
+        """Return what the pings of members that are down saw, by member id."""
+        return self._checks.results
+
     @property
     def drifted(self) -> bool:
         """Whether a check has ended, which none does by itself."""
@@ -69,6 +74,6 @@ class Pings(Part):
 
 
 def pinged(tree: Tree) -> list[Pool]:
-    """Return HAProxy's pools that have a PING monitor."""
+    """Return HAProxy's pools whose monitor HAProxy cannot check."""
     monitors = {monitor.pool_id: monitor.type for monitor in tree.health_monitors}
-    return [pool for pool in tree.live().haproxy_pools if monitors.get(pool.id) == "PING"]
+    return [pool for pool in tree.live().haproxy_pools if monitors.get(pool.id) in CHECKED_BY_AGENT]

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from hydria.adapters.linux.bandwidth import ensure_limit
-from hydria.adapters.linux.kernel import ensure_bridge, ensure_interface, ensure_switch, find
+from hydria.adapters.linux.kernel import ensure_bridge, ensure_interface, ensure_switch
 from hydria.adapters.linux.names import Names, switch_end
 from hydria.adapters.linux.netns import OWN, exists, held, netlink, reporting
 from hydria.adapters.linux.port_filters import drop_filter, ensure_filter
@@ -62,7 +62,7 @@ def plug(names: Names, namespace: str, link: str, interface: Interface) -> bool:
     to this port is refused.
     """
     with reporting(f"The network namespace {namespace} cannot be read"), netlink(namespace) as here:
-        there = find(here, link)
+        there = here.find(link)
     if there is not None and there.get("address") != interface.mac.lower():
         raise HostError(f"{namespace} has a link {link} already, and it is not this port's. Choose another name.")
     return ensure_interface(names, namespace, link, interface)
@@ -83,18 +83,18 @@ def plug_tap(names: Names, tap: str, interface: Interface) -> bool:
     failure = f"The tap device {tap} cannot be plugged"
     with reporting(failure), held(names.switch), netlink(OWN) as here, netlink(names.switch) as switch:
         master, _ = ensure_bridge(switch, interface.network_id)
-        device, there = find(here, tap), find(switch, end)
+        device, there = here.find(tap), switch.find(end)
         if device is None and there is None:
             raise HostError(f"The machine has no tap device {tap}: ip tuntap add dev {tap} mode tap")
         if device is not None and there is not None:
             raise HostError(f"Something else is on the port {interface.port_id} already. Unplug it first.")
         if device is not None:
-            if (device.get("linkinfo") or {}).get("kind") != "tun":
+            if device.get("kind") != "tun":
                 raise HostError(f"{tap} is no tap device.")
             # A link can be renamed only while it is down.
             here.link("set", index=device["index"], state="down")
             here.link("set", index=device["index"], net_ns_fd=names.switch, ifname=end)
-            there = find(switch, end)
+            there = switch.find(end)
         assert there is not None  # noqa: S101 - it was found, or has just been moved
         switch.link("set", index=there["index"], master=master, mtu=interface.mtu)
         # Before the virtual machine can send anything.
@@ -113,7 +113,7 @@ def unplug(names: Names, port_id: str) -> bool:
         return False
     end, removed = switch_end(port_id), False
     with reporting(f"The port {port_id} cannot be unplugged"), netlink(names.switch) as switch:
-        there = find(switch, end)
+        there = switch.find(end)
         if there is not None:
             switch.link("del", index=there["index"])
             removed = True

@@ -1,18 +1,17 @@
 """Policy routing of an amphora with several interfaces: packets from a VIP leave by the VIP's interface.
 
-A routing table has that interface's subnets and routes. Rules select it: one for each address of the interface, and
-one for packets with the mark `BACK`, which nftables forwards to clients and which get the VIP as their source only
-after routing.
+A routing table has that interface's subnets and routes. Rules select it: one for each address of the interface and
+each VIP, and one for packets with the mark `BACK`, which nftables forwards to clients and which get the VIP as their
+source only after routing.
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ipaddress import ip_address, ip_interface
 
-from pyroute2 import IPRoute
-
-from hydria.adapters.linux.kernel import ensure_routes, find, routing_rules
+from hydria.adapters.linux.kernel import ensure_routes, routing_rules
 from hydria.adapters.linux.netns import netlink, reporting
+from hydria.adapters.linux.rtnetlink import Netlink
 from hydria.contract import Interface, Route
 from hydria.render.datagram import BACK
 
@@ -26,15 +25,18 @@ _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _Rule = tuple[int, str | None, int | None]
 
 
-def ensure_policy_routing(namespace: str, link: str, interface: Interface) -> bool:
-    """Have packets from an interface's addresses leave by it; return True when anything changed. Raises HostError."""
+def ensure_policy_routing(namespace: str, link: str, interface: Interface, vips: Collection[str] = ()) -> bool:
+    """Have packets from an interface's addresses, and from VIPs, leave by it. Raises HostError.
+
+    Returns True when anything changed.
+    """
     subnets = [ip_interface(f"{address.ip}/{address.prefix}").network for address in interface.addresses]
     routes = [*(Route(destination=str(each), via=None) for each in subnets), *interface.routes]
     failure = f"The routes of {link} in the network namespace {namespace} cannot be made"
     with reporting(failure), netlink(namespace) as here:
-        found = find(here, link)
+        found = here.find(link)
         rerouted = found is not None and ensure_routes(here, found["index"], tuple(routes), _TABLE)
-        return _ensure_rules(here, set(_rules(interface))) or rerouted
+        return _ensure_rules(here, set(_rules([*(each.ip for each in interface.addresses), *vips]))) or rerouted
 
 
 def remove_policy_routing(namespace: str) -> None:
@@ -44,14 +46,13 @@ def remove_policy_routing(namespace: str) -> None:
         _ensure_rules(here, set())
 
 
-def _rules(interface: Interface) -> Iterator[_Rule]:
-    for address in interface.addresses:
-        version = ip_address(address.ip).version
-        yield version, str(ip_address(address.ip)), None
-        yield version, None, BACK
+def _rules(sources: Collection[str]) -> Iterator[_Rule]:
+    for source in map(ip_address, sources):
+        yield source.version, str(source), None
+        yield source.version, None, BACK
 
 
-def _ensure_rules(here: IPRoute, wanted: set[_Rule]) -> bool:
+def _ensure_rules(here: Netlink, wanted: set[_Rule]) -> bool:
     there = {
         (version, rule.get("src"), rule.get("fwmark"))
         for version, family in _FAMILIES.items()

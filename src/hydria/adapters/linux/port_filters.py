@@ -5,17 +5,18 @@ alias; newer kernels keep its chain until it is removed by name.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from pyroute2 import IPRoute
+from msgspec import structs
 
 from hydria.adapters.linux import nft
 from hydria.adapters.linux.names import switch_end
 from hydria.adapters.linux.netns import exists, held, netlink, reporting
+from hydria.adapters.linux.rtnetlink import Netlink
 from hydria.contract import Interface
 from hydria.errors import HostError
-from hydria.render.port_filter import TABLE, render_no_filter, render_port_filter
+from hydria.render.port_filter import TABLE, Forward, render_no_filter, render_port_filter
 
 _NOTE = "port security "
 
@@ -23,14 +24,16 @@ _NOTE = "port security "
 _wanted: dict[tuple[str, str], str] = {}
 
 
-def ensure_filter(switch_name: str, switch: IPRoute, end: dict[str, Any], interface: Interface) -> bool:
+def ensure_filter(
+    switch_name: str, switch: Netlink, end: dict[str, Any], interface: Interface, forwards: Collection[Forward] = ()
+) -> bool:
     """Load the filter of a port's end in the switch; return True when anything was changed.
 
     The link should be down until then. Raises HostError.
     """
     link = switch_end(interface.port_id)
     try:
-        text = render_port_filter(interface, link)
+        text = render_port_filter(interface, link, forwards)
     except ValueError as error:
         raise HostError(f"The port {interface.port_id} cannot be secured: {error}.") from error
     if text is None:
@@ -47,6 +50,22 @@ def ensure_filter(switch_name: str, switch: IPRoute, end: dict[str, Any], interf
     nft.load(switch_name, text)
     switch.link("set", index=end["index"], ifalias=note)
     return True
+
+
+def rename_filter(switch_name: str, before: dict[str, Any], mac: str, interface: Interface) -> None:
+    """Replace the filter of a link that was renamed to be this port's; `before` is the link as it was.
+
+    Raises HostError. Until `ensure_filter` is called, the link may also send from its MAC so far (`mac`), so that no
+    packet is lost while the MAC changes.
+    """
+    name = str(before.get("ifname"))
+    _wanted.pop((switch_name, name), None)
+    if not before.get("ifalias"):
+        return
+    pairs = tuple(structs.replace(pair, mac=mac) for pair in interface.address_pairs)
+    wide = structs.replace(interface, address_pairs=(*interface.address_pairs, *pairs))
+    text = render_port_filter(wide, switch_end(interface.port_id))
+    nft.load(switch_name, render_no_filter(name) + (text or ""))
 
 
 def drop_filter(switch_name: str, link: str) -> None:
@@ -78,26 +97,44 @@ def repair_filters(switch_name: str, plugged: Sequence[Interface]) -> None:
     `plugged` are ports that `hydria plug` attached: their filters follow the ports. Where this process does not know a
     link's filter, it removes the alias, so that the next `ensure_filter` loads the filter again.
     """
-    with held(switch_name, alone=True), reporting("The ports cannot be secured"), netlink(switch_name) as switch:
-        there = _links(switch_name)
-        for interface in plugged:
-            end = there.get(switch_end(interface.port_id))
-            if end is not None:
-                ensure_filter(switch_name, switch, end, interface)
-                _ensure_carrier(switch, end, interface)
-        loaded = nft.rules_by_chain(switch_name, "netdev", TABLE)
-        texts = [render_no_filter(*(name for name in loaded if name not in there))]
-        for name, end in _links(switch_name).items():
-            note, text = str(end.get("ifalias") or ""), _wanted.get((switch_name, name))
-            if not note.startswith(_NOTE):
-                continue
-            if text is not None and note == _note(text):
-                if loaded.get(name) != _rules(text):
-                    texts.append(text)
-            elif not loaded.get(name):
-                switch.link("set", index=end["index"], ifalias="")
-        if any(texts):
-            nft.load(switch_name, "".join(texts))
+    with reporting("The ports cannot be secured"), netlink(switch_name) as switch:
+        with held(switch_name):
+            there = _links(switch_name) if plugged else {}
+            for interface in plugged:
+                end = there.get(switch_end(interface.port_id))
+                if end is not None:
+                    ensure_filter(switch_name, switch, end, interface)
+                    _ensure_carrier(switch, end, interface)
+        # With very many ports a look takes a second, and nobody should wait for it: it is repeated if there is a fault.
+        if _broken(switch_name) == ([], []):
+            return
+        with held(switch_name, alone=True):
+            texts, unknown = _broken(switch_name)
+            for index in unknown:
+                switch.link("set", index=index, ifalias="")
+            if texts:
+                nft.load(switch_name, "".join(texts))
+
+
+def _broken(switch_name: str) -> tuple[list[str], list[int]]:
+    """Return the rules that mend what is wrong, and the indexes of links whose missing filter this process does not
+    know.
+    """
+    texts, unknown = [], []
+    loaded, there = nft.rules_by_chain(switch_name, "netdev", TABLE), _links(switch_name)
+    gone = [name for name in loaded if name not in there]
+    if gone:
+        texts.append(render_no_filter(*gone))
+    for name, end in there.items():
+        note, text = str(end.get("ifalias") or ""), _wanted.get((switch_name, name))
+        if not note.startswith(_NOTE):
+            continue
+        if text is not None and note == _note(text):
+            if loaded.get(name) != _rules(text):
+                texts.append(text)
+        elif not loaded.get(name):
+            unknown.append(int(end["index"]))
+    return texts, unknown
 
 
 def _links(switch_name: str) -> dict[str, dict[str, Any]]:
@@ -105,7 +142,7 @@ def _links(switch_name: str) -> dict[str, dict[str, Any]]:
         return {str(link.get("ifname")): link for link in switch.get_links()}
 
 
-def _ensure_carrier(switch: IPRoute, end: dict[str, Any], interface: Interface) -> None:
+def _ensure_carrier(switch: Netlink, end: dict[str, Any], interface: Interface) -> None:
     state = "up" if interface.admin_state_up else "down"
     if end["state"] != state:
         switch.link("set", index=end["index"], state=state)

@@ -53,6 +53,14 @@ class Process:
         return bool(fields) and fields[_STATE] in ("T", "t")
 
     @property
+    def program(self) -> str:
+        """The file of its program; it ends with " (deleted)" when another one has its name now."""
+        try:
+            return os.readlink(f"/proc/{self.pid}/exe")
+        except OSError:
+            return ""
+
+    @property
     def network(self) -> int | None:
         """The inode of its network namespace; None when it has ended."""
         try:
@@ -69,10 +77,21 @@ class Process:
             return None
 
     def _stat(self) -> list[str]:
+        # Much cheaper than `Path.read_text`, and this is done for each amphora again and again.
         try:
-            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+            with open(f"/proc/{self.pid}/stat", "rb", buffering=0) as file:
+                return file.read().decode(errors="replace").rpartition(")")[2].split()
         except OSError:
             return []
+
+    @property
+    def worked(self) -> int | None:
+        """The processor time that all its threads have used (nanoseconds); None when it has ended."""
+        try:
+            # Linux derives the clock of a process from its number (`clock_getcpuclockid`). It costs one system call.
+            return time.clock_gettime_ns(~self.pid << 3 | 2)
+        except OSError:
+            return None
 
     @property
     def resident_bytes(self) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hydria.adapters.linux import haproxy_socket
 from hydria.adapters.linux.haproxy_socket import SHOW_STATES, Session
+from hydria.render.haproxy import Rendering
 
 _ENTRY = re.compile(r"^0x[0-9a-f]+: key=(.*) use=\d+ exp=\d+ (?:.* )?server_id=(\d+)\b")
 
@@ -72,3 +73,8 @@ def _lines(commands: Iterable[str]) -> Iterator[str]:
         gathered.append(command)
     if gathered:
         yield ";".join(gathered)
+
+
+def same_tables(before: Rendering | None, after: Rendering) -> list[str]:
+    """Return the tables whose keys have the same meaning as before; all when the running configuration is unknown."""
+    return [name for name, keys in after.tables.items() if before is None or before.tables.get(name) == keys]

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from hydria.adapters.linux.flat_networks import ensure_flat_network, remove_flat_networks
-from hydria.adapters.linux.kernel import ensure_bridge, ensure_switch, find, remove_all_interfaces
+from hydria.adapters.linux.kernel import ensure_bridge, ensure_switch, remove_all_interfaces
 from hydria.adapters.linux.names import Names, bridge, switch_end, trunk_end
 from hydria.adapters.linux.netns import held, namespaces, netlink, remove_namespace, reporting
+from hydria.adapters.linux.physical_networks import bridge_of, ensure_physical_network, remove_trunks
 from hydria.adapters.linux.port_filters import repair_filters
 from hydria.adapters.linux.routers import Routers
 from hydria.adapters.linux.uplink import ensure_uplink, remove_uplink
@@ -37,8 +37,10 @@ def links_of(topology: Topology) -> frozenset[str]:
 class TopologyWiring:
     """The networks and routers of one machine."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, bridges: str | None = None) -> None:
+        """`bridges` is the setting `agent.bridges`."""
         self._names = names
+        self._bridges = bridges
         self.routers = Routers(names)
         # Bridges of removed networks that still have ports.
         self._doomed: set[str] = set()
@@ -54,11 +56,11 @@ class TopologyWiring:
             for network in topology.networks:
                 ensure_bridge(switch, network.id)
             apart = {network.id for network in topology.networks if network.physical is None}
-            remove_flat_networks(switch, {trunk_end(key) for key in (*topology.removed, *apart)})
+            remove_trunks(switch, {trunk_end(key) for key in (*topology.removed, *apart)})
         for network in topology.networks:
             if network.physical is not None:
                 with _noting(reasons, network.id):
-                    ensure_flat_network(self._names, network)
+                    ensure_physical_network(self._names, network, bridge_of(network.physical, self._bridges))
         self._remove_routers(topology.removed)
         external = [network for network in topology.networks if network.external]
         with _noting(reasons, external[0].id if external else ""):
@@ -102,15 +104,19 @@ class TopologyWiring:
         switch_name = self._names.switch
         with reporting("The ports cannot be attached"), held(switch_name), netlink(switch_name) as switch:
             for interface in plugged:
-                end = find(switch, switch_end(interface.port_id))
+                end = switch.find(switch_end(interface.port_id))
                 if end is not None:
                     master, _ = ensure_bridge(switch, interface.network_id)
                     if end.get("master") != master:
                         switch.link("set", index=end["index"], master=master)
 
     def _remove_bridges(self) -> None:
+        if not self._doomed:
+            return
         switch_name = self._names.switch
         with reporting("A bridge cannot be removed"), held(switch_name, alone=True), netlink(switch_name) as switch:
-            for found in switch.link("dump", kind="bridge"):
-                if found.get("ifname") in self._doomed and not list(switch.link("dump", master=found["index"])):
-                    switch.link("del", index=found["index"])
+            links = switch.get_links()
+            used = {link.get("master") for link in links}
+            for link in links:
+                if link.get("kind") == "bridge" and link.get("ifname") in self._doomed and link["index"] not in used:
+                    switch.link("del", index=link["index"])

@@ -7,13 +7,13 @@ import errno
 import socket
 from uuid import UUID
 
-from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from hydria.adapters.linux import nft
-from hydria.adapters.linux.kernel import ensure_interface, find, remove_interface, routing_rules
+from hydria.adapters.linux.kernel import ensure_interface, remove_interface, routing_rules
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.netns import OWN, netlink, reporting
+from hydria.adapters.linux.rtnetlink import Netlink
 from hydria.contract import Interface, Network
 from hydria.render.uplink_filter import render_no_uplink_filter, render_uplink_filter
 
@@ -43,7 +43,7 @@ def ensure_uplink(names: Names, network: Network) -> None:
 def remove_uplink(names: Names) -> None:
     """Remove the link, its routing rules and its filter, if there are any. Raises HostError."""
     with reporting(f"The link {names.uplink} cannot be removed"), netlink(OWN) as here:
-        if find(here, names.uplink) is not None:
+        if here.find(names.uplink) is not None:
             remove_interface(names, OWN, names.uplink)
         closed = [family for family in _FAMILIES if _closed(here, names.uplink, family)]
         if closed:
@@ -53,7 +53,7 @@ def remove_uplink(names: Names) -> None:
             here.rule("del", family=family, **_rule(names.uplink))
 
 
-def _close(here: IPRoute, link: str, family: int) -> None:
+def _close(here: Netlink, link: str, family: int) -> None:
     """Forward no packet from the link, whether or not the machine forwards (with Docker it does)."""
     if _closed(here, link, family):
         return
@@ -65,7 +65,7 @@ def _close(here: IPRoute, link: str, family: int) -> None:
             raise
 
 
-def _closed(here: IPRoute, link: str, family: int) -> bool:
+def _closed(here: Netlink, link: str, family: int) -> bool:
     return any(rule.get("iifname") == link for rule in routing_rules(here, family))
 
 

@@ -4,21 +4,19 @@ A waiting socket costs nothing, so that an idle amphora needs no polling for the
 """
 
 import asyncio
-import contextlib
 import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
 
 from hydria.adapters.linux.netns import inside, namespace_path
+from hydria.adapters.linux.rtnetlink import HEADER, each_attribute, messages
 from hydria.errors import HostError
 
 # <linux/rtnetlink.h>, RTNLGRP_*: links, queues, addresses, routes and rules of IPv4 and IPv6, and their sysctls.
 _GROUPS = (1, 4, 5, 7, 8, 9, 11, 19, 24, 25)
 _LINKS = (1, 4)
 
-_HEADER = struct.Struct("=IHHII")
-_ATTRIBUTE = struct.Struct("=HH")
 _NEW_LINK, _DELETED_LINK, _DUMP_LINKS = 16, 17, 18
 _NEW_QUEUE, _DELETED_QUEUE = 36, 37
 _REQUEST_DUMP = 0x301
@@ -87,7 +85,7 @@ class SwitchWatch:
         self.close()
         if place is not None:
             self._socket = _subscribed(self._namespace, _LINKS)
-            self._socket.send(_HEADER.pack(_HEADER.size + _LINK_SIZE, _DUMP_LINKS, _REQUEST_DUMP, 1, 0) + bytes(16))
+            self._socket.send(HEADER.pack(HEADER.size + _LINK_SIZE, _DUMP_LINKS, _REQUEST_DUMP, 1, 0) + bytes(16))
             asyncio.get_running_loop().add_reader(self._socket, self._receive, self._socket)
         self._place = place
         return before is not None
@@ -145,23 +143,11 @@ def _messages(source: socket.socket) -> Iterator[tuple[int, bytes]]:
             # Messages were lost for want of room.
             yield 0, b""
             continue
-        while len(data) >= _HEADER.size:
-            length, kind, *_ = _HEADER.unpack_from(data)
-            if length < _HEADER.size:
-                break
-            yield kind, data[_HEADER.size : length]
-            data = data[(length + 3) & ~3 :]
+        yield from ((kind, body) for kind, _, _, body in messages(data))
 
 
 def _name(body: bytes) -> str | None:
     """Return the name of a message's link, if the message has it."""
-    rest = body[_LINK_SIZE:]
-    with contextlib.suppress(struct.error):
-        while len(rest) >= _ATTRIBUTE.size:
-            length, kind = _ATTRIBUTE.unpack_from(rest)
-            if length < _ATTRIBUTE.size:
-                return None
-            if kind == _NAME:
-                return rest[_ATTRIBUTE.size : length].rstrip(b"\0").decode(errors="replace")
-            rest = rest[(length + 3) & ~3 :]
-    return None
+    # It is the first of about fifty attributes, and thousands of messages come after a reboot.
+    name = next((content for kind, content in each_attribute(body, _LINK_SIZE) if kind == _NAME), None)
+    return None if name is None else name.rstrip(b"\0").decode(errors="replace")

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from msgspec import Struct, structs
 
 from hydria.adapters.memory.faults import Faults
-from hydria.contract import Address, FirewallRule, Interface, Route
+from hydria.contract import Address, AddressPair, FirewallRule, Interface, Route
 from hydria.errors import Conflict, Invalid
 from hydria.model.network import Device, Port, Subnet
 
@@ -20,6 +20,7 @@ class _Network(Struct, frozen=True, kw_only=True):
     project_id: str
     shared: bool
     refusal: str | None
+    physical: str | None = None
 
 
 class MemoryNetworking:
@@ -31,6 +32,8 @@ class MemoryNetworking:
         self._networks: dict[str, _Network] = {}
         self._subnets: dict[str, Subnet] = {}
         self._owners: dict[str, str] = {}
+        # The allowed address pairs by port.
+        self.allowed: dict[str, tuple[str, ...]] = {}
         # The ids of all QoS policies and security groups; every project may use them.
         self.qos_policies: set[str] = set()
         self.security_groups: set[str] = set()
@@ -38,10 +41,18 @@ class MemoryNetworking:
         self.altered: set[str] = set()
 
     def add_network(
-        self, project_id: str, *, key: str | None = None, shared: bool = False, refusal: str | None = None
+        self,
+        project_id: str,
+        *,
+        key: str | None = None,
+        shared: bool = False,
+        refusal: str | None = None,
+        physical: str | None = None,
     ) -> str:
         """Add a network and return its id; `refusal` is the reason why it can have no VIP."""
-        network = _Network(id=key or str(uuid.uuid4()), project_id=project_id, shared=shared, refusal=refusal)
+        network = _Network(
+            id=key or str(uuid.uuid4()), project_id=project_id, shared=shared, refusal=refusal, physical=physical
+        )
         self._networks[network.id] = network
         return network.id
 
@@ -110,6 +121,10 @@ class MemoryNetworking:
         self.faults.raise_if_set("add_address", after=True)
         return self.ports[port_id]
 
+    def allow_addresses(self, port_id: str, addresses: Sequence[str]) -> None:
+        self.faults.raise_if_set("allow_addresses")
+        self.allowed[port_id] = tuple(addresses)
+
     def bind_port(self, port_id: str, device: Device | None) -> None:
         self.faults.raise_if_set("bind_port")
         if port_id in self.ports:
@@ -136,6 +151,7 @@ class MemoryNetworking:
             network_id=port.network_id,
             mac=port.mac,
             addresses=tuple(Address(ip=ip, prefix=ip_network(subnet.cidr).prefixlen) for subnet, ip in fixed),
+            address_pairs=tuple(AddressPair(mac=port.mac, cidr=each) for each in self.allowed.get(port_id, ())),
             routes=tuple(
                 Route(destination="0.0.0.0/0" if subnet.ip_version == 4 else "::/0", via=subnet.gateway_ip)
                 for subnet, _ in fixed
@@ -188,13 +204,29 @@ class MemoryNetworking:
             fixed_ips=fixed_ips,
         )
 
+    def binds_ports(self) -> bool:
+        """Say whether ports are bound to hosts: they are not."""
+        return False
+
+    def lets_through(self, tree: object) -> bool:
+        """Say whether ports let through what is served: hosts open the ports themselves."""
+        return True
+
+    def release(self, load_balancer_id: str) -> bool:
+        """Say whether everything is gone: ports are deleted at once."""
+        return True
+
     def guard(self, security_group_ids: Sequence[str]) -> tuple[FirewallRule, ...]:
         """Return no rules: memory security groups have none."""
         return ()
 
-    def refuses_vip(self, network_id: str) -> str | None:
+    def refuses_secured_ports(self, network_id: str) -> str | None:
         network = self._networks.get(network_id)
         return None if network is None else network.refusal
+
+    def physical_network(self, network_id: str) -> str | None:
+        network = self._networks.get(network_id)
+        return None if network is None else network.physical
 
     def _sees(self, project_id: str | None, network_id: str) -> bool:
         network = self._networks.get(network_id)

@@ -1,10 +1,11 @@
 """A topology in memory, which tests change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import structs
 
 from hydria.contract import Network, Router, Topology
+from hydria.protocols import EVERYTHING, Reach
 
 
 class MemoryTopologies:
@@ -18,8 +19,15 @@ class MemoryTopologies:
     def version(self) -> tuple[int, int]:
         return self._topology.generation, self._topology.change_id
 
-    def topology(self) -> Topology:
-        return self._topology
+    def topology(self, reach: Reach = EVERYTHING) -> Topology:
+        networks = tuple(each for each in self._topology.networks if reach.has(each.physical, each.vlan))
+        routers = self._topology.routers if reach.home else ()
+        return structs.replace(self._topology, networks=networks, routers=routers)
+
+    def connected(self, physical_networks: Collection[str]) -> None:
+        """Count a change if there are networks on these physical networks."""
+        if any(each.physical in physical_networks for each in self._topology.networks):
+            self.change(self._topology.networks, self._topology.routers)
 
     def record_trouble(self, host: str, down: Mapping[str, str]) -> None:
         """Keep why a host could not make these networks."""

@@ -53,7 +53,7 @@ class KeystoneIdentity:
             project_domain_id=settings.project_domain_id,
             include_catalog=False,
         )
-        self._session = Session(login, verify=_trust(settings), timeout=settings.timeout_seconds, app_name="hydria")
+        self._session = Session(login, verify=trust(settings), timeout=settings.timeout_seconds, app_name="hydria")
         self._cache_seconds = settings.cache_seconds
         self._clock = clock
         self._cache: OrderedDict[bytes, _CachedCaller] = OrderedDict()
@@ -215,8 +215,8 @@ class _Answer(Struct):
     token: _Token
 
 
-def _trust(settings: KeystoneSettings) -> bool | str:
-    """Return the argument `verify` of `requests`."""
+def trust(settings: KeystoneSettings) -> bool | str:
+    """Return the argument `verify` of `requests`. Raises SettingsError for a bad `cafile`."""
     if settings.insecure:
         return False
     if settings.cafile is None:

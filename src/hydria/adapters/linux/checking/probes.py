@@ -1,12 +1,12 @@
 """One check of one member, over a socket in the amphora's namespace. The caller applies the timeout."""
 
 import asyncio
-import re
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Self
 
+import h11
 from msgspec import Struct, structs
 
 from hydria.adapters.linux.netns import inside, reporting
@@ -16,11 +16,16 @@ from hydria.model import HealthMonitor, Member, Pool, Tree
 # Linux's numbers of socket options.
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
 
-_STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d{3})")
+# The longest head of a response (bytes).
+_LONGEST_HEAD = 16 * 1024
 
 
 class Unwell(Exception):
-    """The member has answered wrongly; the message says how."""
+    """The member has answered wrongly; the message says how. `code` is the status of its answer, if it has one."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -133,22 +138,33 @@ class HttpProbe(Probe):
         self._expected = _codes(target.expected_codes or "200")
 
     async def ask(self) -> None:
-        """Send the request, read the first line of the answer."""
+        """Send the request, read the head of the response."""
         loop = asyncio.get_running_loop()
         with self._target.open(socket.SOCK_STREAM) as connection:
             await loop.sock_connect(connection, self._target.end)
             await loop.sock_sendall(connection, self._request)
-            answer = b""
-            while b"\n" not in answer and len(answer) < 4096:
-                more = await loop.sock_recv(connection, 4096)
-                if not more:
-                    break
-                answer += more
-        status = _STATUS_LINE.match(answer)
-        if status is None:
-            raise Unwell("it does not answer in HTTP")
-        if int(status[1]) not in self._expected:
-            raise Unwell(f"it answers with status {int(status[1])}")
+            try:
+                status = await _status(lambda: loop.sock_recv(connection, 4096))
+            except h11.RemoteProtocolError:
+                raise Unwell("it does not answer in HTTP") from None
+        if status not in self._expected:
+            raise Unwell(f"it answers with status {status}", status)
+
+
+async def _status(receive: Callable[[], Awaitable[bytes]]) -> int:
+    """Return the status of a response; informational ones are passed over. Raises h11.RemoteProtocolError."""
+    parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
+    # The request was sent without h11, which writes HTTP/1.1 only; the parser has to know that there was one.
+    parser.send(h11.Request(method="GET", target="/", headers=[("Host", "member")]))
+    parser.send(h11.EndOfMessage())
+    while True:
+        event = parser.next_event()
+        if isinstance(event, h11.Response):
+            return event.status_code
+        if event is h11.NEED_DATA:
+            parser.receive_data(await receive())
+        elif not isinstance(event, h11.InformationalResponse):
+            raise h11.RemoteProtocolError("the connection ended before the response")
 
 
 def _codes(text: str) -> set[int]:
