@@ -7,6 +7,8 @@ from collections.abc import Callable
 import structlog
 from msgspec import structs
 
+from hydria.agent.looks import Activity
+from hydria.agent.turns import Turns, Urgency
 from hydria.backoff import Backoff
 from hydria.contract import Instance, Observation, Report
 from hydria.errors import HostError
@@ -26,22 +28,35 @@ LAST_RESTART = 0.5
 LIFETIME = 1.0
 
 
+# How often a draining amphora is observed (seconds): the server waits for the end of its connections.
+DRAINING_LOOK = 1.0
+
+
 class AmphoraWorker:
-    """One amphora, in a task of its own, so that none waits for another. `on_report` is called after each report."""
+    """One amphora, in a task of its own, so that none waits for one that fails or hangs.
+
+    `on_report` is called after each report.
+    """
 
     def __init__(
         self,
         amphora_id: str,
         host: Host,
         on_report: Callable[["AmphoraWorker"], None],
+        turns: Turns,
         backoff: Backoff | None = None,
     ) -> None:
-        """`backoff` has the pauses after orders that failed."""
+        """`turns` are shared by the host's workers; `backoff` has the pauses after orders that failed."""
         self.amphora_id = amphora_id
         self.report = Report(amphora_id=amphora_id, generation=0)
         self.withdrawn = False
+        # When it was observed last, or asked to be (the event loop's time).
+        self.looked_at = asyncio.get_running_loop().time()
+        # Whether the last observation showed the same counters and states as the one before.
+        self._quiet = False
         self._host = host
         self._on_report = on_report
+        self._turns = turns
         self._wanted: Instance | None = None
         self._leaving = False
         self._served: Instance | None = None
@@ -49,11 +64,13 @@ class AmphoraWorker:
         self._must_converge = False
         self._must_observe = False
         self._woken = asyncio.Event()
+        self._urgency = Urgency.REMEMBERED
         self._loop = asyncio.get_running_loop()
         self._retry_at: float | None = None
         self._backoff = backoff or Backoff(FIRST_RETRY, LAST_RETRY)
         self._restart_backoff = Backoff(FIRST_RESTART, LAST_RESTART)
         self._running_since = 0.0
+        self._next_look: asyncio.TimerHandle | None = None
         self._task = endless(self._run(), f"amphora {amphora_id}")
 
     @property
@@ -66,31 +83,45 @@ class AmphoraWorker:
         """The load balancer's `change_id` of what was ordered."""
         return 0 if self._wanted is None else self._wanted.tree.load_balancer.change_id
 
-    def serve(self, instance: Instance) -> None:
+    @property
+    def activity(self) -> Activity:
+        """What the amphora did lately."""
+        if not self._quiet:
+            return "busy"
+        return "resting" if self._host.resting(self.amphora_id) else "quiet"
+
+    def serve(self, instance: Instance, urgency: Urgency = Urgency.ORDERED) -> None:
         """Order the worker to serve an instance, whatever was ordered before."""
         self._wanted, self._leaving, self.withdrawn = instance, False, False
-        self._order()
+        self._order(urgency)
 
     def withdraw(self) -> None:
         """Order the worker to remove the amphora."""
         if not self._leaving:
             self._leaving = True
-            self._order()
+            self._order(Urgency.ORDERED)
 
     def look(self) -> None:
         """Order the worker to observe the amphora soon. One that does not run is started again."""
-        self._must_observe = True
+        self._must_observe, self.looked_at = True, self._loop.time()
         self._woken.set()
 
     async def close(self) -> None:
         """Stop the task. The amphora goes on serving."""
+        self._look_again(after=None)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    def _order(self) -> None:
+    def _order(self, urgency: Urgency) -> None:
         self._must_converge = True
         self._backoff.reset()
+        self._hurry(urgency)
         self._woken.set()
+
+    def _hurry(self, urgency: Urgency) -> None:
+        if urgency < self._urgency:
+            self._urgency = urgency
+            self._turns.hurry(self.amphora_id, urgency)
 
     async def _run(self) -> None:
         while True:
@@ -101,11 +132,15 @@ class AmphoraWorker:
                 self._must_converge = True
             self._woken.clear()
             if self._must_converge:
-                self._must_converge = self._must_observe = False
-                await self._converge()
+                async with self._turns.take(self.amphora_id, self._urgency):
+                    self._must_converge = self._must_observe = False
+                    self._urgency = Urgency.REMEMBERED
+                    await self._converge()
             if self._must_observe:
                 self._must_observe = False
                 await self._observe()
+            draining = self._served is not None and self._served.duty == "draining"
+            self._look_again(DRAINING_LOOK if draining else None)
 
     async def _converge(self) -> None:
         """Carry out the newest order. A failure is reported, and tried again later."""
@@ -140,7 +175,7 @@ class AmphoraWorker:
         except Exception as error:
             await self._restart(error, lived=0)
             return
-        self._running_since = self._loop.time()
+        self._running_since = self.looked_at = self._loop.time()
         self._set_report(report_of(wanted, seen))
 
     async def _observe(self) -> None:
@@ -157,8 +192,16 @@ class AmphoraWorker:
             elif self.report.reason is not None:
                 self._set_report(_unreachable(self.report))
             return
+        self.looked_at = self._loop.time()
         before = self.report
+        self._quiet = (seen.counters, seen.servers) == (before.counters, before.servers)
         self._set_report(report_of(served, seen, attempted=before.attempted, reason=before.reason))
+
+    def _look_again(self, after: float | None) -> None:
+        """Look again by itself after some seconds, or not at all."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+        self._next_look = None if after is None else self._loop.call_later(after, self.look)
 
     async def _read_last_counters(self) -> None:
         """Report the counters of an amphora before it is removed."""
@@ -169,6 +212,7 @@ class AmphoraWorker:
 
     async def _restart(self, error: Exception, lived: float) -> None:
         """Serve again what has ended. One that ends again and again must not keep the machine busy."""
+        self._hurry(Urgency.ENDED)
         if lived > LIFETIME:
             self._restart_backoff.reset()
             self._must_converge = True
@@ -235,12 +279,17 @@ def _observed(report: Report, seen: Observation) -> Report:
     return structs.replace(
         report,
         reachable=True,
+        carries_vip=seen.carries_vip,
         servers=dict(seen.servers),
         unserved=tuple(sorted(seen.unserved)),
         counters=dict(seen.counters),
         troubles=dict(seen.troubles),
+        dropped_flows=seen.dropped_flows,
+        applied=seen.applied,
+        numbers=seen.numbers,
+        checks=dict(seen.checks),
     )
 
 
 def _unreachable(report: Report) -> Report:
-    return structs.replace(report, reachable=False, servers={}, unserved=())
+    return structs.replace(report, reachable=False, carries_vip=None, servers={}, unserved=(), checks={})

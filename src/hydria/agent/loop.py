@@ -1,7 +1,8 @@
 """The agent's loops: taking orders, sending reports, watching events, and regular observations."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -9,19 +10,28 @@ from msgspec import Struct
 
 from hydria.agent.amphora_worker import AmphoraWorker
 from hydria.agent.link import LinkError
+from hydria.agent.looks import LOOK_PERIOD, TICK, Looks
 from hydria.agent.topology import merged, unknown
+from hydria.agent.turns import Turns, Urgency
 from hydria.backoff import Backoff
-from hydria.contract import Description, Holding, Orders, Report, Reports, Topology
-from hydria.errors import WiringError
+from hydria.contract import VERSION, Description, Facts, Holding, Instance, Orders, Report, Reports, Topology
+from hydria.errors import HostError, WiringError
 from hydria.protocols import WIRES, Host
 from hydria.tasks import endless
 
 log = structlog.get_logger(__name__)
 
-# How often each amphora is observed when nothing happens (seconds), spread over all of them.
-LOOK_PERIOD = 15.0
+# How long reports wait for each other while amphorae wait for their turns (seconds).
+BURST_PAUSE = 0.25
+# How often the facts of the host are read (seconds).
+FACTS_PERIOD = 5.0
+# How long an agent that comes back after a power cut waits for an answer before it takes VIPs (seconds): another host
+# may have them by now, which only a server can tell.
+ALONE_AFTER = 10.0
 FIRST_RETRY = 0.1
 LAST_RETRY = 2.0
+# The longest pause until a server has answered for the first time, within `ALONE_AFTER`: both start with the machine.
+EAGER_RETRY = 0.2
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -46,11 +56,18 @@ class ToServer(Protocol):
 class Agent:
     """Converges one host to what the server orders."""
 
-    def __init__(self, identity: Identity, host: Host, link: ToServer) -> None:
+    def __init__(self, identity: Identity, host: Host, link: ToServer, facts: Callable[[], Facts] = Facts) -> None:
+        """`facts` reads what is to be said about the host. It may raise HostError."""
         self._identity = identity
+        self._read_facts = facts
+        self._facts = Facts()
+        # Set when the facts are others than those of the open poll.
+        self._facts_changed = asyncio.Event()
         self._host = host
         self._link = link
         self._workers: dict[str, AmphoraWorker] = {}
+        self._turns = Turns()
+        self._looks = Looks()
         self._topology: Topology | None = None
         # Generation and change of the topology that was tried last.
         self._tried = (0, 0)
@@ -68,15 +85,22 @@ class Agent:
         self._sent_topology_report: tuple[object, ...] | None = None
         self._changed = asyncio.Event()
         self.look_seconds = LOOK_PERIOD
+        self.alone_seconds = ALONE_AFTER
+        # Set when a server has answered for the first time.
+        self._answered = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set. Afterwards all amphorae go on serving."""
-        for instance in (await self._host.remembered()).values():
-            self._worker(instance.amphora_id).serve(instance)
+        remembered = await self._host.remembered()
+        for instance in remembered.values():
+            self._worker(instance.amphora_id).serve(instance, Urgency.REMEMBERED)
         # These cannot be looked after without an instance, which only the server may have.
-        self._unmanaged = set(await self._host.inventory()) - self._workers.keys()
-        loops = (self._take_orders, self._retry_wiring, self._send_reports, self._watch, self._observe_all)
-        tasks = [endless(self._repeat(each), each.__name__) for each in loops]
+        self._unmanaged = await self._host.amphorae() - self._workers.keys()
+        await self._look_at_facts()
+        sending = (self._take_orders, self._send_reports)
+        watching = (self._watch_facts, self._retry_wiring, self._watch, self._look_around)
+        tasks = [endless(self._repeat(each), each.__name__) for each in (*sending, *watching)]
+        tasks.append(asyncio.create_task(self._go_alone(remembered)))
         try:
             await stop.wait()
         finally:
@@ -86,16 +110,35 @@ class Agent:
             for worker in self._workers.values():
                 await worker.close()
 
+    async def _go_alone(self, remembered: Mapping[str, Instance]) -> None:
+        """Serve what is remembered completely, VIPs included, when no server answers."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.alone_seconds):
+                await self._answered.wait()
+                return
+        for key, instance in (await self._host.remembered(alone=True)).items():
+            worker = self._workers.get(key)
+            if worker is not None and instance != remembered.get(key) and worker.holding == 0:
+                log.warning("vips_taken_without_a_server", amphora=key)
+                worker.serve(instance)
+
     async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
         """Repeat a step; after a failure wait longer each time."""
-        backoff = Backoff(FIRST_RETRY, LAST_RETRY)
+        backoff, away = Backoff(FIRST_RETRY, LAST_RETRY), None
+        loop = asyncio.get_running_loop()
+        eager_until = loop.time() + self.alone_seconds
         while True:
             try:
                 await step()
                 backoff.reset()
+                away = None
             except LinkError as error:
                 pause = backoff.next()
-                log.warning("server_away", reason=str(error), again_in=round(pause, 2))
+                if not self._answered.is_set() and loop.time() < eager_until:
+                    pause = min(pause, EAGER_RETRY)
+                if away != str(error):
+                    away = str(error)
+                    log.warning("server_away", reason=away)
                 self._resend_reports()
                 await asyncio.sleep(pause)
             except Exception:
@@ -110,22 +153,56 @@ class Agent:
         holding = Holding(
             host=self._identity.id,
             name=self._identity.name,
+            speaks=VERSION,
+            facts=self._facts,
             amphorae={key: generation for key, generation in held.items() if generation is not None},
             change_ids={key: worker.change_id for key, worker in self._workers.items()},
             withdrawing=tuple(key for key, generation in held.items() if generation is None),
             topology=self._topology.generation if self._topology else 0,
             topology_change=self._topology.change_id if self._topology else 0,
         )
-        await self._carry_out(await self._link.poll(holding))
+        self._facts_changed.clear()
+        poll = asyncio.create_task(self._link.poll(holding))
+        changed = asyncio.create_task(self._facts_changed.wait())
+        try:
+            await asyncio.wait((poll, changed), return_when=asyncio.FIRST_COMPLETED)
+            if poll.done():
+                orders = poll.result()
+                self._answered.set()
+                await self._carry_out(orders)
+        finally:
+            poll.cancel()
+            changed.cancel()
+            await asyncio.gather(poll, changed, return_exceptions=True)
+
+    async def _watch_facts(self) -> None:
+        await asyncio.sleep(FACTS_PERIOD)
+        await self._look_at_facts()
+
+    async def _look_at_facts(self) -> None:
+        try:
+            facts = await asyncio.to_thread(self._read_facts)
+        except HostError as error:
+            log.warning("facts_unknown", reason=str(error))
+            return
+        if facts != self._facts:
+            self._facts = facts
+            self._facts_changed.set()
 
     async def _carry_out(self, orders: Orders) -> None:
         if orders.topology is not None:
-            # Made before the amphorae that need it.
-            self._topology = merged(self._topology or await self._host.wired(), orders.topology)
+            known = self._topology or await self._host.wired()
+            self._topology = merged(known, orders.topology)
             self._unknown = unknown(self._topology, orders.topology)
-            await self._wire()
+            if self._topology == known and await self._host.still_wired():
+                # With very many ports it takes a second to look at, beside other work.
+                self._rewire.set()
+            else:
+                # Made before the amphorae that need it.
+                await self._wire()
         for instance in orders.serve:
-            self._worker(instance.amphora_id).serve(instance)
+            worker = self._worker(instance.amphora_id)
+            worker.serve(instance, Urgency.COMPLETED if worker.holding == 0 else Urgency.ORDERED)
         for key in orders.withdraw:
             self._worker(key).withdraw()
         if orders.describe:
@@ -169,7 +246,7 @@ class Agent:
 
     def _worker(self, key: str) -> AmphoraWorker:
         if key not in self._workers:
-            self._workers[key] = AmphoraWorker(key, self._host, self._note_report)
+            self._workers[key] = AmphoraWorker(key, self._host, self._note_report, self._turns)
         return self._workers[key]
 
     # --- reports ---
@@ -187,6 +264,9 @@ class Agent:
 
     async def _send_reports(self) -> None:
         await self._changed.wait()
+        if self._turns.crowded:
+            # One message then has the reports of several.
+            await asyncio.sleep(BURST_PAUSE)
         self._changed.clear()
         going, self._unsent = self._unsent, set()
         workers = [self._workers[key] for key in going if key in self._workers]
@@ -239,13 +319,16 @@ class Agent:
         elif worker is not None:
             worker.look()
 
-    async def _observe_all(self) -> None:
-        workers = list(self._workers.values())
-        for worker in workers:
+    async def _look_around(self) -> None:
+        """Observe the amphorae that are due, spread over a tick."""
+        tick, now = min(TICK, self.look_seconds), asyncio.get_running_loop().time()
+        workers = self._workers.values()
+        due = self._looks.due(workers, now, self.look_seconds, tick, crowded=self._turns.crowded)
+        for worker in due:
             worker.look()
-            await asyncio.sleep(self.look_seconds / len(workers))
-        if not workers:
-            await asyncio.sleep(self.look_seconds)
+            await asyncio.sleep(tick / len(due))
+        if not due:
+            await asyncio.sleep(tick)
 
 
 def _empty_report(worker: AmphoraWorker) -> Report:
