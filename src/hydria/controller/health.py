@@ -10,10 +10,13 @@ from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from hydria.contract import Report
 from hydria.model import LoadBalancer, Tree
-from hydria.model.status import UNREPORTED, AmphoraHealth, OperatingStatus, ServerState, operating_statuses
+from hydria.model.status import UNREPORTED, AmphoraHealth, CheckResult, OperatingStatus, ServerState, operating_statuses
 from hydria.store import Transaction, columns
 from hydria.store.resources import Amphora, Health, health_of, tree
 from hydria.store.tables import rows_of
+
+# The longest text of a check's result (characters).
+_LONGEST = 300
 
 _SILENCE = "Host ", " does not ask for work. Is its agent running?"
 
@@ -41,9 +44,16 @@ def take_health(transaction: Transaction, amphora: Amphora, report: Report) -> N
         servers=report.servers,
         unserved=report.unserved,
         troubles=report.troubles,
+        checks={key: _bounded(check) for key, check in report.checks.items()},
     )
     if report.operating or reported != known.get(amphora.id):
         _update(transaction, reported, known, report.operating)
+
+
+def _bounded(check: CheckResult) -> CheckResult:
+    """Return a result whose texts are no longer than HAProxy's, without NUL, which PostgreSQL cannot store."""
+    text = check.text.replace("\0", "")[:_LONGEST]
+    return structs.replace(check, result=check.result.replace("\0", "")[:_LONGEST], text=text)
 
 
 def lose_health(transaction: Transaction, amphora: Amphora, generation: int) -> None:
@@ -93,7 +103,9 @@ def _update(
     # Only existing members: a report may name members that were deleted since.
     there = {member.id for member in whole.members}
     reported = structs.replace(
-        reported, servers={key: state for key, state in reported.servers.items() if key in there}
+        reported,
+        servers={key: state for key, state in reported.servers.items() if key in there},
+        checks={key: check for key, check in reported.checks.items() if key in there},
     )
     if reported == known.get(reported.amphora_id) and not operating:
         return

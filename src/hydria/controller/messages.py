@@ -6,7 +6,7 @@ import re
 import msgspec
 from msgspec import Struct
 
-from hydria.contract import Description, Holding, Report, Reports
+from hydria.contract import Description, Holding, Joining, Report, Reports
 from hydria.controller.reports import out_of_range
 from hydria.errors import Invalid
 
@@ -27,6 +27,7 @@ class _Described(Struct, frozen=True, kw_only=True):
 
 
 _holding = msgspec.json.Decoder(Holding)
+_joining = msgspec.json.Decoder(Joining)
 _envelope = msgspec.json.Decoder(_Envelope)
 _report = msgspec.json.Decoder(Report)
 
@@ -37,10 +38,18 @@ def decode_holding(content: bytes) -> Holding:
         holding = _holding.decode(content)
     except msgspec.DecodeError as error:
         raise Invalid(f"This is not a holding: {error}.") from None
-    _check_host(holding.host)
-    if holding.name:
-        _check_host(holding.name)
+    _check_host(holding.host, holding.name)
     return holding
+
+
+def decode_joining(content: bytes) -> Joining:
+    """Return what a host sends to join. Raises Invalid."""
+    try:
+        joining = _joining.decode(content)
+    except msgspec.DecodeError as error:
+        raise Invalid(f"This is no request to join: {error}.") from None
+    _check_host(joining.host, joining.name)
+    return joining
 
 
 def decode_reports(content: bytes) -> tuple[Reports, list[str]]:
@@ -81,6 +90,7 @@ def _description(raw: msgspec.Raw) -> Description:
         raise Invalid(f"A description cannot be read: {error}.") from None
 
 
-def _check_host(host: str) -> None:
-    if not 0 < len(host) <= _LONGEST_NAME or _CONTROL.search(host):
+def _check_host(host: str, name: str = "") -> None:
+    """Refuse an id of a host, or a name that is given and cannot be one. Raises Invalid."""
+    if any(not 0 < len(text) <= _LONGEST_NAME or _CONTROL.search(text) for text in (host, name or host)):
         raise Invalid(f"A host's name has 1 to {_LONGEST_NAME} characters and no control characters.")

@@ -4,6 +4,7 @@ They come from a database that was restored from a backup, is empty or another o
 An operator adopts or removes them. Nothing removes them automatically.
 """
 
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,21 +14,24 @@ import structlog
 from msgspec import Struct, structs
 from sqlalchemy import update
 
-from hydria.contract import Instance, Network, Reports, Router
+from hydria.contract import Instance, Interface, Network, Reports, Router, Topology
 from hydria.controller.interfaces import extra_subnets
-from hydria.errors import Conflict, NotFound
+from hydria.controller.ports import base_port_columns, base_port_name
+from hydria.errors import Conflict, NotFound, Refusal
 from hydria.model import LoadBalancer
-from hydria.model.base import stamp
 from hydria.model.flavor import Flavor
 from hydria.model.network import PORT_OWNER, Device
 from hydria.model.status import AmphoraHealth
 from hydria.protocols import Networking, Topologies
 from hydria.store import Transaction, columns
-from hydria.store.generations import bump, new_change_id
+from hydria.store.generations import begin, bump, new_change_id
 from hydria.store.resources import Amphora, AmphoraPort, KnownHost, Orphan, Traffic
 from hydria.store.tables import rows_of
+from hydria.times import stamp
 
 log = structlog.get_logger(__name__)
+
+_ADOPTED = "adopted from a host"
 
 _NOTHING_IS_KNOWN = "The host does not remember what it serves there. Remove it: hydria orphan remove"
 
@@ -60,14 +64,28 @@ class Orphans:
         if reports.unknown is None:
             return
         c = columns(Orphan)
-        reported = {("network", each.id): each for each in reports.unknown.networks}
-        wires: dict[tuple[str, str], Network | Router] = {**reported}
-        wires |= {("router", each.id): each for each in reports.unknown.routers}
+        unknown = self._unknown(transaction, reports.host, reports.unknown)
+        wires: dict[tuple[str, str], Network | Router] = {("network", each.id): each for each in unknown.networks}
+        wires |= {("router", each.id): each for each in unknown.routers}
         for orphan in transaction.find(Orphan, c.host == reports.host, c.kind != "amphora"):
             if (orphan.kind, orphan.id) not in wires:
                 transaction.delete(Orphan, c.id == orphan.id, c.host == orphan.host)
         for key, wire in wires.items():
             self._add(transaction, reports.host, key, msgspec.to_builtins(wire), now)
+
+    def _unknown(self, transaction: Transaction, host: str, unknown: Topology) -> Topology:
+        """Return what no row knows: a host may have known networks and routers that it was not ordered to have."""
+        if not unknown.networks and not unknown.routers:
+            return unknown
+        known = self._outside.topologies_of(transaction).topology()
+        networks = {each.id for each in known.networks}
+        here = transaction.get(KnownHost, host)
+        routers = set() if here is None or here.home else {each.id for each in known.routers}
+        return structs.replace(
+            unknown,
+            networks=tuple(each for each in unknown.networks if each.id not in networks),
+            routers=tuple(each for each in unknown.routers if each.id not in routers),
+        )
 
     def find(self, transaction: Transaction, key: str) -> Orphan:
         """Return an orphan. Raises NotFound."""
@@ -130,12 +148,37 @@ class Orphans:
         log.warning("amphora_recognised", amphora=instance.amphora_id, load_balancer=load_balancer.id)
         return True
 
+    def _base_port(self, transaction: Transaction, others: Sequence[str], instance: Instance) -> dict[str, Any]:
+        """Return the columns of the base port that an amphora has, so that its host changes no interface.
+
+        The base ports of the amphorae that it replaces are deleted.
+        """
+        if not instance.vips:
+            return {}
+        networking, root = self._outside.networking_of(transaction), instance.tree.load_balancer
+        for other in transaction.among(Amphora, others):
+            if other.base_port_id is not None:
+                networking.delete_port(other.base_port_id)
+        base = instance.interfaces[0]
+        owner = (root.project_id, base_port_name(instance.amphora_id))
+        try:
+            networking.restore_port(
+                base, root.vip_subnet_ids, owner, Device(id=instance.amphora_id, owner=PORT_OWNER), ()
+            )
+        except Refusal as refusal:
+            # It gets another one.
+            log.warning("base_port_not_restored", amphora=instance.amphora_id, reason=refusal.message)
+            return {}
+        networking.allow_addresses(base.port_id, root.vip_addresses)
+        return base_port_columns(base.port_id, base.mac, (each.ip for each in base.addresses))
+
     def _replace(
         self, transaction: Transaction, others: Sequence[str], instance: Instance, host: str, now: datetime
     ) -> None:
         """Replace the amphorae that a host does not have by the one that it has."""
         root, c = instance.tree.load_balancer, columns(Amphora)
         networking = self._outside.networking_of(transaction)
+        based = self._base_port(transaction, others, instance)
         for other in others:
             for port in networking.ports_of(other):
                 networking.bind_port(port.id, Device(id=instance.amphora_id, owner=PORT_OWNER))
@@ -151,6 +194,8 @@ class Orphans:
             created_at=stamp(now),
             served=instance.generation,
             change_id=root.change_id,
+            priority=None if instance.vrrp is None else instance.vrrp.priority,
+            **based,
         )
         transaction.insert(amphora)
         transaction.hint("instances")
@@ -169,7 +214,7 @@ class Orphans:
         if known is not None:
             leaving = update(rows_of(Amphora).table).where(c.load_balancer_id == root.id).values(leaving=True)
             transaction.execute(leaving)
-            bump(transaction, root.id)
+            bump(transaction, root.id, cause=_ADOPTED, whole=True)
             self._replace(transaction, [], instance, orphan.host, now)
             return []
         return self._restore(transaction, instance, orphan.host, now)
@@ -194,11 +239,12 @@ class Orphans:
         if root.vip_qos_policy_id and not networking.has_qos_policy(root.vip_qos_policy_id, None):
             missing.append(f"QoS policy {root.vip_qos_policy_id}: its bandwidth limits end with the next change")
             root = structs.replace(root, vip_qos_policy_id=None)
-        vip, *others = instance.interfaces
-        subnets = [root.vip_subnet_id, *(each.subnet_id for each in root.additional_vips)]
+        others = instance.interfaces[1:]
         device = Device(id=f"lb-{root.id}", owner=PORT_OWNER)
         name = f"octavia-lb-{root.id}"
-        networking.restore_port(vip, subnets, (root.project_id, name), device, root.vip_sg_ids)
+        networking.restore_port(
+            _vip_interface(root, instance), root.vip_subnet_ids, (root.project_id, name), device, root.vip_sg_ids
+        )
         member_subnets = extra_subnets(root, (each.subnet_id for each in tree.members))
         if len(member_subnets) == len(others):
             own = Device(id=instance.amphora_id, owner=PORT_OWNER)
@@ -212,9 +258,25 @@ class Orphans:
                 f"secret {reference}: if it is lost, store it again and name it anew; it is served meanwhile"
             )
         children = (*tree.listeners, *tree.pools, *tree.members, *tree.health_monitors)
-        transaction.insert(root, *children, *tree.l7_policies, *tree.l7_rules)
+        transaction.insert(*children, *tree.l7_policies, *tree.l7_rules)
+        begin(transaction, root, cause=_ADOPTED)
         self._replace(transaction, [], instance, host, now)
         return missing
+
+
+def _vip_interface(load_balancer: LoadBalancer, instance: Instance) -> Interface:
+    """Return the interface of the VIP's port: a host that has a base port remembers only the addresses."""
+    first = instance.interfaces[0]
+    if not instance.vips:
+        return first
+    addresses = zip(load_balancer.vip_addresses, first.addresses, strict=False)
+    return structs.replace(
+        first,
+        port_id=load_balancer.vip_port_id,
+        mac="fa:16:3e:" + ":".join(f"{part:02x}" for part in uuid.UUID(load_balancer.vip_port_id).bytes[:3]),
+        addresses=tuple(structs.replace(base, ip=ip) for ip, base in addresses),
+        address_pairs=(),
+    )
 
 
 def _wire_ids(orphan: Orphan) -> list[str]:

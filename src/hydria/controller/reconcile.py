@@ -2,33 +2,32 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any
 
 import structlog
 from msgspec import structs
-from sqlalchemy import CompoundSelect, Select, and_, bindparam, literal, not_, or_, select, union, union_all
+from sqlalchemy import select
 
-from hydria.controller.health import is_silence, lose_health, silence
-from hydria.controller.placement import HOST_SILENCE, Placement, heard_since
-from hydria.controller.ports import AmphoraPorts, PortError, delete_ports, lacks_port
+from hydria.controller.health import lose_health, silence
+from hydria.controller.placement import NO_HOST, Placement, Request, Rules, heard_since
+from hydria.controller.ports import AmphoraPorts, PortError
+from hydria.controller.removal import forget_amphora, forget_deleted, remove_load_balancer
+from hydria.controller.replacement import Plan, Situation, next_priority, plan
+from hydria.controller.work_list import find_due
+from hydria.errors import PortPending
 from hydria.model import LoadBalancer
-from hydria.model.status import AmphoraHealth
 from hydria.protocols import Networking
 from hydria.store import Milestone, Transaction, columns
-from hydria.store.generations import bump_where
-from hydria.store.resources import CHILDREN, Amphora, Health, KnownHost, Traffic
-from hydria.store.tables import rows_of
+from hydria.store.generations import bump, bump_where
+from hydria.store.resources import Amphora, Traffic
+from hydria.store.revisions import mark_failed, mark_served
+from hydria.times import from_text, stamp
 
 log = structlog.get_logger(__name__)
 
-# The amphora id of the counters of all amphorae that are gone.
-NO_AMPHORA = ""
-
 # How long a new load balancer waits for a host before it fails (seconds).
 PATIENCE = 30
-_NO_HOST = "No host asks for work. Start an agent: hydria up, or hydria agent."
 
 
 class Reconciler:
@@ -40,6 +39,7 @@ class Reconciler:
         awake_since: datetime | None = None,
         *,
         attached: bool = True,
+        rules: Rules | None = None,
     ) -> None:
         """`awake_since` is when this server started: before that it could not have heard from any host.
 
@@ -48,22 +48,36 @@ class Reconciler:
         self._networking_of = networking_of
         self._awake_since = awake_since
         self._attached = attached
+        self.rules = rules or Rules()
 
     def due(self, transaction: Transaction, now: datetime, *, retry: bool = True) -> list[str]:
         """Return the ids of load balancers that no report will bring forward.
 
-        Those are the ones that no host serves or will serve, those with an amphora that lacks a port, those that must
-        go and no host knows, and those whose host is silent. `retry` is False to leave out those whose ports could
-        not be made; with it, some of those that are merely pending are looked at too, in case something is missing
-        that no row says.
+        Those are the ones that no host serves or will serve, those with an amphora that lacks a port or is being
+        replaced, those that must go and no host knows, and those whose host is silent. `retry` is False to leave out
+        those whose ports could not be made; with it, some of those that are merely pending are looked at too, in case
+        something is missing that no row says.
         """
-        parameters = {"heard_since": heard_since(now) if self._can_judge_silence(now) else 0}
-        found = transaction.execute(_due(attached=self._attached, retry=retry), parameters)
-        return [key for (key,) in found]
+        since = heard_since(now, self.rules.silence)
+        return find_due(
+            transaction,
+            attached=self._attached,
+            retry=retry,
+            heard_since=since if self._can_judge_silence(now) else 0,
+            live_since=since,
+            today=now.date().isoformat(),
+        )
+
+    def woke_up(self, now: datetime) -> None:
+        """Judge no host by the time before now, in which this server did not run or its clock was wrong."""
+        self._awake_since = now
 
     def _can_judge_silence(self, now: datetime) -> bool:
         """Say whether this server has run for long enough to call a host silent."""
-        return self._awake_since is None or self._awake_since <= now - timedelta(seconds=HOST_SILENCE)
+        # Noop mode has no agent to hear from.
+        if not self._attached:
+            return False
+        return self._awake_since is None or self._awake_since <= now - timedelta(seconds=self.rules.silence)
 
     def networks_changed(self, transaction: Transaction) -> bool:
         """Return True when ports changed since hosts got them. Only reads."""
@@ -76,7 +90,7 @@ class Reconciler:
         lb, amphora = columns(LoadBalancer), columns(Amphora)
         users = select(amphora.load_balancer_id).where(amphora.id.in_([port.device_id for port in ports]))
         touched = lb.vip_port_id.in_([port.id for port in ports]) | lb.id.in_(users)
-        bump_where(transaction, touched)
+        bump_where(transaction, touched, cause="networks changed")
         networking.forget_altered_ports()
 
     def reconcile(self, transaction: Transaction, keys: Sequence[str], now: datetime) -> None:
@@ -85,26 +99,151 @@ class Reconciler:
         for amphora in transaction.among(Amphora, keys, column="load_balancer_id"):
             of[amphora.load_balancer_id].append(amphora)
         networking = self._networking_of(transaction)
-        placement = Placement(transaction, networking, now)
+        placement = Placement(transaction, networking, now, self.rules)
         ports = AmphoraPorts(transaction, networking, keys, attached=self._attached)
         for load_balancer in transaction.among(LoadBalancer, keys):
             amphorae = of[load_balancer.id]
             if load_balancer.deleted_in is None:
-                after = self._place_or_settle(transaction, load_balancer, amphorae, placement, ports)
+                after, amphorae = self._bring_forward(transaction, load_balancer, amphorae, placement, ports)
             elif amphorae:
                 after = self._withdraw(transaction, load_balancer, amphorae)
+            elif not networking.release(load_balancer.id):
+                continue
             else:
-                self._remove(transaction, load_balancer)
+                remove_load_balancer(transaction, networking, load_balancer)
                 continue
             if self._can_judge_silence(now):
                 after = self._mark_silence(transaction, after, amphorae, placement)
             if after != load_balancer:
                 transaction.update(after)
+                if after.failed and (after.failed, after.reason) != (load_balancer.failed, load_balancer.reason):
+                    mark_failed(transaction, after, now)
                 if after.reason is not None and after.reason != load_balancer.reason:
                     log.warning("load_balancer_failing", load_balancer=after.id, reason=after.reason)
-        placement.save()
 
-    def _place_or_settle(
+    def _bring_forward(
+        self,
+        transaction: Transaction,
+        load_balancer: LoadBalancer,
+        amphorae: list[Amphora],
+        placement: Placement,
+        ports: AmphoraPorts,
+    ) -> tuple[LoadBalancer, list[Amphora]]:
+        """Make sure that there are amphorae that stay and have their ports; return both as they are then.
+
+        An amphora that has the VIP's port itself and leaves is waited for, because the port must never be in two
+        namespaces. On a silent host it counts as gone.
+        """
+        staying = [amphora for amphora in amphorae if not amphora.leaving]
+        waited_for = [each for each in amphorae if each.leaving and each.base_port_id is None]
+        if waited_for and not staying and not all(placement.silent(each.host) for each in waited_for):
+            return _with_failures(load_balancer, amphorae), amphorae
+        after = load_balancer
+        if staying:
+            after = self._settle(transaction, load_balancer, staying, placement, ports)
+        planned = self._plan(transaction, after, staying, placement, crowded=_crowded(after, staying, placement, ports))
+        fresh, trouble = self._place(after, planned, placement, ports)
+        if fresh and not staying:
+            after = structs.replace(after, reason=None, failed=0)
+        reordered = planned.reordered
+        today = placement.now.date().isoformat()
+        if planned.paired and after.ticket_day != today:
+            reordered |= bool(after.ticket_day)
+            after = structs.replace(after, ticket_day=today)
+        try:
+            for amphora in (*planned.amphorae, *fresh):
+                based = not amphora.leaving and placement.makes_base_ports(amphora.host)
+                if not amphora.leaving and (after.observed < after.generation or (based and not amphora.base_port_id)):
+                    with suppress(PortPending):
+                        made = ports.ensure(after, amphora, based=based)
+                        # The others of a pair must know it, and its own host its new form.
+                        reordered |= made != amphora and any(each.served for each in planned.amphorae)
+        except PortError as error:
+            trouble = str(error)
+        if reordered:
+            bumped = bump(transaction, after.id, cause="amphorae changed")
+            after = structs.replace(after, generation=bumped.generation, change_id=bumped.change_id)
+        return after if trouble is None else _troubled(after, trouble), [*planned.amphorae, *fresh]
+
+    def _plan(
+        self,
+        transaction: Transaction,
+        load_balancer: LoadBalancer,
+        staying: list[Amphora],
+        placement: Placement,
+        *,
+        crowded: bool,
+    ) -> Plan:
+        """Return the next step of the replacement of amphorae, and store it."""
+        paired = load_balancer.topology == "ACTIVE_STANDBY" and (
+            any(each.priority is not None for each in staying) or any(map(placement.makes_base_ports, placement.hosts))
+        )
+        judging = self._can_judge_silence(placement.now)
+        hosts = {each.host for each in staying}
+        draining = [each.id for each in staying if each.replacing == "draining"]
+        planned = plan(
+            Situation(
+                load_balancer=load_balancer,
+                amphorae=tuple(staying),
+                paired=paired,
+                crowded=crowded,
+                now=int(placement.now.timestamp()),
+                drain_seconds=self.rules.drain_seconds,
+                gone={host for host in hosts if judging and placement.silent(host)},
+                emptied={host for host in hosts if placement.emptied(host)},
+                open_connections=_open_connections(transaction, draining) if draining else {},
+            )
+        )
+        for before, after in zip(staying, planned.amphorae, strict=True):
+            if before != after:
+                transaction.update(structs.replace(after, updated_at=stamp(placement.now)))
+                transaction.hint("instances")
+                log.info(
+                    "amphora_replacing",
+                    amphora=after.id,
+                    load_balancer=load_balancer.id,
+                    step="leaving" if after.leaving else after.replacing,
+                    duty=after.duty,
+                )
+        return planned
+
+    def _place(
+        self, load_balancer: LoadBalancer, planned: Plan, placement: Placement, ports: AmphoraPorts
+    ) -> tuple[list[Amphora], str | None]:
+        """Place the amphorae that are missing; return them, and why one of them cannot be placed."""
+        if not planned.missing:
+            return [], None
+        refusal = placement.refusal(load_balancer.vip_network_id)
+        if refusal is not None:
+            return [], refusal
+        networks = ports.networks(load_balancer)
+        staying = [each for each in planned.amphorae if not each.leaving]
+        lost = any(each.replacing == "lost" for each in staying)
+        placed: list[Amphora] = []
+        for _ in range(planned.missing):
+            others = [*(each for each in staying if not each.replacing), *placed]
+            request = Request(
+                load_balancer=load_balancer,
+                networks=networks,
+                duty=planned.duty,
+                priority=next_priority(each.priority for each in (*staying, *placed)) if planned.paired else None,
+                apart_from={each.host for each in others},
+                # A pair on one host is no better than the amphora that is left.
+                may_share=self.rules.anti_affinity == "soft" and not (lost and others),
+            )
+            found = placement.place(request)
+            if isinstance(found, str):
+                age = placement.now - from_text(load_balancer.created_at)
+                waits = found == NO_HOST and not staying and age <= timedelta(seconds=PATIENCE)
+                return placed, None if waits else found
+            placed.append(found)
+        return placed, None
+
+    def forget_amphora(self, transaction: Transaction, amphora: Amphora) -> None:
+        """Delete the row and the ports of an amphora that its host has removed."""
+        forget_amphora(transaction, self._networking_of(transaction), amphora)
+
+    def _settle(
         self,
         transaction: Transaction,
         load_balancer: LoadBalancer,
@@ -112,40 +251,22 @@ class Reconciler:
         placement: Placement,
         ports: AmphoraPorts,
     ) -> LoadBalancer:
-        """Make sure that there is an amphora that stays and has its ports; return the load balancer as it is then.
+        """Return the load balancer with what its amphorae serve; what no amphora serves any more is deleted.
 
-        One that leaves is waited for, because the VIP's port must never be in two namespaces. On a silent host it
-        counts as gone.
+        An amphora that only ends its connections does not count, nor does one on a silent host beside others.
         """
-        staying = [amphora for amphora in amphorae if not amphora.leaving]
-        if staying:
-            after = self._settle(transaction, load_balancer, staying, ports)
-        elif all(placement.silent(amphora.host) for amphora in amphorae):
-            after, placed = _placed(load_balancer, placement)
-            staying = [placed] if placed else []
-        else:
-            return _with_failures(load_balancer, amphorae)
-        if after.observed < after.generation:
-            try:
-                for amphora in staying:
-                    ports.ensure(after, amphora)
-            except PortError as error:
-                return _failed(after, str(error))
-        return after
-
-    def _settle(
-        self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora], ports: AmphoraPorts
-    ) -> LoadBalancer:
-        """Return the load balancer with what its amphorae serve; what no amphora serves any more is deleted."""
-        served = min(_confirmed(load_balancer, each) for each in amphorae)
+        counted = [each for each in amphorae if each.replacing != "draining"] or amphorae
+        counted = [each for each in counted if not placement.silent(each.host)] or counted
+        served = min(_confirmed(load_balancer, each) for each in counted)
         observed = max(load_balancer.observed, served)
-        settled = _with_failures(structs.replace(load_balancer, observed=observed), amphorae)
+        settled = _with_failures(structs.replace(load_balancer, observed=observed), counted)
         if observed > load_balancer.observed:
             transaction.milestones.append(Milestone(load_balancer_id=settled.id, generation=observed, served=True))
-            self._forget_deleted(transaction, settled)
+            forget_deleted(transaction, settled)
+            mark_served(transaction, settled, load_balancer.observed, placement.now)
             # A newer generation may need a port again, and counts on it.
             if observed == load_balancer.generation:
-                for amphora in amphorae:
+                for amphora in counted:
                     ports.release(settled, amphora)
             log.info("load_balancer_settled", load_balancer=load_balancer.id, generation=observed)
         return settled
@@ -154,31 +275,20 @@ class Reconciler:
         self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora], placement: Placement
     ) -> LoadBalancer:
         """Return the load balancer with the silence of its hosts: nothing is known of what they serve."""
+        served = any(
+            each.served and not each.leaving and each.duty == "active" and not placement.silent(each.host)
+            for each in amphorae
+        )
         for amphora in amphorae:
             # Only the end of the load balancer waits for those that leave.
             concerned = not amphora.leaving or load_balancer.deleted_in is not None
             if concerned and placement.silent(amphora.host):
-                reason = silence(placement.name(amphora.host))
-                if load_balancer.observed < load_balancer.generation:
-                    load_balancer = _failed(load_balancer, reason)
-                else:
-                    # As far as is known, the host serves what it was asked to.
-                    load_balancer = structs.replace(load_balancer, reason=reason)
+                if not served or load_balancer.deleted_in is not None:
+                    # Where all is served, the host goes on as far as is known.
+                    load_balancer = _troubled(load_balancer, silence(placement.name(amphora.host)))
                 if load_balancer.deleted_in is None:
                     lose_health(transaction, amphora, load_balancer.generation)
         return load_balancer
-
-    def _forget_deleted(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
-        """Delete the rows of children that no host serves any more."""
-        served = {"key": load_balancer.id, "observed": load_balancer.observed}
-        found = [tuple(row) for row in transaction.execute(_deleted(), served)]
-        gone = [key for _, key in found]
-        for number in {number for number, _ in found}:
-            kind = CHILDREN[number]
-            transaction.delete(kind, columns(kind).id.in_(gone))
-        if gone:
-            transaction.delete(Health, columns(Health).id.in_(gone))
-            transaction.delete(Traffic, columns(Traffic).listener_id.in_(gone))
 
     def _withdraw(self, transaction: Transaction, load_balancer: LoadBalancer, amphorae: list[Amphora]) -> LoadBalancer:
         """Tell hosts to remove all amphorae of a load balancer that is to go; return it with what they say of that."""
@@ -188,100 +298,6 @@ class Reconciler:
                 transaction.update(structs.replace(amphora, leaving=True, reason=None))
                 transaction.hint("instances")
         return _with_failures(load_balancer, [amphora for amphora in amphorae if amphora.leaving])
-
-    def _remove(self, transaction: Transaction, load_balancer: LoadBalancer) -> None:
-        """Delete the rows and ports of a load balancer that no host has: they were what remembered the work."""
-        networking = self._networking_of(transaction)
-        if load_balancer.vip_port_owned:
-            networking.delete_port(load_balancer.vip_port_id)
-        else:
-            networking.swap_security_groups(load_balancer.vip_port_id, load_balancer.vip_sg_ids, ())
-            networking.bind_port(load_balancer.vip_port_id, None)
-        for kind in (*CHILDREN, AmphoraHealth, Health, Traffic):
-            transaction.delete(kind, columns(kind).load_balancer_id == load_balancer.id)
-        transaction.delete(LoadBalancer, columns(LoadBalancer).id == load_balancer.id)
-        gone = Milestone(load_balancer_id=load_balancer.id, generation=load_balancer.generation, served=True)
-        transaction.milestones.append(gone)
-        log.info("load_balancer_deleted", load_balancer=load_balancer.id)
-
-    def forget_amphora(self, transaction: Transaction, amphora: Amphora) -> None:
-        """Delete the row and the ports of an amphora that its host has removed."""
-        delete_ports(transaction, self._networking_of(transaction), amphora.id)
-        self._keep_traffic(transaction, amphora)
-        transaction.delete(AmphoraHealth, columns(AmphoraHealth).amphora_id == amphora.id)
-        transaction.delete(Amphora, columns(Amphora).id == amphora.id)
-
-    def _keep_traffic(self, transaction: Transaction, amphora: Amphora) -> None:
-        """Add an amphora's counters to those of the load balancer's earlier amphorae, which Octavia keeps too."""
-        c = columns(Traffic)
-        gone = (c.amphora_id == NO_AMPHORA) & (c.load_balancer_id == amphora.load_balancer_id)
-        past = {each.listener_id: each.counters for each in transaction.find(Traffic, gone)}
-        for traffic in transaction.find(Traffic, c.amphora_id == amphora.id):
-            before = past.get(traffic.listener_id)
-            ended = structs.replace(traffic.counters, active_connections=0)
-            kept = structs.replace(
-                traffic, amphora_id=NO_AMPHORA, counters=ended if before is None else before.plus(ended)
-            )
-            if before is None:
-                transaction.insert(kept)
-            else:
-                transaction.update(kept)
-        transaction.delete(Traffic, c.amphora_id == amphora.id)
-
-
-# How many load balancers that are merely pending are looked at together.
-_PENDING = 50
-
-
-@cache
-def _due(*, attached: bool, retry: bool) -> CompoundSelect[Any]:
-    lb, amphora, host = columns(LoadBalancer), columns(Amphora), columns(KnownHost)
-    mine = select(amphora.id).where(amphora.load_balancer_id == lb.id)
-    served, stays, going = mine.exists(), mine.where(amphora.leaving.is_(False)).exists(), lb.deleted_in.is_not(None)
-    # Only a change takes an amphora away, so a settled load balancer has one.
-    unsettled = lb.observed < lb.generation
-    alone = select(lb.id).where(unsettled, or_(and_(not_(going), not_(stays)), and_(going, or_(not_(served), stays))))
-    # Begins at the hosts, of which few are silent.
-    hosted = rows_of(KnownHost).table.join(rows_of(Amphora).table, amphora.host == host.id)
-    waiting = (
-        select(lb.id)
-        .select_from(hosted.join(rows_of(LoadBalancer).table, lb.id == amphora.load_balancer_id))
-        .where(host.seen_at < bindparam("heard_since"), or_(amphora.leaving.is_(False), going))
-        .where(or_(and_(unsettled, lb.failed < lb.generation), lb.reason.is_(None), not_(is_silence(lb.reason))))
-    )
-    if not attached:
-        return union(alone, waiting)
-    lacking = select(lb.id).where(unsettled, not_(going), lacks_port())
-    fresh = lb.failed < lb.generation
-    if not retry:
-        return union(alone, waiting, lacking.where(fresh))
-    pending = select(lb.id).where(unsettled, not_(going), fresh).limit(_PENDING).subquery()
-    return union(alone, waiting, lacking, select(pending.c.id))
-
-
-def _placed(load_balancer: LoadBalancer, placement: Placement) -> tuple[LoadBalancer, Amphora | None]:
-    """Give a load balancer an amphora; return it as it is then, and the amphora if there is a host for it."""
-    refusal = placement.refusal(load_balancer.vip_network_id)
-    if refusal is not None:
-        return _failed(load_balancer, refusal), None
-    amphora = placement.place(load_balancer)
-    if amphora is not None:
-        return structs.replace(load_balancer, reason=None, failed=0), amphora
-    if datetime.fromisoformat(load_balancer.created_at + "Z") < placement.now - timedelta(seconds=PATIENCE):
-        return _failed(load_balancer, _NO_HOST), None
-    return load_balancer, None
-
-
-@cache
-def _deleted() -> CompoundSelect[Any]:
-    """Find the children of a load balancer whose deletion is served: their place in `CHILDREN`, and their ids."""
-
-    def of(number: int) -> Select[Any]:
-        c = columns(CHILDREN[number])
-        found = select(literal(number), c.id).where(c.load_balancer_id == bindparam("key"))
-        return found.where(c.deleted_in <= bindparam("observed"))
-
-    return union_all(*map(of, range(len(CHILDREN))))
 
 
 def _confirmed(load_balancer: LoadBalancer, amphora: Amphora) -> int:
@@ -309,3 +325,30 @@ def _with_failures(load_balancer: LoadBalancer, amphorae: list[Amphora]) -> Load
 def _failed(load_balancer: LoadBalancer, reason: str) -> LoadBalancer:
     """Return the load balancer with the reason why its newest generation cannot be served."""
     return structs.replace(load_balancer, reason=reason, failed=load_balancer.generation)
+
+
+def _troubled(load_balancer: LoadBalancer, reason: str) -> LoadBalancer:
+    """Return the load balancer with a reason; it is in ERROR unless its newest generation is served already."""
+    if load_balancer.observed < load_balancer.generation:
+        return _failed(load_balancer, reason)
+    return structs.replace(load_balancer, reason=reason)
+
+
+def _crowded(load_balancer: LoadBalancer, staying: list[Amphora], placement: Placement, ports: AmphoraPorts) -> bool:
+    """Return whether a pair shares a host although there is another one for it."""
+    hosts = {each.host for each in staying}
+    if load_balancer.topology != "ACTIVE_STANDBY" or len(staying) != 2 or len(hosts) > 1:
+        return False
+    if any(each.replacing or not each.served for each in staying):
+        return False
+    request = Request(load_balancer=load_balancer, networks=ports.networks(load_balancer), apart_from=hosts)
+    return placement.fits_apart(request)
+
+
+def _open_connections(transaction: Transaction, amphora_ids: Sequence[str]) -> dict[str, int]:
+    """Return the open connections of amphorae by id, as their hosts reported them last."""
+    found = transaction.find(Traffic, columns(Traffic).amphora_id.in_(amphora_ids))
+    open_connections: dict[str, int] = defaultdict(int)
+    for each in found:
+        open_connections[each.amphora_id] += each.counters.active_connections
+    return open_connections

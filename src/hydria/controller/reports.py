@@ -7,17 +7,24 @@ import structlog
 from msgspec import structs
 
 from hydria.contract import Counters, Report
+from hydria.controller.dropped_flows import DroppedFlows
 from hydria.controller.health import take_health
 from hydria.controller.reconcile import Reconciler
-from hydria.model.base import stamp
+from hydria.model.applied import Applied
+from hydria.model.numbers import Count, Numbers
 from hydria.store import Transaction, columns
+from hydria.store.numbers import Measured
 from hydria.store.resources import Amphora, Orphan, Traffic, ids_of
+from hydria.store.revisions import add_way
+from hydria.times import stamp
 
 log = structlog.get_logger(__name__)
 
 # The largest number in a report: JSON numbers above it are not exact, and sums could exceed a database's integers.
 _LARGEST = 2**53
 _LONGEST_REASON = 4000
+# The lines of a log that are kept, and the longest (characters).
+_MOST_LINES, _LONGEST_LINE = 30, 400
 
 
 class Reporter:
@@ -25,6 +32,7 @@ class Reporter:
 
     def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler = reconciler
+        self.dropped_flows = DroppedFlows()
 
     def take(self, transaction: Transaction, host: str, report: Report, now: datetime) -> None:
         """Store one report and reconcile its load balancer.
@@ -36,8 +44,16 @@ class Reporter:
             return
         reason = None if report.reason is None else report.reason.replace("\0", "")[:_LONGEST_REASON]
         updated = structs.replace(
-            amphora, served=report.generation, change_id=report.change_id, attempted=report.attempted, reason=reason
+            amphora,
+            served=report.generation,
+            change_id=report.change_id,
+            attempted=report.attempted,
+            reason=reason,
+            carries_vip=report.carries_vip,
+            applied=report.applied or amphora.applied,
         )
+        if report.applied is not None and report.applied != amphora.applied:
+            add_way(transaction, amphora.load_balancer_id, amphora.id, report.applied)
         if updated != amphora:
             transaction.update(structs.replace(updated, updated_at=stamp(now)))
         if reason is not None and reason != amphora.reason:
@@ -45,6 +61,10 @@ class Reporter:
         if not amphora.leaving:
             take_health(transaction, amphora, report)
         self._traffic(transaction, amphora, report)
+        if report.numbers is not None:
+            _measure(transaction, amphora, report.numbers, now)
+        if report.reachable:
+            self.dropped_flows.take(host, amphora.id, report.dropped_flows)
         self._reconciler.reconcile(transaction, [amphora.load_balancer_id], now)
 
     def withdrawn(self, transaction: Transaction, host: str, keys: Iterable[str], now: datetime) -> None:
@@ -81,6 +101,18 @@ class Reporter:
                 transaction.update(traffic)
 
 
+def _measure(transaction: Transaction, amphora: Amphora, numbers: Numbers, now: datetime) -> None:
+    numbers = structs.replace(numbers, log=tuple(line[:_LONGEST_LINE] for line in numbers.log[-_MOST_LINES:]))
+    measured = Measured(
+        amphora_id=amphora.id, load_balancer_id=amphora.load_balancer_id, at=now.timestamp(), numbers=numbers
+    )
+    known = transaction.get(Measured, amphora.id, column="amphora_id")
+    if known is None:
+        transaction.insert(measured)
+    elif known.numbers != numbers:
+        transaction.update(measured)
+
+
 def out_of_range(report: Report) -> str | None:
     """Return a sentence about the first number of a report that is out of range, or None."""
     for name, value in _numbers(report):
@@ -93,6 +125,17 @@ def _numbers(report: Report) -> Iterator[tuple[str, int]]:
     yield "generation", report.generation
     yield "attempted", report.attempted
     yield "change_id", report.change_id or 0
+    yield "dropped_flows", report.dropped_flows
+    if report.applied is not None:
+        yield from (("applied", value) for value in _of_applied(report.applied))
     for listener_id, counters in report.counters.items():
         for name in Counters.__struct_fields__:
             yield f"{name} of listener {listener_id}", getattr(counters, name)
+    numbers = report.numbers or Numbers()
+    for key, count in (numbers.listeners | numbers.members).items():
+        for name in Count.__struct_fields__:
+            yield f"{name} of {key}", getattr(count, name)
+
+
+def _of_applied(way: Applied) -> tuple[int, int, int]:
+    return way.generation, way.lost_requests, way.lost_connections

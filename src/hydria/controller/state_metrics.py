@@ -13,15 +13,8 @@ from sqlalchemy import func, select
 
 from hydria.model import LoadBalancer
 from hydria.store import Database, Milestone, Transaction, columns
-from hydria.store.resources import (
-    Amphora,
-    Health,
-    KnownHost,
-    Orphan,
-    host_name_sql,
-    operating_status_sql,
-    provisioning_status_sql,
-)
+from hydria.store.resources import Amphora, Health, KnownHost, Orphan, host_name_sql
+from hydria.store.statuses import operating_status_sql, provisioning_status_sql
 from hydria.store.tables import rows_of
 
 _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)

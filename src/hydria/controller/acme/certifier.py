@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -10,16 +10,17 @@ import structlog
 from cryptography import x509
 from msgspec import structs
 
+from hydria.backoff import uniform
 from hydria.controller.acme.threads import run_in_daemon_thread
 from hydria.controller.acme.wanted import Wanted, wanted
 from hydria.errors import AuthorityError, Unavailable
 from hydria.model import LoadBalancer
 from hydria.model.acme import names_in
-from hydria.model.base import stamp
 from hydria.protocols import CertificateAuthority, Clock, Vault
 from hydria.store import Database, Transaction, columns
 from hydria.store.certificates import AcmeOrder
 from hydria.store.generations import bump_where
+from hydria.times import stamp
 
 log = structlog.get_logger(__name__)
 
@@ -33,16 +34,28 @@ _PATIENCE = 120.0
 _LOOK = 0.2
 # The first and the longest pause after a failed attempt (seconds). Let's Encrypt allows five failures an hour.
 _PAUSE, _LONGEST = 60, 6 * 3600
+# By how much a pause may be longer.
+_SPREAD = 1.25
 
 
 class Certifier:
     """Orders the certificates that listeners need, lets amphorae answer the challenges, and stores the certificates."""
 
-    def __init__(self, database: Database, clock: Clock, authority: CertificateAuthority, vault: Vault) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        authority: CertificateAuthority,
+        vault: Vault,
+        *,
+        uniform: Callable[[float, float], float] = uniform,
+    ) -> None:
+        """`uniform` draws a number between two others: orders that failed together should not be repeated together."""
         self._database = database
         self._clock = clock
         self._authority = authority
         self._vault = vault
+        self._uniform = uniform
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -87,16 +100,21 @@ class Certifier:
             pem = await run_in_daemon_thread(pending.finish)
         except AuthorityError as error:
             log.warning("certificate_refused", reference=order.reference, project=order.project_id, reason=str(error))
-            failed = partial(_fail, order=order, reason=str(error), now=self._clock.now())
-            await self._database.run(failed, writing=True)
+            await self._fail(order, str(error))
         except Exception:
             log.exception("certificate_failed", reference=order.reference, project=order.project_id)
-            reason = "The server failed at it; its log says at what."
-            await self._database.run(partial(_fail, order=order, reason=reason, now=self._clock.now()), writing=True)
+            await self._fail(order, "The server failed at it; its log says at what.")
         else:
             kept = partial(_keep, order=order, pem=pem, sealed=self._vault.seal(pem.encode()), now=self._clock.now())
             await self._database.run(kept, writing=True)
             log.info("certificate_obtained", reference=order.reference, project=order.project_id)
+
+    async def _fail(self, order: AcmeOrder, reason: str) -> None:
+        # Never less than the pause, because authorities limit failures.
+        least = _pause(order.failures + 1)
+        pause = self._uniform(least, _SPREAD * least)
+        failed = partial(_fail, order=order, reason=reason, pause=pause, now=self._clock.now())
+        await self._database.run(failed, writing=True)
 
     async def _answered(self, generations: Mapping[str, int]) -> None:
         """Wait until load balancers serve these generations. Raises AuthorityError if one fails or takes too long."""
@@ -168,10 +186,19 @@ def _present(
     return _serve_anew(transaction, order)
 
 
-def _fail(transaction: Transaction, order: AcmeOrder, reason: str, now: datetime) -> None:
-    failures = order.failures + 1
-    due = int(now.timestamp()) + min(_PAUSE * 4 ** min(failures - 1, 9), _LONGEST)
-    failed = structs.replace(order, failures=failures, reason=reason, due=due, challenges={}, updated_at=stamp(now))
+def _pause(failures: int) -> float:
+    return float(min(_PAUSE * 4 ** min(failures - 1, 9), _LONGEST))
+
+
+def _fail(transaction: Transaction, order: AcmeOrder, reason: str, pause: float, now: datetime) -> None:
+    failed = structs.replace(
+        order,
+        failures=order.failures + 1,
+        reason=reason,
+        due=int(now.timestamp() + pause),
+        challenges={},
+        updated_at=stamp(now),
+    )
     if _write(transaction, failed):
         _serve_anew(transaction, order)
 
@@ -206,7 +233,8 @@ def _write(transaction: Transaction, order: AcmeOrder) -> bool:
 def _serve_anew(transaction: Transaction, order: AcmeOrder) -> Mapping[str, int]:
     """Count a change of the load balancers that refer to an order, so that it is served."""
     answering = wanted(transaction).get(Wanted(order.project_id, order.reference), set())
-    return bump_where(transaction, columns(LoadBalancer).id.in_(answering))
+    changed = columns(LoadBalancer).id.in_(answering)
+    return bump_where(transaction, changed, cause="certificate challenges changed")
 
 
 def _late(transaction: Transaction, generations: Mapping[str, int]) -> list[LoadBalancer]:

@@ -1,5 +1,6 @@
 """References `acme:…` for hosts: the certificate, a self-signed one until it is issued, and the challenges."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from hydria import certificates
@@ -42,6 +43,10 @@ class AcmeSecrets:
             )
         # Clients do not trust this one, but the listener can be served with it.
         return certificates.self_signed(names, self._now)
+
+    def doubts(self, references: Collection[tuple[str, Purpose]], project_id: str) -> dict[tuple[str, str], str]:
+        """Return what the other one says of its references."""
+        return self._others.doubts([each for each in references if names_in(each[0]) is None], project_id)
 
 
 def challenges_of(transaction: Transaction, tree: Tree) -> dict[str, str]:
