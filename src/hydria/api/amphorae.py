@@ -1,11 +1,11 @@
 """/octavia/amphorae: what serves load balancers, for admins: read, replace.
 
-An amphora is a network namespace: its compute instance is itself, and its zone is its host.
+An amphora is a network namespace: its compute instance is its host, and its zone the host's, or the host's name.
 """
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Integer, Label, Select, Text, cast, literal, null, select, update
+from sqlalchemy import Boolean, ColumnElement, Integer, Label, Select, Text, cast, func, literal, null, select, update
 from sqlalchemy import case as sql_case
 
 from hydria.api.access import Changes
@@ -18,14 +18,23 @@ from hydria.errors import Conflict, NotFound
 from hydria.http.lists import Catalogue
 from hydria.http.operation import Call, Operation
 from hydria.model import LoadBalancer
+from hydria.model.status import AmphoraHealth
 from hydria.store import Transaction, columns
-from hydria.store.resources import Amphora, Traffic, host_name_sql
+from hydria.store.functions import first_string
+from hydria.store.resources import FIRST_PRIORITY, Amphora, Replacing, Traffic, host_zone_sql
 from hydria.store.tables import rows_of
 
 AMPHORA = ApiNames(root="amphora", plural="amphorae", policy="amphora", title="Amphora")
 
 _PATH = "/amphorae"
 _ONE = _PATH + "/{id}"
+
+
+# The steps of a replacement that an operator or a drained host began.
+_REPLACED: tuple[Replacing, ...] = ("waiting", "handing_over", "draining")
+
+
+_UUID_LENGTH = 36
 
 
 class Amphorae:
@@ -67,7 +76,7 @@ class Amphorae:
         """Remove a broken amphora; its load balancer gets another one."""
         call.authorise(call.caller.project_id)
         amphora = _existing(call)
-        if amphora.leaving or amphora.reason is None:
+        if amphora.leaving or amphora.replacing in _REPLACED or amphora.reason is None:
             raise Conflict(f"amphora {amphora.id} is immutable and cannot be updated.")
         self._replace(call, amphora)
 
@@ -82,13 +91,21 @@ class Amphorae:
         if loaded is None:
             raise RuntimeError(f"amphora {amphora.id} has no load balancer")
         self._changes.bump_generation(call.transaction, loaded, below=True)
-        remove_amphorae(call.transaction, columns(Amphora).id == amphora.id)
+        replace_amphorae(call.transaction, columns(Amphora).id == amphora.id)
 
 
 def remove_amphorae(transaction: Transaction, which: ColumnElement[bool]) -> None:
-    """Mark amphorae for removal from their hosts; the controller replaces those of load balancers that stay."""
+    """Mark amphorae for removal from their hosts, because their load balancer is deleted."""
     # Clear the old failure: it was about serving, not about removal.
     transaction.execute(update(rows_of(Amphora).table).where(which).values(leaving=True, reason=None))
+    transaction.hint("instances")
+
+
+def replace_amphorae(transaction: Transaction, which: ColumnElement[bool]) -> None:
+    """Have amphorae replaced; they go on serving until the new ones do. Those that are leaving or replaced stay so."""
+    c = columns(Amphora)
+    which &= c.leaving.is_(False) & c.replacing.in_(["", "lost"])
+    transaction.execute(update(rows_of(Amphora).table).where(which).values(replacing="waiting"))
     transaction.hint("instances")
 
 
@@ -105,32 +122,36 @@ def _missing(call: Call) -> NotFound:
 
 def attributes() -> dict[str, ColumnElement[Any]]:
     """Return each attribute as a column of the selection, in Octavia's order."""
-    c, lb = columns(Amphora), columns(LoadBalancer)
+    c, lb, health = columns(Amphora), columns(LoadBalancer), columns(AmphoraHealth)
     nothing = cast(null(), Text)
+    paired = c.priority.is_not(None)
+    unreachable = select(health.amphora_id).where(health.amphora_id == c.id, health.reachable.is_(False)).exists()
     status = sql_case(
-        (c.leaving.is_(True), "PENDING_DELETE"),
-        (c.reason.is_not(None), "ERROR"),
+        (c.leaving.is_(True) | c.replacing.in_(_REPLACED), "PENDING_DELETE"),
+        (c.reason.is_not(None) | (c.replacing == "lost") | unreachable, "ERROR"),
         (c.served == 0, "BOOTING"),
         else_="ALLOCATED",
     )
+    # Until its host has said so, the one of higher priority counts as the one that has the VIPs.
+    active = func.coalesce(c.carries_vip, c.priority == FIRST_PRIORITY) & c.leaving.is_(False) & (c.replacing != "lost")
     return {
         "id": c.id,
         "loadbalancer_id": c.load_balancer_id,
-        "compute_id": c.id,
+        # Clients expect a UUID; the id of a host whose agent is old is its name.
+        "compute_id": sql_case((func.length(c.host) == _UUID_LENGTH, c.host), else_=c.id),
         "lb_network_ip": nothing,
-        # Octavia has one address and port of the amphora and one of the pair; here they are the same.
-        "vrrp_ip": lb.vip_address,
+        "vrrp_ip": func.coalesce(first_string(c.base_addresses), lb.vip_address),
         "ha_ip": lb.vip_address,
-        "vrrp_port_id": lb.vip_port_id,
+        "vrrp_port_id": func.coalesce(c.base_port_id, lb.vip_port_id),
         "ha_port_id": lb.vip_port_id,
         "cert_expiration": nothing,
         "cert_busy": literal(False, Boolean),
-        "role": literal("STANDALONE", Text),
+        "role": sql_case((~paired, "STANDALONE"), (active, "MASTER"), else_="BACKUP"),
         "status": status,
-        "vrrp_interface": nothing,
+        "vrrp_interface": sql_case((paired, "eth0"), else_=nothing),
         "vrrp_id": literal(1, Integer),
-        "vrrp_priority": cast(null(), Integer),
-        "cached_zone": host_name_sql(c.host),
+        "vrrp_priority": c.priority,
+        "cached_zone": host_zone_sql(c.host),
         "created_at": c.created_at,
         "updated_at": c.updated_at,
         "image_id": nothing,

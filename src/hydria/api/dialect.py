@@ -55,6 +55,11 @@ _ARGUMENTS = {
 }
 
 
+def unknown_attribute(root: str, name: str) -> Invalid:
+    """Return the refusal of an attribute that a resource with this root must not have."""
+    return Invalid(_unknown(root, (name,), (root,)))
+
+
 def _fault(code: str, sentence: str) -> dict[str, Any]:
     return {"faultcode": code, "faultstring": sentence, "debuginfo": None}
 
@@ -89,15 +94,19 @@ def _sentence(defect: Defect, root: str) -> str:
     if defect.problem == "not_json":
         return "Request is not in valid JSON format"
     if defect.problem == "unknown_field":
-        plural = "s" if len(defect.names) > 1 else ""
-        place = ".".join((_ARGUMENTS.get(root, f"{root}_"), *defect.fields))
-        return f"Unknown attribute{plural} for argument {place}: {', '.join(defect.names)}"
+        return _unknown(root, defect.names, defect.fields)
     field = defect.fields[-1] if defect.fields else root
     value = defect.value if defect.container is None else defect.container
     if not defect.path:
         # Octavia shows no whole body.
         value = None
     return f"Invalid input for field/attribute {field}. Value: '{value}'. {_reason(defect, root)}"
+
+
+def _unknown(root: str, names: tuple[str, ...], within: tuple[str, ...]) -> str:
+    plural = "s" if len(names) > 1 else ""
+    place = ".".join((_ARGUMENTS.get(root, f"{root}_"), *within))
+    return f"Unknown attribute{plural} for argument {place}: {', '.join(names)}"
 
 
 def _reason(defect: Defect, root: str) -> str:

@@ -12,14 +12,20 @@ from hydria.model.availability_zone import AvailabilityZone
 from hydria.model.create import LoadBalancerCreate
 from hydria.model.flavor import Flavor
 from hydria.model.flavor_profile import FlavorProfile
+from hydria.model.load_balancer import Topology
 from hydria.store.resources import flavor_data, zone_data
 
 
 class ProviderSelection(Struct, frozen=True, kw_only=True):
-    """The provider of a new load balancer, and the data of its availability zone, empty without a zone."""
+    """The provider of a new load balancer, and the data of its flavor and of its availability zone, empty without."""
 
     provider: str
+    flavor: Mapping[str, Any]
     zone: Mapping[str, Any]
+
+    def topology(self, default: Topology) -> Topology:
+        """Return the topology that the flavor sets, or the default."""
+        return self.flavor.get("loadbalancer_topology") or default
 
     def check_network(self, network_id: str) -> None:
         """Refuse a VIP on a network that the zone does not allow. Raises Invalid."""
@@ -42,7 +48,7 @@ def select_provider(call: Call, form: LoadBalancerCreate) -> ProviderSelection:
         provider_checks.check_flavor_data(provider, flavor)
     if zone:
         provider_checks.check_zone_data(provider, zone)
-    return ProviderSelection(provider=provider, zone=zone)
+    return ProviderSelection(provider=provider, flavor=flavor, zone=zone)
 
 
 def _flavor_profile(call: Call, form: LoadBalancerCreate) -> FlavorProfile | None:

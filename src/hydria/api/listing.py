@@ -16,7 +16,7 @@ from hydria.http.operation import Call, Query, denied
 from hydria.http.text import truth
 from hydria.model import HealthMonitor, LoadBalancer, Pool
 from hydria.store import columns
-from hydria.store.resources import operating_status_sql, provisioning_status_sql
+from hydria.store.statuses import operating_status_sql, provisioning_status_sql
 from hydria.store.tables import rows_of
 
 _INTERNAL = HIDDEN - {"load_balancer_id", "pool_id", "l7policy_id"}

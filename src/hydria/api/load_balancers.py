@@ -1,14 +1,14 @@
 """/loadbalancers: create (alone or with a tree), read, change, delete, fail over, status tree, statistics."""
 
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import UNSET, structs
 from sqlalchemy import or_, select
 
-from hydria.api.access import owned_by, permitted
-from hydria.api.amphorae import remove_amphorae
+from hydria.api.access import Changes, owned_by, permitted
+from hydria.api.amphorae import remove_amphorae, replace_amphorae
+from hydria.api.chosen_ids import new_id
 from hydria.api.flavor_selection import select_provider
 from hydria.api.resource import ResourceApi
 from hydria.api.resource_types import LOAD_BALANCER as KIND
@@ -25,10 +25,10 @@ from hydria.model import Listener, LoadBalancer, Pool
 from hydria.model.base import build
 from hydria.model.create import LoadBalancerCreate
 from hydria.model.faults import invalid_combination
-from hydria.model.load_balancer import AdditionalVip, LoadBalancerUpdate
+from hydria.model.load_balancer import AdditionalVip, LoadBalancerUpdate, Topology
 from hydria.model.network import PORT_OWNER, Device, Port
 from hydria.model.status import UNREPORTED, Progress
-from hydria.protocols import Networking
+from hydria.protocols import Networking, Secrets
 from hydria.store import Transaction, columns, generations
 from hydria.store.resources import Amphora
 
@@ -41,13 +41,24 @@ class LoadBalancers(ResourceApi[LoadBalancer]):
     create_form = LoadBalancerCreate
     update_form = LoadBalancerUpdate
 
+    def __init__(
+        self,
+        changes: Changes,
+        networking_of: Callable[[Transaction], Networking],
+        secrets_of: Callable[[Transaction], Secrets],
+        topology: Topology,
+    ) -> None:
+        """`topology` is that of load balancers whose flavor sets none."""
+        super().__init__(changes, networking_of, secrets_of)
+        self._topology = topology
+
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations, the status tree and the statistics among them."""
         one = self.path + "/{id}"
         return (
             *super().operations(),
-            Operation(method="GET", path=one + "/status", work=_status, rule=KIND.rule("get_status")),
-            Operation(method="GET", path=one + "/statuses", work=_status, rule=KIND.rule("get_status")),
+            Operation(method="GET", path=one + "/status", work=self._status, rule=KIND.rule("get_status")),
+            Operation(method="GET", path=one + "/statuses", work=self._status, rule=KIND.rule("get_status")),
             Operation(method="GET", path=one + "/stats", work=_stats, rule=KIND.rule("get_stats")),
             Operation(
                 method="PUT",
@@ -72,7 +83,7 @@ class LoadBalancers(ResourceApi[LoadBalancer]):
         _check_attachments(networking, form, scope)
         selected = select_provider(call, form)
         selected.check_network(place.subnet.network_id)
-        key = str(uuid.uuid4())
+        key = call.transaction.once("load balancer", lambda: new_id(call, LoadBalancer, form, project))
         # All refusals come before the port, which a remote network service would keep.
         self._changes.quotas.take(call.transaction, project, {LoadBalancer: 1})
         parent_context = ParentContext(
@@ -86,7 +97,7 @@ class LoadBalancers(ResourceApi[LoadBalancer]):
         build_tree(builder, list(form.listeners or ()), list(form.pools or ()))
         builder.save()
         placed = self._placed(call, networking, key, project, place)
-        load_balancer = structs.replace(placed, provider=selected.provider)
+        load_balancer = structs.replace(placed, provider=selected.provider, topology=selected.topology(self._topology))
         generations.begin(call.transaction, load_balancer)
         return LoadedResource(
             kind=KIND,
@@ -132,14 +143,19 @@ class LoadBalancers(ResourceApi[LoadBalancer]):
             vip_port_id=port.id,
             vip_subnet_id=place.subnet.id,
             vip_network_id=place.subnet.network_id,
-            vip_port_owned=place.port is None,
+            # A port that was made for this load balancer goes with it.
+            vip_port_owned=place.port is None or place.port.device_id == device.id,
         )
+
+    def _status(self, call: Call) -> Any:
+        loaded = permitted(call, KIND, call.path["id"])
+        return {"statuses": status_tree(call.transaction, loaded, self._secrets_of(call.transaction))}
 
     def _fail_over(self, call: Call) -> None:
         """Replace all amphorae of a load balancer."""
         loaded = permitted(call, KIND, call.path["id"])
         load_balancer = self._changes.bump_generation(call.transaction, loaded)
-        remove_amphorae(call.transaction, columns(Amphora).load_balancer_id == load_balancer.id)
+        replace_amphorae(call.transaction, columns(Amphora).load_balancer_id == load_balancer.id)
 
     def check_form(self, call: Call, before: LoadBalancer, form: Any) -> None:
         """Refuse QoS policies and security groups that do not exist."""
@@ -203,10 +219,6 @@ def _new_port(networking: Networking, name: str, project_id: str, place: Place, 
         networking.delete_port(port.id)
         raise
     return port
-
-
-def _status(call: Call) -> Any:
-    return {"statuses": status_tree(call.transaction, permitted(call, KIND, call.path["id"]))}
 
 
 def _stats(call: Call) -> Any:

@@ -67,8 +67,8 @@ class Batch:
             for name, default in _DEFAULTS.items():
                 if getattr(form, name) is UNSET:
                     setattr(form, name, default)
-            # The project of a member cannot be changed.
-            form.project_id = UNSET
+            # The id and the project of a member cannot be changed.
+            form.id = form.project_id = UNSET
             if not form.subnet_id:
                 form.subnet_id = UNSET
             written.append(change(member, form, now=call.now, generation=generation))

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from hydria.api.openapi_answers import Shown, answer, describe, reference
+from hydria.api.openapi_history import PARAMETERS
 from hydria.api.openapi_page import page
 from hydria.api.openapi_schemas import FAULT, Schema, form_schemas
 from hydria.api.resource_types import ApiNames
@@ -24,6 +25,7 @@ _VERBS = {"GET": "Show", "POST": "Create", "PUT": "Change", "DELETE": "Delete"}
 # Query parameters of single operations, by method and path.
 _PARAMETERS: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("DELETE", "/loadbalancers/{id}"): (("cascade", "Delete everything below it too."),),
+    ("DELETE", "/hosts/{id}"): (("force", "Also a host with amphorae, which are placed anew."),),
     ("PUT", "/pools/{pool_id}/members"): (("additive_only", "Leave the members that the body does not name."),),
 }
 
@@ -105,7 +107,9 @@ _INTRODUCTION = (
     "Every resource has an `ETag`, which stands for what was asked for and not for statuses: the number of the last"
     " change to it (for a load balancer: to anything at or below it). PUT and DELETE with `If-Match` are refused (412)"
     " when the resource has changed since. A failover heeds the tag of what fails over, the PUT of all members of a"
-    " pool that of their list."
+    " pool that of their list.\n\n"
+    "With the header `Dry-Run: true`, a POST, PUT or DELETE is checked and answered as always, and nothing is changed:"
+    " `plan` in the answer says what would change on the hosts."
 )
 
 
@@ -125,6 +129,9 @@ def _operation(operation: Operation, shown: Shown | None) -> dict[str, Any]:
     if operation.tag is not None:
         about = "The ETag that the resource must still have; another one is refused with 412."
         parameters.append({"name": "If-Match", "in": "header", "schema": {"type": "string"}, "description": about})
+    if operation.method != "GET":
+        about = "With true, nothing is changed: the answer is 200, with what would change in `plan`."
+        parameters.append({"name": "Dry-Run", "in": "header", "schema": {"type": "boolean"}, "description": about})
     if parameters:
         described["parameters"] = parameters
     if operation.form is not None:
@@ -146,6 +153,7 @@ def _query_parameters(operation: Operation, shown: Shown | None) -> list[dict[st
     parameters: list[tuple[str, Schema, str]] = [
         (name, {"type": "boolean"}, about) for name, about in _PARAMETERS.get((operation.method, operation.path), ())
     ]
+    parameters += PARAMETERS.get((operation.method, operation.path), ())
     if operation.method == "GET" and shown is not None:
         parameters.append(_FIELDS)
         if operation.on == "collection":
@@ -161,9 +169,13 @@ def _responses(operation: Operation, body: Schema | None, *, tagged: bool) -> di
         success["headers"]["ETag"] = {"schema": {"type": "string"}}
     if body is not None:
         success["content"] = _json(body)
+    found = {str(operation.status): success}
+    if operation.method != "GET" and operation.status != 200:
+        dry: Schema = {"type": "object", "properties": {"plan": {"type": ["object", "null"]}}, "required": ["plan"]}
+        found["200"] = {"description": "What a dry run would do.", "content": _json(dry)}
     refused = {"description": "Refused: `faultstring` says why.", "content": _json(reference("Fault"))}
     return {
-        str(operation.status): success,
+        **found,
         "401": {"description": "No token, or one that is not good.", "content": _json({"type": "object"})},
         "4XX": refused,
         "5XX": {**refused, "description": "The server cannot."},
@@ -195,10 +207,10 @@ def _summary(operation: Operation, shown: Shown | None) -> str:
     verb = _VERBS.get(operation.method, operation.method)
     if operation.on == "item":
         return f"{verb} one {shown.title if shown else last}"
-    if operation.on == "action" and len(parts) > 1:
+    if operation.on == "action" and len(parts) > 2:
         return f"{verb}: {last} of one {parts[-3].rstrip('s')}"
     if operation.method == "GET":
         return f"List {last}"
     if operation.method == "POST":
-        return f"Create one {shown.title if shown else last}"
+        return f"Create one {shown.title if shown else last.rstrip('s')}"
     return f"{verb} {last} in one call"

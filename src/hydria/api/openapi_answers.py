@@ -6,6 +6,9 @@ from msgspec import Struct
 
 from hydria.api.admin_resource import AdminResourceType
 from hydria.api.amphorae import AMPHORA, attributes
+from hydria.api.hosts import HOST
+from hydria.api.hosts import attributes as host_attributes
+from hydria.api.openapi_history import HISTORY
 from hydria.api.openapi_schemas import Schema, body_schema, column_schema, filters, struct_schema
 from hydria.api.quotas import QUOTA
 from hydria.api.resource_types import ApiNames, ResourceType
@@ -57,6 +60,9 @@ def describe(kind: ApiNames) -> Shown:
         links = kind.links
     elif kind is QUOTA:
         name, schema, filtered = "Quota", _quota_schema(), filters(Quota)
+    elif kind is HOST:
+        filtered = {name: column_schema(column) for name, column in host_attributes().items()}
+        name, schema = "Host", {"type": "object", "properties": filtered | _HOST}
     elif kind is AMPHORA:
         filtered = {name: column_schema(column) for name, column in attributes().items()}
         name, schema = "Amphora", {"type": "object", "properties": filtered}
@@ -82,6 +88,9 @@ def _quota_schema() -> Schema:
 
 def answer(operation: Operation, shown: Shown | None) -> Schema | None:
     """Return the schema of an answer's body, None for none."""
+    own = HISTORY.get((operation.method, operation.path.rpartition("/")[2]))
+    if own is not None:
+        return own
     if operation.method == "DELETE" or (operation.method == "PUT" and operation.on != "item"):
         return None
     if shown is None:
@@ -122,6 +131,20 @@ def _counters(*ids: str) -> Schema:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
+# What lists of hosts cannot be filtered by.
+_HOST: Schema = {
+    "zone": _TEXT,
+    "physical_networks": {"type": "array", "items": _TEXT},
+    "neutron_host": _TEXT,
+    "capacity": _COUNT,
+    "version": _TEXT,
+    "state": {"enum": ["up", "silent", "draining", "drained", "disabled"]},
+    "seen_at": {"type": ["string", "null"]},
+}
+_INVITATION: Schema = {
+    "type": "object",
+    "properties": dict.fromkeys(("url", "zone", "expires_at", "command"), _TEXT),
+}
 _NAMED: Schema = {"type": "object", "properties": {"name": _TEXT, "description": _TEXT}}
 
 # Bodies that show no resource, by the operation's path or its last part.
@@ -133,5 +156,6 @@ _OTHER: dict[str, Schema] = {
     "providers": _wrapped("providers", _array(_NAMED)),
     "flavor_capabilities": _wrapped("flavor_capabilities", _array(_NAMED)),
     "availability_zone_capabilities": _wrapped("availability_zone_capabilities", _array(_NAMED)),
+    "invitations": _wrapped("invitation", _INVITATION),
     "/amphorae/{id}/stats": _wrapped("amphora_stats", _array(_counters("id", "listener_id", "loadbalancer_id"))),
 }

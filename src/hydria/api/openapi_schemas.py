@@ -44,6 +44,9 @@ _WRITTEN: dict[str, Schema] = {
 def form_schemas(forms: Iterable[type[Struct]]) -> dict[str, Schema]:
     """Return the schemas of forms and of the structs inside them, by name. Unknown attributes are refused."""
     _, found = msgspec.json.schema_components(list(dict.fromkeys(forms)), ref_template="#/components/schemas/{name}")
+    for schema in found.values():
+        # Only Octavia's provider driver may choose ids.
+        schema.get("properties", {}).pop("id", None)
     return {name: {**_ecma(schema), "additionalProperties": False} for name, schema in found.items()}
 
 

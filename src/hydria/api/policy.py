@@ -74,6 +74,12 @@ _RULES: dict[str, dict[str, str]] = {
         "get_stats": _READ,
         "get_status": _READ,
         "put_failover": _ADMIN,
+        # Hydria's own.
+        "post:id": _ADMIN,
+        "get_revisions": _READ,
+        "put_rollback": _WRITE,
+        "get_explain": _READ,
+        "post_explain": _READ,
     },
     "listener": {**_RESOURCE, "get_stats": _READ},
     "pool": _RESOURCE,
@@ -97,6 +103,10 @@ _RULES: dict[str, dict[str, str]] = {
     "availability-zone": _OFFER,
     "availability-zone-profile": _PROFILE,
     "amphora": dict.fromkeys(("get_all", "get_one", "delete", "put_config", "put_failover", "get_stats"), _ADMIN),
+    # Hydria's own: Octavia does not know hosts.
+    "host": dict.fromkeys(
+        ("get_all", "get_one", "delete", "put_drain", "put_enable", "put_disable", "post_invitation"), _ADMIN
+    ),
 }
 
 

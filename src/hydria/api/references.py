@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from hydria.certificates import check_issued
 from hydria.errors import Invalid, NotFound
-from hydria.model import Listener, Pool
+from hydria.model import Listener, Pool, Tree
 from hydria.model.acme import SCHEME
-from hydria.model.references import Purpose
+from hydria.model.references import Purpose, references_of
 from hydria.protocols import Secrets
 
 
@@ -28,6 +28,15 @@ def check_pool(secrets: Secrets, pool: Pool, before: Pool | None = None) -> None
     given = (pool.ca_tls_container_ref, pool.crl_container_ref)
     if before is None or given != (before.ca_tls_container_ref, before.crl_container_ref):
         _check_authority(secrets, pool.project_id, *given)
+
+
+def doubts(secrets: Secrets, tree: Tree) -> dict[str, str]:
+    """Return why references that are served cannot be read any more, by the id of the listener or pool."""
+    resources: tuple[Listener | Pool, ...] = (*tree.listeners, *tree.pools)
+    used = {each.id: list(references_of(each)) for each in resources}
+    every = {each for references in used.values() for each in references}
+    known = secrets.doubts(every, tree.load_balancer.project_id)
+    return {key: known[each] for key, references in used.items() for each in reversed(references) if each in known}
 
 
 def _certificates(resource: Listener | Pool | None) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Builds resources from forms, one by one, with Octavia's checks, and saves them in few statements at the end."""
 
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -9,6 +8,7 @@ from typing import Any, Self
 from msgspec import UNSET, Struct, structs
 from sqlalchemy import Select, Text, bindparam, select
 
+from hydria.api.chosen_ids import id_taken, new_id
 from hydria.api.quotas import Quotas
 from hydria.api.references import check_listener, check_pool
 from hydria.api.resource_types import R, ResourceType
@@ -94,11 +94,14 @@ class TreeBuilder:
 
     def _make(self, kind: type[R], form: Struct, **rest: Any) -> R:
         parent = self.parent
+        key = new_id(self._call, kind, form, parent.project_id)
+        if key in self._children:
+            raise id_taken()
         return build(
             kind,
             form,
             **rest,
-            id=str(uuid.uuid4()),
+            id=key,
             project_id=parent.project_id,
             load_balancer_id=parent.load_balancer_id,
             created_at=self._call.now,

@@ -27,12 +27,13 @@ from hydria.model.base import INTERNAL
 from hydria.model.status import UNREPORTED, Progress, provisioning_status
 from hydria.store import Transaction, columns
 from hydria.store.functions import joined_strings
-from hydria.store.resources import Health, pending_below_sql
+from hydria.store.resources import Health
+from hydria.store.statuses import pending_below_sql
 from hydria.store.tables import rows_of
 
 # Attributes of a load balancer that no body shows.
 _COUNTED = {"generation", "change_id", "observed", "failed", "reason"}
-HIDDEN = INTERNAL | _COUNTED | {"vip_port_owned", "pool_id", "l7policy_id"}
+HIDDEN = INTERNAL | _COUNTED | {"vip_port_owned", "topology", "ticket_day", "pool_id", "l7policy_id"}
 
 # Ids of related resources, by their names in `_SHAPES`.
 Related = dict[str, list[str]]

@@ -92,7 +92,8 @@ def _on_port(networking: Networking, form: LoadBalancerCreate, key: str, project
     if port is None:
         raise Invalid(f"Port {key} not found.")
     user = port.device_id or port.plugged
-    if user:
+    # Octavia makes the port for the load balancer's id, before its provider driver names both here.
+    if user and not (form.id and user == f"lb-{form.id}"):
         raise Invalid(f"Validation failure: Port {key} is already used by device {user}")
     if form.vip_subnet_id:
         # An address that the port does not have there is ignored, as in Octavia.

@@ -2,11 +2,13 @@
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
+from msgspec import structs
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from hydria.errors import Invalid, NotAcceptable, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
 from hydria.http.accept import takes_json
+from hydria.http.dry_run import RolledBack, is_dry, log_fields, roll_back
 from hydria.http.metrics import HttpMetrics, Meter, now
 from hydria.http.operation import (
     Authenticator,
@@ -26,11 +29,12 @@ from hydria.http.operation import (
     Query,
     Reply,
 )
+from hydria.http.outside import Asker, Outside, run_with_answers
 from hydria.http.preconditions import check_if_match
 from hydria.http.text import has_nul
 from hydria.model.caller import Caller
 from hydria.protocols import Clock
-from hydria.store import Database, Transaction
+from hydria.store import Author, Database, Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +64,8 @@ class Dispatcher:
         self._clock = clock
         self._max_body = max_body
         self._public_url = public_url
+        # Answers the questions of transactions to services elsewhere; None where there are none.
+        self.outside: Outside | None = None
 
     def routes(self, mount: Mount, measures: HttpMetrics | None = None) -> list[Route]:
         """Return the routes of a mount, one for each path; a method that a path does not have is answered, too."""
@@ -70,27 +76,28 @@ class Dispatcher:
         # Paths without names come first: ports/{id} must not take ports/search.
         ordered = sorted(by_path.items(), key=lambda item: item[0].count("{"))
         return [
-            Route(path, _Endpoint(self, mount.dialect, operations, measures.meter(path)), methods=_METHODS)
+            Route(path, _Endpoint(self, mount, operations, measures.meter(path)), methods=_METHODS)
             for prefix in mount.prefixes
             for path, operations in ((prefix + path, operations) for path, operations in ordered)
         ]
 
-    async def answer(self, request: Request, operations: Mapping[str, Operation], dialect: Dialect) -> Response:
+    async def answer(self, request: Request, operations: Mapping[str, Operation], mount: Mount) -> Response:
         """Answer one request for a path; `operations` is by method. Raises nothing but ClientDisconnect."""
         request_id = _new_id()
         # Every line that is logged meanwhile has the id.
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            status, body, headers = await self._outcome(request, operations, dialect, request_id)
+        with structlog.contextvars.bound_contextvars(request_id=request_id, **log_fields(request.headers)):
+            status, body, headers = await self._outcome(request, operations, mount, request_id)
         if status == 405:
             headers["Allow"] = ", ".join(operations)
         return _response(status, body, headers, request_id)
 
     async def _outcome(
-        self, request: Request, operations: Mapping[str, Operation], dialect: Dialect, request_id: str
+        self, request: Request, operations: Mapping[str, Operation], mount: Mount, request_id: str
     ) -> tuple[int, Any, dict[str, str]]:
+        dialect: Dialect = mount.dialect
         try:
             operation = _chosen(operations, request.method)
-            reply = await self._answer(request, operation, dialect)
+            reply = await self._answer(request, operation, mount, request_id)
         except Refusal as refusal:
             body, headers = dialect.fault(refusal)
             return refusal.status, body, {**headers, **refusal.headers}
@@ -102,11 +109,13 @@ class Dispatcher:
         tag = {} if reply.tag is None else {"ETag": f'"{reply.tag}"'}
         return reply.status or operation.status, reply.body, {**tag, **reply.headers}
 
-    async def _answer(self, request: Request, operation: Operation, dialect: Dialect) -> Reply:
+    async def _answer(self, request: Request, operation: Operation, mount: Mount, request_id: str) -> Reply:
+        dialect: Dialect = mount.dialect
         raw = await self._body(request)
         query = Query(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))
         path = request.scope["path"]
         _check_characters(path, query)
+        dry = is_dry(request.headers, operation, mount.planner)
         token = "" if operation.open else request.headers.get("x-auth-token")
         known = await self._authenticator.prepare(token) if token else None
 
@@ -125,9 +134,11 @@ class Dispatcher:
         if operation.prepare is not None:
             # The transaction resolves the caller again, so that it decides by its own reads.
             caller = None if operation.open else await self._read(resolve)
-            prepared = await operation.prepare(self._preparation(request, operation, query, decoded(), caller))
+            preparation = self._preparation(request, operation, query, decoded(), caller)
+            prepared = await operation.prepare(structs.replace(preparation, dry_run=dry))
 
         def answer(transaction: Transaction, caller: Caller | None) -> Any:
+            transaction.author = _author(operation, caller, request_id, self._clock.now())
             call = Call(
                 operation,
                 transaction=transaction,
@@ -147,16 +158,30 @@ class Dispatcher:
         def work(transaction: Transaction) -> Any:
             caller = resolve(transaction)
             _check_accept(request, operation, dialect)
+            transaction.dry_run = dry
             try:
-                return answer(transaction, caller)
+                return _finished(transaction, answer(transaction, caller), mount)
             except Refusal:
                 # A path that leads nowhere is refused as such, whatever else is wrong.
                 if operation.check_path is not None:
                     operation.check_path(transaction, request.path_params)
                 raise
 
-        result = await self._database.run(work, writing=operation.writing, single=operation.single)
+        return await self._run(work, operation, token or "")
+
+    async def _run(self, work: Callable[[Transaction], Any], operation: Operation, token: str) -> Reply:
+        try:
+            result = await self._transact(work, operation, token)
+        except RolledBack as dry_run:
+            return dry_run.reply
         return result if isinstance(result, Reply) else Reply(body=result)
+
+    async def _transact(self, work: Callable[[Transaction], Any], operation: Operation, token: str) -> Any:
+        writing, single = operation.writing, operation.single
+        if self.outside is None:
+            return await self._database.run(work, writing=writing, single=single)
+        asker = Asker(self.outside, token)
+        return await run_with_answers(self._database, asker, work, writing=writing, single=single)
 
     def _preparation(
         self, request: Request, operation: Operation, query: Query, form: Any, caller: Caller | None
@@ -190,10 +215,10 @@ class _Endpoint:
     """ASGI endpoint of one path. It is a class because Starlette wraps functions in exception handlers, to no use."""
 
     def __init__(
-        self, dispatcher: Dispatcher, dialect: Dialect, operations: Mapping[str, Operation], answered: Meter
+        self, dispatcher: Dispatcher, mount: Mount, operations: Mapping[str, Operation], answered: Meter
     ) -> None:
         self._dispatcher = dispatcher
-        self._dialect = dialect
+        self._mount = mount
         self._operations = operations
         self._answered = answered
 
@@ -201,7 +226,7 @@ class _Endpoint:
         begun = now()
         request = Request(scope, receive)
         try:
-            response = await self._dispatcher.answer(request, self._operations, self._dialect)
+            response = await self._dispatcher.answer(request, self._operations, self._mount)
         except ClientDisconnect:
             return
         self._answered(request.method, response.status_code, begun)
@@ -233,6 +258,25 @@ def _work(call: Call) -> Any:
         # In the transaction of the change, so that nothing comes between.
         check_if_match(wanted, operation.tag(call))
     return operation.work(call)
+
+
+def _finished(transaction: Transaction, result: Any, mount: Mount) -> Any:
+    """Return the result of a call, or end a dry run."""
+    if transaction.dry_run and mount.planner is not None:
+        roll_back(transaction, result, mount.planner)
+    return result
+
+
+def _author(operation: Operation, caller: Caller | None, request_id: str, now: datetime) -> Author | None:
+    if caller is None:
+        return None
+    return Author(
+        user_id=caller.user_id,
+        project_id=caller.project_id,
+        request_id=request_id,
+        cause=f"{operation.method} {operation.path}",
+        at=now,
+    )
 
 
 def _check_accept(request: Request, operation: Operation, dialect: Dialect) -> None:

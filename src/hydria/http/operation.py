@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from hydria.errors import Forbidden, Refusal
 from hydria.http.text import truth
-from hydria.model.base import stamp
 from hydria.model.caller import Caller
 from hydria.store import Transaction
+from hydria.times import stamp
 
 
 class Query:
@@ -93,6 +93,7 @@ class Preparation(Struct, frozen=True, kw_only=True):
     """One request before its transaction: the input of an operation's `prepare`.
 
     `caller` is None where the operation is open to all. `source` is the client's address, empty where it is unknown.
+    In a `dry_run` nothing outside may be changed.
     """
 
     operation: "Operation"
@@ -103,6 +104,7 @@ class Preparation(Struct, frozen=True, kw_only=True):
     caller: Caller | None
     source: str
     now: datetime
+    dry_run: bool = False
     read: Any  # Read; msgspec cannot check a Protocol
 
 
@@ -242,9 +244,13 @@ class Dialect(Protocol):
 
 
 class Mount(Struct, frozen=True, kw_only=True):
-    """Operations below some prefixes, in one dialect. With `slashes`, paths may end in slashes."""
+    """Operations below some prefixes, in one dialect. With `slashes`, paths may end in slashes.
+
+    `planner` says what the changes of a dry run would do (`hydria.http.dry_run`); None where an API has no dry runs.
+    """
 
     prefixes: tuple[str, ...]
     operations: tuple[Operation, ...]
     dialect: Any  # Dialect; msgspec cannot check a Protocol
     slashes: bool = False
+    planner: Callable[[Transaction], Any] | None = None

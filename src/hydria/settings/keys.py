@@ -95,6 +95,8 @@ def in_words(kind: Any) -> str:
             return "true or false"
         case msgspec.inspect.IntType(ge=low, le=high):
             return f"a whole number from {low} to {high}"
+        case msgspec.inspect.FloatType(ge=low, le=high):
+            return f"a number from {low} to {high}"
         case msgspec.inspect.LiteralType():
             return "one of " + ", ".join(f'"{value}"' for value in described.values)
         case _:
@@ -106,4 +108,4 @@ def _toml(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, int) else f'"{value}"'
+    return str(value) if isinstance(value, int | float) else f'"{value}"'

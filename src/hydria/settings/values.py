@@ -1,21 +1,13 @@
 """The settings: each key with its type, bounds, default and description, defined only here."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-
-def _allowed(words: str) -> dict[str, Any]:
-    """Describe the allowed values of a type whose bounds do not describe them."""
-    return {"allowed": words}
-
-
-_URL = r"^https?://[^\s/]+(/[^\s]*)?$"
-_Url = Annotated[str, Meta(pattern=_URL, extra=_allowed("an http:// or https:// address"))]
-_Text = Annotated[str, Meta(min_length=1, max_length=255, extra=_allowed("1 to 255 characters"))]
-_Program = Annotated[str, Meta(min_length=1, extra=_allowed("a program's name on PATH, or its absolute path"))]
-_Account = Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_-]{0,30}$", extra=_allowed("the name of an account"))]
+from hydria.settings.agent import AgentSettings
+from hydria.settings.openstack import KeystoneSettings, NetworkSettings, SecretsSettings
+from hydria.settings.types import Text, Url, allowed
 
 
 class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,15 +17,32 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str,
         Meta(
             pattern=r"^[0-9A-Za-z.:_-]+$",
-            extra=_allowed("an address or a host name without a port"),
+            extra=allowed("an address or a host name without a port"),
             description="Address to listen on. With an address other than loopback, other machines reach the API: put"
             " TLS in front of it.",
         ),
     ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="TCP port to listen on.")] = 9876
     public_url: Annotated[
-        _Url | None,
+        Url | None,
         Meta(description="Base URL of the endpoints in the service catalogue. Unset: http://<host>:<port>."),
+    ] = None
+    agents_host: Annotated[
+        str,
+        Meta(
+            pattern=r"^[0-9A-Za-z.:_-]+$",
+            extra=allowed("an address or a host name without a port"),
+            description="Address to listen on for agents of other hosts, over TLS. The port is open only after the"
+            " first hydria host invite.",
+        ),
+    ] = "0.0.0.0"  # noqa: S104 - for other machines, and closed until there is one
+    agents_port: Annotated[int, Meta(ge=1, le=65535, description="TCP port for agents of other hosts.")] = 9877
+    agents_url: Annotated[
+        Annotated[str, Meta(pattern=r"^https://[^\s/#?]+$", extra=allowed("https://ADDRESS:PORT"))] | None,
+        Meta(
+            description="URL by which agents of other hosts reach this server. Unset: agents_port at the address that"
+            " this machine's default route has."
+        ),
     ] = None
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=64 * 1024 * 1024, description="Largest request body in bytes; a larger one gets a 413.")
@@ -71,7 +80,13 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = "loopback"
     poll_seconds: Annotated[
-        int, Meta(ge=1, le=300, description="How long an agent's poll waits for a change before it is answered.")
+        int,
+        Meta(
+            ge=1,
+            le=300,
+            description="How long an agent's poll waits for a change before it is answered, at most a third of"
+            " failover.after_seconds.",
+        ),
     ] = 25
 
 
@@ -83,7 +98,7 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             str,
             Meta(
                 pattern=r"^(sqlite|postgresql)(\+[a-z0-9]+)?://",
-                extra=_allowed("sqlite:////absolute/path or postgresql://user@host/name"),
+                extra=allowed("sqlite:////absolute/path or postgresql://user@host/name"),
             ),
         ]
         | None,
@@ -140,54 +155,19 @@ class QuotaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     l7rule: Annotated[_Limit, Meta(description="L7 rules of a project; -1 means no limit.")] = -1
 
 
-class KeystoneSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A Keystone elsewhere. It replaces the home cloud's identity service, with its users and projects."""
-
-    auth_url: Annotated[
-        _Url | None,
-        Meta(description="URL of Keystone, with or without /v3. Unset: the home cloud's identity service is used."),
-    ] = None
-    username: Annotated[
-        _Text, Meta(description="User by which Hydria validates tokens; it needs the role service or admin.")
-    ] = "hydria"
-    password: Annotated[_Text | None, Meta(description="Password of that user. Prefer the environment to a file.")] = (
-        None
-    )
-    user_domain_id: Annotated[_Text, Meta(description="Domain of that user.")] = "default"
-    project_name: Annotated[_Text, Meta(description="Project in which that user logs in.")] = "service"
-    project_domain_id: Annotated[_Text, Meta(description="Domain of that project.")] = "default"
-    cafile: Annotated[
-        Path | None,
-        Meta(description="CA certificates (PEM) for Keystone. Unset: the CA certificates of the machine."),
-    ] = None
-    insecure: Annotated[bool, Meta(description="Do not verify Keystone's certificate.")] = False
-    cache_seconds: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=3600,
-            description="How long a validated token is cached; a revoked token works at most that long. 0 asks Keystone"
-            " for every request.",
-        ),
-    ] = 30
-    timeout_seconds: Annotated[
-        int, Meta(ge=1, le=60, description="Timeout of requests to Keystone; after it a request gets a 503.")
-    ] = 5
-
-
 class HomeCloudSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The home cloud: the small Keystone, Neutron and Barbican of a machine without OpenStack."""
 
     region: Annotated[
         str,
         Meta(
-            pattern=r"^[0-9A-Za-z._-]{1,64}$", extra=_allowed("a name"), description="Region in the service catalogue."
+            pattern=r"^[0-9A-Za-z._-]{1,64}$", extra=allowed("a name"), description="Region in the service catalogue."
         ),
     ] = "RegionOne"
     external_cidr: Annotated[
         str,
         Meta(
-            extra=_allowed("an IPv4 network from /8 to /28 without host bits, such as 203.0.113.0/24"),
+            extra=allowed("an IPv4 network from /8 to /28 without host bits, such as 203.0.113.0/24"),
             description="IPv4 network of the external network 'provider'. The machine gets its first address, floating"
             " IPs get the others. Read only when the database is made.",
         ),
@@ -209,113 +189,75 @@ class AcmeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The ACME authority that issues certificates for references such as acme:www.example.org."""
 
     directory_url: Annotated[
-        _Url | None,
+        Url | None,
         Meta(
             description="ACME directory, such as https://acme-v02.api.letsencrypt.org/directory. By setting it you"
             " agree to the authority's terms of service. Unset: such references are refused."
         ),
     ] = None
-    email: Annotated[_Text | None, Meta(description="Contact address for the authority. Unset: none.")] = None
+    email: Annotated[Text | None, Meta(description="Contact address for the authority. Unset: none.")] = None
     cafile: Annotated[
         Path | None,
         Meta(description="CA certificates (PEM) for the directory's HTTPS. Unset: the CA certificates of the machine."),
     ] = None
 
 
-class AgentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The agent of one host, and the HAProxy processes that it runs."""
+class ControllerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The placement of load balancers on hosts."""
 
-    host: Annotated[
-        Annotated[str, Meta(pattern=r"^[0-9A-Za-z._-]{1,253}$", extra=_allowed("a host name"))] | None,
-        Meta(description="Name by which the server knows this host. Unset: the machine's host name."),
-    ] = None
-    server_url: Annotated[
-        _Url | None, Meta(description="URL of the server. Unset: the server of these settings, over loopback.")
-    ] = None
-    prefix: Annotated[
-        str,
+    topology: Annotated[
+        Literal["SINGLE", "ACTIVE_STANDBY"],
         Meta(
-            pattern=r"^[a-z][a-z0-9]{0,11}$",
-            extra=_allowed("1 to 12 lower-case letters and digits, a letter first"),
-            description="Prefix of the names of everything that Hydria makes on the host. It never touches others.",
+            description="Topology of load balancers whose flavor sets none: SINGLE is one amphora, ACTIVE_STANDBY is"
+            " a pair on two hosts."
         ),
-    ] = "hydria"
-    haproxy: Annotated[_Program, Meta(description="HAProxy, 2.6 or newer.")] = "haproxy"
-    first_uid: Annotated[
+    ] = "SINGLE"
+    anti_affinity: Annotated[
+        Literal["soft", "hard"],
+        Meta(
+            description="Whether both amphorae of a pair may be on one host: soft allows it where there is only one"
+            " host for them, hard does not."
+        ),
+    ] = "soft"
+    advertisement_seconds: Annotated[
+        float,
+        Meta(
+            ge=0.02,
+            le=10.0,
+            description="Time between two VRRP advertisements of a pair. A takeover takes about 3.5 times as long.",
+        ),
+    ] = 0.1
+
+
+class FailoverSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The replacement of amphorae."""
+
+    after_seconds: Annotated[
         int,
         Meta(
-            ge=1000,
-            le=2_147_483_647,
-            description="First of the user and group ids of HAProxy processes; each amphora has its own. No account of"
-            " the machine may have one of them.",
+            ge=5,
+            le=86_400,
+            description="How long an agent may be silent before the amphorae of its host are replaced.",
         ),
-    ] = 1_900_000_000
-    uids: Annotated[int, Meta(ge=1, le=100_000_000, description="Number of these user and group ids.")] = 10_000_000
-    haproxy_user: Annotated[
-        _Account | None,
-        Meta(
-            description="Account of all HAProxy processes, for machines that have no free ids (some containers). The"
-            " processes can then end each other. Unset: each amphora has its own id."
-        ),
-    ] = None
-    haproxy_group: Annotated[
-        _Account | None, Meta(description="Group of haproxy_user's processes. Unset: that account's own group.")
-    ] = None
-    syslog: Annotated[
-        Path | None,
-        Meta(
-            description="Datagram socket, such as /dev/log, to which HAProxy also sends access logs and changes of"
-            " members' health, as RFC 5424 and local0. It costs HAProxy about a fifth more time for each request."
-            " Unset: they are only kept in memory, for hydria logs."
-        ),
-    ] = None
-    udp_flow_seconds: Annotated[
+    ] = 60
+    drain_seconds: Annotated[
         int,
         Meta(
-            ge=1,
-            le=3600,
-            description="Idle timeout of short UDP flows (over within two seconds, such as a query and its answer)"
-            " whose listener sets neither timeout_client_data nor timeout_member_data. An amphora has at most about"
-            " 64,500 flows to one member at a time: a shorter timeout allows more new flows.",
+            ge=0,
+            le=86_400,
+            description="How long open connections may go on after a planned move of a load balancer; then they are"
+            " cut.",
         ),
-    ] = 10
-    threads: Annotated[int, Meta(ge=1, le=64, description="Threads of each HAProxy.")] = 1
-    max_connections: Annotated[
-        Annotated[int, Meta(ge=1, le=2_000_000)] | None,
-        Meta(description="Connections of one HAProxy at once. Unset: as many as RLIMIT_NOFILE allows."),
-    ] = None
-    memory_mb: Annotated[
-        Annotated[int, Meta(ge=16, le=1_048_576)] | None,
-        Meta(
-            description="Memory limit of one HAProxy in MiB. An amphora may use twice as much, because it has two"
-            " during a reload. Unset: an amphora may use half of the machine's memory."
-        ),
-    ] = None
-    cpu_weight: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=10_000,
-            description="Share of each amphora when the processors are busy; 100 is the kernel's default.",
-        ),
-    ] = 100
-    pids: Annotated[int, Meta(ge=16, le=100_000, description="Limit of processes and threads of each amphora.")] = 512
-    flows: Annotated[
-        int,
-        Meta(
-            ge=1024,
-            le=100_000_000,
-            description="Connection tracking entries of each amphora, 0.6 KB each: for UDP and SCTP flows, and for TCP"
-            " with security groups. The kernel's limit net.netfilter.nf_conntrack_max should be higher.",
-        ),
-    ] = 160_000
-    limits: Annotated[
-        Literal["auto", "required", "off"],
-        Meta(
-            description="Limits of amphorae by control groups (v2 or v1): auto uses the available controllers, required"
-            " serves nothing without all of memory, cpu and pids, off uses none."
-        ),
-    ] = "auto"
+    ] = 300
+
+
+class HistorySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The history of load balancers' changes. Their newest change is always kept."""
+
+    days: Annotated[int, Meta(ge=1, le=3650, description="How long a change is kept, in days.")] = 30
+    per_load_balancer: Annotated[
+        int, Meta(ge=1, le=10_000, description="How many changes are kept of each load balancer, at most.")
+    ] = 200
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -349,8 +291,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     api: ApiSettings = ApiSettings()
     quotas: QuotaSettings = QuotaSettings()
     keystone: KeystoneSettings = KeystoneSettings()
+    network: NetworkSettings = NetworkSettings()
+    secrets: SecretsSettings = SecretsSettings()
     homecloud: HomeCloudSettings = HomeCloudSettings()
     acme: AcmeSettings = AcmeSettings()
+    controller: ControllerSettings = ControllerSettings()
+    failover: FailoverSettings = FailoverSettings()
+    history: HistorySettings = HistorySettings()
     agent: AgentSettings = AgentSettings()
 
     @property
