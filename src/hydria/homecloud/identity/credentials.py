@@ -18,6 +18,7 @@ from hydria.homecloud.identity.tokens import TokenBox
 from hydria.homecloud.identity.users import USER
 from hydria.http.operation import Call, Operation, Preparation, Reply
 from hydria.store import columns
+from hydria.times import from_text, precise_stamp
 
 
 class Credentials:
@@ -124,7 +125,7 @@ def _body(call: Call, credential: ApplicationCredential) -> dict[str, Any]:
         "project_id": credential.project_id,
         "user_id": credential.user_id,
         "roles": [{"id": role.id, "name": role.name, "domain_id": None} for role in roles],
-        "expires_at": None if ends is None else datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        "expires_at": None if ends is None else precise_stamp(datetime.fromtimestamp(ends, UTC)),
         "unrestricted": credential.unrestricted,
         "links": {"self": v3(call, "users", credential.user_id, "application_credentials", credential.id)},
     }
@@ -151,9 +152,8 @@ def _role_ids(call: Call, asked: list[RoleRef]) -> tuple[str, ...]:
 
 def _moment(text: str, now: datetime) -> float:
     try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+        moment = from_text(text)
+    except ValueError:
         raise bad_timestamp() from None
     if moment <= now:
         raise past_expiry()

@@ -6,9 +6,10 @@ the event loop continues.
 
 import asyncio
 import base64
+import collections
 import hashlib
 import secrets
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from typing import TypeVar
 import argon2
 import structlog
 from msgspec import Struct
+from prometheus_client import Counter
 
 from hydria.errors import TooMany
 from hydria.homecloud.identity.limits import Attempt, Limits, network_of
@@ -56,13 +58,20 @@ class Passwords:
 
     def __init__(self, wrong_per_minute: int, monotonic: Callable[[], float]) -> None:
         """`wrong_per_minute` is how many wrong passwords one source may try for one user."""
+        self.refused = Counter(
+            "hydria_passwords_refused",
+            "Passwords and secrets that were wrong, or not checked because there were too many wrong ones or too many"
+            " were waiting.",
+            ("reason",),
+            registry=None,
+        )
         self._limits = Limits(wrong_per_minute, monotonic)
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="hydria-passwords")
         self._key = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._running: dict[tuple[bytes, Attempt], asyncio.Task[bool]] = {}
         self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._waiting: Counter[str] = Counter()
+        self._waiting: collections.Counter[str] = collections.Counter()
         self._full = False
 
     async def hashed(self, password: str, source: str) -> str:
@@ -75,6 +84,16 @@ class Passwords:
 
         Raises TooMany after too many wrong ones, and while too many wait.
         """
+        try:
+            checked = await self._check(password, kept, attempt)
+        except TooMany:
+            self.refused.labels("limited").inc()
+            raise
+        if checked is None:
+            self.refused.labels("wrong").inc()
+        return checked
+
+    async def _check(self, password: str, kept: str | None, attempt: Attempt) -> Checked | None:
         digest = self._digest(password, kept)
         known = digest in self._right
         if not (known and len(password) >= _LONG):

@@ -17,6 +17,7 @@ from hydria.homecloud.identity.token_validation import ValidToken, valid_token
 from hydria.homecloud.identity.tokens import Payload, TokenBox
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import Transaction, columns
+from hydria.times import precise_zoned_stamp
 
 
 class Sessions:
@@ -87,8 +88,8 @@ class Sessions:
             "methods": list(payload.methods),
             "user": {"domain": DOMAIN, "id": valid.user_id, "name": valid.user_name, "password_expires_at": None},
             "audit_ids": list(payload.audit_ids),
-            "expires_at": _moment(payload.expires_at),
-            "issued_at": _moment(payload.issued_at),
+            "expires_at": _time(payload.expires_at),
+            "issued_at": _time(payload.issued_at),
         }
         if valid.project_id is not None:
             body["project"] = {"domain": DOMAIN, "id": valid.project_id, "name": valid.project_name}
@@ -116,5 +117,5 @@ def _roles(transaction: Transaction, valid: ValidToken) -> list[dict[str, Any]]:
     return [{"id": row.id, "name": row.name} for row in rows]
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _time(seconds: float) -> str:
+    return precise_zoned_stamp(datetime.fromtimestamp(seconds, UTC))

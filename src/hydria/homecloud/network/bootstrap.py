@@ -8,6 +8,7 @@ from hydria.homecloud.network import changes
 from hydria.homecloud.network.addresses import default_gateway, default_pools
 from hydria.homecloud.network.rows import Network, Pool, Subnet, TopologyCounter
 from hydria.store import Transaction, columns
+from hydria.times import zoned_stamp
 
 NAME = "provider"
 
@@ -35,7 +36,7 @@ def bootstrap(
     if transaction.find(Network, columns(Network).external):
         return None
     cidr = ipaddress.IPv4Network(external_cidr)
-    gateway, time = default_gateway(cidr), changes.stamp(now)
+    gateway, time = default_gateway(cidr), zoned_stamp(now)
     network_id, subnet_id = ids or (str(uuid.uuid4()), str(uuid.uuid4()))
     network = Network(
         id=network_id,

@@ -29,6 +29,7 @@ from hydria.store import Transaction, columns
 from hydria.store.functions import contains_any, quoted
 from hydria.store.generations import new_change_id
 from hydria.store.tables import rows_of
+from hydria.times import zoned_stamp
 
 R = TypeVar("R", bound=Row)
 
@@ -55,14 +56,9 @@ _INTERFACE: dict[type[Row], frozenset[str]] = {
 }
 
 
-def stamp(now: datetime) -> str:
-    """Return a time as Neutron prints it."""
-    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def new(kind: type[R], now: datetime, **values: Any) -> R:
     """Return a new row, not yet stored; it gets an id unless one is given."""
-    time = stamp(now)
+    time = zoned_stamp(now)
     return kind(**{"id": str(uuid.uuid4()), "created_at": time, "updated_at": time, **values})
 
 
@@ -80,7 +76,7 @@ def change(transaction: Transaction, row: R, now: datetime, **values: object) ->
     differing = {name for name, value in values.items() if getattr(row, name) != value}
     if not differing:
         return row
-    changed = structs.replace(row, **values, updated_at=stamp(now), revision_number=row.revision_number + 1)
+    changed = structs.replace(row, **values, updated_at=zoned_stamp(now), revision_number=row.revision_number + 1)
     transaction.update(changed)
     if not differing.isdisjoint(_WIRED.get(type(row), ())) and (
         _wired(transaction, row) or _wired(transaction, changed)

@@ -35,6 +35,10 @@ _FAULTS: dict[str, tuple[type[Refusal], str]] = {
         Conflict,
         "Unable to create the flat network. Physical network {physical} is in use.",
     ),
+    "VlanIdInUse": (
+        Conflict,
+        "Unable to create the network. The VLAN {vlan} on physical network {physical} is in use.",
+    ),
     "NetworkMTUSubnetConflict": (Conflict, "MTU of {id} is not valid, subnet requires a minimum of {mtu}"),
     "InvalidSharedSetting": (
         Conflict,

@@ -116,8 +116,11 @@ NETWORK = Kind(
         views.NETWORK,
         **{
             "status": case((_network.trouble.is_(None), "ACTIVE"), else_="DOWN"),
-            "provider:network_type": case((_network.physical_network.is_(None), "local"), else_="flat"),
-            "provider:segmentation_id": _NOTHING,
+            "provider:network_type": case(
+                (_network.physical_network.is_(None), "local"),
+                (_network.segmentation_id.is_(None), "flat"),
+                else_="vlan",
+            ),
         },
     ),
 )

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, true
+from msgspec import Struct
+from sqlalchemy import true
 
 from hydria.contract import FirewallRule, Interface
 from hydria.homecloud.network import allocation, changes, interfaces, plugging
@@ -11,10 +13,21 @@ from hydria.homecloud.network.faults import fault
 from hydria.homecloud.network.firewall_rules import guard
 from hydria.homecloud.network.kinds import NETWORK, PORT, QOS_POLICY, SECURITY_GROUP, SUBNET, Kind
 from hydria.homecloud.network.restoring import Restoring
-from hydria.homecloud.network.rows import Address, AlteredPort, Network, Port, QosPolicy, SecurityGroup, Subnet
+from hydria.homecloud.network.rows import (
+    Address,
+    AddressPair,
+    AlteredPort,
+    Network,
+    Port,
+    QosPolicy,
+    SecurityGroup,
+    Subnet,
+)
 from hydria.model import network as model
 from hydria.model.caller import Caller
 from hydria.store import Transaction, columns
+
+S = TypeVar("S", bound=Struct)
 
 
 class HomeNetworking:
@@ -27,18 +40,14 @@ class HomeNetworking:
         self._known: dict[str, Subnet] = {}
 
     def subnet(self, subnet_id: str, project_id: str | None) -> model.Subnet | None:
-        if project_id is None:
-            row = self._row(subnet_id)
-        else:
-            found = self._transaction.find(Subnet, columns(Subnet).id == subnet_id, _seen(SUBNET, project_id))
-            row = found[0] if found else None
+        row = self._row(subnet_id) if project_id is None else self._seen(SUBNET, Subnet, subnet_id, project_id)
         if row is None:
             return None
         self._known[row.id] = row
         return _subnet(row)
 
     def network_subnets(self, network_id: str, project_id: str | None) -> tuple[model.Subnet, ...] | None:
-        if not self._transaction.find(Network, columns(Network).id == network_id, _seen(NETWORK, project_id)):
+        if self._seen(NETWORK, Network, network_id, project_id) is None:
             return None
         return tuple(_subnet(each) for each in plugging.subnets_of(self._transaction, network_id))
 
@@ -48,8 +57,8 @@ class HomeNetworking:
         return 0 if row is None else allocation.count_free(self._transaction, row)
 
     def port(self, port_id: str, project_id: str | None) -> model.Port | None:
-        found = self._transaction.find(Port, columns(Port).id == port_id, _seen(PORT, project_id))
-        return self._ports(found)[0] if found else None
+        row = self._seen(PORT, Port, port_id, project_id)
+        return None if row is None else self._ports([row])[0]
 
     def create_port(
         self, name: str, project_id: str, subnet: model.Subnet, address: str | None, device: model.Device
@@ -73,6 +82,14 @@ class HomeNetworking:
         changes.change(self._transaction, port, self._now)
         return _port(port, [*there, *given])
 
+    def allow_addresses(self, port_id: str, addresses: Sequence[str]) -> None:
+        """Set a port's allowed address pairs; the caller tells the hosts."""
+        port = self._transaction.get(Port, port_id)
+        if port is not None:
+            pairs = tuple(AddressPair(mac_address=port.mac_address, ip_address=each) for each in addresses)
+            changes.change(self._transaction, port, self._now, allowed_address_pairs=pairs)
+            changes.forget(self._transaction, port_id)
+
     def bind_port(self, port_id: str, device: model.Device | None) -> None:
         port = self._transaction.get(Port, port_id)
         if port is not None:
@@ -86,8 +103,8 @@ class HomeNetworking:
             plugging.unplug(self._transaction, port, self._now)
 
     def ports_of(self, device_id: str) -> tuple[model.Port, ...]:
-        c = columns(Port)
-        return self._ports(self._transaction.find(Port, c.device_id == device_id, order_by=(c.created_at, c.id)))
+        found = self._transaction.among(Port, [device_id], column="device_id")
+        return self._ports(sorted(found, key=lambda port: (port.created_at, port.id)))
 
     def interface(self, port_id: str) -> Interface | None:
         port = self._transaction.get(Port, port_id)
@@ -98,8 +115,7 @@ class HomeNetworking:
         return True
 
     def has_qos_policy(self, qos_policy_id: str, project_id: str | None) -> bool:
-        key = columns(QosPolicy).id == qos_policy_id
-        return bool(self._transaction.find(QosPolicy, key, _seen(QOS_POLICY, project_id)))
+        return self._seen(QOS_POLICY, QosPolicy, qos_policy_id, project_id) is not None
 
     def set_qos_policy(self, port_id: str, qos_policy_id: str | None) -> None:
         """Hold a port to a QoS policy, or to none."""
@@ -110,8 +126,7 @@ class HomeNetworking:
             changes.forget(self._transaction, port_id)
 
     def has_security_group(self, security_group_id: str, project_id: str | None) -> bool:
-        key = columns(SecurityGroup).id == security_group_id
-        return bool(self._transaction.find(SecurityGroup, key, _seen(SECURITY_GROUP, project_id)))
+        return self._seen(SECURITY_GROUP, SecurityGroup, security_group_id, project_id) is not None
 
     def altered_ports(self) -> tuple[model.Port, ...]:
         ids = [each.port_id for each in self._transaction.find(AlteredPort)]
@@ -146,16 +161,40 @@ class HomeNetworking:
     def guard(self, security_group_ids: Sequence[str]) -> tuple[FirewallRule, ...]:
         return guard(self._transaction, security_group_ids)
 
-    def refuses_vip(self, network_id: str) -> str | None:
+    def refuses_secured_ports(self, network_id: str) -> str | None:
         network = self._transaction.get(Network, network_id)
         if network is None:
-            return f"The network {network_id} does not exist any more. Delete the load balancer and create it again."
+            return f"The network {network_id} does not exist any more. Use another network."
         if network.port_security_enabled:
             return None
         return (
-            f"Port security is disabled on the network {network_id}, and a VIP needs it there. Enable it with "
+            f"Port security is disabled on the network {network_id}, and is needed there. Enable it with "
             f"'openstack network set --enable-port-security {network_id}', or use another network."
         )
+
+    def physical_network(self, network_id: str) -> str | None:
+        network = self._transaction.get(Network, network_id)
+        return None if network is None else network.physical_network
+
+    def binds_ports(self) -> bool:
+        """Say whether ports are bound to hosts: they are not."""
+        return False
+
+    def lets_through(self, tree: object) -> bool:
+        """Say whether ports let through what is served: hosts open the ports themselves."""
+        return True
+
+    def release(self, load_balancer_id: str) -> bool:
+        """Say whether everything is gone: ports are deleted at once."""
+        return True
+
+    def _seen(self, kind: Kind, of: type[S], key: str, project_id: str | None) -> S | None:
+        """Return the row of a key if the project sees it; None as the project sees everything."""
+        if project_id is None:
+            return self._transaction.get(of, key)
+        caller = Caller(user_id="", project_id=project_id)
+        found = self._transaction.find(of, columns(of).id == key, kind.visible(caller))
+        return found[0] if found else None
 
     def _row(self, subnet_id: str) -> Subnet | None:
         return self._known.get(subnet_id) or self._transaction.get(Subnet, subnet_id)
@@ -163,11 +202,6 @@ class HomeNetworking:
     def _ports(self, rows: list[Port]) -> tuple[model.Port, ...]:
         addresses = plugging.addresses_of(self._transaction, *(row.id for row in rows))
         return tuple(_port(row, addresses[row.id]) for row in rows)
-
-
-def _seen(kind: Kind, project_id: str | None) -> ColumnElement[bool]:
-    """Return the condition that a project sees a row; None sees everything."""
-    return true() if project_id is None else kind.visible(Caller(user_id="", project_id=project_id))
 
 
 def _subnet(row: Subnet) -> model.Subnet:

@@ -14,6 +14,7 @@ from hydria.homecloud.network.kinds import NETWORK
 from hydria.homecloud.network.plugging import subnets_of
 from hydria.homecloud.network.resource import given, load_owned, operations
 from hydria.homecloud.network.rows import FLOATING_IP, ROUTER_GATEWAY, Network, NetworkTrouble, Port, Subnet
+from hydria.homecloud.network.views import network_type
 from hydria.http.operation import Call
 from hydria.store import Transaction, columns
 
@@ -28,7 +29,11 @@ _PROVIDER = {
     "segmentation_id": "provider:segmentation_id",
 }
 
-_LINK = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+_PHYSICAL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# The first and the last VLAN id.
+_VLANS = (1, 4094)
+
+_GATEWAY_HERE = "A {kind} network cannot be external here: this machine is the external network's gateway"
 
 _MTU = 1500
 _MAX_MTU = 65535
@@ -53,7 +58,7 @@ def _update(call: Call) -> Network:
     if network.shared and values.get("shared") is False:
         _check_unshared(call.transaction, network)
     if values.get("external"):
-        _check_not_flat(network)
+        _check_not_physical(network)
     if network.external and values.get("external") is False:
         _check_internal(call.transaction, network)
     return changes.change(call.transaction, network, call.time, **values)
@@ -93,25 +98,52 @@ def _checked_mtu(transaction: Transaction, asked: int, network: Network | None) 
 
 
 def _provider(transaction: Transaction, form: NetworkCreate) -> dict[str, Any]:
-    """Return the provider attributes of a form, or refuse those that this machine cannot make."""
-    kind, physical = form.network_type or "local", form.physical_network or None
-    if kind not in ("local", "flat"):
-        raise invalid_input(f"network_type value '{kind}' not supported")
-    if form.segmentation_id not in (UNSET, None):
-        raise invalid_input(f"segmentation_id prohibited for {kind} provider network")
-    if kind == "local":
-        if physical is not None:
-            raise invalid_input("provider:physical_network prohibited for local provider network")
-        return {}
+    """Return the provider attributes of a form, or refuse those that no host can make."""
+    physical, vlan = _place(form)
     if physical is None:
-        raise invalid_input("physical_network required for flat provider network")
-    if not _LINK.fullmatch(physical):
-        raise invalid_input(f"physical_network '{physical[:40]}' cannot be the name of a bridge of this machine")
+        return {}
+    kind = "flat" if vlan is None else "vlan"
+    if not _PHYSICAL.fullmatch(physical):
+        raise invalid_input(f"physical_network '{physical[:40]}' cannot be the name of a bridge or in agent.bridges")
     if form.external is not UNSET and form.external:
-        raise invalid_input("A flat network cannot be external here: this machine is the external network's gateway")
-    if transaction.find(Network, columns(Network).physical_network == physical):
-        raise fault("FlatNetworkInUse", physical=physical)
-    return {"physical_network": physical}
+        raise invalid_input(_GATEWAY_HERE.format(kind=kind))
+    c = columns(Network)
+    if transaction.find(Network, c.physical_network == physical, c.segmentation_id.is_not_distinct_from(vlan)):
+        if vlan is None:
+            raise fault("FlatNetworkInUse", physical=physical)
+        raise fault("VlanIdInUse", vlan=vlan, physical=physical)
+    return {"physical_network": physical, "segmentation_id": vlan}
+
+
+def _place(form: NetworkCreate) -> tuple[str | None, int | None]:
+    """Return the physical network and the VLAN id of a form, None where its type has none, as Neutron checks them."""
+    kind, physical = form.network_type or "local", form.physical_network or None
+    vlan = None if form.segmentation_id is UNSET else form.segmentation_id
+    if kind not in ("local", "flat", "vlan"):
+        raise invalid_input(f"network_type value '{kind}' not supported")
+    if kind == "vlan":
+        return _vlan(physical, vlan)
+    if vlan is not None:
+        raise invalid_input(f"segmentation_id prohibited for {kind} provider network")
+    if kind == "local" and physical is not None:
+        raise invalid_input("provider:physical_network prohibited for local provider network")
+    if kind == "flat" and physical is None:
+        raise invalid_input("physical_network required for flat provider network")
+    return physical, None
+
+
+def _vlan(physical: str | None, vlan: int | None) -> tuple[str, int]:
+    if physical is None:
+        if vlan is None:
+            raise invalid_input("physical_network required for vlan provider network")
+        raise invalid_input("segmentation_id requires physical_network for VLAN provider network")
+    if vlan is None:
+        raise invalid_input(
+            f"Physical network {physical} requires segmentation_id to be specified when creating a provider network"
+        )
+    if not _VLANS[0] <= vlan <= _VLANS[1]:
+        raise invalid_input(f"segmentation_id out of range ({_VLANS[0]} through {_VLANS[1]})")
+    return physical, vlan
 
 
 def _check_unshared(transaction: Transaction, network: Network) -> None:
@@ -121,9 +153,9 @@ def _check_unshared(transaction: Transaction, network: Network) -> None:
         raise fault("InvalidSharedSetting", network=network.name)
 
 
-def _check_not_flat(network: Network) -> None:
+def _check_not_physical(network: Network) -> None:
     if network.physical_network is not None:
-        raise invalid_input("A flat network cannot be external here: this machine is the external network's gateway")
+        raise invalid_input(_GATEWAY_HERE.format(kind=network_type(network)))
 
 
 def _check_internal(transaction: Transaction, network: Network) -> None:

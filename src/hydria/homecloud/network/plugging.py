@@ -83,10 +83,11 @@ def give(transaction: Transaction, port: Port, wishes: Sequence[Wish], first: in
 
 def addresses_of(transaction: Transaction, *port_ids: str) -> dict[str, list[Address]]:
     """Return the addresses of ports, in order, by the port's id."""
-    c = columns(Address)
     found: dict[str, list[Address]] = {port_id: [] for port_id in port_ids}
-    for address in transaction.find(Address, c.port_id.in_(port_ids), order_by=(c.position,)) if port_ids else ():
+    for address in transaction.among(Address, port_ids, column="port_id"):
         found[address.port_id].append(address)
+    for addresses in found.values():
+        addresses.sort(key=lambda address: address.position)
     return found
 
 

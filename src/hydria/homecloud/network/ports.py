@@ -30,6 +30,7 @@ from hydria.http.operation import Call
 from hydria.model.network import PORT_OWNER
 from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of
+from hydria.times import zoned_stamp
 
 # Attributes that are fixed while a host has the port.
 _FIXED = ("device_id", "device_owner", "mac_address", "binding_host_id")
@@ -96,7 +97,7 @@ def _update(call: Call) -> Port:
         raise fault("AddressPairAndPortSecurityRequired")
     if form.fixed_ips is not UNSET and form.fixed_ips is not None and _move(call.transaction, port, form.fixed_ips):
         # Addresses are rows of their own, so the port's revision must be incremented for them.
-        port = structs.replace(port, revision_number=port.revision_number + 1, updated_at=changes.stamp(call.time))
+        port = structs.replace(port, revision_number=port.revision_number + 1, updated_at=zoned_stamp(call.time))
         call.transaction.update(port)
         changes.alter(call.transaction, [port.id])
         changes.alter_guards(call.transaction, port)

@@ -44,7 +44,7 @@ def _values(call: Call, action: str) -> dict[str, Any]:
     form: QosPolicyUpdate = call.form
     for_admins(call, form, action, _FOR_ADMINS)
     if form.is_default is not UNSET and form.is_default:
-        raise invalid_input("is_default is not supported: give each port or load balancer its policy")
+        raise invalid_input("is_default is not supported: give each port its policy")
     return given(form, QosPolicy)
 
 

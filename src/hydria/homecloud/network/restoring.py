@@ -26,6 +26,7 @@ from hydria.homecloud.network.rows import (
 )
 from hydria.model.network import Device
 from hydria.store import Transaction, columns
+from hydria.times import zoned_stamp
 
 _RESTORED = "restored"
 
@@ -36,7 +37,7 @@ class Restoring:
     def __init__(self, transaction: Transaction, now: datetime, project_id: str) -> None:
         self._transaction = transaction
         self._now = now
-        time = changes.stamp(now)
+        time = zoned_stamp(now)
         self._common: dict[str, Any] = {"project_id": project_id, "created_at": time, "updated_at": time}
 
     def network(self, wanted: contract.Network) -> Network:
@@ -49,6 +50,7 @@ class Restoring:
                 mtu=wanted.mtu,
                 external=wanted.external,
                 physical_network=wanted.physical,
+                segmentation_id=wanted.vlan,
                 **self._common,
             )
             changes.add(self._transaction, found)

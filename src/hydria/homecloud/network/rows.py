@@ -41,8 +41,10 @@ class Network(Row, frozen=True, kw_only=True):
     is_default: bool = False
     mtu: int = 1500
     port_security_enabled: bool = True
-    # The bridge of the machine that a `flat` network is joined with; None for a `local` network.
+    # The physical network of a `flat` or `vlan` network, which hosts join it with; None for a `local` network.
     physical_network: str | None = None
+    # The VLAN id of a `vlan` network; None for the other types.
+    segmentation_id: int | None = None
     # Why a host could not make it: one of its `NetworkTrouble` rows, None where there is none.
     trouble: str | None = None
 

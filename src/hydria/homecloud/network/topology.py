@@ -1,7 +1,7 @@
 """`hydria.protocols.Topologies` over the rows of networks and routers, in a fixed number of statements."""
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct, structs
@@ -23,6 +23,7 @@ from hydria.homecloud.network.rows import (
     Subnet,
     TopologyCounter,
 )
+from hydria.protocols import EVERYTHING, Reach
 from hydria.store import Transaction, columns
 from hydria.store.tables import rows_of
 
@@ -38,18 +39,27 @@ class HomeTopologies:
         counter = self._transaction.get(TopologyCounter, TopologyCounter().id)
         return (0, 0) if counter is None else (counter.generation, counter.change_id)
 
-    def topology(self) -> contract.Topology:
-        """Return all networks and all routers that are not switched off."""
+    def topology(self, reach: Reach = EVERYTHING) -> contract.Topology:
+        """Return the networks that a host can have, and at home all routers that are not switched off."""
         read = _Read.of(self._transaction)
         generation, change_id = self.version()
+        networks = {
+            key: each for key, each in read.networks.items() if reach.has(each.physical_network, each.segmentation_id)
+        }
         return contract.Topology(
             generation=generation,
             change_id=change_id,
             removed=self._removed(),
-            networks=tuple(read.network(network) for network in read.networks.values()),
-            routers=tuple(read.router(router) for router in read.routers),
-            plugged=tuple(read.plugged_port(port) for port in read.plugged),
+            networks=tuple(read.network(network) for network in networks.values()),
+            routers=tuple(read.router(router) for router in read.routers if reach.home),
+            plugged=tuple(read.plugged_port(port) for port in read.plugged if port.network_id in networks),
         )
+
+    def connected(self, physical_networks: Collection[str]) -> None:
+        """Count a change if there are networks on these physical networks."""
+        c = columns(Network)
+        if physical_networks and self._transaction.find(Network, c.physical_network.in_(physical_networks)):
+            changes.rewire(self._transaction)
 
     def adopt(self, wire: contract.Network | contract.Router) -> list[str]:
         restoring = Restoring(self._transaction, self._now(), self._owner())
@@ -150,6 +160,7 @@ class _Read(Struct, frozen=True, kw_only=True):
             mtu=network.mtu,
             external=network.external,
             physical=network.physical_network,
+            vlan=network.segmentation_id,
             host_addresses=tuple(
                 contract.Address(ip=subnet.gateway_ip, prefix=interfaces.prefix_of(subnet))
                 for subnet in sorted(subnets, key=lambda each: (each.created_at, each.id))

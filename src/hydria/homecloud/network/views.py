@@ -74,7 +74,7 @@ NETWORK = _shape(
     Network,
     forms.NetworkCreate,
     hidden=("trouble", "is_default"),
-    for_admins=("physical_network",),
+    for_admins=("physical_network", "segmentation_id"),
     always={
         "availability_zone_hints": [],
         "availability_zones": [ZONE],
@@ -82,7 +82,6 @@ NETWORK = _shape(
         "ipv6_address_scope": None,
         "qos_policy_id": None,
     },
-    always_for_admins={"provider:segmentation_id": None},
 )
 SUBNET = _shape(Subnet, forms.SubnetCreate, always={"subnetpool_id": None, "service_types": []})
 PORT = _shape(
@@ -129,12 +128,19 @@ def networks(transaction: Transaction, rows: Sequence[Network], caller: Caller) 
     return [_network(row, subnets[row.id], caller) for row in rows]
 
 
+def network_type(row: Network) -> str:
+    """Return a network's type: `local`, `flat` or `vlan`."""
+    if row.physical_network is None:
+        return "local"
+    return "flat" if row.segmentation_id is None else "vlan"
+
+
 def _network(row: Network, subnets: list[str], caller: Caller) -> Body:
     body = NETWORK.body(row, caller, status="ACTIVE" if row.trouble is None else "DOWN", subnets=subnets)
     if row.external:
         body["is_default"] = row.is_default
     if caller.is_admin:
-        body["provider:network_type"] = "local" if row.physical_network is None else "flat"
+        body["provider:network_type"] = network_type(row)
         if row.trouble is not None:
             # Neutron has no attribute for the reason.
             body["hydria:trouble"] = row.trouble

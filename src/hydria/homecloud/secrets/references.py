@@ -1,5 +1,7 @@
 """`hydria.protocols.Secrets` over the same rows as the API: the secret or container of a reference, as PEM text."""
 
+from collections.abc import Collection
+
 from hydria import certificates
 from hydria.errors import NotFound
 from hydria.homecloud.secrets.access import id_in
@@ -7,8 +9,6 @@ from hydria.homecloud.secrets.rows import Container, Secret
 from hydria.homecloud.secrets.secrets import expired
 from hydria.homecloud.secrets.vault import Vault
 from hydria.store import Transaction
-
-_PEM = b"-----BEGIN"
 
 
 class HomeSecrets:
@@ -33,22 +33,16 @@ class HomeSecrets:
         payload = self._payload(key, project_id)
         return certificates.authorities(payload) if purpose == "ca" else certificates.revocations(payload)
 
+    def doubts(self, references: Collection[tuple[str, str]], project_id: str) -> dict[tuple[str, str], str]:
+        """Return nothing: what is gone is not served."""
+        return {}
+
     def _certificate(self, key: str, reference: str, project_id: str) -> str:
         container = self._transaction.get(Container, key) if "/containers/" in reference else None
         if container is not None and container.project_id == project_id:
             parts = {part.name: self._payload(part.secret_id, project_id) for part in container.parts}
-            if "certificate" not in parts or "private_key" not in parts:
-                raise NotFound(f"The container {key} has no certificate with its private key.")
-            return certificates.from_parts(
-                parts["certificate"],
-                parts["private_key"],
-                parts.get("intermediates"),
-                parts.get("private_key_passphrase"),
-            )
-        payload = self._payload(key, project_id)
-        if payload.lstrip().startswith(_PEM):
-            return certificates.from_parts(payload, payload, None, None)
-        return certificates.from_pkcs12(payload)
+            return certificates.from_container(key, parts)
+        return certificates.from_payload(self._payload(key, project_id))
 
     def _payload(self, key: str, project_id: str) -> bytes:
         secret = self._transaction.get(Secret, key)

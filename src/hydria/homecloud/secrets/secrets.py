@@ -1,7 +1,6 @@
 """/secrets: store, list, show, fetch, fill, delete, and the user's own metadata."""
 
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import structs
@@ -17,6 +16,7 @@ from hydria.homecloud.secrets.vault import Vault
 from hydria.http.lists import Condition
 from hydria.http.operation import Call, Operation, Reply
 from hydria.store import columns
+from hydria.times import from_text, stamp
 
 # Filters of the list and their attributes.
 _FILTERS = {"name": "name", "alg": "algorithm", "mode": "mode", "secret_type": "secret_type"}
@@ -203,14 +203,9 @@ def _expiration(wanted: str | None, now: str) -> str | None:
     if not wanted or not wanted.strip():
         return None
     try:
-        moment = datetime.fromisoformat(wanted.strip())
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        # A time zone may shift the time out of the range of years.
+        written = stamp(from_text(wanted.strip()))
+    except ValueError:
         raise bad("Invalid date for 'expiration'.") from None
-    # strftime would write the year 3 as "3".
-    written = moment.isoformat(timespec="seconds")
     if written <= now:
         raise bad("'expiration' is before current time.")
     return written

@@ -1,5 +1,8 @@
 """Encrypts payloads for storage, so that neither the database nor a copy of it reveals one."""
 
+import hashlib
+import hmac
+
 from cryptography.fernet import Fernet, InvalidToken
 
 from hydria.errors import Unavailable
@@ -14,6 +17,7 @@ class Vault:
     """Seals and opens payloads with one key."""
 
     def __init__(self, key: bytes) -> None:
+        self._key = key
         self._fernet = Fernet(key)
 
     def seal(self, payload: bytes) -> str:
@@ -28,3 +32,7 @@ class Vault:
                 "This secret was sealed with another key. Put the file secrets.key of its time back into the server's "
                 "state directory."
             ) from None
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 64 bytes that only this key and purpose make."""
+        return hmac.digest(self._key, purpose.encode(), hashlib.sha512)
