@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hydria.cli import inspect, programs, surroundings
-from hydria.cli.base import Given, console, errors
+from hydria.cli import changes, hosts, inspect, openstack, programs, surroundings
+from hydria.cli.base import Given, console, errors, refuse_dry_run
 from hydria.errors import HydriaError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (programs, inspect, surroundings):
+for part in (programs, inspect, changes, hosts, openstack, surroundings):
     app.add_typer(part.commands)
 
 SettingsOption = Annotated[
@@ -39,9 +39,26 @@ VersionOption = Annotated[
 ]
 
 
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what would change: rollback, host drain, enable, disable, forget.")
+]
+
+# The commands that can be tried, and those that change nothing; the parts of `host` decide for themselves.
+_TRIED = ("rollback", "host")
+_READING = ("explain", "history", "diff", "env", "doctor", "logs", "amphora")
+
+
 @app.callback()
-def _main(settings: SettingsOption = None, version: VersionOption = False) -> None:
+def _main(
+    context: typer.Context,
+    settings: SettingsOption = None,
+    dry_run: DryRunOption = False,
+    version: VersionOption = False,
+) -> None:
     Given.file = settings
+    Given.dry_run = dry_run
+    if context.invoked_subcommand not in (*_TRIED, *_READING):
+        refuse_dry_run(str(context.invoked_subcommand))
     # Files are readable by their owner only, unless a call sets another mode.
     os.umask(0o077)
 

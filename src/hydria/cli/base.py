@@ -15,7 +15,8 @@ from hydria import settings as settings_package
 from hydria.errors import HydriaError
 from hydria.settings import Settings
 
-console = Console(highlight=False)
+# What goes into a file or to another program is not broken.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -23,6 +24,14 @@ class Given:
     """The options before the command."""
 
     file: Path | None = None
+    # Whether the command is only to say what it would do.
+    dry_run: bool = False
+
+
+def refuse_dry_run(command: str) -> None:
+    """Raise HydriaError for `hydria --dry-run` with a command that cannot be tried."""
+    if Given.dry_run:
+        raise HydriaError(f"hydria {command} has no dry run: nothing was done. Leave out --dry-run.")
 
 
 def load_settings() -> Settings:

@@ -1,14 +1,13 @@
 """Commands that inspect: `env`, `doctor`, `logs`, `amphora`, `orphan`."""
 
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
+from hydria.cli import findings
 from hydria.cli.base import console, errors, load_settings, need_root, run_until_stopped
 from hydria.errors import SettingsError
 
@@ -40,19 +39,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     """Check whether this machine can run Hydria, and say how to fix what is wrong. Exits 1 when something is bad."""
     from hydria.doctor import examine  # noqa: PLC0415
 
-    findings = examine(load_settings())
-    if as_json:
-        import msgspec  # noqa: PLC0415
-
-        sys.stdout.write(json.dumps(msgspec.to_builtins(findings), indent=2) + "\n")
-    else:
-        table = Table("", "what", "found", "how to fix it")
-        marks = {"ok": "[green]ok", "warning": "[yellow]warning", "bad": "[red]bad"}
-        for finding in findings:
-            table.add_row(marks[finding.ok], finding.name, finding.seen, finding.mend)
-        console.print(table)
-    if any(finding.ok == "bad" for finding in findings):
-        raise typer.Exit(1)
+    findings.show(examine(load_settings()), as_json=as_json)
 
 
 @commands.command("logs")

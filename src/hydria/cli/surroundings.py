@@ -34,6 +34,20 @@ def db_upgrade() -> None:
     console.print("The database has this version's schema.")
 
 
+@db.command("forget-keys")
+def db_forget_keys() -> None:
+    """Let the next server of a PostgreSQL bring new keys: only if secrets.key or token.key are lost on all servers."""
+    from hydria.compose.shared_keys import forget_keys  # noqa: PLC0415
+    from hydria.store import Database  # noqa: PLC0415
+
+    database = Database(load_settings().database_url)
+    try:
+        forgotten = forget_keys(database)
+    finally:
+        database.close()
+    console.print(f"{forgotten} keys are forgotten. What was sealed with a lost secrets.key cannot be read any more.")
+
+
 @lab.command("up")
 def lab_up() -> None:
     """Make the tutorial's network, its router, two web servers and a client."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from hydria.adapters.linux import ring
 from hydria.adapters.linux.host import LinuxHost
+from hydria.compose.served_here import instances_of
 from hydria.contract import Instance
-from hydria.errors import HydriaError
 from hydria.model import Listener, Tree
 from hydria.render.haproxy import needs_no_haproxy
 from hydria.render.haproxy.logs import RING, Entry, ending, parse, watch
@@ -102,7 +102,7 @@ class AccessLog:
 
         `warn` prints which listeners keep no log. Raises HydriaError.
         """
-        instances = await self._instances()
+        instances = instances_of((await self._host.remembered()).values(), self._wanted)
         for listener in instances[0].tree.live().counted_datagram_listeners:
             name = listener.name or listener.id
             warn(f"{name} is {listener.protocol}: the kernel forwards its packets and keeps no log.")
@@ -135,22 +135,6 @@ class AccessLog:
                 if instance.generation != generation:
                     names, generation = Names(instance.tree), instance.generation
             print_line(form(entry, names))
-
-    async def _instances(self) -> list[Instance]:
-        found = []
-        for instance in (await self._host.remembered()).values():
-            load_balancer = instance.tree.load_balancer
-            if self._wanted in (load_balancer.id, load_balancer.name):
-                found.append(instance)
-        if not found:
-            raise HydriaError(
-                f"This host serves no load balancer {self._wanted}. See: openstack loadbalancer list. A load balancer"
-                " without a listener has no traffic. For one on another host run hydria logs there."
-            )
-        ids = sorted({instance.tree.load_balancer.id for instance in found})
-        if len(ids) > 1:
-            raise HydriaError(f"Several load balancers are called {self._wanted}. Name one by its id: {', '.join(ids)}")
-        return found
 
 
 async def _kept_lines(path: Path) -> AsyncIterator[str]:

@@ -9,8 +9,8 @@ from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.netns import namespaces
 from hydria.adapters.linux.processes import find
 from hydria.adapters.linux.remembered import Remembered
+from hydria.compose.served_here import instances_of
 from hydria.contract import Instance
-from hydria.errors import HydriaError
 from hydria.settings import Settings
 
 
@@ -18,15 +18,8 @@ def describe(settings: Settings, wanted: str) -> Iterator[str]:
     """Describe the amphorae of a load balancer, given by name or id, line by line. Raises HydriaError."""
     amphorae = settings.run_dir / "amphorae"
     instances = Remembered(settings.state_dir / "agent").inventory(amphorae).values()
-    found = [instance for instance in instances if instance is not None and wanted in _names(instance)]
-    if not found:
-        raise HydriaError(f"This host serves no load balancer {wanted}. See: openstack loadbalancer list")
-    for instance in found:
+    for instance in instances_of((each for each in instances if each is not None), wanted):
         yield from _describe(settings, instance, amphorae / instance.amphora_id)
-
-
-def _names(instance: Instance) -> tuple[str, str]:
-    return instance.tree.load_balancer.id, instance.tree.load_balancer.name
 
 
 def _describe(settings: Settings, instance: Instance, directory: Path) -> Iterator[str]:
@@ -43,11 +36,14 @@ def _describe(settings: Settings, instance: Instance, directory: Path) -> Iterat
         state = "" if exists and name in links(namespace) else " (missing)"
         addresses = " ".join(f"{address.ip}/{address.prefix}" for address in interface.addresses)
         yield f"interface      {name} {interface.mac} {addresses}{state}"
+    if instance.vips:
+        role = "a pair" if instance.vrrp is not None else "single"
+        yield f"VIPs           {' '.join(address.ip for address in instance.vips)} ({role}, {instance.duty})"
     yield f"haproxy        {_process(files)}"
     for listener in instance.tree.listeners:
         yield f"listener       {listener.protocol} {listener.protocol_port} {listener.name or listener.id}"
     if files.changing.exists():
-        yield "differs        a change is in progress or failed: candidate.cfg is the order, haproxy.cfg is running"
+        yield "differs        a change is in progress or failed: candidate.cfg is wanted, haproxy.cfg is running"
 
 
 def _process(files: HaproxyFiles) -> str:

@@ -3,7 +3,7 @@
 from hydria.api.policy import OctaviaPolicy
 from hydria.errors import SettingsError
 from hydria.http.operation import Authenticator
-from hydria.protocols import Clock
+from hydria.protocols import Clock, Http
 from hydria.settings import Settings
 
 
@@ -25,3 +25,12 @@ def keystone_identity(settings: Settings, clock: Clock) -> Authenticator | None:
             f"keystone.auth_url: needs {missing.name}, which is not installed: pip install 'hydria[openstack]'"
         ) from None
     return KeystoneIdentity(settings.keystone, clock)
+
+
+def keystone_api(settings: Settings) -> Http | None:
+    """Return the API of the settings' Keystone, by which users log in; None for the home cloud's users."""
+    if settings.keystone.auth_url is None:
+        return None
+    from hydria.adapters.openstack.keystone_api import KeystoneApi  # noqa: PLC0415 - the extra `openstack`
+
+    return KeystoneApi(settings.keystone)

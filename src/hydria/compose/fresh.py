@@ -9,7 +9,8 @@ import structlog
 from hydria.files import write_private
 from hydria.homecloud import network
 from hydria.settings import Settings
-from hydria.store import Database
+from hydria.store import Database, Transaction
+from hydria.store.resources import KnownHost
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +23,9 @@ def notice_fresh_database(settings: Settings, database: Database) -> None:
     Call it before the first rows are written.
     """
     keys = [name for name in _KEYS if (settings.state_dir / name).exists()]
-    if not keys or not database.read(network.is_empty):
+    # Without networks of its own a database that has been used has hosts.
+    is_empty = network.is_empty if settings.network.type == "home" else _has_no_hosts
+    if not keys or not database.read(is_empty):
         return
     sentence = (
         f"The database {settings.database_url.rpartition('@')[2]} is empty, but {' and '.join(keys)} in "
@@ -30,6 +33,10 @@ def notice_fresh_database(settings: Settings, database: Database) -> None:
     )
     log.error("database_is_new", reason=sentence, mend="restore the earlier database, or: hydria orphan adopt --all")
     settings.database_notice_file.write_text(sentence)
+
+
+def _has_no_hosts(transaction: Transaction) -> bool:
+    return not transaction.find(KnownHost)
 
 
 def forget_notice(settings: Settings) -> None:

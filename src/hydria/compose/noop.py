@@ -7,7 +7,7 @@ change.
 import ipaddress
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import structlog
@@ -108,6 +108,9 @@ class NoopNetworking:
         self._made[port_id] = structs.replace(before, fixed_ips=tuple(dict((*before.fixed_ips, one_more)).items()))
         return self._made[port_id]
 
+    def allow_addresses(self, port_id: str, addresses: Sequence[str]) -> None:
+        self._real.allow_addresses(port_id, addresses)
+
     def bind_port(self, port_id: str, device: Device | None) -> None:
         self._real.bind_port(port_id, device)
 
@@ -148,7 +151,19 @@ class NoopNetworking:
     def swap_security_groups(self, port_id: str, before: Sequence[str], after: Sequence[str]) -> None:
         self._real.swap_security_groups(port_id, before, after)
 
-    def guard(self, security_group_ids: Sequence[str]) -> tuple[FirewallRule, ...]:
+    def binds_ports(self) -> bool:
+        """Say whether ports are bound to hosts: they are not."""
+        return False
+
+    def lets_through(self, tree: object) -> bool:
+        """Say whether ports let through what is served: hosts open the ports themselves."""
+        return True
+
+    def release(self, load_balancer_id: str) -> bool:
+        """Say whether everything is gone: ports are deleted at once."""
+        return True
+
+    def guard(self, security_group_ids: Sequence[str]) -> tuple[FirewallRule, ...] | None:
         return self._real.guard(security_group_ids)
 
     def restore_port(
@@ -161,8 +176,12 @@ class NoopNetworking:
     ) -> None:
         """Do nothing: noop mode has no hosts with ports to restore."""
 
-    def refuses_vip(self, network_id: str) -> str | None:
+    def refuses_secured_ports(self, network_id: str) -> str | None:
         """Return None: every network can have VIPs."""
+        return None
+
+    def physical_network(self, network_id: str) -> str | None:
+        """Return None: the one host has every network."""
         return None
 
 
@@ -172,6 +191,10 @@ class NoopSecrets:
     def pem(self, reference: str, purpose: Purpose, project_id: str) -> str:
         """Return an empty text, because no host reads it."""
         return ""
+
+    def doubts(self, references: Collection[tuple[str, Purpose]], project_id: str) -> dict[tuple[str, str], str]:
+        """Return nothing: what is gone is not served."""
+        return {}
 
 
 class NoopPlane:

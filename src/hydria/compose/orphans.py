@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from hydria.agent.orphans import mend, orphans
+from hydria.agent.commands import mend, orphans
 from hydria.compose.fresh import forget_notice
 from hydria.errors import HostError, HydriaError
 from hydria.settings import Settings
@@ -23,6 +23,9 @@ def perform(settings: Settings, action: str, ids: Sequence[str], *, everything: 
         try:
             missing = mend(settings, key, action)
         except HostError as error:
+            if everything and key not in {orphan["id"] for orphan in orphans(settings)}:
+                # It became known with another one.
+                continue
             failed.append(key)
             yield f"{key}: {error}"
             continue

@@ -35,8 +35,9 @@ async def _end_proxies(settings: Settings) -> None:
     directories = settings.run_dir / "amphorae"
     if not directories.exists():
         return
-    processes = list(find_all(*(str(directory / "candidate.cfg") for directory in directories.iterdir())))
+    files = ("candidate.cfg", "keepalived.conf")
+    processes = list(find_all(*(str(directory / file) for directory in directories.iterdir() for file in files)))
     for process in processes:
         process.signal(signal.SIGKILL)
     if not await gone(processes, _TIMEOUT):
-        raise HostError("HAProxy does not end. See: ps -C haproxy")
+        raise HostError("HAProxy or keepalived does not end. See: ps -C haproxy,keepalived")

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import uvicorn
@@ -14,15 +14,18 @@ from starlette.responses import Response
 
 from hydria.api.dialect import OctaviaDialect
 from hydria.compose import memory_tuning
-from hydria.compose.clock import SystemClock
+from hydria.compose.agent_listener import AgentListener
+from hydria.compose.authorization import keystone_api
+from hydria.compose.clock import DatabaseClock, clock_of
 from hydria.compose.cloud import cloud_of
 from hydria.compose.credentials import agent_secret
 from hydria.compose.fresh import notice_fresh_database
 from hydria.compose.noop import NoopPlane
 from hydria.compose.parts import Parts, put_together
+from hydria.compose.quiet_server import QuietServer
 from hydria.compose.schema import ensure_schema
-from hydria.controller.acme import Certifier
-from hydria.controller.loop import Controller
+from hydria.compose.shared_keys import record_keys, refuse_other_keys
+from hydria.dashboard import Dashboard
 from hydria.files import make_directory
 from hydria.http.connections import ConnectionLimits, Connections, LimitedProtocol
 from hydria.http.dispatch import nothing_here
@@ -58,27 +61,39 @@ def app_of(settings: Settings, parts: Parts, *, noop: bool = False) -> Starlette
         response: Response = await nothing(request)
         return response
 
+    public_url, store = settings.server.public_url, parts.store_certificate
+    dashboard = Dashboard(parts.database, parts.clock, parts.secrets_of, public_url, store)
     app = Starlette(
-        routes=parts.routes(settings, noop=noop),
-        lifespan=partial(_controlled, parts.controller, parts.certifier),
+        routes=parts.routes(settings, dashboard.operations, noop=noop),
+        lifespan=partial(_controlled, parts, dashboard),
         exception_handlers={404: not_found},
         middleware=[Middleware(TrailingSlashes, mounts=parts.mounts)],
     )
+    app.router.routes.extend(dashboard.routes(app, parts.mounts, keystone_api(settings)))
     app.state.exchange = parts.exchange
+    app.state.dashboard = dashboard
+    app.state.parts = parts
     return app
 
 
 @contextlib.asynccontextmanager
-async def _controlled(controller: Controller, certifier: Certifier | None, _: Starlette) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    tasks = [endless(controller.run(stop), "controller", stop)]
-    if certifier is not None:
-        tasks.append(endless(certifier.run(stop), "certifier", stop))
+async def _controlled(parts: Parts, dashboard: Dashboard, _: Starlette) -> AsyncIterator[None]:
+    stop, controller, neutron = asyncio.Event(), parts.controller, parts.neutron
+    tasks = [endless(controller.run(stop), "controller", stop), endless(dashboard.run(stop), "dashboard", stop)]
+    if parts.certifier is not None:
+        tasks.append(endless(parts.certifier.run(stop), "certifier", stop))
+    if neutron is not None:
+        tasks.append(endless(neutron.run(stop), "neutron", stop))
+    if parts.barbican is not None:
+        tasks.append(endless(parts.barbican.run(stop), "barbican", stop))
     try:
         yield
     finally:
         stop.set()
+        dashboard.close()
         controller.wake()
+        if neutron is not None:
+            neutron.wake()
         await asyncio.gather(*tasks)
 
 
@@ -92,44 +107,50 @@ async def run_server(settings: Settings, stop: asyncio.Event, *, noop: bool = Fa
         database = Database(settings.database_url, synchronous=settings.database.synchronous)
         stack.callback(database.close)
         notice_fresh_database(settings, database)
-        app = make_app(settings, database, SystemClock(), noop=noop)
+        refuse_other_keys(settings, database)
+        clock = clock_of(database)
+        app = make_app(settings, database, clock, noop=noop)
+        record_keys(settings, database)
         config = uvicorn.Config(
             app,
             host=settings.server.host,
             port=settings.server.port,
             log_config=None,
             access_log=False,
-            http=partial(LimitedProtocol, connections=Connections(_connection_limits(settings.server))),  # type: ignore[arg-type]
+            http=connections_of(settings.server),  # type: ignore[arg-type]
             ws="none",
             timeout_graceful_shutdown=_GRACE,
             server_header=False,
         )
         # uvicorn logs a warning for each request that is not HTTP, so a client could fill the disk.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        # Agents of other hosts take nothing from the connections of the API's clients.
+        listener = AgentListener(settings.server, app.state.parts, connections_of(settings.server))
         memory_tuning.freeze_long_lived_objects()
-        server = _Server(config)
+        server = QuietServer(config)
         serving = asyncio.create_task(server.serve())
+        tasks = [] if noop else [endless(listener.run(stop), "agents", stop)]
+        if isinstance(clock, DatabaseClock):
+            tasks.append(endless(clock.run(stop), "clock", stop))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         app.state.exchange.close()
+        app.state.dashboard.close()
         server.should_exit = True
         stopping.cancel()
         await serving
+        stop.set()
+        listener.wake()
+        await asyncio.gather(*tasks)
 
 
-def _connection_limits(settings: ServerSettings) -> ConnectionLimits:
-    return ConnectionLimits(
+def connections_of(settings: ServerSettings) -> Callable[..., LimitedProtocol]:
+    """Return what makes the protocols of a listener's connections, which share their limits."""
+    limits = ConnectionLimits(
         head_bytes=settings.max_head_bytes,
         body_bytes=settings.max_body_bytes,
         seconds=settings.request_seconds,
         total=settings.max_connections,
         of_source=max(1, settings.max_connections * 3 // 4),
     )
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers: the command decides what a signal means."""
-
-    @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        yield
+    return partial(LimitedProtocol, connections=Connections(limits))

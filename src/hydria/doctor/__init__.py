@@ -2,7 +2,8 @@
 
 from hydria.doctor.external import external_network
 from hydria.doctor.finding import Finding
-from hydria.doctor.machine import clock, files, kernel, limits, root
+from hydria.doctor.hosts import hosts
+from hydria.doctor.machine import clock, files, kernel, limits, root, shared_limits
 from hydria.doctor.orphans import database, orphans
 from hydria.doctor.programs import haproxy, others
 from hydria.doctor.surroundings import directories, leftovers, port, wiring
@@ -20,6 +21,7 @@ def examine(settings: Settings) -> list[Finding]:
         *others(),
         files(settings),
         limits(settings),
+        shared_limits(),
         *directories(settings),
         port(settings),
         *external_network(settings),
@@ -27,5 +29,6 @@ def examine(settings: Settings) -> list[Finding]:
         wiring(settings),
         database(settings),
         orphans(settings),
+        hosts(settings),
         clock(settings),
     ]

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
-from pyroute2 import IPRoute
-
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.netns import OWN, netlink
+from hydria.adapters.linux.rtnetlink import Netlink
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.settings import Settings
 
@@ -51,7 +50,7 @@ def _name_servers(resolver: Path, cidr: IPv4Network) -> Iterator[str]:
             yield f"the name server {words[1]} ({resolver})"
 
 
-def _routes(here: IPRoute, links: set[int], cidr: IPv4Network) -> Iterator[str]:
+def _routes(here: Netlink, links: set[int], cidr: IPv4Network) -> Iterator[str]:
     """Describe the routes over other links that lead into the range, or through a gateway in it."""
     for route in here.get_routes(family=socket.AF_INET, table=254):
         if route.get("oif") not in links:

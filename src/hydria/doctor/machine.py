@@ -11,6 +11,7 @@ from hydria.adapters.linux import nft
 from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.names import GATEWAY
 from hydria.adapters.linux.netns import ensure_namespace, netlink, remove_namespace, reporting
+from hydria.adapters.linux.shared_limits import low_limits
 from hydria.contract import Address, FloatingIp, Interface, Router
 from hydria.doctor.finding import Finding, bad, fine, odd
 from hydria.errors import HostError
@@ -100,6 +101,17 @@ def limits(settings: Settings) -> Finding:
     seen = f"no control groups for {', '.join(missing)}: an amphora may take all that the machine has of them"
     mend = "mount -t cgroup2 none /sys/fs/cgroup, or give Hydria's service the right to make groups"
     return bad(what, seen, mend) if mode == "required" else odd(what, seen, f"{mend}; or set agent.limits to off")
+
+
+def shared_limits() -> Finding:
+    """Check the limits of the kernel that all amphorae share."""
+    what, low = "shared limits", low_limits()
+    if low is None:
+        return fine(what, "not seen: in a container its host has those of ARP, NDP and broadcasts")
+    if low:
+        seen = "too low for more than about 250 amphorae, which lose members and clients then"
+        return odd(what, seen, f"the agent raises them at its start as root, or: sysctl -w {' '.join(low)}")
+    return fine(what, "room for the neighbours (ARP, NDP) and broadcasts of a thousand amphorae")
 
 
 def clock(settings: Settings) -> Finding:

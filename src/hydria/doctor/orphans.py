@@ -1,6 +1,6 @@
 """Checks for the traces of a lost or restored database: an empty database with old keys, and orphans."""
 
-from hydria.agent.orphans import orphans as listed
+from hydria.agent.commands import orphans as listed
 from hydria.doctor.finding import Finding, fine, odd
 from hydria.errors import HostError
 from hydria.settings import Settings

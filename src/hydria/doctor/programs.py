@@ -46,9 +46,10 @@ def haproxy(settings: Settings) -> Iterator[Finding]:
 
 
 def others() -> Iterator[Finding]:
-    """Check the programs that routers and the lab need."""
+    """Check the programs that routers, pairs and the lab need."""
     for program, package, use in (
         ("nft", "nftables", "routers"),
+        ("keepalived", "keepalived", "load balancers with two amphorae"),
         ("nginx", "nginx-light", "the lab"),
         ("curl", "curl", "the lab"),
     ):
@@ -59,7 +60,7 @@ def others() -> Iterator[Finding]:
         elif use == "routers":
             yield bad(program, f"not installed; {use} need it", mend)
         else:
-            yield odd(program, f"not installed; {use} needs it", mend)
+            yield odd(program, f"not installed; needed for {use}", mend)
 
 
 def _accounts(agent: AgentSettings) -> Finding:

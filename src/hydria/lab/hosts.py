@@ -13,7 +13,7 @@ from pathlib import Path
 from hydria.adapters.linux.netns import inside
 from hydria.adapters.linux.processes import Process, hold, hold_all
 from hydria.errors import HostError
-from hydria.files import make_directory, write_private
+from hydria.files import has, make_directory, write_private
 
 _SECONDS = 10.0
 _PAUSE = 0.02
@@ -67,7 +67,7 @@ class WebServer:
     def _answer(self, status: int, text: str) -> None:
         make_directory(self._directory)
         file, wanted = self._directory / "nginx.conf", _CONFIGURATION.format(status=status, text=text)
-        if not (self._runs() and file.exists() and file.read_text() == wanted):
+        if not (self._runs() and has(file, wanted.encode())):
             # A restart instead of a reload: after a reload the old worker answers for a while.
             self.stop()
             write_private(file, wanted.encode())

@@ -1,0 +1,1 @@
+"""An extension of the stock client: `openstack loadbalancer explain | revision … | rollback`."""
