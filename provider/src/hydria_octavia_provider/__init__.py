@@ -1,0 +1,1 @@
+"""Octavia's provider driver for Hydria. It runs in Octavia's processes and imports nothing of Hydria."""
