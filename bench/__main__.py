@@ -19,8 +19,12 @@ import beside
 import changes
 import create
 import cycles
+import fleet
 import flows
+import history
+import hosts
 import logins
+import many
 import member
 import memory
 import octavia_api
@@ -45,8 +49,9 @@ _WHOLE: dict[str, Measure] = {
     "flows": flows.measure,
     "memory": memory.measure,
     "cycles": cycles.measure,
+    "many": many.measure,
 }
-_PARTS = (*_WHOLE, "api", "logins", "beside")
+_PARTS = (*_WHOLE, "api", "logins", "history", "hosts", "fleet", "beside")
 _PROGRAMS = {
     "haproxy": "haproxy",
     "nft": "nftables",
@@ -54,6 +59,7 @@ _PROGRAMS = {
     "h2load": "nghttp2-client",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "keepalived": "keepalived",
 }
 
 
@@ -119,6 +125,14 @@ def _measured(parts: list[str], octavia: Path | None, seconds: int, *, quick: bo
             stand = Stand(place)
             with stand.server():
                 yield from logins.measure(stand, quick=quick)
+    if "history" in parts:
+        yield from history.measure(quick=quick)
+    if "hosts" in parts:
+        with directory() as place:
+            yield from hosts.measure(place, quick=quick)
+    if "fleet" in parts:
+        with directory() as place:
+            yield from fleet.measure(place, quick=quick)
     if "beside" in parts:
         yield from beside.measure(octavia, quick=quick)
 

@@ -14,18 +14,19 @@ from msgspec import Struct
 
 from hydria.adapters.linux.names import bridge
 from hydria.adapters.linux.netns import remove_namespace
+from hydria.render.haproxy.parts import ROOT
 from stand import NETWORK, Stand, until
 
 # As few programs as possible.
 _SCRIPT = """\
 set -e
 ip netns add {namespace}
-ip -n {switch} link add byhand0 master {bridge} up type veth peer name eth0 netns {namespace}
+ip -n {switch} link add {link} master {bridge} up type veth peer name eth0 netns {namespace}
 nsenter --net=/run/netns/{namespace} sh -ec 'ip -batch {directory}/links; \
     exec haproxy -D -p {directory}/haproxy.pid -f {directory}/haproxy.cfg'
 """
 # A new address each time: the client's neighbour cache has the old one.
-_addresses = (f"{NETWORK}.250.{number}" for number in count(1))
+_addresses = (f"{NETWORK}.{202 + number // 250}.{1 + number % 250}" for number in count())
 
 _LINKS = "link set lo up\naddr add {address}/16 dev eth0\nlink set eth0 up\n"
 
@@ -77,17 +78,20 @@ class Made(Struct, frozen=True):
 class ByHand:
     """Makes proxies like the amphora with a given configuration, one at a time."""
 
-    def __init__(self, stand: Stand, vip: str, configuration: Path, text: str | None = None) -> None:
-        """`text` is a configuration to use instead of the amphora's."""
-        self._namespace = f"{stand.names.prefix}-byhand"
-        self._directory = stand.directory / "byhand"
-        self._directory.mkdir(exist_ok=True)
+    def __init__(
+        self, stand: Stand, vip: str, configuration: Path, text: str | None = None, name: str = "byhand"
+    ) -> None:
+        """`text` is a configuration to use instead of the amphora's. Those of other names can run beside each other."""
+        self._namespace = f"{stand.names.prefix}-{name}"
+        self._directory = stand.directory / name
+        (self._directory / ROOT).mkdir(parents=True, exist_ok=True)
         self._pid_file = self._directory / "haproxy.pid"
         self._script = _SCRIPT.format(
             namespace=self._namespace,
             switch=stand.names.switch,
             bridge=bridge(stand.network_id),
             directory=self._directory,
+            link=f"{name}0",
         )
         self._vip = vip
         self._text = (text or configuration.read_text()).replace(str(configuration.parent), str(self._directory))

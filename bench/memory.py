@@ -21,14 +21,14 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
         stand.whole_load_balancer(f"idle-{number}")["id"] for number in track(range(count), "making", transient=True)
     ]
     stand.settle(count)
-    roles, proxies = role_pids(stand), _proxies(stand)
-    if len(proxies) != count:
-        raise RuntimeError(f"{len(proxies)} HAProxies run for {count} load balancers")
+    roles, all_proxies = role_pids(stand), proxies(stand)
+    if len(all_proxies) != count:
+        raise RuntimeError(f"{len(all_proxies)} HAProxies run for {count} load balancers")
     yield figure(
         PART,
         "memory of one idle load balancer (PSS)",
         "MB",
-        [pss(pid) for pid in proxies],
+        [pss(pid) for pid in all_proxies],
         aims=[Aim(most=8)],
         note="One HAProxy each; the namespace is the kernel's.",
     )
@@ -36,11 +36,7 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     # Work that their creation left must be finished.
     time.sleep(1 if quick else 5)
     seconds = 5 if quick else 30
-    before = _times([*roles.values(), *proxies])
-    begun = time.perf_counter()
-    time.sleep(seconds)
-    after, passed = _times([*roles.values(), *proxies]), time.perf_counter() - begun
-    share = {pid: 100 * (after[pid] - before[pid]) / passed for pid in after}
+    share = processor_shares([*roles.values(), *all_proxies], seconds)
     yield figure(
         PART,
         f"idle processor time of the whole, {count} load balancers",
@@ -51,7 +47,7 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
     )
     for role, pid in roles.items():
         yield figure(PART, f"  of it the {role}", "% of a core", [share[pid]])
-    yield figure(PART, "  of it all HAProxies", "% of a core", [sum(share[pid] for pid in proxies)])
+    yield figure(PART, "  of it all HAProxies", "% of a core", [sum(share[pid] for pid in all_proxies)])
     for key in made:
         stand.delete(key, wait=False)
     stand.settle(0)
@@ -75,7 +71,8 @@ def role_pids(stand: Stand) -> dict[str, int]:
     return found
 
 
-def _proxies(stand: Stand) -> list[int]:
+def proxies(stand: Stand) -> list[int]:
+    """Return the process ids of all HAProxies."""
     beginning = str(stand.directory / "run" / "amphorae").encode()
     return [pid for pid, words in _processes() if any(word.startswith(beginning) for word in words)]
 
@@ -97,7 +94,15 @@ def pss(pid: int) -> float:
     raise RuntimeError("the kernel tells no PSS")
 
 
-def _times(pids: list[int]) -> dict[int, float]:
+def processor_shares(pids: list[int], seconds: float) -> dict[int, float]:
+    """Return the processor time of each process during the next seconds (% of a core)."""
+    before, begun = processor_times(pids), time.perf_counter()
+    time.sleep(seconds)
+    after, passed = processor_times(pids), time.perf_counter() - begun
+    return {pid: 100 * (after[pid] - before[pid]) / passed for pid in pids}
+
+
+def processor_times(pids: list[int]) -> dict[int, float]:
     """Return the processor time of each process (seconds)."""
     return {
         pid: sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Update, create_engine, update
+from sqlalchemy import Update, update
 
 import mariadb
 from hydria.model import LoadBalancer
-from hydria.store import columns
+from hydria.store import Database, columns
 from hydria.store.resources import KnownHost
 from hydria.store.tables import rows_of
 from memory import pss
@@ -127,12 +127,13 @@ def hydria(name: str, port: int, database: str | None = None) -> Iterator[Side]:
             yield side
 
 
-def _say(database: str, statement: Update) -> None:
+def _say(url: str, statement: Update) -> None:
     """Change the database as a host's report would."""
-    engine = create_engine(database)
-    with engine.begin() as connection:
-        connection.execute(statement)
-    engine.dispose()
+    database = Database(url)
+    try:
+        database.transact(lambda transaction: transaction.execute(statement))
+    finally:
+        database.close()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +54,18 @@ frontend members
 class Stand:
     """The test stand. Every name has the prefix, so that the leftovers of an interrupted run are found."""
 
-    def __init__(self, directory: Path, database: str | None = None, port: int = PORT) -> None:
-        """`database` is an SQLAlchemy URL, None for SQLite."""
+    def __init__(
+        self, directory: Path, database: str | None = None, port: int = PORT, program: Sequence[str] = ()
+    ) -> None:
+        """`database` is an SQLAlchemy URL, None for SQLite; `program` replaces the command `hydria`."""
         self.directory = directory
+        self._program = program or _program()
         self._port = port
         self.names = Names(PREFIX)
         self.client, self.members = self.names.lab("client"), self.names.lab("members")
         self.rest = Rest("127.0.0.1", port)
         self.network_id = self.subnet_id = ""
+        self._ports: dict[str, Interface] = {}
         # The process of all members, while it runs.
         self.member_pid = 0
         self._settings = directory / "hydria.toml"
@@ -72,13 +76,15 @@ class Stand:
 
     def hydria(self, *arguments: str) -> None:
         """Run a `hydria` command to its end."""
-        subprocess.run([*_program(), "--settings", self._settings, *arguments], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(self._command(*arguments), check=True, stdout=subprocess.DEVNULL)
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [*self._program, "--settings", str(self._settings), *arguments]
 
     @contextlib.contextmanager
     def server(self) -> Iterator[subprocess.Popen[bytes]]:
         """Run the server without an agent, with the network."""
-        command = [*_program(), "--settings", str(self._settings), "server"]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(self._command("server"), stdin=subprocess.DEVNULL)
         try:
             until(self._answers, 30)
             self._log_in()
@@ -96,16 +102,26 @@ class Stand:
             self.hydria("up", "--detach")
             self._log_in()
             self._make_network()
-            self._plug(self.members, MEMBERS)
-            self._plug(self.client, CLIENT)
-            # An address that is resolved too early would cost a second.
-            with inside(self.client):
-                for key, value in {"retrans_time_ms": "4", "gc_stale_time": "3600"}.items():
-                    Path(f"/proc/sys/net/ipv4/neigh/eth0/{key}").write_text(value)
+            self._ports = {namespace: self._make_port(address) for namespace, address in self._machines()}
+            self.plug()
             with self._member_answers():
                 yield
         finally:
             self.clean()
+
+    @contextlib.contextmanager
+    def starting_again(self) -> Iterator[None]:
+        """Start server and agent after everything in the switch was removed; the block runs from when clients can ask.
+
+        Load balancers may answer before `hydria up` returns.
+        """
+        starting = subprocess.Popen(self._command("up", "--detach"), stdout=subprocess.DEVNULL)
+        try:
+            self.plug()
+            yield
+        finally:
+            if starting.wait(120) != 0:
+                raise RuntimeError("`hydria up --detach` failed")
 
     def clean(self) -> None:
         """Remove everything by name."""
@@ -147,18 +163,29 @@ class Stand:
         }
         self.subnet_id = self.rest.call("POST", "/network/v2.0/subnets", {"subnet": subnet})["subnet"]["id"]
 
-    def _plug(self, namespace: str, address: str) -> None:
+    def _machines(self) -> list[tuple[str, str]]:
+        return [(self.members, MEMBERS), (self.client, CLIENT)]
+
+    def _make_port(self, address: str) -> Interface:
         fixed = {"subnet_id": self.subnet_id, "ip_address": address}
         port = {"network_id": self.network_id, "fixed_ips": [fixed], "device_owner": "compute:bench"}
         made = self.rest.call("POST", "/network/v2.0/ports", {"port": port})["port"]
-        interface = Interface(
+        return Interface(
             port_id=made["id"],
             network_id=self.network_id,
             mac=made["mac_address"],
             addresses=(Address(ip=address, prefix=16),),
         )
-        ensure_namespace(namespace)
-        ensure_interface(self.names, namespace, "eth0", interface)
+
+    def plug(self) -> None:
+        """Plug the namespaces of members and client into the switch, which is made where it is missing."""
+        for namespace, interface in self._ports.items():
+            ensure_namespace(namespace)
+            ensure_interface(self.names, namespace, "eth0", interface)
+        # An address that is resolved too early would cost a second.
+        with inside(self.client):
+            for key, value in {"retrans_time_ms": "4", "gc_stale_time": "3600"}.items():
+                Path(f"/proc/sys/net/ipv4/neigh/eth0/{key}").write_text(value)
 
     @contextlib.contextmanager
     def _member_answers(self) -> Iterator[None]:
@@ -228,10 +255,16 @@ class Stand:
             self.rest.call("POST", f"{net}/security-group-rules", {"security_group_rule": form})
         return str(key)
 
-    def settle(self, count: int) -> None:
-        """Wait until `count` load balancers exist and are ACTIVE."""
-        path = f"{LB}/loadbalancers?provisioning_status=ACTIVE&fields=id"
-        until(lambda: len(self.rest.call("GET", path)["loadbalancers"]) == count, 120, pause=0.1)
+    def settle(self, count: int, *, seconds: float = 120) -> None:
+        """Wait until `count` load balancers are ACTIVE."""
+        until(lambda: self.count("provisioning_status=ACTIVE&") == count, seconds, pause=0.1)
+
+    def count(self, query: str = "") -> int:
+        """Return how many load balancers a query finds, on all pages."""
+        found, marker = 0, ""
+        while page := self.rest.call("GET", f"{LB}/loadbalancers?{query}fields=id{marker}")["loadbalancers"]:
+            found, marker = found + len(page), f"&marker={page[-1]['id']}"
+        return found
 
     def amphora(self, vip: str) -> str:
         """Return the id of the amphora with this VIP."""
@@ -248,12 +281,17 @@ class Stand:
 
 @contextlib.contextmanager
 def directory() -> Iterator[Path]:
-    """Make a directory for one run, which HAProxy's user may enter."""
+    """Make a directory for one run, which HAProxy's user may enter. `run` in it is in memory, as /run is."""
     made = Path(tempfile.mkdtemp(prefix="hydria-bench-"))
     made.chmod(0o711)
+    run = made / "run"
+    run.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", run], check=True)
     try:
         yield made
     finally:
+        # Lazily: a process that has just been killed may still be in there.
+        subprocess.run(["umount", "--lazy", run], check=False)
         shutil.rmtree(made, ignore_errors=True)
 
 

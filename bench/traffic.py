@@ -1,6 +1,7 @@
 """Traffic through the VIP, in turn with a HAProxy that is hand-tuned for it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -73,7 +74,28 @@ def measure(stand: Stand, *, quick: bool) -> Iterator[Figure]:
         _below(stand, "healthmonitors", "healthmonitor", {**_MONITOR, "pool_id": balancer["pools"][0]["id"]})
         both = (_amphora(stand, vip), both[1])
         yield from _rates(stand, _REQUESTS, rounds, both, "with a HTTP monitor, so that GETs may be asked again: ")
+    yield from _samples(stand, vip, configuration, rounds)
     stand.delete(balancer["id"])
+
+
+# What ties a configuration to its amphora, and is not there when it is run by hand.
+_OWN = ("chroot ", "uid ", "gid ", "log-tag ", "server-state-file ", "load-server-state-from-file ")
+
+
+def _samples(stand: Stand, vip: str, configuration: Path, rounds: int) -> Iterator[Figure]:
+    """Measure what it costs that some successful requests are logged, beside the same configuration without that."""
+    silent = "http-response set-log-level silent if { status 200:399 } !{ date,sub(proc.watched) lt 0 }"
+    lines = [line for line in configuration.read_text().splitlines() if not line.strip().startswith(_OWN)]
+    others = [silent if " set-log-level silent " in line else line for line in lines]
+    without = [line for line in others if "proc.sampled" not in line]
+    ours = ByHand(stand, vip, configuration, "\n".join(lines) + "\n", "sampled")
+    theirs = ByHand(stand, vip, configuration, "\n".join(without) + "\n", "unsampled")
+    with ours.running() as one, theirs.running() as other:
+        both = (Proxy(one.address, one.pid), Proxy(other.address, other.pid))
+        for proxy in both:
+            first_answer(stand.client, proxy.address)
+            put_ahead(proxy.pid, _PROXIES)
+        yield from _rates(stand, _REQUESTS, rounds, both, "some successful ones logged: ")
 
 
 def _below(stand: Stand, collection: str, kind: str, form: dict[str, Any]) -> None:

@@ -4,16 +4,13 @@ import argparse
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from rich.console import Console
-from rich.markup import escape
-
+from demo import hosts
+from demo.paper import Paper
 from demo.shell import Shell
-from demo.steps import Chapter
 from demo.tutorial import REMOVAL, STOP, WALK
 from demo.walk import Walk, WrongAnswerError
 from hydria import settings as settings_package
@@ -25,66 +22,24 @@ _ROOT = Path(__file__).resolve().parent.parent
 _PROGRAMS = Path(sys.executable).parent
 
 
-class Paper:
-    """Prints the tutorial: commands after `$`, their answers, and the output of the second terminal."""
-
-    def __init__(self, chapters: int) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
-        self._chapters = chapters
-        self._number = 0
-        self._begun = time.monotonic()
-        self._reported = 0.0
-
-    def chapter(self, chapter: Chapter) -> None:
-        """Print the title, the progress, and the description of a chapter."""
-        self._number += 1
-        place = f"[{self._number}/{self._chapters}, {time.monotonic() - self._begun:.0f} s]"
-        self._console.print(f"\n[bold]==> {escape(place)} {escape(chapter.title)}[/]\n{escape(chapter.text)}")
-
-    def typed(self, command: str, before: str) -> None:
-        """Print a command."""
-        self._reported = 0.0
-        self._console.print(f"\n{escape(before)}" if before else "")
-        self._console.print(f"[bold green]$ {escape(command)}[/]")
-
-    def answered(self, answer: str) -> None:
-        """Print an answer unchanged."""
-        if answer:
-            self._console.print(answer.rstrip("\n"), markup=False)
-
-    def waiting(self, seconds: float) -> None:
-        """Print every few seconds that the step still waits."""
-        if seconds - self._reported >= 5:
-            self._reported = seconds
-            self._console.print(f"[dim]    … not yet, after {seconds:.0f} s[/]")
-
-    def overheard(self, line: str) -> None:
-        """Print a line of the second terminal, with a mark."""
-        self._console.print(f"[cyan]    second terminal | {escape(line)}[/]")
-
-    def say(self, text: str) -> None:
-        """Print a message."""
-        self._console.print(f"\n{escape(text)}")
-
-    def failed(self, failure: WrongAnswerError) -> None:
-        """Print the failed step with the expected and the actual answer."""
-        self._console.print(f"\n[bold red]FAILED: {escape(failure.chapter)}[/]\n    step: $ {escape(failure.command)}")
-        for line in failure.complaint.splitlines():
-            self._console.print(f"    {line}", markup=False)
-
-
 def main() -> int:
     """Run the demo; return 0 only when every step gave the expected answer."""
     parser = argparse.ArgumentParser(prog="./dev demo", description="Go through the tutorial with the stock client.")
     parser.add_argument("--once", action="store_true", help="remove everything at the end")
-    once = parser.parse_args().once
+    about = "go through a tour of a simulated cluster with N hosts instead"
+    parser.add_argument("--hosts", type=int, metavar="N", help=about)
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
+    return _tutorial(once=given.once) if given.hosts is None else hosts.run(given.hosts, once=given.once)
+
+
+def _tutorial(*, once: bool) -> int:
     try:
         settings = settings_package.load(None, os.environ)
         _refuse_to_disturb(settings)
     except HydriaError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    signal.signal(signal.SIGTERM, _interrupt)
     chapters = (*WALK, *REMOVAL, STOP) if once else WALK
     paper = Paper(len(chapters))
     walk = Walk(Shell(_PROGRAMS, os.environ), paper)
@@ -163,6 +118,7 @@ Every step gave the expected answer. Hydria goes on running.
   Send a request              curl http://{address}
   A shell on the client       hydria lab run client bash
   Break, repair a web server  hydria lab stop webserver2; hydria lab start webserver2
+  The dashboard               {settings.public_url}/dashboard  (user admin, its password is in clouds.yaml)
   The API                     {settings.public_url}/load-balancer/v2.0
   The log                     {settings.state_dir / "hydria.log"}
   The tutorial, explained     {_ROOT / "docs/tutorial.md"}

@@ -48,16 +48,20 @@ def write_conf(directory, connection):
     return conf
 
 
-class _Server(ThreadingMixIn, WSGIServer):
+class Server(ThreadingMixIn, WSGIServer):
+    """A WSGI server with a thread for each request."""
+
     daemon_threads = True
     request_queue_size = 64
 
 
-class _Handler(WSGIRequestHandler):
+class Handler(WSGIRequestHandler):
+    """A handler that logs nothing and closes the connection."""
+
     protocol_version = "HTTP/1.0"
 
     def log_message(self, *_):
-        pass
+        """Log nothing."""
 
 
 class Settled:
@@ -147,7 +151,7 @@ def main():
     octavia = app.setup_app(argv=["octavia-api", "--config-file", str(conf)])
     make_database()
     served = Settled(octavia)
-    server = make_server("127.0.0.1", port, served, server_class=_Server, handler_class=_Handler)
+    server = make_server("127.0.0.1", port, served, server_class=Server, handler_class=Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print("ready", flush=True)  # noqa: T201 - the parent process waits for this
     while os.read(0, 4096):

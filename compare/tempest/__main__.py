@@ -17,7 +17,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hydria-tempest-") as temporary:
         directory = Path(temporary)
         with running_noop(directory / "hydria") as hydria:
-            outcome = suite.run(directory, hydria, options.pattern, concurrency=options.concurrency)
+            outcome = suite.run(directory, hydria.credentials, options.pattern, concurrency=options.concurrency)
         sys.stdout.write(outcome.text)
         if options.log and outcome.failed:
             options.log.write_bytes((directory / "hydria/hydria.log").read_bytes())
