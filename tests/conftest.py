@@ -34,9 +34,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(ROOT / "linux"):
             item.add_marker("linux")
+        if item.path.is_relative_to(ROOT / "openstack"):
+            item.add_marker("openstack")
+            item.add_marker("linux")
+            item.add_marker("slow")
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         if "postgresql" in parameters.values() or "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker("postgres")
+            # Measuring doubles a test's time, and only the store has lines for PostgreSQL alone.
+            if not item.path.is_relative_to(ROOT / "store"):
+                item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")

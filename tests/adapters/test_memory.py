@@ -119,8 +119,8 @@ def test_networks() -> None:
     assert networking.subnet(other.id, "red") == other
     assert networking.network_subnets(own, "blue") is None
     assert networking.network_subnets(own, "red") == (subnet,)
-    assert networking.refuses_vip(own) is None
-    assert networking.refuses_vip(shared) == "no"
+    assert networking.refuses_secured_ports(own) is None
+    assert networking.refuses_secured_ports(shared) == "no"
 
 
 def test_ports() -> None:

@@ -1,12 +1,12 @@
 """Both ends of an agent: a server without a database, and a host whose calls can hang."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from hydria.adapters.memory import MemoryHost
 from hydria.agent import Agent, Identity, LinkError
-from hydria.contract import Holding, Instance, Observation, Orders, Report, Reports, Topology
+from hydria.contract import Facts, Holding, Instance, Observation, Orders, Report, Reports, Topology
 from hydria.controller.desired_state import Assigned, compare
 from tests.support.waiting import eventually
 
@@ -132,10 +132,17 @@ class SlowHost(MemoryHost):
 
 
 @asynccontextmanager
-async def working(host: MemoryHost, server: Headquarters, *, look_seconds: float = 15.0) -> AsyncIterator[Agent]:
+async def working(
+    host: MemoryHost,
+    server: Headquarters,
+    *,
+    look_seconds: float = 15.0,
+    alone: float = 3600,
+    facts: Callable[[], Facts] = Facts,
+) -> AsyncIterator[Agent]:
     """Run an agent. At the end it is interrupted as if it was killed."""
-    agent = Agent(Identity(id="host-1", name="one"), host, server)
-    agent.look_seconds = look_seconds
+    agent = Agent(Identity(id="host-1", name="one"), host, server, facts)
+    agent.look_seconds, agent.alone_seconds = look_seconds, alone
     task = asyncio.create_task(agent.run(asyncio.Event()))
     try:
         yield agent

@@ -3,9 +3,12 @@
 import asyncio
 from typing import Any
 
+from msgspec import structs
+
 from hydria.agent.amphora_worker import LAST_RETRY, AmphoraWorker
+from hydria.agent.turns import AT_ONCE, Turns
 from hydria.backoff import Backoff
-from hydria.contract import Counters, Holding, Instance, Orders
+from hydria.contract import Address, Counters, Facts, Holding, Instance, Observation, Orders
 from hydria.errors import HostError, WiringError
 from tests.agent.headquarters import Headquarters, SlowHost, working
 from tests.support.trees import AMPHORA, instance, key, listener, member, monitor, pool
@@ -29,6 +32,17 @@ def held(server: Headquarters, amphora_id: str = AMPHORA) -> int | None:
 
 async def settled(server: Headquarters, generation: int = 1, amphora_id: str = AMPHORA) -> None:
     await eventually(lambda: (server.last(amphora_id).generation, server.last(amphora_id).reason) == (generation, None))
+
+
+async def test_a_draining_amphora_is_observed_again_and_again(host: SlowHost, server: Headquarters) -> None:
+    """The server waits for the end of its connections, which nothing tells the agent."""
+    async with working(host, server, look_seconds=3600):
+        server.want(structs.replace(wanted(), duty="draining"))
+        await settled(server)
+        seen = host.calls.count(("observe", AMPHORA))
+        host.counters[key("1", 1)] = Counters(active_connections=7)
+        await eventually(lambda: server.last(AMPHORA).counters[key("1", 1)].active_connections == 7)
+        await eventually(lambda: host.calls.count(("observe", AMPHORA)) > seen + 1)
 
 
 # --- orders ---
@@ -91,6 +105,30 @@ async def test_the_topology_is_made_before_the_amphorae_that_need_it(host: SlowH
     assert host.topology == server.topology
 
 
+async def test_a_restarted_agent_serves_beside_its_look_at_the_topology(host: SlowHost, server: Headquarters) -> None:
+    server.rewire()
+    async with working(host, server):
+        await eventually(lambda: host.topology == server.topology)
+    host.hanging.add(("wire", ""))
+    server.want(wanted())
+    async with working(host, server):
+        await eventually(lambda: server.last(AMPHORA).generation == 1)
+        host.release()
+        await eventually(lambda: host.calls.count(("wire", "")) == 2)
+
+
+async def test_after_a_reboot_the_topology_is_made_first(host: SlowHost, server: Headquarters) -> None:
+    server.rewire()
+    async with working(host, server):
+        await eventually(lambda: host.topology == server.topology)
+    host.topology = None
+    server.want(wanted())
+    async with working(host, server):
+        await settled(server)
+    last = len(host.calls) - 1 - host.calls[::-1].index(("wire", ""))
+    assert last < host.calls.index(("serve", AMPHORA))
+
+
 # --- failures ---
 
 
@@ -113,7 +151,7 @@ async def test_the_pause_after_each_failure_is_longer_until_one_order_succeeds(h
         return longest
 
     host.faults.set("serve", HostError("no"), times=4)
-    worker = AmphoraWorker(AMPHORA, host, lambda _: None, Backoff(0.001, 0.004, draw))
+    worker = AmphoraWorker(AMPHORA, host, lambda _: None, Turns(), Backoff(0.001, 0.004, draw))
     worker.serve(wanted())
     await eventually(lambda: worker.report.generation == 1)
     assert pauses == [0.001, 0.002, 0.004, 0.004]
@@ -132,6 +170,7 @@ async def test_a_newer_order_does_not_wait_for_the_pause_after_a_failure(host: S
         AMPHORA,
         host,
         lambda worker: reasons.append((worker.report.attempted, worker.report.reason)),
+        Turns(),
         Backoff(hour, hour),
     )
     worker.serve(wanted())
@@ -291,6 +330,37 @@ async def test_amphorae_are_observed_without_events(host: SlowHost, server: Head
         assert len(server.heard) <= messages + 2
 
 
+class BusyHost(SlowHost):
+    """A host whose first listener gets traffic all the time."""
+
+    async def observe(self, amphora_id: str) -> Observation:
+        known = self.counters.get(key("1", 1), Counters())
+        self.counters[key("1", 1)] = structs.replace(known, bytes_in=known.bytes_in + 1)
+        return await super().observe(amphora_id)
+
+
+async def first_is_observed_more_often(host: SlowHost, server: Headquarters, other: Instance) -> None:
+    async with working(host, server, look_seconds=0.01):
+        server.want(wanted(), other)
+        await settled(server)
+        await settled(server, amphora_id=OTHER)
+        await eventually(
+            lambda: host.calls.count(("observe", AMPHORA)) > host.calls.count(("observe", OTHER)) + 20,
+        )
+        # The other one is observed, too.
+        looks = host.calls.count(("observe", OTHER))
+        await eventually(lambda: host.calls.count(("observe", OTHER)) > looks + 2)
+
+
+async def test_amphorae_with_traffic_are_observed_more_often(server: Headquarters) -> None:
+    await first_is_observed_more_often(BusyHost(), server, instance(listener(number=2), pool(), amphora_id=OTHER))
+
+
+async def test_amphorae_in_which_nothing_is_done_are_observed_seldom(host: SlowHost, server: Headquarters) -> None:
+    host.at_rest.add(OTHER)
+    await first_is_observed_more_often(host, server, wanted(amphora_id=OTHER))
+
+
 async def test_a_hanging_amphora_delays_no_other(host: SlowHost, server: Headquarters) -> None:
     async with working(host, server, look_seconds=0.05):
         server.want(wanted(), wanted(amphora_id=OTHER))
@@ -393,6 +463,56 @@ async def test_a_restarted_agent_serves_what_it_remembers_before_it_polls(host: 
     assert host.calls.count(("serve", AMPHORA)) == 2
 
 
+def with_vips(generation: int = 1) -> Instance:
+    return structs.replace(wanted(generation), vips=(Address(ip="10.0.0.10", prefix=32),))
+
+
+async def rebooted(host: SlowHost, server: Headquarters) -> None:
+    """Have the host serve an amphora, and lose its power and the server."""
+    async with working(host, server):
+        server.want(with_vips())
+        await settled(server)
+    host.reboot()
+    server.heard.clear()
+    server.polls.clear()
+    server.away = True
+
+
+async def test_after_a_power_cut_the_vips_wait_for_the_servers_answer(host: SlowHost, server: Headquarters) -> None:
+    await rebooted(host, server)
+    async with working(host, server):
+        await eventually(lambda: host.duties[AMPHORA] == "standby" and server.refused > 2)
+        # Meanwhile another amphora has taken them.
+        server.want(structs.replace(with_vips(2), duty="standby"))
+        server.come_back()
+        await settled(server, 2)
+        assert server.polls[0].amphorae == {AMPHORA: 0}
+    assert host.duties[AMPHORA] == "standby"
+
+
+async def test_after_a_power_cut_the_vips_are_taken_when_no_server_answers(
+    host: SlowHost, server: Headquarters
+) -> None:
+    await rebooted(host, server)
+    async with working(host, server, alone=0.5):
+        await eventually(lambda: host.duties[AMPHORA] == "standby")
+        await eventually(lambda: host.duties[AMPHORA] == "active")
+        server.come_back()
+        await settled(server)
+        await eventually(lambda: held(server) == 1)
+
+
+async def test_a_restarted_agent_leaves_the_vips_of_a_running_amphora(host: SlowHost, server: Headquarters) -> None:
+    async with working(host, server):
+        server.want(with_vips())
+        await settled(server)
+    server.away = True
+    seen = host.calls.count(("serve", AMPHORA))
+    async with working(host, server):
+        await eventually(lambda: host.calls.count(("serve", AMPHORA)) > seen)
+        assert host.duties[AMPHORA] == "active"
+
+
 async def test_a_remembered_part_is_served_and_not_reported(host: SlowHost, server: Headquarters) -> None:
     # What a host makes of an instance whose secrets it lost.
     host.instances[AMPHORA] = wanted(0)
@@ -432,7 +552,7 @@ async def test_the_removal_of_an_amphora_that_was_never_here_is_reported(host: S
 
 
 async def test_closing_leaves_everything_running(host: SlowHost) -> None:
-    worker = AmphoraWorker(AMPHORA, host, lambda _: None)
+    worker = AmphoraWorker(AMPHORA, host, lambda _: None, Turns())
     worker.serve(wanted())
     await eventually(lambda: AMPHORA in host.running)
     await worker.close()
@@ -506,3 +626,71 @@ async def test_all_reports_are_sent_again_when_the_server_asks(host: SlowHost) -
         server.doubts.set()
         server.rewire()
         await eventually(lambda: server.last(AMPHORA).generation == 1)
+
+
+# --- facts ---
+
+
+async def test_an_agent_polls_again_when_the_facts_of_its_host_change(host: SlowHost, server: Headquarters) -> None:
+    bridges = ["br0"]
+
+    def facts() -> Facts:
+        if not bridges:
+            raise HostError("no bridges can be listed")
+        return Facts(version="1", physical_networks=tuple(bridges))
+
+    async with working(host, server, facts=facts):
+        await eventually(lambda: server.polls and server.polls[-1].facts == facts())
+        bridges.append("br1")
+        await eventually(lambda: server.polls[-1].facts.physical_networks == ("br0", "br1"))
+        # What cannot be read is said as it was.
+        bridges.clear()
+        server.want(wanted())
+        await settled(server)
+        assert server.polls[-1].facts.physical_networks == ("br0", "br1")
+
+
+# --- many amphorae ---
+
+
+async def test_an_order_does_not_wait_for_all_that_is_brought_back(host: SlowHost, server: Headquarters) -> None:
+    keys = [f"cccccccc-0000-4000-8000-{number:012}" for number in range(5 * AT_ONCE)]
+    host.instances = {each: wanted(amphora_id=each) for each in keys}
+    host.running = set(keys)
+    host.hanging = {("serve", each) for each in keys}
+    server.want(*host.instances.values(), wanted())
+    async with working(host, server):
+        await settled(server)
+        # All are known to be here, so that nothing is sent again.
+        assert server.polls[0].amphorae == dict.fromkeys(keys, 1)
+        host.release()
+        for each in keys:
+            await settled(server, amphora_id=each)
+    tried = [key for verb, key in host.calls if verb == "serve"]
+    # Those that hang keep up the others for a while only.
+    assert tried.index(AMPHORA) < len(keys) - AT_ONCE
+
+
+class Recorder(SlowHost):
+    """A host that records which amphorae it had take VIPs, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.took: list[str] = []
+
+    async def serve(self, instance: Instance) -> None:
+        await super().serve(instance)
+        if instance.duty == "active":
+            self.took.append(instance.amphora_id)
+
+
+async def test_the_busiest_amphorae_have_their_vips_first_after_a_reboot(server: Headquarters) -> None:
+    keys = [f"cccccccc-0000-4000-8000-{number:012}" for number in range(5 * AT_ONCE)]
+    whole = [structs.replace(with_vips(), amphora_id=each) for each in keys]
+    host = Recorder()
+    # A host remembers the busiest first.
+    host.instances = {each.amphora_id: each for each in reversed(whole)}
+    server.want(*whole)
+    async with working(host, server):
+        await eventually(lambda: len(host.took) == len(keys))
+    assert set(keys[-AT_ONCE:]) <= set(host.took[: 2 * AT_ONCE])

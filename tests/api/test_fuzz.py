@@ -21,6 +21,9 @@ from schemathesis.specs.openapi.checks import (
 from tests.support.cloud import Cloud
 from tests.support.worker import Worker
 
+# Measuring doubles the time of these many requests, whose lines other tests run too.
+pytestmark = pytest.mark.no_cover
+
 # Requests for each operation and user.
 EXAMPLES = 8
 SEED = 20261123

@@ -2,10 +2,13 @@
 
 import httpx
 import pytest
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 from hydria.compose import metrics
+from hydria.contract import Report
+from hydria.controller.dropped_flows import DroppedFlows
 from hydria.http.metrics import HttpMetrics
 from hydria.settings import ServerSettings
 from tests.support.api import Api
@@ -49,6 +52,26 @@ async def test_metrics_count_requests_load_balancers_and_changes(cloud: Cloud, a
     # Labels have the route, not the requested path, so that they stay few.
     assert [(value, any("{" in label for label in labels)) for labels, value in shown] == [(1, True)]
     assert not any("nowhere" in label for _, labels in seen for label in labels)
+
+
+async def test_dropped_flows_are_counted_from_totals(cloud: Cloud, api: Api, worker: Worker) -> None:
+    await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
+    worker.step()
+    (amphora_id,) = worker.serving
+    report = Report(amphora_id=amphora_id, generation=1, reachable=True)
+    # The last total is of a new namespace.
+    for total in (7, 7, 3):
+        worker.send(structs.replace(report, dropped_flows=total))
+    seen = await scrape(cloud)
+    assert seen["hydria_dropped_flows_total", frozenset({worker.holding.host})] == 7 + 3
+
+
+def test_flows_that_were_dropped_before_the_server_started_are_not_counted() -> None:
+    flows = DroppedFlows()
+    for total in (500, 507):
+        flows.take("host-1", "amphora", total)
+    (family,) = flows.counter.collect()
+    assert [sample.value for sample in family.samples if sample.name.endswith("_total")] == [7]
 
 
 @pytest.mark.parametrize(

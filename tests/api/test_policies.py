@@ -50,6 +50,9 @@ def test_a_role_has_the_rights_that_it_has_in_octavia(defaults: str, role: str) 
 
 def test_every_action_of_octavia_has_its_rule() -> None:
     ours = {rule for rule in default_rules() if rule.startswith(PREFIX)}
+    # Octavia does not know hosts, history and explanations.
+    ours = {rule for rule in ours if not rule.startswith(f"{PREFIX}host:")}
+    ours = {rule for rule in ours if not rule.endswith(("_revisions", "_rollback", "_explain", ":post:id"))}
     assert ours - RECORDED["new"].keys() == {f"{PREFIX}member:get_all-global", f"{PREFIX}l7rule:get_all-global"}
     assert RECORDED["new"].keys() <= ours
 

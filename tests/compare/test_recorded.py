@@ -11,6 +11,9 @@ from compare.differences import Reason, compare, reasons
 from compare.inside import InsideHydria
 from compare.talk import Exchange, transcript
 
+# Measuring doubles the time of these many cases, whose lines other tests run too.
+pytestmark = pytest.mark.no_cover
+
 CASES = {**dict(written()), **dict(probes())}
 
 

@@ -32,7 +32,15 @@ class Scene:
         self.api = api
         self.worker = worker
         self.authority = MemoryAuthority(self._make, self._check)
-        self.certifier = Certifier(cloud.database, cloud.clock, self.authority, cloud.vault)
+        # The share of what a pause may be longer.
+        self.longer = 0.0
+        self.certifier = Certifier(
+            cloud.database,
+            cloud.clock,
+            self.authority,
+            cloud.vault,
+            uniform=lambda least, most: least + self.longer * (most - least),
+        )
         self.serves = True
 
     def _make(self, names: Sequence[str]) -> str:
@@ -146,6 +154,18 @@ async def test_a_refusal_is_shown_and_tried_again_with_growing_pauses(scene: Sce
     (order,) = scene.orders()
     assert (order.failures, order.reason) == (0, None)
     assert issuer(scene.carried()) == "CN=root"
+
+
+async def test_pauses_differ_and_are_never_shorter(scene: Scene) -> None:
+    await scene.listen(SHOP)
+    scene.authority.faults.set("order", AuthorityError("not today"))
+    scene.longer = 1.0
+    tries = []
+    for seconds in (0, 60, 14, 1):
+        scene.cloud.clock.advance(seconds)
+        await scene.work()
+        tries.append(scene.orders()[0].failures)
+    assert tries == [1, 1, 1, 2]
 
 
 async def test_a_certificate_that_cannot_be_renewed_stays_in_use(scene: Scene) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from hydria.contract import Holding, Orders, Report, Reports
 from hydria.controller.loop import Controller
-from hydria.store.resources import KnownHost
+from hydria.store.resources import Amphora, KnownHost
 from tests.support.api import Api
 from tests.support.cloud import SECRET, Cloud
+from tests.support.waiting import eventually
 
 SOON = 5.0
 
@@ -113,7 +114,7 @@ async def test_a_poll_without_work_ends(cloud: Cloud) -> None:
     cloud.exchange.poll_seconds = 0.05
     assert await poll(cloud) == Orders()
     (host,) = cloud.database.read(lambda tx: tx.find(KnownHost))
-    assert host == KnownHost(id="host-1", name="host-1", seen_at=int(cloud.clock.now().timestamp()))
+    assert host == KnownHost(id="host-1", name="host-1", seen_at=int(cloud.clock.now().timestamp()), home=True)
 
 
 async def test_the_life_of_a_load_balancer_over_http(cloud: Cloud, api: Api, controller: Controller) -> None:
@@ -192,3 +193,25 @@ async def test_the_hosts_that_have_polled(cloud: Cloud) -> None:
     await poll(cloud)
     assert (await cloud.http.get("/agent/v1/hosts", headers=headers)).json() == {"hosts": ["host-1"]}
     assert (await cloud.http.get("/agent/v1/hosts")).status_code == 401
+
+
+async def test_a_change_wakes_only_the_polls_of_its_hosts(cloud: Cloud, api: Api) -> None:
+    cloud.exchange.poll_seconds = 60
+    names = [f"host-{number}" for number in range(1, 8)]
+    polls = {name: asyncio.create_task(call(cloud, "poll", Holding(host=name))) for name in names}
+    await eventually(lambda: len(cloud.database.read(lambda tx: tx.find(KnownHost))) == len(names))
+    await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
+    cloud.controller.work()
+    (amphora,) = cloud.database.read(lambda tx: tx.find(Amphora))
+    status, body = await asyncio.wait_for(polls.pop(amphora.host), SOON)
+    assert (status, len(msgspec.json.decode(body, type=Orders).serve)) == (200, 1)
+    # The reads of a change do not grow with the hosts that it does not concern.
+    before = cloud.database.counts.reads
+    cloud.database.transact(lambda tx: tx.hint("instances"))
+    await eventually(lambda: cloud.database.counts.reads > before)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert cloud.database.counts.reads == before + 1
+    assert not any(poll.done() for poll in polls.values())
+    cloud.exchange.close()
+    await asyncio.gather(*polls.values())

@@ -3,9 +3,13 @@
 import json
 from typing import Any
 
+from msgspec import structs
+
 from hydria.contract import Instance, Report
 from hydria.controller.messages import decode_reports
+from hydria.model import LoadBalancer
 from hydria.model.status import AmphoraHealth, ServerState
+from hydria.store import Transaction
 from hydria.store.resources import Amphora
 from tests.support.api import Api
 from tests.support.cloud import Cloud
@@ -44,8 +48,18 @@ def send(cloud: Cloud, host: str, report: Report) -> None:
 def add_amphora(cloud: Cloud, like: Amphora) -> Amphora:
     """Give a load balancer a second amphora, on another host."""
     Worker(cloud, "host-2")
-    second = Amphora(id="second", load_balancer_id=like.load_balancer_id, host="host-2", created_at=like.created_at)
-    cloud.database.transact(lambda tx: tx.insert(second))
+    second = Amphora(
+        id="second", load_balancer_id=like.load_balancer_id, host="host-2", created_at=like.created_at, priority=90
+    )
+
+    def add(transaction: Transaction) -> None:
+        transaction.insert(second)
+        transaction.update(structs.replace(like, priority=100))
+        root = transaction.get(LoadBalancer, like.load_balancer_id)
+        assert root is not None
+        transaction.update(structs.replace(root, topology="ACTIVE_STANDBY"))
+
+    cloud.database.transact(add)
     return second
 
 

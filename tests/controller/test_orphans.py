@@ -113,6 +113,30 @@ async def test_the_amphora_of_a_failover_after_the_backup_is_recognised(cloud: C
     assert [each.amphora_id for each in worker.fetch().serve] == ["young"]
 
 
+async def test_a_recognised_amphora_keeps_its_base_port(cloud: Cloud, api: Api) -> None:
+    worker = Worker(cloud, "host-1", speaks=1)
+    worker.holding = structs.replace(worker.holding, name="one")
+    await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
+    worker.step()
+    (old,) = worker.serving.values()
+    (address,) = old.interfaces[0].addresses
+    base = structs.replace(
+        old.interfaces[0],
+        port_id="young-port",
+        mac="fa:16:3e:00:00:77",
+        addresses=(structs.replace(address, ip="10.0.0.77"),),
+    )
+    young = structs.replace(old, amphora_id="young", interfaces=(base,))
+    worker.holding = structs.replace(worker.holding, amphorae={"young": 4})
+    worker.fetch()
+    describe(cloud, worker, young)
+    (instance,) = worker.fetch().serve
+    assert (instance.amphora_id, instance.vips) == ("young", old.vips)
+    assert (instance.interfaces[0].port_id, instance.interfaces[0].mac) == (base.port_id, base.mac)
+    assert instance.interfaces[0].addresses == base.addresses
+    assert old.interfaces[0].port_id not in cloud.networking.ports
+
+
 async def test_an_amphora_of_another_id_of_the_host_is_adopted(cloud: Cloud, api: Api, worker: Worker) -> None:
     await api.create("loadbalancer", vip_subnet_id=cloud.subnet.id)
     worker.holding = structs.replace(worker.holding, name="one")

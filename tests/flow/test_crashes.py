@@ -1,4 +1,4 @@
-"""The scenario create, change, delete, with a crash before and after each effect on the database or the host."""
+"""Create, change, fail over, delete, with a crash before and after each effect on the database or the host."""
 
 import shutil
 from collections.abc import Awaitable, Callable
@@ -7,16 +7,22 @@ from pathlib import Path
 import pytest
 
 from hydria.adapters.memory import MemoryHost
-from hydria.store.migrate import upgrade
 from tests.flow.user import MEMBERS, NEW_MEMBER, User
 from tests.flow.world import World, alive
+from tests.support.databases import open_database
 
 Step = Callable[[User], Awaitable[None]]
 
-STEPS: dict[str, Step] = {"create": User.create, "change": User.change, "delete": User.delete}
+STEPS: dict[str, Step] = {
+    "create": User.create,
+    "change": User.change,
+    "failover": User.fail_over,
+    "delete": User.delete,
+}
 
-# How many ports the load balancer has after each step: the VIP's, then one more on the new member's subnet.
-PORTS = {"create": 1, "change": 2, "delete": 0}
+# The interfaces of the amphora after each step, and the ports: one more is the VIP's, which is plugged nowhere.
+INTERFACES = {"create": 1, "change": 2, "failover": 2}
+PORTS = {"create": 2, "change": 3, "failover": 3, "delete": 0}
 
 
 class Snapshot:
@@ -60,7 +66,7 @@ async def frozen(before: Snapshots, step: str) -> Snapshot:
     if step == "create":
         (directory / "state").mkdir(parents=True)
         world = World(directory)
-        upgrade(world.settings.database_url)
+        open_database(world.settings.database_url).close()
         user = User(world)
         async with alive(world):
             await user.log_in()
@@ -80,7 +86,7 @@ def as_asked(step: str, memory: MemoryHost) -> None:
         return
     (instance,) = memory.instances.values()
     addresses = {member.address for member in instance.tree.members}
-    assert len(instance.interfaces) == PORTS[step]
+    assert len(instance.interfaces) == INTERFACES[step]
     assert addresses == ({*MEMBERS} if step == "create" else {MEMBERS[1], NEW_MEMBER})
     assert [listener.timeout_client_data for listener in instance.tree.listeners] == (
         [50000] if step == "create" else [60000]

@@ -8,10 +8,10 @@ import pytest
 
 from hydria.adapters.memory import MemoryHost
 from hydria.errors import HostError
-from hydria.store.migrate import upgrade
 from tests.agent.headquarters import SlowHost
 from tests.flow.user import LBAAS, User
 from tests.flow.world import World, alive
+from tests.support.databases import open_database
 from tests.support.waiting import eventually
 
 
@@ -20,7 +20,7 @@ async def user(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     """A user of a whole world; a parameter is the class of its host."""
     (tmp_path / "state").mkdir()
     world = World(tmp_path, getattr(request, "param", MemoryHost)())
-    upgrade(world.settings.database_url)
+    open_database(world.settings.database_url).close()
     made = User(world)
     async with alive(world):
         await made.log_in()
@@ -136,3 +136,17 @@ async def test_a_host_that_lost_everything_gets_it_from_the_database(user: User)
     # Between the loss and now the database said more than was true: that is what the check is for.
     assert user.world.failures
     user.world.failures.clear()
+
+
+async def test_refused_passwords_are_counted_in_the_metrics(user: User) -> None:
+    nobody = {"name": "nobody", "domain": {"id": "default"}, "password": "wrong"}
+    login = {"auth": {"identity": {"methods": ["password"], "password": {"user": nobody}}}}
+    answers = []
+    while 429 not in answers:
+        answer = await user.ask("POST", "/identity/v3/auth/tokens", login)
+        assert answer is not None
+        answers.append(answer.status_code)
+    scrape = await user.ask("GET", "/metrics")
+    assert scrape is not None
+    assert f'hydria_passwords_refused_total{{reason="wrong"}} {answers.count(401)}.0' in scrape.text
+    assert 'hydria_passwords_refused_total{reason="limited"} 1.0' in scrape.text

@@ -10,6 +10,7 @@ from tests.flow.world import World
 from tests.support.waiting import eventually
 
 LBAAS = "/load-balancer/v2.0/lbaas"
+OCTAVIA = "/load-balancer/v2.0/octavia"
 NAME = "web"
 MEMBERS = ("10.0.0.11", "10.0.0.12")
 NEW_MEMBER = "10.0.1.13"
@@ -97,6 +98,26 @@ class User:
         while await self.ask("PUT", f"{LBAAS}/listeners/{listener['id']}", slower) is None:
             pass
         await self.active()
+
+    async def fail_over(self) -> None:
+        """Replace the amphora, and wait until only the new one is there."""
+        (before,) = await self.amphorae()
+        (load_balancer,) = await self.find("loadbalancers")
+        while await self.ask("PUT", f"{LBAAS}/loadbalancers/{load_balancer['id']}/failover") is None:
+            pass
+
+        async def replaced() -> bool:
+            found = await self.amphorae()
+            return len(found) == 1 and found != [before]
+
+        await eventually(replaced)
+        await self.active()
+
+    async def amphorae(self) -> list[str]:
+        """Return the ids of the amphorae."""
+        found = await self.get(f"{OCTAVIA}/amphorae")
+        assert found is not None
+        return [each["id"] for each in found["amphorae"]]
 
     async def delete(self) -> None:
         """Delete the load balancer with its children and wait until it is gone."""

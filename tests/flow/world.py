@@ -6,7 +6,7 @@ invariant is checked: what is settled is what the host holds.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -160,15 +160,21 @@ class FragileHost:
         self._life = life
         self._memory = world.memory
 
-    async def remembered(self) -> Mapping[str, Instance]:
+    async def remembered(self, *, alone: bool = False) -> Mapping[str, Instance]:
         self._world.moment(self._life, "agent: starts")
-        return await self._memory.remembered()
+        return await self._memory.remembered(alone=alone)
+
+    async def amphorae(self) -> Set[str]:
+        return await self._memory.amphorae()
 
     async def inventory(self) -> Mapping[str, Instance | None]:
         return await self._memory.inventory()
 
     async def wired(self) -> Topology | None:
         return await self._memory.wired()
+
+    async def still_wired(self) -> bool:
+        return await self._memory.still_wired()
 
     async def wire(self, topology: Topology) -> None:
         await self._between("wire", lambda: self._memory.wire(topology))
@@ -181,6 +187,9 @@ class FragileHost:
 
     async def observe(self, amphora_id: str) -> Observation:
         return await self._memory.observe(amphora_id)
+
+    def resting(self, amphora_id: str) -> bool:
+        return self._memory.resting(amphora_id)
 
     async def changed(self) -> str:
         return await self._memory.changed()

@@ -16,8 +16,9 @@ from hydria.http.decode import decode
 from hydria.http.dispatch import Dispatcher
 from hydria.http.operation import Call, Mount, Operation, Preparation, Reply
 from hydria.model.caller import Caller
-from hydria.store import Database, columns, metadata
+from hydria.store import columns
 from hydria.store.resources import KnownHost
+from tests.support.databases import open_database
 
 
 class Form(Struct, kw_only=True):
@@ -109,10 +110,9 @@ OPERATIONS = (
 
 @pytest.fixture
 async def http(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
-    database = Database(f"sqlite:///{tmp_path / 'hydria.db'}", synchronous="off")
+    database = open_database(f"sqlite:///{tmp_path / 'hydria.db'}")
     # Both ways to run a handler: on the loop, and in a thread as for a database that is elsewhere.
     database.embedded = getattr(request, "param", True)
-    database.with_connection(metadata.create_all)
     dispatcher = Dispatcher(
         database, authenticator=MemoryIdentity(CALLERS), authorisation=Everybody(), clock=ManualClock(), max_body=100
     )
@@ -225,8 +225,7 @@ async def test_addresses(http: httpx.AsyncClient) -> None:
 
 
 async def test_an_operation_is_prepared_before_its_transaction(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'hydria.db'}", synchronous="off")
-    database.with_connection(metadata.create_all)
+    database = open_database(f"sqlite:///{tmp_path / 'hydria.db'}")
     seen: list[Preparation] = []
 
     async def prepare(preparation: Preparation) -> str:
@@ -265,7 +264,7 @@ async def test_an_operation_is_prepared_before_its_transaction(tmp_path: Path) -
 
 
 async def test_each_line_of_a_request_has_its_id(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'hydria.db'}", synchronous="off")
+    database = open_database(f"sqlite:///{tmp_path / 'hydria.db'}")
     lines: list[dict[str, Any]] = []
 
     def work(_: Call) -> Any:

@@ -1,6 +1,8 @@
 """A host of amphorae with a client, for tests."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,9 @@ from msgspec import structs
 
 from hydria.adapters.linux.host import LinuxHost
 from hydria.adapters.linux.names import Names
+from hydria.agent.amphora_worker import AmphoraWorker
+from hydria.agent.turns import Turns
+from hydria.contract import Instance
 from hydria.settings import AgentSettings
 from tests.linux.haproxies import Load, get
 from tests.support.trees import AMPHORA, instance
@@ -52,6 +57,25 @@ class Machine:
         return int((self.amphora_files / "haproxy.pid").read_text())
 
 
+@asynccontextmanager
+async def attended(machine: Machine, wanted: Instance) -> AsyncIterator[AmphoraWorker]:
+    """Have an agent's worker serve the amphora and look at it when the host tells of an event."""
+    worker = AmphoraWorker(AMPHORA, machine.host, lambda worker: None, Turns())
+
+    async def listen() -> None:
+        while True:
+            if await machine.host.changed() == AMPHORA:
+                worker.look()
+
+    task = asyncio.create_task(listen())
+    worker.serve(wanted)
+    await eventually(lambda: worker.report.generation == wanted.generation)
+    yield worker
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await worker.close()
+
+
 async def change_under_load(machine: Machine, changes: Iterable[tuple[Any, ...]]) -> int:
     """Serve trees one after another under load; no request may fail. Return the number of answers."""
     with Load(machine.client, VIP) as load:
@@ -65,3 +89,9 @@ async def change_under_load(machine: Machine, changes: Iterable[tuple[Any, ...]]
             await eventually(more)
     assert load.failures == []
     return load.answers
+
+
+def process_status(pid: int) -> dict[str, str]:
+    """Return what the kernel says of a process, by the names in proc(5)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -16,6 +16,11 @@ from tests.support.certificates import authority, leaf
 
 _HOST = "127.0.0.1"
 
+# External networks that the machine itself reaches, so that the authority reaches the VIPs in them. Each test module
+# has its own: tests run at the same time, and of two routes to one network the machine uses only the first.
+ACME_NETWORK = "198.51.100.0/24"
+NEWCOMER_NETWORK = "198.18.0.0/24"
+
 
 class Pebble:
     """A running authority; its certificates are valid for `life` seconds."""
@@ -63,6 +68,15 @@ class Pebble:
             except (urllib.error.URLError, OSError):
                 assert time.monotonic() < deadline, self.log.read_text()
                 time.sleep(0.05)
+
+    def settings(self, network: str) -> dict[str, str]:
+        """Return the settings of a product that uses this authority, with `network` (a CIDR) as external network."""
+        return {
+            "HYDRIA_HOMECLOUD_EXTERNAL_CIDR": network,
+            "HYDRIA_ACME_DIRECTORY_URL": self.url,
+            "HYDRIA_ACME_CAFILE": str(self.cafile),
+            "HYDRIA_ACME_EMAIL": "owner@example.org",
+        }
 
     def root(self) -> str:
         """Return its root certificate."""

@@ -92,6 +92,7 @@ class Product:
             "HYDRIA_AGENT_PREFIX": settings.agent.prefix,
             "HYDRIA_AGENT_HOST": "this",
             "HYDRIA_AGENT_HAPROXY": settings.agent.haproxy,
+            "HYDRIA_AGENT_LOOK_SECONDS": str(settings.agent.look_seconds),
             **self.extra,
         }
 
@@ -165,14 +166,16 @@ class Product:
 
     # --- its API ---
 
-    def ask(self, method: str, path: str, body: Any = None, **query: Any) -> httpx.Response:
+    def ask(
+        self, method: str, path: str, body: Any = None, *, headers: Body | None = None, **query: Any
+    ) -> httpx.Response:
         """Send a request; repeat it while the server does not answer."""
         url = path if path.startswith("/") else f"{LBAAS}/{path}"
 
         def answered() -> httpx.Response | None:
             try:
-                headers = {"X-Auth-Token": self._token()}
-                return self._http.request(method, url, json=body, params=query or None, headers=headers)
+                sent = {"X-Auth-Token": self._token(), **(headers or {})}
+                return self._http.request(method, url, json=body, params=query or None, headers=sent)
             except httpx.TransportError:
                 return None
 

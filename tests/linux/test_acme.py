@@ -7,12 +7,10 @@ from collections.abc import Iterator
 import pytest
 from cryptography import x509
 
-from tests.linux.pebble import Pebble, pebble
+from tests.linux.pebble import ACME_NETWORK, Pebble, pebble
 from tests.linux.programs import Body, Product, product
 from tests.support.waiting import wait_until
 
-# No other test may use this network, because the machine itself reaches it.
-NETWORK = "198.51.100.0/24"
 VIP, OTHER_VIP = "198.51.100.100", "198.51.100.101"
 NAME = "shop.example.org"
 REFERENCE = f"acme:{NAME},www.{NAME}"
@@ -34,12 +32,7 @@ def authority() -> Iterator[Pebble]:
 def made(authority: Pebble) -> Iterator[Product]:
     """Server and agent with the authority in their settings."""
     with product() as made:
-        made.extra = {
-            "HYDRIA_HOMECLOUD_EXTERNAL_CIDR": NETWORK,
-            "HYDRIA_ACME_DIRECTORY_URL": authority.url,
-            "HYDRIA_ACME_CAFILE": str(authority.cafile),
-            "HYDRIA_ACME_EMAIL": "owner@example.org",
-        }
+        made.extra = authority.settings(ACME_NETWORK)
         made.start("server", "agent")
         wait_until(made.settings.credentials_file.exists)
         yield made
@@ -47,7 +40,7 @@ def made(authority: Pebble) -> Iterator[Product]:
 
 def balancer(made: Product, name: str, vip: str, reference: str) -> Body:
     subnets = made.ask("GET", "/network/v2.0/subnets").json()["subnets"]
-    (subnet,) = [each["id"] for each in subnets if each["cidr"] == NETWORK]
+    (subnet,) = [each["id"] for each in subnets if each["cidr"] == ACME_NETWORK]
     listener = {"protocol": "TERMINATED_HTTPS", "protocol_port": 443, "default_tls_container_ref": reference}
     form = {"name": name, "vip_subnet_id": subnet, "vip_address": vip, "listeners": [listener]}
     return made.make("loadbalancers", "loadbalancer", **form)

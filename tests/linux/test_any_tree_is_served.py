@@ -82,6 +82,12 @@ class Served(Struct):
                 self.create(child, {**each, reference: key} if reference else each, key)
         return key
 
+    def clear(self) -> None:
+        """Delete all load balancers."""
+        for each in self.product.all("loadbalancers"):
+            self.product.ask("DELETE", f"loadbalancers/{each['id']}", cascade="true")
+        wait_until(lambda: not self.product.all("loadbalancers"))
+
     def balancer(self) -> str:
         """Return the id of the only load balancer."""
         (found,) = self.product.all("loadbalancers")
@@ -187,8 +193,39 @@ def test_bounds_of_what_nftables_holds_are_served(served: Served, listener: Body
     assert answer.is_success, answer.text
     key = answer.json()["loadbalancer"]["id"]
     served.settled(key)
-    served.product.ask("DELETE", f"loadbalancers/{key}", cascade="true")
-    wait_until(lambda: not served.product.all("loadbalancers"))
+    served.clear()
+
+
+# Each way in which a rule of a security group becomes text for nftables, at its bounds.
+_GROUP_RULES: list[Body] = [
+    {"ethertype": "IPv4", "protocol": "icmp", "port_range_min": 0, "port_range_max": 255},
+    {"ethertype": "IPv4", "protocol": "icmp", "port_range_min": 255},
+    {"ethertype": "IPv6", "protocol": "ipv6-icmp", "port_range_min": 0, "port_range_max": 255},
+    {"ethertype": "IPv6", "protocol": "icmpv6"},
+    {"ethertype": "IPv4", "protocol": "tcp", "port_range_min": 1, "port_range_max": 65535},
+    {"ethertype": "IPv6", "protocol": "udp", "port_range_min": 53, "port_range_max": 53},
+    {"ethertype": "IPv4", "protocol": "sctp", "remote_ip_prefix": "0.0.0.0/0"},
+    {"ethertype": "IPv6", "protocol": "255", "remote_ip_prefix": "::/0"},
+    {"ethertype": "IPv4", "protocol": "0", "remote_ip_prefix": "10.0.0.1/32"},
+    {"ethertype": "IPv6", "remote_ip_prefix": "fd00::/64"},
+    {"ethertype": "IPv4", "remote_group_id": any_form.GROUP},
+]
+
+
+@pytest.mark.parametrize("protocol", ["HTTP", "UDP"])
+def test_every_sort_of_group_rule_is_served(served: Served, protocol: str) -> None:
+    group = served.product.make(f"{_NEUTRON}/security-groups", "security_group", name="bounds")["id"]
+    for rule in _GROUP_RULES:
+        body = served.filled({"security_group_rule": {**rule, "direction": "ingress", "security_group_id": group}})
+        answer = served.product.ask("POST", f"{_NEUTRON}/security-group-rules", body)
+        assert answer.is_success, (rule, answer.text)
+    listeners = [{"protocol": protocol, "protocol_port": 80}]
+    tree = {"vip_subnet_id": any_form.SUBNET, "vip_sg_ids": [group], "listeners": listeners}
+    answer = served.product.ask("POST", "loadbalancers", {"loadbalancer": served.filled(tree)})
+    assert answer.is_success, answer.text
+    key = answer.json()["loadbalancer"]["id"]
+    served.settled(key)
+    served.clear()
 
 
 @pytest.mark.slow
@@ -208,6 +245,8 @@ def test_bounds_of_what_nftables_holds_are_served(served: Served, listener: Body
 def test_any_tree_that_the_api_accepts_is_served(
     served: Served, tree: Body, rules: list[Body], changes: dict[str, list[Any]]
 ) -> None:
+    # Hypothesis repeats an example that failed, which left its load balancer.
+    served.clear()
     group = served.known[any_form.GROUP]
     kept = [
         answer["security_group_rule"]["id"]
@@ -220,13 +259,15 @@ def test_any_tree_that_the_api_accepts_is_served(
     if key is not None:
         served.settled(key)
         forms = {kind: cycle(each) for kind, each in changes.items()}
-        for kind, path, _ in served.parts():
+        for kind, path, body in served.parts():
+            if body["provisioning_status"] == "PENDING_DELETE":
+                # A batch has removed the member, which is gone at any moment.
+                continue
             served.try_to("PUT", path, {kind: next(forms[kind])})
             if kind == "pool" and (members := next(forms["batch"])) is not None:
                 served.try_to("PUT", f"{path}/members", {"members": members})
         served.settled(key)
-        served.product.ask("DELETE", f"loadbalancers/{key}", cascade="true")
-        wait_until(lambda: not served.product.all("loadbalancers"))
+        served.clear()
     for rule in kept:
         served.product.ask("DELETE", f"{_NEUTRON}/security-group-rules/{rule}")
 

@@ -64,6 +64,41 @@ async def test_members_that_do_not_answer_pings_get_no_requests(machine: Machine
     assert {machine.get() for _ in range(4)} == {"web1", "web2"}
 
 
+async def test_what_the_agents_checks_saw_is_reported(machine: Machine, web: list[Web]) -> None:
+    datagrams = (listener(2, protocol="UDP", protocol_port=53, default_pool_id=key("2", 2)), pool(2, protocol="UDP"))
+    checked = member(3, pool_id=key("2", 2), address="10.0.0.13")
+    http = monitor(2, pool_id=key("2", 2), type="HTTP", **QUICK)
+    web[2].status = 503
+    sysctl(web[1].namespace, "net.ipv4.icmp_echo_ignore_all", "1")
+    await machine.host.serve(instance(*BASE, PING, *datagrams, checked, http))
+
+    async def seen() -> bool:
+        checks = (await machine.host.observe(AMPHORA)).checks
+        found = {key: (each.result, each.code, each.text) for key, each in checks.items()}
+        assert all(each.since > 0 and each.latency_ms is not None for each in checks.values())
+        return found == {
+            key("3", 2): ("L4TOUT", None, "no answer within 1 s"),
+            key("3", 3): ("L7STS", 503, "it answers with status 503"),
+        }
+
+    await eventually(seen)
+    web[2].stop()
+
+    async def refused() -> bool:
+        check = (await machine.host.observe(AMPHORA)).checks[key("3", 3)]
+        return (check.result, check.text) == ("L4CON", "Connection refused")
+
+    await eventually(refused)
+    web[2].status = 200
+    web[2].start()
+    sysctl(web[1].namespace, "net.ipv4.icmp_echo_ignore_all", "0")
+
+    async def over() -> bool:
+        return (await machine.host.observe(AMPHORA)).checks == {}
+
+    await eventually(over)
+
+
 async def test_a_check_without_a_domain_name_names_the_members_address(machine: Machine) -> None:
     six = await asyncio.to_thread(Web, machine.names, NETWORK, "six", "2001:db8::11")
     try:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from hydria.adapters.linux.netns import inside
-from hydria.agent.loop import LOOK_PERIOD
+from hydria.agent.looks import LOOK_PERIOD
 from tests.linux.haproxies import get
 from tests.linux.programs import Product, Visitor, product
 from tests.support.waiting import wait_until

@@ -12,8 +12,7 @@ from hydria.adapters.linux.netns import namespaces, netlink
 from hydria.adapters.linux.topology import TROUBLE
 from hydria.doctor import Finding, examine, external_network
 from hydria.locking import lock_once
-from hydria.settings import Settings
-from hydria.settings.values import AgentSettings, HomeCloudSettings, ServerSettings
+from hydria.settings import AgentSettings, HomeCloudSettings, ServerSettings, Settings
 from tests.linux.wires import interface, uuid
 
 

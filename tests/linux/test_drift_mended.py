@@ -15,14 +15,13 @@ from msgspec import structs
 from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.names import bridge, router_interface, switch_end
 from hydria.adapters.linux.netns import remove_namespace
-from hydria.agent.amphora_worker import AmphoraWorker
 from hydria.contract import FirewallRule, FloatingIp, Instance, Limit, Network, Route, Router, Topology
 from hydria.errors import HostError
 from hydria.model.load_balancer import AdditionalVip
 from hydria.protocols import WIRES
-from hydria.render.haproxy.parts import EVENTS, METRICS, ROOT
+from hydria.render.haproxy.parts import EVENTS, ROOT
 from tests.linux.haproxies import Web
-from tests.linux.machines import Machine
+from tests.linux.machines import Machine, attended
 from tests.linux.wires import interface
 from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, pool
 from tests.support.waiting import eventually
@@ -159,24 +158,8 @@ def same(root: Path, machine: Machine) -> bool:
 @pytest.fixture
 async def kept(machine: Machine) -> AsyncIterator[Machine]:
     """The host with an agent's worker for the amphora, which serves."""
-    worker = AmphoraWorker(AMPHORA, machine.host, lambda worker: None)
-
-    async def listen() -> None:
-        while True:
-            if await machine.host.changed() == AMPHORA:
-                worker.look()
-
-    task = asyncio.create_task(listen())
-    worker.serve(served())
-
-    async def serves() -> bool:
-        return worker.report.generation == served().generation
-
-    await eventually(serves)
-    yield machine
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await worker.close()
+    async with attended(machine, served()):
+        yield machine
 
 
 @pytest.mark.parametrize("what", BREAKS)
@@ -240,7 +223,7 @@ async def test_health_events_arrive_after_the_root_directory_was_removed(kept: M
         return await asyncio.to_thread(same, root, machine)
 
     await eventually(entered)
-    assert {path.name for path in root.iterdir()} == {Path(EVENTS).name, Path(METRICS).name}
+    assert {path.name for path in root.iterdir()} == {Path(EVENTS).name}
     await asyncio.to_thread(machine.get)
 
 

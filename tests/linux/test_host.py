@@ -15,7 +15,7 @@ from hydria.adapters.linux import kernel, netns
 from hydria.contract import Counters, Instance
 from hydria.errors import HostError
 from tests.linux.haproxies import Web
-from tests.linux.machines import VIP, Machine, change_under_load
+from tests.linux.machines import VIP, Machine, change_under_load, process_status
 from tests.linux.wires import interface
 from tests.support.trees import AMPHORA, instance, key, listener, load_balancer, member, monitor, pool
 from tests.support.waiting import eventually
@@ -42,6 +42,36 @@ async def test_a_load_balancer_without_listeners_runs(machine: Machine) -> None:
     assert (await machine.host.observe(AMPHORA)).counters == {}
     with pytest.raises(ConnectionRefusedError):
         machine.get()
+
+
+async def test_haproxy_sleeps_while_nothing_happens(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE))
+
+    async def sleeps() -> bool:
+        # How often it has waited for something.
+        before = process_status(machine.pid)["voluntary_ctxt_switches"]
+        await asyncio.sleep(3)
+        return process_status(machine.pid)["voluntary_ctxt_switches"] == before
+
+    await eventually(sleeps)
+
+
+async def test_an_amphora_rests_until_something_is_done(machine: Machine, web: list[Web]) -> None:
+    await machine.host.serve(instance(*BASE))
+
+    async def rests() -> bool:
+        await machine.host.observe(AMPHORA)
+        await asyncio.sleep(0.2)
+        return machine.host.resting(AMPHORA)
+
+    assert not machine.host.resting(AMPHORA)
+    await eventually(rests)
+    assert machine.get() in ("web1", "web2")
+    assert not machine.host.resting(AMPHORA)
+    await eventually(rests)
+    # Another process says nothing about the one before.
+    await machine.host.serve(instance(*BASE, listener(number=2, protocol_port=81)))
+    assert not machine.host.resting(AMPHORA)
 
 
 async def test_members_change_under_load_without_a_reload(machine: Machine, web: list[Web]) -> None:
@@ -353,3 +383,42 @@ async def test_counters_of_removed_members_are_forgotten(machine: Machine, web: 
 
     await eventually(only_one)
     assert (await machine.host.observe(AMPHORA)).counters[key("1", 1)].total_connections == 2
+
+
+async def test_the_way_of_each_generation_is_observed(machine: Machine, web: list[Web]) -> None:
+    steps = [
+        (BASE, "start"),
+        ((*BASE, member(3)), "runtime"),
+        ((listener(name="named"), pool(), member(1), member(2), member(3)), "nothing"),
+        ((listener(timeout_client_data=1000), pool(), member(1), member(2), member(3)), "reload"),
+    ]
+    for generation, (children, way) in enumerate(steps, start=1):
+        await machine.host.serve(instance(*children, generation=generation))
+        applied = (await machine.host.observe(AMPHORA)).applied
+        assert applied is not None
+        assert (applied.generation, applied.way) == (generation, way)
+        assert (applied.lost_requests, applied.lost_connections) == (0, 0)
+    await machine.restart()
+    # The same generation again is no change.
+    await machine.host.serve(instance(*steps[-1][0], generation=4))
+    assert (await machine.host.observe(AMPHORA)).applied is None
+
+
+async def test_connections_that_are_cut_with_an_old_process_are_counted_as_lost(
+    machine: Machine, web: list[Web]
+) -> None:
+    tcp = (listener(protocol="TCP"), pool(protocol="TCP"), member(1))
+    await machine.host.serve(instance(*tcp))
+    with netns.inside(machine.client):
+        client = socket.create_connection((VIP, 80))
+    with client:
+        old = machine.pid
+        await machine.host.serve(instance(listener(protocol="TCP", timeout_client_data=99000), *tcp[1:], generation=2))
+        assert machine.pid != old
+        os.kill(old, signal.SIGKILL)
+
+        async def counted() -> bool:
+            applied = (await machine.host.observe(AMPHORA)).applied
+            return applied is not None and (applied.way, applied.lost_connections) == ("reload", 1)
+
+        await eventually(counted)

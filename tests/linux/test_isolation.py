@@ -26,7 +26,7 @@ from hydria.settings import AgentSettings
 from tests.linux.datagrams import Echo, ask, echoes
 from tests.linux.haproxies import Load, Web, get
 from tests.linux.intruder import account, intrude
-from tests.linux.machines import VIP, Machine
+from tests.linux.machines import VIP, Machine, process_status
 from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, load_balancer, member, pool
 from tests.support.waiting import eventually
 
@@ -64,24 +64,20 @@ def _pid(machine: Machine, amphora_id: str) -> int:
     return int((machine.directory / "run/amphorae" / amphora_id / "haproxy.pid").read_text())
 
 
-def _status(pid: int) -> dict[str, str]:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
-
-
 def _other_serves(machine: Machine, pid: int) -> None:
-    assert (_pid(machine, OTHER), _status(pid)["State"][0]) in ((pid, "S"), (pid, "R"))
+    assert (_pid(machine, OTHER), process_status(pid)["State"][0]) in ((pid, "S"), (pid, "R"))
     assert get(machine.client, OTHER_VIP) == (200, "you hit: web1\n")
 
 
 async def test_each_amphora_has_its_own_account_and_an_empty_root(two: Machine) -> None:
-    found = [_status(_pid(two, each)) for each in (AMPHORA, OTHER)]
+    # A process gives up its rights one after the other, this one last.
+    await eventually(lambda: all(process_status(_pid(two, each))["NoNewPrivs"] == "1" for each in (AMPHORA, OTHER)))
+    found = [process_status(_pid(two, each)) for each in (AMPHORA, OTHER)]
     own = [set(status["Uid"].split()) | set(status["Gid"].split()) for status in found]
     assert own == [{str(account(two, AMPHORA))}, {str(account(two, OTHER))}]
     assert own[0] != own[1]
     for status in found:
         assert (status["Groups"], int(status["CapEff"], 16), int(status["CapPrm"], 16)) == ("", 0, 0)
-        assert status["NoNewPrivs"] == "1"
     root = two.amphora_files / "root"
     assert os.readlink(f"/proc/{two.pid}/root") == str(root)
     assert sorted(each.name for each in root.iterdir()) == ["events.sock", "metrics.sock"]
@@ -184,7 +180,7 @@ def _accounts_of_processes() -> set[int]:
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, KeyError):
-            found.add(int(_status(int(process.name))["Uid"].split()[0]))
+            found.add(int(process_status(int(process.name))["Uid"].split()[0]))
     return found
 
 
@@ -251,7 +247,7 @@ async def test_a_haproxy_with_the_common_account_is_replaced_without_a_loss(mach
         answered = load.answers
         await eventually(lambda: _true(load.answers >= answered + 20 or bool(load.failures)))
     assert load.failures == []
-    assert _status(machine.pid)["Uid"].split()[0] == str(account(machine, AMPHORA))
+    assert process_status(machine.pid)["Uid"].split()[0] == str(account(machine, AMPHORA))
 
 
 async def _true(value: bool) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from hydria.adapters.linux.kernel import ensure_interface, find, links, remove_interface
+from hydria.adapters.linux.kernel import ensure_interface, links, remove_interface
 from hydria.adapters.linux.names import Names, bridge, switch_end
 from hydria.adapters.linux.netns import (
     ensure_namespace,
@@ -67,13 +67,24 @@ def test_an_interface_has_all_attributes_of_its_port_and_works_at_once(names: Na
     amphora = host(names, "a", nic)
     web = host(names, "b", interface(network, "10.0.0.11/24"))
     with netlink(amphora) as socket:
-        link = find(socket, "eth0")
+        link = socket.find("eth0")
         assert link is not None
         assert (link.get("address"), link.get("mtu"), link["state"]) == (nic.mac, 1400, "up")
         assert [route.get("gateway") for route in socket.get_default_routes()] == ["10.0.0.1"]
     assert addresses(amphora, "eth0") == {"10.0.0.10/24", "10.0.0.20/24"}
     with server(web, "10.0.0.11"):
         assert ask(amphora, "10.0.0.11") == "10.0.0.10"
+
+
+def test_no_timer_of_a_bridge_reports_its_ports_as_changed(names: Names) -> None:
+    nic = interface(uuid(), "10.0.0.10/24")
+    host(names, "client", nic)
+    with netlink(names.switch) as switch:
+        found = switch.find(bridge(nic.network_id))
+        assert found is not None
+        (made,) = switch.link("get", index=found["index"])
+    # With a delay the kernel sends a notification for each port when it is over, and the amphora would be checked.
+    assert made.get(("linkinfo", "data", "br_forward_delay")) == 0
 
 
 def test_ipv6_works_at_once(names: Names) -> None:
@@ -142,7 +153,7 @@ def test_bandwidth_limits_are_set_changed_and_removed(names: Names) -> None:
 
     def shaped() -> tuple[str | None, str | None]:
         with netlink(web) as here, netlink(names.switch) as switch:
-            ends = find(here, "eth0"), find(switch, switch_end(nic.port_id))
+            ends = here.find("eth0"), switch.find(switch_end(nic.port_id))
             assert all(ends)
             one, other = (end.get("qdisc") for end in ends if end)
             return one, other

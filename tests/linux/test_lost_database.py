@@ -139,6 +139,8 @@ def test_an_older_database_keeps_traffic_and_orphans_can_be_removed() -> None:
         made.create("young", "10.0.0.101")
         made.becomes("ACTIVE")
         made.becomes("ACTIVE", "young")
+        # The old amphora of the failover is gone.
+        wait_until(lambda: len(list((made.settings.run_dir / "amphorae").iterdir())) == 2)
         with Visitor(made) as visitor, Visitor(made, "10.0.0.101") as young:
             made.kill("server", "agent")
             for file in list(databases(made)):

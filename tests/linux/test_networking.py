@@ -111,7 +111,9 @@ def test_members_on_other_subnets_are_reached_by_an_interface_or_the_gateway(clo
     address = cloud.balancer({"address": "192.0.2.11"}, vip_subnet_id=cloud.subnet)["vip_address"]
     web = next(each for each in cloud.product.webs if each.namespace.endswith("-far"))
     assert get(cloud.product.client, address)[1] == "you hit: far\n"
-    assert web.peer == address
+    # A member sees the address of the amphora's base port.
+    (amphora,) = cloud.product.ask("GET", "/load-balancer/v2.0/octavia/amphorae").json()["amphorae"]
+    assert web.peer == amphora["vrrp_ip"] != address
     (pool,) = cloud.product.all("pools")
     path = f"pools/{pool['id']}/members"
     member = {"address": "192.0.2.11", "protocol_port": 80, "subnet_id": cloud.far_subnet}

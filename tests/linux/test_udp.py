@@ -416,3 +416,11 @@ async def test_without_datagrams_there_is_no_table_and_withdrawing_leaves_nothin
     await machine.host.withdraw(AMPHORA)
     assert namespace not in netns.namespaces(machine.names.prefix)
     assert list((machine.directory / "run" / "amphorae").iterdir()) == []
+
+
+async def test_a_change_of_datagram_members_goes_through_nftables(machine: Machine, members: list[Echo]) -> None:
+    for generation, children in enumerate((BASE, (*BASE, echo(3)), (udp(name="named"), *BASE[1:], echo(3))), start=1):
+        await machine.host.serve(instance(*children, generation=generation))
+        applied = (await machine.host.observe(AMPHORA)).applied
+        assert applied is not None
+        assert (applied.generation, applied.way) == (generation, "nothing" if generation == 3 else "nftables")

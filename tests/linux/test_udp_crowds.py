@@ -104,6 +104,7 @@ async def test_a_member_without_source_ports_left_is_degraded_until_flows_have_e
     # An observation right after a repair still has the old counts.
     await eventually(lambda: becomes("crowded"))
     seen = await machine.host.observe(AMPHORA)
+    assert seen.dropped_flows > 0
     root = wanted.tree.load_balancer.id
     health = AmphoraHealth(amphora_id=AMPHORA, load_balancer_id=root, generation=1, servers=dict(seen.servers))
     statuses = operating_statuses(wanted.tree, [health])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from hydria.adapters.linux.kernel import ensure_bridge, ensure_interface, ensure_switch, find, links, remove_interface
+from hydria.adapters.linux.kernel import ensure_bridge, ensure_interface, ensure_switch, links, remove_interface
 from hydria.adapters.linux.names import GATEWAY, Names, bridge, router_interface
 from hydria.adapters.linux.netns import (
     ensure_namespace,
@@ -364,7 +364,7 @@ def test_a_bridge_is_not_removed_while_a_port_is_attached(names: Names) -> None:
             wait_until(lambda: waited_for(names.switch))
             host(names, "a", structs.replace(nic, network_id=network))
         wired.result(10)
-        assert find(switch, bridge(network)) is not None
+        assert switch.find(bridge(network)) is not None
 
 
 def waited_for(namespace: str) -> bool:

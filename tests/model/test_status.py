@@ -20,7 +20,8 @@ from hydria.model.status import (
     unmeasured_statuses,
 )
 from hydria.store import columns, metadata
-from hydria.store.resources import Health, provisioning_status_sql
+from hydria.store.resources import Health
+from hydria.store.statuses import provisioning_status_sql
 from hydria.store.tables import rows_of
 
 COMMON: dict[str, Any] = {"project_id": "p", "created_at": "2026-01-01T00:00:00"}

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from hydria.contract import Instance
 from hydria.model.load_balancer import AdditionalVip
 from hydria.model.pool import SessionPersistence
+from hydria.model.status import ServerState
 from hydria.render.datagram import Ruleset, ruleset, transaction
 from hydria.render.datagram.sharing import PLACES, fewest, places, runs, turn
+from tests.support.base_ports import paired
 from tests.support.trees import instance, key, listener, load_balancer, member, pool
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -43,12 +45,15 @@ CASES: dict[str, Callable[[], Instance]] = {
         root=DUAL,
     ),
     "udp_two_interfaces": lambda: instance(*UDP, *MEMBERS, interfaces=instance().interfaces * 2),
+    "udp_pair": lambda: paired(*UDP, *MEMBERS),
+    "udp_pair_persistent": lambda: paired(UDP[0], pool(protocol="UDP", session_persistence=KEPT), *MEMBERS),
     "udp_source_ip": lambda: instance(UDP[0], pool(protocol="UDP", lb_algorithm="SOURCE_IP"), member(1)),
 }
 
 
 def rules(wanted: Instance, *down: int) -> Ruleset:
-    return ruleset(wanted.tree, {key("3", number): "down" for number in down}, interfaces=len(wanted.interfaces))
+    states: dict[str, ServerState] = {key("3", number): "down" for number in down}
+    return ruleset(wanted.tree, states, interfaces=len(wanted.interfaces), alike=bool(wanted.siblings))
 
 
 def check(text: str) -> str:

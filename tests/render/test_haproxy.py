@@ -1,5 +1,6 @@
 """Golden configurations, each parsed by the real HAProxy; quoting, and changes that must not change the text."""
 
+import base64
 import os
 import subprocess
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from hydria.model.pool import SessionPersistence
 from hydria.render.haproxy import Rendering, render
 from hydria.render.quoting import quote
 from tests.support import certificates
+from tests.support.base_ports import based, paired
 from tests.support.trees import (
     SURROUNDINGS,
     instance,
@@ -34,6 +36,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 CA, LEAF = certificates.authority(), certificates.leaf("www.example.org")
 REVOKED = certificates.revoked()
+TICKETS = tuple(base64.b64encode(bytes([number]) * 80).decode() for number in range(3))
 PROOFS: Any = {"challenges": {"tok-1_a": "tok-1_a.xyz", "b' }\"": "b'} deny #"}}
 
 TUTORIAL = (listener(), pool(), member(1), member(2))
@@ -41,6 +44,31 @@ TUTORIAL = (listener(), pool(), member(1), member(2))
 CASES: dict[str, Callable[[], Instance]] = {
     "bare": instance,
     "tutorial": lambda: instance(*TUTORIAL, monitor()),
+    "pair": lambda: paired(
+        listener(),
+        listener(2, protocol_port=81, default_pool_id=key("2", 2)),
+        pool(session_persistence=SessionPersistence(type="SOURCE_IP")),
+        pool(2, session_persistence=SessionPersistence(type="APP_COOKIE", cookie_name="s")),
+        member(1),
+        member(2),
+        member(3, pool_id=key("2", 2)),
+    ),
+    "pair_tls": lambda: paired(
+        listener(protocol="TERMINATED_HTTPS", default_tls_container_ref="leaf"),
+        listener(
+            2,
+            protocol="TERMINATED_HTTPS",
+            protocol_port=81,
+            default_tls_container_ref="leaf",
+            client_authentication="MANDATORY",
+            client_ca_tls_container_ref="ca",
+        ),
+        pool(),
+        member(1),
+        secrets={"leaf": LEAF.bundle, "ca": CA.pem},
+        ticket_keys=TICKETS,
+    ),
+    "draining": lambda: based(*TUTORIAL, duty="draining"),
     "no_monitor": lambda: instance(*TUTORIAL),
     "source_ip": lambda: instance(listener(), pool(lb_algorithm="SOURCE_IP"), member(1)),
     "https_pass_through": lambda: instance(

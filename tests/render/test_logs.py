@@ -2,7 +2,7 @@
 
 import pytest
 
-from hydria.render.haproxy.logs import ending, parse
+from hydria.render.haproxy.logs import ending, kind_of, parse, succeeded
 from tests.support.trees import key, listener
 
 LINE = (
@@ -59,3 +59,14 @@ def test_an_end_is_explained(end: str, said: str) -> None:
 
 def test_a_normal_end_has_no_explanation() -> None:
     assert ending({"end": "----"}, listener()) is None
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "kind"),
+    [("----", 200, "succeeded"), ("LR--", 302, "succeeded"), ("----", 404, "failed"), ("SH--", 502, "failed")],
+)
+def test_requests_succeeded_or_failed(end: str, status: int, kind: str) -> None:
+    entry = parse(LINE.replace("end=----", f"end={end}").replace("status=200", f"status={status}"))
+    assert entry is not None
+    assert kind_of(entry, listener()) == kind
+    assert succeeded(entry.text.join(("<134>2026-11-26T23:13:04.123456+00:00 ", ""))) == (status < 400)

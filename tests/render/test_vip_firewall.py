@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hydria.contract import FirewallRule
 from hydria.homecloud.network.security_groups import _PROTOCOLS
-from hydria.render.vip_firewall import render_vip_firewall
+from hydria.render.vip_firewall import Pair, render_vip_firewall
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -41,9 +41,24 @@ def complaint(text: str) -> str:
     return done.stderr if done.returncode else ""
 
 
+PAIR = Pair(base=("10.0.0.21", "2001:db8::21"), siblings=("10.0.0.22", "10.0.0.23", "2001:db8::22"))
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_renders_as_the_golden_file_which_nft_accepts(name: str) -> None:
-    text = render_vip_firewall(CASES[name], "eth0", (443, 80))
+    _compare(name, render_vip_firewall(CASES[name], "eth0", (443, 80)))
+
+
+@pytest.mark.parametrize(
+    ("name", "rules"), [("firewall_pair_alone", None), ("firewall_pair", CASES["firewall_no_rule"])]
+)
+def test_a_pair_has_rules_about_its_siblings_which_nft_accepts(
+    name: str, rules: tuple[FirewallRule, ...] | None
+) -> None:
+    _compare(name, render_vip_firewall(rules, "eth0", (443, 80), PAIR))
+
+
+def _compare(name: str, text: str) -> None:
     file = GOLDEN / f"{name}.nft"
     if os.environ.get("GOLDEN") == "write":
         file.write_text(text)

@@ -45,6 +45,7 @@ def test_every_key_can_be_set_by_its_variable(key: Key, tmp_path: Path) -> None:
         "url": "postgresql://u@h/n",
         "public_url": "http://x:1",
         "server_url": "http://x:1",
+        "agents_url": "https://x:1",
         "policy_file": "/p",
         "host": "name",
         "max_connections": "10",
@@ -52,11 +53,14 @@ def test_every_key_can_be_set_by_its_variable(key: Key, tmp_path: Path) -> None:
         "auth_url": "https://x/v3",
         "directory_url": "https://x/directory",
         "password": "p",
+        "bridges": "physnet1:br0,physnet2:br1",
         "cafile": "/ca.pem",
         "syslog": "/dev/log",
         "haproxy_user": "haproxy",
         "haproxy_group": "haproxy",
     }
+    good |= {"ovsdb": "unix:/run/db.sock", "neutron_host": "name", "region": "RegionOne"}
+    good |= {"url": "http://x:9696"} if key.section in ("network", "secrets") else {}
     value = good.get(key.name, str(key.default).lower() if isinstance(key.default, bool) else str(key.default))
     # Keystone's URL alone is a mistake.
     settings = load(written(tmp_path, ""), {"HYDRIA_KEYSTONE_PASSWORD": "p", key.variable: value})

@@ -20,6 +20,9 @@ from hydria.store.migrate import configuration, upgrade
 from hydria.store.migrations.new import MODULES
 from hydria.store.revision import is_current
 
+# The migrations themselves make them, and on PostgreSQL they are compared.
+pytestmark = pytest.mark.filterwarnings("ignore:.*expression-based index")
+
 
 def everything() -> None:
     """Import every module that may register tables."""

@@ -1,9 +1,11 @@
 """PostgreSQL from an event loop: the guarantees for threads also hold here, and after a lost connection."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec import structs
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -88,6 +90,25 @@ async def test_work_continues_over_new_connections(database: Database, postgres:
     postgres.cut()
     await database.run(lambda tx: tx.insert(KnownHost(id="two", seen_at=2)), writing=True)
     assert len(await database.run(hosts, writing=False)) == 2
+
+
+async def test_a_server_that_hangs_in_a_transaction_keeps_no_lock(database: Database) -> None:
+    shown = await database.run(
+        lambda tx: tx.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one(), writing=False
+    )
+    assert shown == "15s"
+    pauses = iter([0.5, 0.0])
+
+    def hang(transaction: Transaction) -> None:
+        transaction.execute(text("SET LOCAL idle_in_transaction_session_timeout = '100ms'"))
+        add(transaction)
+        # The whole event loop stands still, as in a process that was stopped.
+        time.sleep(next(pauses))
+        transaction.update(structs.replace(ONE, seen_at=2))
+
+    # What was ended is run again when the server goes on.
+    await database.run(hang, writing=True)
+    assert await database.run(hosts, writing=False) == [structs.replace(ONE, seen_at=2)]
 
 
 async def test_a_cancelled_read_leaves_no_answer_to_the_next(database: Database) -> None:

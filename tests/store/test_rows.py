@@ -19,9 +19,13 @@ from hydria.store.tables import rows_of
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 integers = st.integers(min_value=-(2**63), max_value=2**63 - 1)
+# Their difference is in an index.
+generations = st.integers(min_value=0, max_value=2**63 - 1)
 KINDS: dict[type[Struct], dict[str, st.SearchStrategy[Any]]] = {
     LoadBalancer: {
-        "additional_vips": st.lists(st.builds(AdditionalVip, subnet_id=texts, port_id=st.none() | texts)).map(tuple)
+        "additional_vips": st.lists(st.builds(AdditionalVip, subnet_id=texts, port_id=st.none() | texts)).map(tuple),
+        "generation": generations,
+        "observed": generations,
     },
     Listener: {"insert_headers": st.none() | st.dictionaries(texts, texts), "protocol": st.just("HTTP")},
     Pool: {

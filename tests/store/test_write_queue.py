@@ -1,15 +1,13 @@
 """The write queue: one transaction works at a time, commits overlap, a retry waits for the commits under way."""
 
 import asyncio
-import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from types import FrameType
 
 import pytest
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from hydria.store import write_queue
 from hydria.store.write_queue import WriteQueue
 from tests.support.waiting import eventually
 
@@ -33,20 +31,14 @@ class Writer:
             await_only(self.commit.wait())
         self.commits = False
 
+    def cancel(self) -> None:
+        """Give up, wherever it is."""
+        self._task.cancel()
+
     async def end(self) -> None:
         self.finish.set()
         self.commit.set()
         await asyncio.wait_for(self._task, PATIENCE)
-
-
-def waits_for_commits() -> bool:
-    """Say whether a thread is blocked in the queue on a condition."""
-
-    def files(frame: FrameType | None) -> list[str]:
-        return [] if frame is None else [frame.f_code.co_filename, *files(frame.f_back)]
-
-    stacks = [files(frame) for frame in sys._current_frames().values()]
-    return any(stack[0] == threading.__file__ and write_queue.__file__ in stack for stack in stacks)
 
 
 async def test_the_next_transaction_works_while_the_previous_one_commits() -> None:
@@ -70,11 +62,31 @@ async def test_a_retry_waits_for_the_commits_under_way() -> None:
     first.finish.set()
     await eventually(lambda: first.commits)
     retry = Writer(queue, retrying=True)
-    await eventually(waits_for_commits)
+    # Without a commit it would work after its first step.
+    await asyncio.sleep(0)
     assert not retry.works
     await first.end()
     await eventually(lambda: retry.works)
     await retry.end()
+
+
+async def test_no_wait_needs_a_thread() -> None:
+    """The threads of an event loop may all be waiting for transactions of another one."""
+    queue, ended = WriteQueue(), threading.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    busy = asyncio.create_task(asyncio.to_thread(ended.wait, PATIENCE))
+    committing = Writer(queue)
+    committing.finish.set()
+    await eventually(lambda: committing.commits)
+    retry = Writer(queue, retrying=True)
+    following = Writer(queue)
+    await committing.end()
+    await eventually(lambda: retry.works, 10)
+    await retry.end()
+    await following.end()
+    assert not busy.done()
+    ended.set()
+    await busy
 
 
 @pytest.mark.parametrize("retrying", [False, True])
@@ -119,3 +131,15 @@ async def test_a_cancelled_wait_leaves_the_queue_and_does_not_block_its_event_lo
         with pytest.raises(asyncio.CancelledError):
             await given_up
     await asyncio.wait_for(greenlet_spawn(work), PATIENCE)
+
+
+async def test_a_wait_that_is_cancelled_when_its_turn_comes_passes_the_turn_on() -> None:
+    queue = WriteQueue()
+    with ExitStack() as end, queue.take(end, retrying=False):
+        given_up, following = Writer(queue), Writer(queue)
+        await asyncio.sleep(0)
+    # It has the turn by now, and does not know it yet.
+    given_up.cancel()
+    await eventually(lambda: following.works)
+    assert not given_up.works
+    await following.end()

@@ -14,6 +14,10 @@ COLLECTIONS = {
     "pool": "pools",
     "healthmonitor": "healthmonitors",
     "l7policy": "l7policies",
+    "flavor": "flavors",
+    "flavorprofile": "flavorprofiles",
+    "availability_zone": "availabilityzones",
+    "availability_zone_profile": "availabilityzoneprofiles",
 }
 
 

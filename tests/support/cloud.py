@@ -14,10 +14,14 @@ from hydria.compose.parts import put_together
 from hydria.compose.server import app_of
 from hydria.controller.acme import AcmeSecrets
 from hydria.homecloud.secrets import Vault, new_key
+from hydria.model import LoadBalancer
 from hydria.model.caller import Caller
+from hydria.model.differences import Change, differences, state_of
 from hydria.protocols import Secrets
 from hydria.settings import ApiSettings, QuotaSettings, ServerSettings, Settings
-from hydria.store import Transaction
+from hydria.store import Transaction, columns
+from hydria.store.resources import tree
+from hydria.store.revisions import revisions_of, states
 from tests.support.api import Api
 from tests.support.databases import open_database
 
@@ -41,7 +45,7 @@ def _default_policy() -> OctaviaPolicy:
 
 
 class Cloud:
-    """The server and its services. There is one network of project `p-red` with one IPv4 subnet."""
+    """The server and its services. There is one network of project `p-red`, on `physnet`, with one IPv4 subnet."""
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class Cloud:
         self.networking = MemoryNetworking()
         self.topologies = MemoryTopologies()
         self.secrets = MemorySecrets()
-        self.network_id = self.networking.add_network("p-red")
+        self.network_id = self.networking.add_network("p-red", physical="physnet")
         self.subnet = self.networking.add_subnet(self.network_id, "10.0.0.0/24")
         self.vault = Vault(new_key())
         self.restored_projects: list[str] = []
@@ -78,6 +82,7 @@ class Cloud:
         )
         self.reconciler, self.reporter, self.desired_state = parts.reconciler, parts.reporter, parts.desired_state
         self.orphans, self.exchange, self.controller = parts.orphans, parts.exchange, parts.controller
+        self.hosts, self.parts = parts.hosts, parts
         self.app = app_of(settings, parts)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://cloud.test")
 
@@ -98,6 +103,21 @@ class Cloud:
     def api(self, user: str | None = "alice") -> Api:
         """Return the API with the token of a user of `CALLERS`, or without a token for None."""
         return Api(self.http, user)
+
+
+def check_history(cloud: Cloud) -> None:
+    """Check that the newest revision of each load balancer is what it is now: each change was recorded."""
+
+    def wrong(transaction: Transaction) -> list[Change]:
+        found: list[Change] = []
+        for each in transaction.find(LoadBalancer, columns(LoadBalancer).deleted_in.is_(None)):
+            known = list(states(revisions_of(transaction, each.id)))
+            if known and known[0][0].whole and known[-1][0].generation == each.generation:
+                found += differences(known[-1][1], state_of(tree(transaction, each)))
+        return found
+
+    # Tests of pairs set the topology in the row, which no call changes.
+    assert [each for each in cloud.database.read(wrong) if each.attribute != "topology"] == []
 
 
 @asynccontextmanager
@@ -124,4 +144,5 @@ async def running(
     )
     async with cloud.http:
         yield cloud
+        check_history(cloud)
     cloud.database.close()

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import asyncpg
-from sqlalchemy import Connection, make_url
+from sqlalchemy import make_url
 
 from hydria.store import Database, metadata
 
@@ -45,14 +45,23 @@ class Postgres:
         """Return the SQLAlchemy URL of a database with all tables and no rows, for one test at a time."""
         if self._ready is None:
             self._ready = self.empty()
-        database = Database(self._ready)
-        database.with_connection(_clear)
-        database.close()
+            database = Database(self._ready)
+            database.with_connection(metadata.create_all)
+            database.close()
+        # One statement over one connection: this is done before each test.
+        deletions = (f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))  # noqa: S608 - names of our own tables
+        self.say("; ".join(deletions), database=make_url(self._ready).database)
         return self._ready
 
     def drop(self, url: str) -> None:
         """Remove a database, even if it is in use."""
         self.say(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
+
+    def pids(self) -> list[int]:
+        """Return the ids of its processes: the first one, and one for each connection and task."""
+        first = int((self._directory / "data/postmaster.pid").read_text().splitlines()[0])
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        return [first, *map(int, children)]
 
     def cut(self) -> None:
         """Terminate all connections at once."""
@@ -61,14 +70,14 @@ class Postgres:
             " AND pid <> pg_backend_pid()"
         )
 
-    def say(self, statement: str) -> None:
-        """Run a statement outside of any database of a test."""
+    def say(self, statement: str, database: str | None = None) -> None:
+        """Run a statement, outside of any database of a test unless one is named."""
         # In a thread, because the caller's thread may run an event loop already.
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, self._say(statement)).result()
+            thread.submit(asyncio.run, self._say(statement, database or "postgres")).result()
 
-    async def _say(self, statement: str) -> None:
-        connection = await asyncpg.connect(host=str(self._directory), user="hydria", database="postgres")
+    async def _say(self, statement: str, database: str) -> None:
+        connection = await asyncpg.connect(host=str(self._directory), user="hydria", database=database)
         try:
             await connection.execute(statement)
         finally:
@@ -86,12 +95,6 @@ class Postgres:
                 time.sleep(0.05)
             else:
                 return
-
-
-def _clear(connection: Connection) -> None:
-    metadata.create_all(connection)
-    for table in metadata.sorted_tables:
-        connection.execute(table.delete())
 
 
 def programs() -> Path:

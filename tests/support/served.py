@@ -1,4 +1,4 @@
-"""`hydria server --noop` as a process."""
+"""`hydria server` as a process, in noop mode unless a test wants hosts."""
 
 import contextlib
 import os
@@ -17,14 +17,15 @@ _START_SECONDS = 60.0
 
 
 class Served(Struct, frozen=True):
-    """A running server: the first admin's credentials, and its database's URL."""
+    """A running server: the first admin's credentials, its database's URL, and its settings in the environment."""
 
     credentials: Credentials
     database_url: str
+    settings: dict[str, str]
 
 
 @contextlib.contextmanager
-def served(directory: Path) -> Iterator[Served]:
+def served(directory: Path, *, noop: bool = True) -> Iterator[Served]:
     """Run a server for the block, with its state in a directory."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -35,13 +36,14 @@ def served(directory: Path) -> Iterator[Served]:
         # Faster, and no test here needs durability.
         "DATABASE_SYNCHRONOUS": "normal",
     }
+    settings = {f"HYDRIA_{name}": value for name, value in settings.items()}
     others = {name: value for name, value in os.environ.items() if not name.startswith("HYDRIA_")}
     log = directory / "server.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             # The server ends with the tests, even when they are killed.
-            [sys.executable, "-m", "hydria.cli", "server", "--noop", "--until-stdin-ends"],
-            env=others | {f"HYDRIA_{name}": value for name, value in settings.items()},
+            [sys.executable, "-m", "hydria.cli", "server", *(["--noop"] if noop else []), "--until-stdin-ends"],
+            env=others | settings,
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=out,
@@ -49,7 +51,7 @@ def served(directory: Path) -> Iterator[Served]:
     try:
         _wait(process, port, log)
         state = directory / "state"
-        yield Served(Credentials.read(state / "clouds.yaml"), f"sqlite:///{state / 'hydria.db'}")
+        yield Served(Credentials.read(state / "clouds.yaml"), f"sqlite:///{state / 'hydria.db'}", settings)
     finally:
         process.kill()
         process.communicate()

@@ -8,8 +8,9 @@ from msgspec import structs
 
 from hydria.adapters.memory import MemoryHost
 from hydria.agent.amphora_worker import report_of
-from hydria.contract import Counters, Holding, Instance, Orders, Report
+from hydria.contract import Counters, Facts, Holding, Instance, Orders, Report
 from hydria.controller.hosts import heard_from
+from hydria.model.numbers import Numbers
 from tests.support.cloud import Cloud
 
 T = TypeVar("T")
@@ -18,12 +19,17 @@ T = TypeVar("T")
 class Worker:
     """One host. `down` are failing members, `trouble` is why it cannot serve, `counters` traffic by listener id."""
 
-    def __init__(self, cloud: Cloud, host: str = "host-1") -> None:
+    def __init__(self, cloud: Cloud, host: str = "host-1", *, speaks: int = 0, facts: Facts | None = None) -> None:
+        """`speaks` is the agent's version of the contract; with 1 the amphorae have base ports."""
         self.cloud = cloud
-        self.holding = Holding(host=host)
+        default = Facts(physical_networks=("physnet",)) if speaks else Facts()
+        self.holding = Holding(host=host, speaks=speaks, facts=facts or default)
+        # The amphorae of pairs that have the VIPs.
+        self.elected: set[str] = set()
         self.serving: dict[str, Instance] = {}
         self.down: set[str] = set()
         self.counters: dict[str, Counters] = {}
+        self.numbers = Numbers()
         self.trouble: str | None = None
         self.announce()
 
@@ -73,7 +79,8 @@ class Worker:
     def _host(self) -> MemoryHost:
         host = MemoryHost()
         host.instances, host.running = self.serving, set(self.serving)
-        host.down, host.counters = self.down, self.counters
+        host.down, host.counters, host.elected = self.down, self.counters, self.elected
+        host.numbers = self.numbers
         return host
 
     def step(self) -> None:

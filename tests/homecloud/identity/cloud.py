@@ -10,7 +10,7 @@ from hydria.adapters.memory import ManualClock
 from hydria.homecloud.identity import Identity, Passwords, new_key
 from hydria.model.caller import Caller
 from hydria.protocols import Clock
-from hydria.store import Database, metadata
+from tests.support.databases import open_database
 from tests.support.mounted import mounted
 
 PASSWORD = "correct horse"
@@ -25,8 +25,7 @@ class Keystone:
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self.clock = ManualClock(START)
         clock = clock or self.clock
-        self.database = Database(f"sqlite:///{path / 'test.db'}", synchronous="off")
-        self.database.with_connection(metadata.create_all)
+        self.database = open_database(f"sqlite:///{path / 'test.db'}")
         self.identity = Identity(
             region="RegionOne",
             key=new_key(),

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -29,6 +30,7 @@ from hydria.errors import SettingsError, Unavailable
 from hydria.settings import KeystoneSettings, Settings
 from hydria.store import Database
 from tests.homecloud.identity.cloud import PASSWORD, Keystone, Member
+from tests.support.waiting import eventually
 
 
 class Elsewhere:
@@ -243,19 +245,37 @@ async def test_a_timeout_is_retried_once(elsewhere: Elsewhere) -> None:
     assert "cannot be reached" in await refused(identity, "token")
 
 
-async def test_a_silent_keystone_does_not_block_the_event_loop(elsewhere: Elsewhere) -> None:
+async def test_the_event_loop_goes_on_while_keystone_is_asked(elsewhere: Elsewhere) -> None:
+    asked, went_on = threading.Event(), threading.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.set()
+        await asyncio.to_thread(went_on.wait, 60)
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    with served(app) as url:
+        identity = elsewhere.identity(auth_url=f"{url}/identity", timeout_seconds=50)
+        asking = asyncio.create_task(refused(identity, "token"))
+        await eventually(asked.is_set)
+        # Only the loop lets Keystone answer: otherwise it would be too late.
+        went_on.set()
+        assert "Keystone does not work" in await asking
+
+
+async def test_a_silent_keystone_is_asked_once_for_all(elsewhere: Elsewhere) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         identity = elsewhere.identity(auth_url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=1)
-        begun = time.monotonic()
-        asking = asyncio.gather(*(refused(identity, f"token{number}") for number in range(50)))
-        longest, last = 0.0, begun
-        while not asking.done():
-            await asyncio.sleep(0.01)
-            longest, last = max(longest, time.monotonic() - last), time.monotonic()
-        assert all("cannot be reached" in sentence for sentence in await asking)
-        # The event loop went on, and only the first waited.
-        assert longest < 0.8
-        assert time.monotonic() - begun < 10
+        asking = [refused(identity, f"token{number}") for number in range(50)]
+        assert all("cannot be reached" in sentence for sentence in await asyncio.gather(*asking))
+        silent.setblocking(False)
+        connections = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                silent.accept()[0].close()
+                connections += 1
+        # One question, which is repeated some times on a slow machine, and not one or more for each token.
+        assert 1 <= connections < 50
 
 
 @pytest.mark.parametrize(
@@ -325,3 +345,28 @@ def test_invalid_settings(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match=r"^keystone\.cafile: .*pem cannot be read as certificates"):
             keystone_identity(Settings(keystone=keystone), SystemClock())
     assert keystone_identity(Settings(), SystemClock()) is None
+
+
+async def test_users_of_a_keystone_elsewhere_log_in_at_the_dashboard(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    alice = await elsewhere.fill()
+    settings = Settings(state_dir=tmp_path / "state", keystone=elsewhere.settings())
+    settings.state_dir.mkdir()
+    upgrade_database(settings)
+    database = Database(settings.database_url)
+    app = make_app(settings, database, SystemClock())
+    page = {"x-hydria-dashboard": "1"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test", headers=page) as browser:
+        wrong = await browser.post("/dashboard/session", json={"user": "alice", "password": "wrong"})
+        assert wrong.status_code == 401
+        answer = await browser.post("/dashboard/session", json={"user": "alice", "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        session = answer.json()["session"]
+        assert session["project"]["id"] == alice.project_id
+        assert [one["id"] for one in session["projects"]] == [alice.project_id]
+        shown = await browser.get("/dashboard/api/load-balancer/v2/lbaas/loadbalancers")
+        assert shown.json()["loadbalancers"] == []
+        changed = await browser.put("/dashboard/session", json={"project_id": alice.project_id})
+        assert changed.status_code == 200
+        assert (await browser.delete("/dashboard/session")).status_code == 204
+    database.close()

@@ -11,7 +11,8 @@ from hydria.adapters.memory import ManualClock, MemoryIdentity
 from hydria.contract import Topology
 from hydria.homecloud.network import HomeNetworking, HomeTopologies, bootstrap, mounts
 from hydria.model.caller import Caller
-from hydria.store import Database, Transaction, metadata
+from hydria.store import Transaction
+from tests.support.databases import open_database
 from tests.support.mounted import mounted
 
 R = TypeVar("R")
@@ -32,9 +33,7 @@ class Cloud:
 
     def __init__(self, folder: Path, external_cidr: str = "203.0.113.0/24", *, url: str | None = None) -> None:
         """`url` is a database that has the tables; None makes a new one in the folder."""
-        self.database = Database(url or f"sqlite:///{folder / 'network.db'}", synchronous="off")
-        if url is None:
-            self.database.with_connection(metadata.create_all)
+        self.database = open_database(url or f"sqlite:///{folder / 'network.db'}")
         self.clock = ManualClock(START)
         self.work(lambda transaction: bootstrap(transaction, START, ADMIN, external_cidr))
         self.app = mounted(self.database, self.clock, MemoryIdentity(_CALLERS), mounts())

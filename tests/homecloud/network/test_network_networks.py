@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hydria.homecloud.network import HomeTopologies, bootstrap
+from hydria.protocols import Reach
 from tests.homecloud.network.neutron import DEMO, Cloud
 
 
@@ -98,7 +99,7 @@ async def test_a_flat_network_names_a_bridge_of_the_machine(cloud: Cloud) -> Non
             "segmentation_id prohibited for flat",
         ),
         ({"provider:physical_network": "br1", "router:external": True}, 400, "flat network cannot be external"),
-        ({"provider:network_type": "vlan"}, 400, "network_type value 'vlan' not supported"),
+        ({"provider:network_type": "vxlan"}, 400, "network_type value 'vxlan' not supported"),
         ({"provider:network_type": "local"}, 400, "physical_network prohibited for local"),
     ):
         asked = {name.replace("__", ":"): value for name, value in form.items()} | changes
@@ -329,3 +330,77 @@ async def test_a_subnet_changes_but_keeps_the_gateway_of_its_router(cloud: Cloud
     assert answer[:2] == (409, "GatewayIpInUse")
     answer = await cloud.refused("PUT", path, {"subnet": {"cidr": "10.0.0.0/25"}})
     assert answer == (400, "HTTPBadRequest", "Cannot update read-only attribute cidr")
+
+
+async def test_networks_of_type_vlan_share_a_physical_network_and_each_has_a_vlan_of_its_own(cloud: Cloud) -> None:
+    form = {
+        "provider__network_type": "vlan",
+        "provider__physical_network": "physnet1",
+        "provider__segmentation_id": 101,
+    }
+    network = await cloud.make("/networks", who="admin", name="tagged", **form)
+    shown = [network[f"provider:{name}"] for name in ("network_type", "physical_network", "segmentation_id")]
+    assert shown == ["vlan", "physnet1", 101]
+    for changes, status, words in (
+        ({}, 409, "The VLAN 101 on physical network physnet1 is in use."),
+        ({"provider:segmentation_id": None}, 400, "Physical network physnet1 requires segmentation_id"),
+        ({"provider:segmentation_id": 4095}, 400, "segmentation_id out of range (1 through 4094)"),
+        ({"provider:physical_network": None}, 400, "segmentation_id requires physical_network for VLAN"),
+        ({"provider:segmentation_id": 7, "router:external": True}, 400, "vlan network cannot be external"),
+    ):
+        asked = {name.replace("__", ":"): value for name, value in form.items()} | changes
+        answer = await cloud.ask("POST", "/networks", {"network": asked}, who="admin")
+        assert (answer.status_code, words in answer.text) == (status, True), answer.text
+    await cloud.make("/networks", who="admin", name="other", **form | {"provider__segmentation_id": 102})
+    await cloud.make(
+        "/networks", who="admin", provider__network_type="flat", provider__physical_network="physnet1", name="untagged"
+    )
+    assert await cloud.names("/networks?provider:network_type=vlan&sort_key=name&sort_dir=asc", who="admin") == [
+        "other",
+        "tagged",
+    ]
+    assert await cloud.names("/networks?provider:segmentation_id=101", who="admin") == ["tagged"]
+    there = {each.vlan for each in cloud.topology().networks if each.physical == "physnet1"}
+    assert there == {None, 101, 102}
+
+
+async def test_each_host_gets_the_networks_that_it_can_have(cloud: Cloud) -> None:
+    router = (await cloud.make("/routers", who="admin", name="r"))["id"]
+    local = (await cloud.make("/networks", who="admin", name="local"))["id"]
+    here, there, nowhere = [
+        (
+            await cloud.make(
+                "/networks", who="admin", provider__network_type="flat", provider__physical_network=name, name=name
+            )
+        )["id"]
+        for name in ("here", "there", "nowhere")
+    ]
+    form = {"provider__network_type": "vlan", "provider__physical_network": "there", "provider__segmentation_id": 5}
+    tagged = (await cloud.make("/networks", who="admin", name="tagged", **form))["id"]
+
+    def topology(reach: Reach) -> tuple[set[str], set[str]]:
+        found = cloud.work(lambda transaction: HomeTopologies(transaction).topology(reach))
+        plain = {each.id for each in found.networks if not each.external}
+        assert any(each.external for each in found.networks) == reach.home
+        return plain, {each.id for each in found.routers}
+
+    physical = frozenset({"here"})
+    home = Reach(home=True, physical_networks=physical, elsewhere=frozenset({"there"}))
+    assert topology(home) == ({local, here, nowhere}, {router})
+    away = Reach(home=False, physical_networks=frozenset({"there"}), elsewhere=physical)
+    assert topology(away) == ({there, tagged}, set())
+    old = Reach(home=False, physical_networks=frozenset({"there"}), tagged=False)
+    assert topology(old) == ({there}, set())
+
+
+async def test_a_physical_network_that_a_host_gets_counts_as_a_change_only_if_there_is_a_network_on_it(
+    cloud: Cloud,
+) -> None:
+    await cloud.make(
+        "/networks", who="admin", provider__network_type="flat", provider__physical_network="br0", name="lan"
+    )
+    before = cloud.generation()
+    cloud.work(lambda transaction: HomeTopologies(transaction).connected({"docker0"}))
+    assert cloud.generation() == before
+    cloud.work(lambda transaction: HomeTopologies(transaction).connected({"br0"}))
+    assert cloud.generation() == before + 1

@@ -161,11 +161,11 @@ async def test_a_port_is_bound_freed_and_deleted_with_its_floating_ip(cloud: Clo
     assert (await cloud.refused("GET", f"/ports/{port['id']}"))[0] == 404
 
 
-async def test_a_network_without_port_security_refuses_vips(cloud: Cloud) -> None:
+async def test_a_network_without_port_security_refuses_ports_that_need_it(cloud: Cloud) -> None:
     network, _ = await cloud.inside()
-    assert cloud.networking(lambda networking: networking.refuses_vip(network["id"])) is None
+    assert cloud.networking(lambda networking: networking.refuses_secured_ports(network["id"])) is None
     await cloud.put(f"/networks/{network['id']}", {"network": {"port_security_enabled": False}})
-    reason = cloud.networking(lambda networking: networking.refuses_vip(network["id"]))
+    reason = cloud.networking(lambda networking: networking.refuses_secured_ports(network["id"]))
     assert reason is not None
     assert "port security" in reason.lower()
     assert network["id"] in reason

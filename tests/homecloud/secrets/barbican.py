@@ -8,11 +8,11 @@ import httpx
 
 from hydria.adapters.memory import ManualClock, MemoryIdentity
 from hydria.homecloud.secrets import HomeSecrets, KeyManager, Vault, new_key
-from hydria.model.base import stamp
 from hydria.model.caller import Caller
 from hydria.model.references import Purpose
-from hydria.store import Database, metadata
 from hydria.store.certificates import AcmeOrder
+from hydria.times import stamp
+from tests.support.databases import open_database
 from tests.support.mounted import mounted
 
 DEMO, OTHER = "d" * 32, "e" * 32
@@ -31,8 +31,7 @@ class Barbican:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "secrets.db"
-        self.database = Database(f"sqlite:///{self.file}", synchronous="off")
-        self.database.with_connection(metadata.create_all)
+        self.database = open_database(f"sqlite:///{self.file}")
         self.clock = ManualClock()
         self.vault = Vault(new_key())
         mounts = KeyManager(self.vault, orders=AcmeOrder).mounts()

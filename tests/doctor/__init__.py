@@ -1,0 +1,1 @@
+"""Tests of what `hydria doctor` and `hydria openstack check` find."""
