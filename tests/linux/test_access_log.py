@@ -39,9 +39,9 @@ async def shown(machine: Machine, wanted: str = "shop") -> list[str]:
     return lines
 
 
-async def asked_until(machine: Machine, came: Callable[[str], "asyncio.Future[None]"], text: str) -> None:
-    """Send requests until the follower sees one: it may have begun to listen only now."""
-    waiting = came(text)
+async def asked_until(machine: Machine, came: Callable[[str], "asyncio.Future[None]"], *texts: str) -> None:
+    """Send requests until the follower has seen all texts: it may have begun to listen only now."""
+    waiting = asyncio.gather(*map(came, texts))
     while not waiting.done():
         await asyncio.to_thread(machine.get)
     await waiting
@@ -68,10 +68,9 @@ async def followed(machine: Machine) -> AsyncIterator[Callable[[str], "asyncio.F
 async def test_a_line_names_client_request_and_member(machine: Machine, web: list[Web]) -> None:
     await machine.host.serve(instance(*TREE, root=ROOT))
     async with followed(machine) as came:
-        await asked_until(machine, came, '200 "GET / HTTP/1.1"')
-        await came("web -> shelf/one")
         # A member without a name is shown by its address.
-        await came("web -> shelf/10.0.0.12:80")
+        members = ("web -> shelf/one", "web -> shelf/10.0.0.12:80")
+        await asked_until(machine, came, '200 "GET / HTTP/1.1"', *members)
     assert any("10.0.0.50:" in line for line in await shown(machine))
     assert await shown(machine, LB) == await shown(machine)
     found: list[str] = []
