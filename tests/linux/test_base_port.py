@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -20,7 +21,7 @@ from tests.linux.machines import Machine
 from tests.linux.wires import host, interface
 from tests.support.base_ports import BOTH, VIP, VIP6, amphora_id, base_port, based, sibling
 from tests.support.trees import AMPHORA, NETWORK, instance, key, listener, member, monitor, pool
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE, eventually
 
 TREE = (listener(), pool(), member(1), member(2))
 BASE = {"10.0.0.21/24", "2001:db8::21/64"}
@@ -96,6 +97,32 @@ async def test_neighbours_learn_at_once_who_has_taken_the_vips(two: Machine) -> 
     await two.host.serve(based(*TREE, number=2, secure=True, generation=2))
     await two.host.withdraw(AMPHORA)
     assert all("you hit: web" in each for each in both(two))
+
+
+@pytest.mark.parametrize(("probe", "wanted"), [(False, 2), (True, 4)])
+async def test_vips_that_somebody_may_have_had_are_announced_more_often(two: Machine, probe: bool, wanted: int) -> None:
+    with inside(two.client):
+        tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+    with tap:
+        await two.host.serve(structs.replace(based(*TREE), probe=probe))
+        for _ in range(wanted):
+            assert await asyncio.to_thread(announced, tap, DEADLINE)
+        assert not await asyncio.to_thread(announced, tap, 3)
+
+
+def announced(tap: socket.socket, seconds: float) -> bool:
+    """Wait for a gratuitous ARP request for the VIP; return whether it came in time."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        tap.settimeout(left)
+        try:
+            frame = tap.recv(2048)
+        except TimeoutError:
+            return False
+        # It asks for the sender's own address.
+        if socket.inet_aton(VIP) + bytes(6) + socket.inet_aton(VIP) in frame:
+            return True
+    return False
 
 
 async def test_a_lost_vip_comes_back(two: Machine) -> None:

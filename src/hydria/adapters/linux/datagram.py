@@ -129,7 +129,7 @@ class DatagramRules(Part):
 
     async def _apply(self) -> None:
         async with self._lock:
-            if self._tree is None:
+            if self._tree is None or not (self._tree.live().counted_datagram_listeners or self.file.exists()):
                 return
             states = self._checks.states
             try:
@@ -138,8 +138,6 @@ class DatagramRules(Part):
                 wanted = await asyncio.to_thread(self._ruleset, self._tree, states, flows)
             except ValueError as error:
                 raise HostError(f"The host cannot serve this: {error}") from None
-            if not wanted.text and not self.file.exists():
-                return
             self._tables.look()
             place = self._tables.place
             if self._loaded != (place, wanted):

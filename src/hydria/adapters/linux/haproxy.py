@@ -67,6 +67,11 @@ class Haproxy:
         """The processor time of the process that takes new connections (`Process.worked`)."""
         return None if self._process is None else self._process.worked
 
+    @property
+    def configured(self) -> bool:
+        """Whether a process may run: none does in a new amphora, and after a reboot."""
+        return self._files.configuration.exists() or self._files.number.exists() or self._files.changing.exists()
+
     def adopt(self, rendering: Rendering | None) -> None:
         """Find the process that an earlier agent started; `rendering` is the configuration that it should run."""
         self._process = self._running()

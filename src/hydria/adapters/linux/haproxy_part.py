@@ -222,6 +222,8 @@ class HaproxyPart(Part):
 
     def _adopt(self) -> None:
         """Take over the process that runs since before a restart of the agent."""
+        if not self._haproxy.configured:
+            return
         instance = self._place.host.remembered.read(self._place.amphora_id)
         rendering = None
         with contextlib.suppress(ValueError):

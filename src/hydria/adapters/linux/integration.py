@@ -2,7 +2,6 @@
 
 import ctypes
 import fcntl
-import os
 import socket
 import struct
 from collections.abc import Collection
@@ -11,7 +10,7 @@ from typing import Any
 import structlog
 
 from hydria.adapters.linux import kernel
-from hydria.adapters.linux.netns import OWN, inside, namespace_path, netlink, reporting
+from hydria.adapters.linux.netns import OWN, inside, netlink, opened, reporting
 from hydria.adapters.linux.ovsdb import Ovsdb, OvsPort
 from hydria.adapters.linux.rtnetlink import Netlink
 from hydria.contract import Interface
@@ -109,12 +108,12 @@ def _ensure_pair(
         ovsdb.delete(name)
         kernel.delete_link(here, near)
         kernel.delete_link(host, end)
-        descriptor = os.open(namespace_path(namespace), os.O_RDONLY)
-        try:
-            peer = {"ifname": link, "net_ns_fd": descriptor, "address": interface.mac, "mtu": interface.mtu}
-            host.link("add", ifname=name, kind="veth", mtu=interface.mtu, peer=peer)
-        finally:
-            os.close(descriptor)
+        with opened(namespace) as descriptor:
+            host.add_veth(
+                {"ifname": link, "net_ns_fd": descriptor, "address": interface.mac, "mtu": interface.mtu},
+                ifname=name,
+                mtu=interface.mtu,
+            )
         return kernel.get_link(here, link), True
     changed = kernel.repair_link(here, near, {"address": interface.mac.lower(), "mtu": interface.mtu})
     changed |= kernel.repair_link(host, end, {"mtu": interface.mtu})

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
 from typing import Any
 
 from pyroute2.netlink.exceptions import NetlinkError
@@ -21,12 +21,12 @@ from hydria.adapters.linux.netns import (
     exists,
     held,
     inside,
-    namespace_path,
     netlink,
+    opened,
     reporting,
 )
 from hydria.adapters.linux.port_filters import ensure_filter, rename_filter
-from hydria.adapters.linux.rtnetlink import Netlink, Row
+from hydria.adapters.linux.rtnetlink import LinkValues, Netlink, Row, State
 from hydria.contract import Interface, Route
 from hydria.model.addresses import link_local
 from hydria.render.port_filter import Forward
@@ -38,12 +38,12 @@ _FORWARDING = 3
 _FORWARDING_WAIT = 0.5
 _MAIN_TABLE, _BY_KERNEL, _STATIC, _UNICAST = 254, 2, 4, 1
 _SCOPE_LINK = 253
-# IFA_F_*: an IPv4 address that is not the first of its subnet, and an IPv6 address without duplicate detection.
-_SECONDARY, _NO_DAD = 0x01, 0x02
+# IFA_F_SECONDARY: an IPv4 address that is not the first of its subnet.
+_SECONDARY = 0x01
 
 _Address = IPv4Interface | IPv6Interface
 # Destination and gateway; None for a route without one.
-_Hop = tuple[str, str | None]
+_Hop = tuple[IPv4Network | IPv6Network, str | None]
 
 
 def ensure_switch(names: Names) -> bool:
@@ -72,7 +72,7 @@ def ensure_bridge(switch: Netlink, network_id: str) -> tuple[int, bool]:
                 raise
         return int(get_link(switch, name)["index"]), True
     if found["state"] != "up":
-        switch.link("set", index=found["index"], state="up")
+        switch.set_link(found["index"], state="up")
         return int(found["index"]), True
     return int(found["index"]), False
 
@@ -127,7 +127,7 @@ def remove_all_interfaces(names: Names) -> None:
     if not exists(names.switch):
         return
     with reporting("The ports of the switch cannot be removed"), netlink(names.switch) as switch, _none_if_absent():
-        switch.link("del", group=PORTS)
+        switch.delete_links(PORTS)
 
 
 def links(namespace: str) -> list[str]:
@@ -148,8 +148,8 @@ def get_link(socket: Netlink, name: str) -> Row:
 def _none_if_absent() -> Iterator[None]:
     try:
         yield
-    except NetlinkError as error:
-        if error.code != errno.ENODEV:
+    except OSError as error:
+        if error.errno != errno.ENODEV:
             raise
 
 
@@ -177,15 +177,15 @@ def _take_over(names: Names, here: Netlink, switch: Netlink, near: Row, interfac
     An amphora whose first interface was the VIP's port gets a base port of its own in this way. Returns whether it was
     done; otherwise the link has to be replaced.
     """
-    peer = near.get("link")
+    peer = int(near.get("link") or 0)
     before = next((each for each in switch.get_links() if each["index"] == peer), None)
     if before is None or before.get("link") != near["index"] or before.get("group") != PORTS:
         return False
     try:
-        switch.link("set", index=peer, ifname=switch_end(interface.port_id))
-    except NetlinkError as error:
+        switch.set_link(peer, ifname=switch_end(interface.port_id))
+    except OSError as error:
         # Older kernels do not rename a link that is up.
-        if error.code != errno.EBUSY:
+        if error.errno != errno.EBUSY:
             raise
         return False
     rename_filter(names.switch, before, str(near.get("address")), interface)
@@ -198,7 +198,7 @@ def _set_mac(here: Netlink, near: Row, mac: str) -> None:
     """Change a link's MAC; its link-local address follows. The kernel announces its addresses, where it has been up."""
     index, before = near["index"], link_local(str(near.get("address")))
     there = [each for each in here.get_addr(index=index, family=socket.AF_INET6) if each["scope"] == _SCOPE_LINK]
-    here.link("set", index=index, address=mac)
+    here.set_link(index, address=mac)
     if any(each.get("address") == str(before) for each in there):
         _add_addresses(here, index, [IPv6Interface((link_local(mac), 64))])
         _remove_addresses(here, index, [IPv6Interface((before, 64))])
@@ -206,19 +206,14 @@ def _set_mac(here: Netlink, near: Row, mac: str) -> None:
 
 def _make_pair(switch: Netlink, namespace: str, link: str, interface: Interface, master: int) -> None:
     # Both ends are made in their namespaces, because moving one takes milliseconds.
-    descriptor = os.open(namespace_path(namespace), os.O_RDONLY)
-    try:
-        switch.link(
-            "add",
+    with opened(namespace) as descriptor:
+        switch.add_veth(
+            {"ifname": link, "net_ns_fd": descriptor, "address": interface.mac, "mtu": interface.mtu},
             ifname=switch_end(interface.port_id),
-            kind="veth",
             mtu=interface.mtu,
             master=master,
             group=PORTS,
-            peer={"ifname": link, "net_ns_fd": descriptor, "address": interface.mac, "mtu": interface.mtu},
         )
-    finally:
-        os.close(descriptor)
 
 
 def delete_link(socket: Netlink, link: Row | None) -> bool:
@@ -226,24 +221,24 @@ def delete_link(socket: Netlink, link: Row | None) -> bool:
     if link is None:
         return False
     with _none_if_absent():
-        socket.link("del", index=link["index"])
+        socket.delete_link(link["index"])
         return True
     return False
 
 
-def repair_link(socket: Netlink, link: Row, wanted: dict[str, Any]) -> bool:
+def repair_link(socket: Netlink, link: Row, wanted: LinkValues) -> bool:
     """Set what differs of a link's attributes; return whether anything did."""
-    wrong = {key: value for key, value in wanted.items() if link.get(key) != value}
+    wrong: Any = {key: value for key, value in wanted.items() if link.get(key) != value}
     if wrong:
-        socket.link("set", index=link["index"], **wrong)
+        socket.set_link(link["index"], **wrong)
     return bool(wrong)
 
 
-def ensure_state(socket: Netlink, link: Row, state: str) -> bool:
+def ensure_state(socket: Netlink, link: Row, state: State) -> bool:
     """Bring a link `up` or `down`; return whether it was not."""
     if link["state"] == state:
         return False
-    socket.link("set", index=link["index"], state=state)
+    socket.set_link(link["index"], state=state)
     return True
 
 
@@ -252,7 +247,7 @@ def announce(here: Netlink, namespace: str, link: str, index: int, mac: str) -> 
     with inside(namespace), open(f"/proc/sys/net/ipv4/conf/{link}/arp_notify", "w") as file:
         file.write("1")
     # Setting the MAC, even to the same value, causes gratuitous ARP. Closing a packet socket would take 13 ms.
-    here.link("set", index=index, address=mac)
+    here.set_link(index, address=mac)
 
 
 def _await_forwarding(switch: Netlink, name: str) -> None:
@@ -300,13 +295,12 @@ def _misordered(wanted: list[_Address], there: Mapping[_Address, int]) -> list[_
 
 def _add_addresses(here: Netlink, index: int, addresses: Iterable[_Address]) -> None:
     for address in addresses:
-        flags = {} if address.version == 4 else {"flags": _NO_DAD}
-        here.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags)
+        here.add_address(index, address)
 
 
 def _remove_addresses(here: Netlink, index: int, addresses: Iterable[_Address]) -> None:
     for address in addresses:
-        here.addr("del", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
+        here.delete_address(index, address)
 
 
 def ensure_connected(here: Netlink, index: int, interface: Interface) -> bool:
@@ -331,26 +325,26 @@ def ensure_link_local(here: Netlink, index: int, interface: Interface) -> bool:
         return False
     try:
         _add_addresses(here, index, [IPv6Interface((link_local(interface.mac), 64))])
-    except NetlinkError as error:
+    except OSError as error:
         # The kernel has added it meanwhile, in a namespace that an earlier version made.
-        if error.code != errno.EEXIST:
+        if error.errno != errno.EEXIST:
             raise
     return True
 
 
 def ensure_routes(here: Netlink, index: int, routes: tuple[Route, ...], table: int = _MAIN_TABLE) -> bool:
     """Make the static routes of a link in a table as wanted; return True when anything was changed."""
-    wanted = {(str(ip_network(route.destination)), route.via) for route in routes}
+    wanted = {(ip_network(route.destination), route.via) for route in routes}
     there = {
         _hop(route)
         for route in here.get_routes(table=table)
         if route.get("oif") == index and route["proto"] == _STATIC and route["type"] == _UNICAST
     }
     for hop in there - wanted:
-        here.route("del", **_words(hop, index, table))
+        here.delete_route(index, *hop, table)
     # Routes without a gateway first, because gateways may need them.
-    for hop in sorted(wanted - there, key=lambda hop: (hop[1] is not None, hop)):
-        here.route("replace", **_words(hop, index, table))
+    for hop in sorted(wanted - there, key=lambda hop: (hop[1] is not None, hop[0].version, hop)):
+        here.replace_route(index, *hop, table)
     return wanted != there
 
 
@@ -364,12 +358,6 @@ def routing_rules(here: Netlink, family: int) -> list[Row]:
         raise
 
 
-def _words(hop: _Hop, index: int, table: int) -> dict[str, Any]:
-    destination, via = hop
-    way = {"scope": _SCOPE_LINK} if via is None else {"gateway": via}
-    return {"dst": destination, "oif": index, "table": table, **way}
-
-
 def _hop(route: Any) -> _Hop:
     anywhere = "0.0.0.0" if route["family"] == 2 else "::"  # noqa: S104
-    return f"{route.get('dst') or anywhere}/{route['dst_len']}", route.get("gateway")
+    return ip_network(f"{route.get('dst') or anywhere}/{route['dst_len']}"), route.get("gateway")

@@ -20,6 +20,8 @@ _DIRECTORY = Path("/run/netns")
 OWN = "/proc/thread-self/ns/net"
 
 _CLONE_NEWNET = 0x40000000
+# The index of `lo` in each namespace.
+_LOOPBACK = 1
 _MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 0x100000
 _MNT_DETACH = 2
 
@@ -74,14 +76,14 @@ def namespace_path(name: str) -> str:
 @contextmanager
 def inside(name: str) -> Iterator[None]:
     """Move the calling thread, and processes that it starts, into a namespace. Raises HostError if there is none."""
-    with _opened(name) as target, _moved_to(name, target):
+    with opened(name) as target, _moved_to(name, target):
         yield
 
 
 @contextmanager
 def netlink(name: str) -> Iterator[Netlink]:
     """Open a netlink socket in a namespace; the thread itself has left it again when this yields."""
-    with _opened(name) as target:
+    with opened(name) as target:
 
         def changes() -> IPRoute:
             with _moved_to(name, target):
@@ -95,8 +97,8 @@ def netlink(name: str) -> Iterator[Netlink]:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[int]:
-    """Open the file of a namespace. Raises HostError if there is none."""
+def opened(name: str) -> Iterator[int]:
+    """Open the file of a namespace; yields the descriptor. Raises HostError if there is none."""
     with _entering(name):
         target = os.open(namespace_path(name), os.O_RDONLY)
     try:
@@ -205,8 +207,8 @@ def sysctl(namespace: str, key: str, value: str) -> None:
 
 
 def _configure(sysctls: Mapping[str, str]) -> None:
-    with IPRoute() as socket:
-        socket.link("set", index=1, state="up")
+    with closing(Netlink(IPRoute)) as socket:
+        socket.set_link(_LOOPBACK, state="up")
     for key, value in sysctls.items():
         # A kernel without IPv6 lacks these sysctls.
         with suppress(FileNotFoundError):
@@ -237,13 +239,13 @@ def _empty(name: str) -> None:
     """Delete the links: the kernel would do it later, and until then their other ends would still exist."""
     with netlink(name) as socket:
         for link in socket.get_links():
-            if link["index"] == 1:
+            if link["index"] == _LOOPBACK:
                 continue
             try:
-                socket.link("del", index=link["index"])
-            except NetlinkError as error:
+                socket.delete_link(link["index"])
+            except OSError as error:
                 # The link was deleted with its other end, or is of a kind that exists as long as its namespace.
-                if error.code not in (errno.ENODEV, errno.EOPNOTSUPP):
+                if error.errno not in (errno.ENODEV, errno.EOPNOTSUPP):
                     raise
 
 

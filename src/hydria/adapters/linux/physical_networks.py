@@ -4,14 +4,13 @@ Each network has a trunk of its own, so several may be on one physical network. 
 are tagged on its trunk.
 """
 
-import os
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from hydria.adapters.linux.kernel import PORTS, ensure_bridge
+from hydria.adapters.linux.kernel import PORTS, ensure_bridge, repair_link
 from hydria.adapters.linux.names import Names, trunk_end
-from hydria.adapters.linux.netns import OWN, held, namespace_path, netlink, reporting
+from hydria.adapters.linux.netns import OWN, held, netlink, opened, reporting
 from hydria.adapters.linux.rtnetlink import Netlink
 from hydria.adapters.linux.vlan_tags import ensure_vlan_tags
 from hydria.contract import Network
@@ -57,7 +56,7 @@ def ensure_physical_network(names: Names, network: Network, bridge: str) -> bool
         if outer is None or own is None or outer.get("link") != own["index"] or own.get("link") != outer["index"]:
             for socket, link in ((here, outer), (switch, own)):
                 if link is not None:
-                    socket.link("del", index=link["index"])
+                    socket.delete_link(link["index"])
             _join(names, switch, network)
             outer, own = here.find(names.trunk(network.id)), switch.find(trunk_end(network.id))
         assert outer is not None  # noqa: S101 - just made
@@ -65,10 +64,7 @@ def ensure_physical_network(names: Names, network: Network, bridge: str) -> bool
         # Tagged before it is up.
         changed = ensure_vlan_tags(switch, own["index"], network.vlan)
         for socket, link, master in ((here, outer, there["index"]), (switch, own, inner)):
-            wanted = {"mtu": network.mtu, "state": "up", "master": master}
-            if {"mtu": link.get("mtu"), "state": link["state"], "master": link.get("master")} != wanted:
-                socket.link("set", index=link["index"], **wanted)
-                changed = True
+            changed |= repair_link(socket, link, {"mtu": network.mtu, "state": "up", "master": master})
         if network.vlan is not None:
             _ensure_membership(here, there, outer["index"], network.vlan)
         return changed
@@ -78,7 +74,7 @@ def remove_trunks(switch: Netlink, ends: set[str]) -> None:
     """Remove the trunks of networks that are gone, given by their ends in the switch."""
     for link in switch.get_links() if ends else ():
         if str(link.get("ifname")) in ends:
-            switch.link("del", index=link["index"])
+            switch.delete_link(link["index"])
 
 
 def _ensure_membership(here: Netlink, bridge: dict[str, Any], port: int, vlan: int) -> None:
@@ -88,9 +84,7 @@ def _ensure_membership(here: Netlink, bridge: dict[str, Any], port: int, vlan: i
 
 
 def _join(names: Names, switch: Netlink, network: Network) -> None:
-    descriptor = os.open(namespace_path(OWN), os.O_RDONLY)
-    try:
-        peer = {"ifname": names.trunk(network.id), "net_ns_fd": descriptor}
-        switch.link("add", ifname=trunk_end(network.id), kind="veth", group=PORTS, peer=peer)
-    finally:
-        os.close(descriptor)
+    with opened(OWN) as descriptor:
+        switch.add_veth(
+            {"ifname": names.trunk(network.id), "net_ns_fd": descriptor}, ifname=trunk_end(network.id), group=PORTS
+        )

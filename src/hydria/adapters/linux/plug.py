@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from hydria.adapters.linux.bandwidth import ensure_limit
 from hydria.adapters.linux.kernel import ensure_bridge, ensure_interface, ensure_switch
 from hydria.adapters.linux.names import Names, switch_end
-from hydria.adapters.linux.netns import OWN, exists, held, netlink, reporting
+from hydria.adapters.linux.netns import OWN, exists, held, netlink, opened, reporting
 from hydria.adapters.linux.port_filters import drop_filter, ensure_filter
 from hydria.contract import Address, AddressPair, Interface, Limit, Route
 from hydria.errors import HostError
@@ -92,14 +92,15 @@ def plug_tap(names: Names, tap: str, interface: Interface) -> bool:
             if device.get("kind") != "tun":
                 raise HostError(f"{tap} is no tap device.")
             # A link can be renamed only while it is down.
-            here.link("set", index=device["index"], state="down")
-            here.link("set", index=device["index"], net_ns_fd=names.switch, ifname=end)
+            here.set_link(device["index"], state="down")
+            with opened(names.switch) as descriptor:
+                here.set_link(device["index"], net_ns_fd=descriptor, ifname=end)
             there = switch.find(end)
         assert there is not None  # noqa: S101 - it was found, or has just been moved
-        switch.link("set", index=there["index"], master=master, mtu=interface.mtu)
+        switch.set_link(there["index"], master=master, mtu=interface.mtu)
         # Before the virtual machine can send anything.
         ensure_filter(names.switch, switch, there, interface)
-        switch.link("set", index=there["index"], state="up" if interface.admin_state_up else "down")
+        switch.set_link(there["index"], state="up" if interface.admin_state_up else "down")
         ensure_limit(switch, there, interface.ingress, interface.mtu)
     return device is not None
 
@@ -115,7 +116,7 @@ def unplug(names: Names, port_id: str) -> bool:
     with reporting(f"The port {port_id} cannot be unplugged"), netlink(names.switch) as switch:
         there = switch.find(end)
         if there is not None:
-            switch.link("del", index=there["index"])
+            switch.delete_link(there["index"])
             removed = True
     drop_filter(names.switch, end)
     return removed

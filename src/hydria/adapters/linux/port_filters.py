@@ -13,7 +13,7 @@ from msgspec import structs
 from hydria.adapters.linux import nft
 from hydria.adapters.linux.names import switch_end
 from hydria.adapters.linux.netns import exists, held, netlink, reporting
-from hydria.adapters.linux.rtnetlink import Netlink
+from hydria.adapters.linux.rtnetlink import Netlink, State
 from hydria.contract import Interface
 from hydria.errors import HostError
 from hydria.render.port_filter import TABLE, Forward, render_no_filter, render_port_filter
@@ -41,14 +41,14 @@ def ensure_filter(
         if not end.get("ifalias"):
             return False
         nft.load(switch_name, render_no_filter(link))
-        switch.link("set", index=end["index"], ifalias="")
+        switch.set_link(end["index"], ifalias="")
         return True
     _wanted[switch_name, link] = text
     note = _note(text)
     if end.get("ifalias") == note:
         return False
     nft.load(switch_name, text)
-    switch.link("set", index=end["index"], ifalias=note)
+    switch.set_link(end["index"], ifalias=note)
     return True
 
 
@@ -111,7 +111,7 @@ def repair_filters(switch_name: str, plugged: Sequence[Interface]) -> None:
         with held(switch_name, alone=True):
             texts, unknown = _broken(switch_name)
             for index in unknown:
-                switch.link("set", index=index, ifalias="")
+                switch.set_link(index, ifalias="")
             if texts:
                 nft.load(switch_name, "".join(texts))
 
@@ -143,9 +143,9 @@ def _links(switch_name: str) -> dict[str, dict[str, Any]]:
 
 
 def _ensure_carrier(switch: Netlink, end: dict[str, Any], interface: Interface) -> None:
-    state = "up" if interface.admin_state_up else "down"
+    state: State = "up" if interface.admin_state_up else "down"
     if end["state"] != state:
-        switch.link("set", index=end["index"], state=state)
+        switch.set_link(end["index"], state=state)
 
 
 def _note(text: str) -> str:

@@ -108,7 +108,7 @@ class TopologyWiring:
                 if end is not None:
                     master, _ = ensure_bridge(switch, interface.network_id)
                     if end.get("master") != master:
-                        switch.link("set", index=end["index"], master=master)
+                        switch.set_link(end["index"], master=master)
 
     def _remove_bridges(self) -> None:
         if not self._doomed:
@@ -119,4 +119,4 @@ class TopologyWiring:
             used = {link.get("master") for link in links}
             for link in links:
                 if link.get("kind") == "bridge" and link.get("ifname") in self._doomed and link["index"] not in used:
-                    switch.link("del", index=link["index"])
+                    switch.delete_link(link["index"])

@@ -4,13 +4,11 @@ An address that moves between links is added before it is removed, so that conne
 """
 
 from collections.abc import Collection, Iterable
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 
 from hydria.adapters.linux.kernel import get_link
 from hydria.adapters.linux.netns import netlink, reporting
 from hydria.adapters.linux.rtnetlink import Netlink
-
-_NO_DAD, _FOR_EVER = 0x02, 2**32 - 1
 
 # Addresses with their prefix lengths.
 _Held = dict[str, set[int]]
@@ -70,12 +68,9 @@ def _whole(vip: str) -> int:
 
 
 def _add(here: Netlink, link: str, vip: str) -> None:
-    # A deprecated address is the source of no connection that does not ask for it.
-    six = {"flags": _NO_DAD, "preferred_lft": 0, "valid_lft": _FOR_EVER}
-    words = six if ":" in vip else {}
-    here.addr("replace", index=get_link(here, link)["index"], address=vip, prefixlen=_whole(vip), **words)
+    here.replace_address(get_link(here, link)["index"], ip_interface(vip), deprecated=":" in vip)
 
 
 def _remove(here: Netlink, link: str, vip: str, prefixes: Iterable[int]) -> None:
     for prefix in prefixes:
-        here.addr("del", index=get_link(here, link)["index"], address=vip, prefixlen=prefix)
+        here.delete_address(get_link(here, link)["index"], ip_interface(f"{vip}/{prefix}"))

@@ -14,8 +14,9 @@ from hydria.errors import HostError
 
 log = structlog.get_logger(__name__)
 
-# The pauses before taken VIPs are announced again: an announcement may be lost (seconds).
-_AGAIN = (0.1, 0.5, 2.0)
+# The pauses before taken VIPs are announced again: an announcement may be lost (seconds). A bridge copies each one to
+# all its ports, so those that nobody is known to have had are announced only twice, as RFC 5227 has it.
+_AGAIN, _ONCE_MORE = (0.1, 0.5, 2.0), (2.0,)
 # How often they are announced while another amphora gives them up, which answers for them until it does (seconds).
 _MEANWHILE = 1.0
 
@@ -69,7 +70,7 @@ class Vips(Part):
 
     async def ensure(self, instance: Instance) -> bool:
         """Take the VIPs, or give them up. Raises HostError when somebody else has one and `probe` is set."""
-        namespace, ips, mac = self._place.namespace, _ips(instance), instance.interfaces[0].mac
+        ips = _ips(instance)
         if not ips:
             self.carried = True
             return False
@@ -79,19 +80,26 @@ class Vips(Part):
             self._stop_announcing()
         if takes(instance):
             await self.probed()
-            new = await asyncio.to_thread(vip_addresses.take, namespace, self._interface, ips)
+        new, carried = await asyncio.to_thread(self._arrange, instance, ips)
+        if takes(instance):
             repaired = bool(new) and self.carried is True
             if not instance.successors:
-                self._announce(mac, ips, new=bool(new), handing=bool(instance.hand_over))
-        elif instance.duty != "active":
-            await asyncio.to_thread(vip_addresses.give_up, namespace, self._interface, ips)
-        if instance.duty != "draining":
-            await asyncio.to_thread(vip_addresses.give_up, namespace, _LOOPBACK, ips)
-        carried = await asyncio.to_thread(vip_addresses.carried, namespace, self._interface, ips)
+                self._announce(instance, ips, new=bool(new))
         if carried != bool(self.carried):
             log.info("vips_taken" if carried else "vips_given_up", amphora=instance.amphora_id, vips=ips)
         self.carried = carried
         return repaired
+
+    def _arrange(self, instance: Instance, ips: Sequence[str]) -> tuple[list[str], bool]:
+        """Put the VIPs where the duty wants them; return those that were taken anew, and whether it has all now."""
+        namespace, new = self._place.namespace, list[str]()
+        if takes(instance):
+            new = vip_addresses.take(namespace, self._interface, ips)
+        elif instance.duty != "active":
+            vip_addresses.give_up(namespace, self._interface, ips)
+        if instance.duty != "draining":
+            vip_addresses.give_up(namespace, _LOOPBACK, ips)
+        return new, vip_addresses.carried(namespace, self._interface, ips)
 
     # --- somebody else's addresses ---
 
@@ -131,16 +139,18 @@ class Vips(Part):
 
     # --- announcements ---
 
-    def _announce(self, mac: str, ips: Sequence[str], *, new: bool, handing: bool) -> None:
+    def _announce(self, instance: Instance, ips: Sequence[str], *, new: bool) -> None:
+        mac, handing = instance.interfaces[0].mac, bool(instance.hand_over)
         what = (mac, *ips), handing
         if not new and (what == self._announced or self._announced is None):
             return
         self._stop_announcing()
         self._announced = what
-        self._announcing = asyncio.create_task(self._keep_announcing(mac, ips, handing=handing))
+        pauses = _AGAIN if handing or instance.probe else _ONCE_MORE
+        self._announcing = asyncio.create_task(self._keep_announcing(mac, ips, pauses, handing=handing))
 
-    async def _keep_announcing(self, mac: str, ips: Sequence[str], *, handing: bool) -> None:
-        pauses = iter(_AGAIN)
+    async def _keep_announcing(self, mac: str, ips: Sequence[str], again: Sequence[float], *, handing: bool) -> None:
+        pauses = iter(again)
         while True:
             with contextlib.suppress(HostError):
                 await asyncio.to_thread(neighbours.announce, self._place.namespace, self._interface, mac, ips)
