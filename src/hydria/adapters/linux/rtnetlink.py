@@ -1,7 +1,7 @@
 """A netlink socket in a network namespace: links, addresses and routes by itself, the rest by pyroute2.
 
 pyroute2 takes 1 ms of the processor for a link and as much to open a socket, and an amphora that is made or looked
-through needs dozens of both (docs/decisions/011). The layout of the messages is that of rtnetlink(7) and
+through needs dozens of both (docs/decisions/011, 013). The layout of the messages is that of rtnetlink(7) and
 linux/rtnetlink.h.
 """
 
