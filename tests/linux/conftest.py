@@ -17,9 +17,12 @@ from hydria.adapters.linux.cgroups import Cgroups
 from hydria.adapters.linux.names import Names
 from hydria.adapters.linux.netns import ensure_namespace, inside, remove_namespace
 from hydria.adapters.linux.topology import TopologyWiring
+from hydria.compose.credentials import Credentials
 from tests.linux.haproxies import Web, webs
 from tests.linux.machines import Machine
+from tests.linux.programs import Product
 from tests.linux.wires import host, interface
+from tests.support.browser import Looked, looking
 from tests.support.trees import AMPHORA, NETWORK
 
 _HERE = Path(__file__).parent
@@ -103,3 +106,12 @@ def shell(names: Names, place: Path) -> Iterator[Shell]:
         # Shown when the test fails.
         print(made.type(f"tail -n 30 {place}/state/hydria.log").text)  # noqa: T201
         made.type("hydria down --purge")
+
+
+@pytest.fixture
+def look(served: Product) -> Iterator[Looked]:
+    """The dashboard of the module's `served` in a browser, with the admin logged in; no script may fail there."""
+    with looking(served.settings.public_url) as look:
+        look.log_in("admin", Credentials.read(served.settings.credentials_file).password)
+        yield look
+        assert look.errors == []

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from hydria.compose.credentials import Credentials
 from tests.linux.haproxies import Load
 from tests.linux.programs import Product, product
-from tests.support.browser import Looked, looking
+from tests.support.browser import Looked
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
@@ -28,14 +27,6 @@ def served() -> Iterator[Product]:
         made.becomes("ACTIVE", "shop")
         yield made
         made.delete("shop")
-
-
-@pytest.fixture
-def look(served: Product) -> Iterator[Looked]:
-    with looking(served.settings.public_url) as look:
-        look.log_in("admin", Credentials.read(served.settings.credentials_file).password)
-        yield look
-        assert look.errors == []
 
 
 def test_traffic_and_a_broken_member_are_seen_live(served: Product, look: Looked) -> None:

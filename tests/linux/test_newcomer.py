@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from hydria.compose.credentials import Credentials
 from tests.linux.haproxies import Load
 from tests.linux.pebble import NEWCOMER_NETWORK, Pebble, pebble
 from tests.linux.programs import Product, product
-from tests.support.browser import Looked, looking
+from tests.support.browser import Looked
 from tests.support.certificates import leaf
 from tests.support.waiting import wait_until
 
@@ -35,14 +34,6 @@ def served(authority: Pebble) -> Iterator[Product]:
         yield made
         for each in made.all("loadbalancers"):
             made.delete(each["name"])
-
-
-@pytest.fixture
-def look(served: Product) -> Iterator[Looked]:
-    with looking(served.settings.public_url) as look:
-        look.log_in("admin", Credentials.read(served.settings.credentials_file).password)
-        yield look
-        assert look.errors == []
 
 
 def test_create_watch_break_understand_and_take_back(served: Product, look: Looked) -> None:
