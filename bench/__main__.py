@@ -32,6 +32,7 @@ import packets
 import traffic
 from figures import Figure, table
 from hydria.errors import HydriaError
+from rest import Refused
 from stand import Stand, directory
 
 # Without a terminal the table is as wide as it needs.
@@ -81,7 +82,7 @@ def main() -> int:
             _console.print(f"{each.part:9} {each.name}: {each.value} {each.unit}", soft_wrap=True)
     except KeyboardInterrupt:
         status = _fail("stopped; what was measured until now follows")
-    except (HydriaError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+    except (HydriaError, OSError, Refused, RuntimeError, subprocess.SubprocessError) as error:
         status = _fail(f"{type(error).__name__}: {error}")
     if figures:
         _console.print(table(figures))

@@ -262,9 +262,18 @@ class Stand:
     def count(self, query: str = "") -> int:
         """Return how many load balancers a query finds, on all pages."""
         found, marker = 0, ""
-        while page := self.rest.call("GET", f"{LB}/loadbalancers?{query}fields=id{marker}")["loadbalancers"]:
+        while True:
+            try:
+                page = self.rest.call("GET", f"{LB}/loadbalancers?{query}fields=id{marker}")["loadbalancers"]
+            except Refused as refused:
+                if not marker or refused.status != 400:
+                    raise
+                # The last one of the page before was deleted meanwhile, so there is no next page.
+                found, marker = 0, ""
+                continue
+            if not page:
+                return found
             found, marker = found + len(page), f"&marker={page[-1]['id']}"
-        return found
 
     def amphora(self, vip: str) -> str:
         """Return the id of the amphora with this VIP."""
