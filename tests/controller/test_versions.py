@@ -94,6 +94,6 @@ async def test_an_agent_of_the_version_before_gets_orders_that_it_reads(cloud: C
 
 
 def test_a_server_of_the_version_before_reads_what_an_agent_says_today() -> None:
-    """What is new comes in fields that it does not know, which it leaves out."""
+    """A server ignores fields that its version does not know."""
     said = json.loads(msgspec.json.encode(Holding(host="h", name="n", change_ids={}, topology_change=1)))
     assert lacking(RECORDED["holding"], said) == []

@@ -47,7 +47,7 @@ async def test_a_server_that_is_killed_is_started_again_and_ends_with_its_superv
         os.kill(first, signal.SIGKILL)
         await eventually(lambda: len(started()) == 2)
         await eventually(answers)
-        # Nobody else can supervise the same directories.
+        # A second supervisor of the same directories is refused.
         with pytest.raises(HostError, match="`hydria up`"):
             await supervise(settings, stop, file, noop=True)
         stop.set()

@@ -155,7 +155,7 @@ async def test_the_other_takes_over_when_the_cable_is_cut(serving: Pair) -> None
         answers = load.answers
         serving.cable("down")
         await eventually(lambda: on(serving.machine(2), 2) >= VIPS)
-        # Whoever is on the first one's side goes on.
+        # Clients on the first amphora's side of the cable are still served.
         await eventually(lambda: load.answers > answers + 20)
         assert await serving.carries(1)
         assert await serving.carries(2)

@@ -1,4 +1,4 @@
-"""What is read and changed of links, addresses and routes, beside what pyroute2 reads."""
+"""Reading and changing links, addresses and routes gives the same as pyroute2."""
 
 import errno
 import os

@@ -127,7 +127,7 @@ def test_a_pair_survives_the_loss_of_a_host(real: RealCloud) -> None:
     wait_until(lambda: len({real.host_of(each) for each in real.amphorae(lb["id"])}) == 2)
     # The machine of the host is back, too.
     wait_until(lambda: {real.answer(address) for _ in range(4)} == {"you hit: web1", "you hit: web2"})
-    # What was plugged before the power cut is in Open vSwitch's database, and its links are not.
+    # Open vSwitch's database still has the ports from before the power cut, but their links are gone.
     real.demo.await_status(lb["id"])
     real.demo.delete(lb["id"])
     wait_until(lambda: real.left() == NOTHING)

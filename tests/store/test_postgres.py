@@ -106,7 +106,7 @@ async def test_a_server_that_hangs_in_a_transaction_keeps_no_lock(database: Data
         time.sleep(next(pauses))
         transaction.update(structs.replace(ONE, seen_at=2))
 
-    # What was ended is run again when the server goes on.
+    # The server runs the transaction again that PostgreSQL ended.
     await database.run(hang, writing=True)
     assert await database.run(hosts, writing=False) == [structs.replace(ONE, seen_at=2)]
 

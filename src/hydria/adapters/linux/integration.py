@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from hydria.adapters.linux import kernel
-from hydria.adapters.linux.netns import OWN, inside, netlink, opened, reporting
+from hydria.adapters.linux.netns import OWN, inside, netlink, reporting
 from hydria.adapters.linux.ovsdb import Ovsdb, OvsPort
 from hydria.adapters.linux.rtnetlink import Netlink
 from hydria.contract import Interface
@@ -108,12 +108,7 @@ def _ensure_pair(
         ovsdb.delete(name)
         kernel.delete_link(here, near)
         kernel.delete_link(host, end)
-        with opened(namespace) as descriptor:
-            host.add_veth(
-                {"ifname": link, "net_ns_fd": descriptor, "address": interface.mac, "mtu": interface.mtu},
-                ifname=name,
-                mtu=interface.mtu,
-            )
+        kernel.make_pair(host, namespace, link, interface, ifname=name)
         return kernel.get_link(here, link), True
     changed = kernel.repair_link(here, near, {"address": interface.mac.lower(), "mtu": interface.mtu})
     changed |= kernel.repair_link(host, end, {"mtu": interface.mtu})

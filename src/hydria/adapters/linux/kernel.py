@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
-from typing import Any
+from typing import Any, Unpack
 
 from pyroute2.netlink.exceptions import NetlinkError
 
@@ -164,7 +164,7 @@ def _ensure_pair(
     if near is None or end is None or near.get("link") != end["index"] or end.get("link") != near["index"]:
         delete_link(here, near)
         delete_link(switch, end)
-        _make_pair(switch, namespace, link, interface, master)
+        make_pair(switch, namespace, link, interface, ifname=switch_end(interface.port_id), master=master, group=PORTS)
         return get_link(here, link), get_link(switch, switch_end(interface.port_id)), True
     changed |= repair_link(here, near, {"address": interface.mac.lower(), "mtu": interface.mtu})
     changed |= repair_link(switch, end, {"mtu": interface.mtu, "master": master})
@@ -204,16 +204,13 @@ def _set_mac(here: Netlink, near: Row, mac: str) -> None:
         _remove_addresses(here, index, [IPv6Interface((before, 64))])
 
 
-def _make_pair(switch: Netlink, namespace: str, link: str, interface: Interface, master: int) -> None:
+def make_pair(other: Netlink, namespace: str, link: str, interface: Interface, **values: Unpack[LinkValues]) -> None:
+    """Make a link in a namespace with the MAC and MTU of an interface; `values` are those of its other end."""
+    values["mtu"] = interface.mtu
     # Both ends are made in their namespaces, because moving one takes milliseconds.
     with opened(namespace) as descriptor:
-        switch.add_veth(
-            {"ifname": link, "net_ns_fd": descriptor, "address": interface.mac, "mtu": interface.mtu},
-            ifname=switch_end(interface.port_id),
-            mtu=interface.mtu,
-            master=master,
-            group=PORTS,
-        )
+        peer: LinkValues = {"ifname": link, "net_ns_fd": descriptor, "address": interface.mac, "mtu": interface.mtu}
+        other.add_veth(peer, **values)
 
 
 def delete_link(socket: Netlink, link: Row | None) -> bool:

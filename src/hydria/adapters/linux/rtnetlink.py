@@ -53,7 +53,7 @@ State = Literal["up", "down"]
 
 
 class LinkValues(TypedDict, total=False):
-    """What is set of a link; the rest stays as it is."""
+    """The attributes of a link that a change sets; the others stay."""
 
     ifname: str
     ifalias: str
